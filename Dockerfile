@@ -1,0 +1,30 @@
+# Built with the development tools, run with three small libraries.
+FROM node:22-alpine AS build
+WORKDIR /build
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci --ignore-scripts
+COPY src ./src
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:22-alpine
+LABEL org.opencontainers.image.title="cinnabar" \
+      org.opencontainers.image.description="A Redis-compatible in-memory server for Node.js" \
+      org.opencontainers.image.licenses="MIT"
+ENV NODE_ENV=production
+WORKDIR /usr/local/lib/cinnabar
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+COPY redis.conf.example README.md LICENSE ./
+RUN ln -s /usr/local/lib/cinnabar/dist/main.js /usr/local/bin/cinnabar \
+ && mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+WORKDIR /data
+EXPOSE 6379
+# Any reply counts as alive: a server with a password answers NOAUTH.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["node", "-e", \
+  "const s = require('node:net').connect(6379, '127.0.0.1', () => s.write('PING\\r\\n')); s.on('data', () => process.exit(0)); s.on('error', () => process.exit(1)); setTimeout(() => process.exit(1), 2500);"]
+# Options of `docker run` come after the image's own and win over them; a first argument that is no option is a
+# configuration file, which then says everything by itself.
+ENTRYPOINT ["sh", "-c", "case \"$1\" in '' | -*) set -- --bind '*' '-::*' --protected-mode no --dir /data \"$@\" ;; esac; exec cinnabar \"$@\"", "cinnabar"]

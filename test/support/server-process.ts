@@ -1,0 +1,89 @@
+/** Starts a server as a process of its own, ours or redis-server, and waits until it takes connections. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** The built command line program. */
+export const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
+
+const READY_MILLISECONDS = 15_000;
+const STOP_MILLISECONDS = 10_000;
+
+export interface ServerProcess {
+  port: number;
+  pid: number;
+  /** The server's working directory, removed by stop(). */
+  folder: string;
+  /** All that the server wrote to stdout and stderr so far. */
+  output(): string;
+  /** Ends the server with SIGTERM, and with SIGKILL if that takes too long. */
+  stop(): Promise<void>;
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
+  const address = probe.address();
+  await new Promise((done) => probe.close(done));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Starts dist/main.js with these options. */
+export function startCinnabar(...options: string[]): Promise<ServerProcess> {
+  return start(process.execPath, [MAIN], options);
+}
+
+/** Starts the real redis-server with these options. */
+export function startRedis(...options: string[]): Promise<ServerProcess> {
+  return start('redis-server', [], options);
+}
+
+async function start(program: string, before: string[], options: string[]): Promise<ServerProcess> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'cinnabar-test-'));
+  const args = [...before, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...options];
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const ended = new Promise<void>((done) => {
+    child.once('exit', () => done());
+    child.once('error', (error) => {
+      output += String(error);
+      done();
+    });
+  });
+  const ready = new Promise<boolean>((done) => {
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString('latin1');
+      if (output.includes('Ready to accept connections')) done(true);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+  });
+  const stop = async (): Promise<void> => {
+    await end(child, ended);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const started = await Promise.race([ready, ended.then(() => false), pause(READY_MILLISECONDS).then(() => false)]);
+  if (!started) {
+    await stop();
+    throw new Error(`${program} did not start:\n${output.slice(-4000)}`);
+  }
+  return { port, pid: child.pid!, folder, output: () => output, stop };
+}
+
+async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MILLISECONDS);
+    await ended;
+    clearTimeout(late);
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds).unref());
+}

@@ -1,0 +1,192 @@
+/**
+ * The house rules, as a test (design: "Style is a test, ratcheted"):
+ *   1. A room imports only rooms of a strictly lower rank, or itself.
+ *   2. No module-level `let`: state lives in the small owners that createServer() builds.
+ *   3. Only erasable, checked TypeScript: no enum, namespace, parameter property, `any` or suppressed error.
+ *   4. Functions of at most 70 lines, files of at most 600; what is longer is listed in style-exemptions.json with its
+ *      length, may not grow, and leaves the list once it is short enough.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+import exemptions from './style-exemptions.json' with { type: 'json' };
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const MAX_FUNCTION_LINES = 70;
+const MAX_FILE_LINES = 600;
+
+const RANKS: Record<string, number> = {
+  base: 0,
+  memory: 1,
+  protocol: 1,
+  config: 1,
+  structures: 2,
+  values: 3,
+  keyspace: 4,
+  engine: 5,
+  commands: 6,
+  persistence: 6,
+  replication: 6,
+  scripting: 6,
+  cluster: 6,
+  sentinel: 6,
+  net: 6,
+  server: 7,
+  'index.ts': 8,
+  'main.ts': 8,
+};
+
+interface Source {
+  /** Path from the repository's root, such as src/base/slice.ts. */
+  path: string;
+  text: string;
+  tree: ts.SourceFile;
+}
+
+/** The first step below src/: a folder, or a file that stands there alone. */
+function room(path: string): string {
+  return path.split('/')[1]!;
+}
+
+function line(source: Source, position: number): number {
+  return source.tree.getLineAndCharacterOfPosition(position).line + 1;
+}
+
+function at(source: Source, node: ts.Node): string {
+  return `${source.path}:${line(source, node.getStart(source.tree))}`;
+}
+
+function everyNode(source: Source, visit: (node: ts.Node) => void): void {
+  const walk = (node: ts.Node): void => {
+    visit(node);
+    ts.forEachChild(node, walk);
+  };
+  walk(source.tree);
+}
+
+function importedPaths(source: Source): Array<{ node: ts.Node; target: string }> {
+  const found: Array<{ node: ts.Node; target: string }> = [];
+  everyNode(source, (node) => {
+    const from =
+      ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
+        ? node.moduleSpecifier
+        : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
+          ? node.argument.literal
+          : undefined;
+    if (from === undefined || !ts.isStringLiteral(from) || !from.text.startsWith('.')) return;
+    found.push({ node, target: join(source.path, '..', from.text) });
+  });
+  return found;
+}
+
+function functionName(node: ts.Node): string {
+  const named = node as ts.NamedDeclaration;
+  if (named.name !== undefined) return named.name.getText();
+  if (ts.isConstructorDeclaration(node)) return 'constructor';
+  const { parent } = node;
+  if (ts.isVariableDeclaration(parent) || ts.isPropertyAssignment(parent) || ts.isPropertyDeclaration(parent)) {
+    return parent.name.getText();
+  }
+  return '(anonymous)';
+}
+
+/** `Class.method`, `command.run`: the names of the declarations around a function, outermost first. */
+function qualifiedName(node: ts.Node): string {
+  const names = [functionName(node)];
+  for (let outer = node.parent; outer !== undefined && !ts.isSourceFile(outer); outer = outer.parent) {
+    if (!ts.isClassDeclaration(outer) && !ts.isFunctionDeclaration(outer) && !ts.isVariableDeclaration(outer)) continue;
+    const name = outer.name?.getText();
+    if (name !== undefined && name !== names[0]) names.unshift(name);
+  }
+  return names.join('.');
+}
+
+const sources: Source[] = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => `src/${path.replaceAll('\\', '/')}`)
+  .sort()
+  .map((path) => {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true) };
+  });
+
+function offences(find: (source: Source, report: (node: ts.Node, what: string) => void) => void): string[] {
+  return sources.flatMap((source) => {
+    const found: string[] = [];
+    find(source, (node, what) => found.push(`${at(source, node)} ${what}`));
+    return found;
+  });
+}
+
+/** Compares lengths over a limit with the list of exemptions. */
+function overLimit(lengths: Map<string, number>, limit: number, exempt: Record<string, number>): string[] {
+  const problems: string[] = [];
+  for (const [name, length] of lengths) {
+    const allowed = exempt[name] ?? limit;
+    if (length > allowed) problems.push(`"${name}": ${length}, over ${allowed}`);
+  }
+  for (const name of Object.keys(exempt)) {
+    if ((lengths.get(name) ?? 0) <= limit) problems.push(`"${name}" needs its exemption no more: remove it`);
+  }
+  return problems;
+}
+
+describe('the house rules', () => {
+  test('every room has a rank, and imports only lower ranks or itself', () => {
+    const found = offences((source, report) => {
+      const own = room(source.path);
+      if (RANKS[own] === undefined) return report(source.tree, `is in a room without a rank: ${own}`);
+      for (const { node, target } of importedPaths(source)) {
+        const other = room(target);
+        if (other === own) continue;
+        const allowed = target.startsWith('src/') && RANKS[other] !== undefined && RANKS[other] < RANKS[own];
+        if (!allowed) report(node, `${own} (${RANKS[own]}) imports ${target} (${RANKS[other]})`);
+      }
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('no module-level let', () => {
+    const found = offences((source, report) => {
+      for (const statement of source.tree.statements) {
+        if (!ts.isVariableStatement(statement)) continue;
+        if ((statement.declarationList.flags & ts.NodeFlags.Const) === 0) report(statement, statement.getText());
+      }
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('only erasable syntax, and no way around the type checker', () => {
+    const found = offences((source, report) => {
+      everyNode(source, (node) => {
+        if (ts.isEnumDeclaration(node)) report(node, 'enum');
+        if (ts.isModuleDeclaration(node)) report(node, 'namespace');
+        if (ts.isParameter(node) && ts.isParameterPropertyDeclaration(node, node.parent))
+          report(node, 'parameter property');
+        if (node.kind === ts.SyntaxKind.AnyKeyword) report(node, 'any');
+      });
+      const suppressed = /@ts-(ignore|nocheck|expect-error)/.exec(source.text);
+      if (suppressed !== null) report(source.tree, suppressed[0]);
+    });
+    expect(found).toEqual([]);
+  });
+
+  test(`functions of at most ${MAX_FUNCTION_LINES} lines`, () => {
+    const lengths = new Map<string, number>();
+    for (const source of sources) {
+      everyNode(source, (node) => {
+        if (!ts.isFunctionLike(node) || !('body' in node) || node.body === undefined) return;
+        const length = line(source, node.getEnd()) - line(source, node.getStart(source.tree)) + 1;
+        const name = `${source.path}#${qualifiedName(node)}`;
+        lengths.set(name, Math.max(length, lengths.get(name) ?? 0));
+      });
+    }
+    expect(overLimit(lengths, MAX_FUNCTION_LINES, exemptions.functions)).toEqual([]);
+  });
+
+  test(`files of at most ${MAX_FILE_LINES} lines`, () => {
+    const lengths = new Map(sources.map((source) => [source.path, source.text.split('\n').length - 1]));
+    expect(overLimit(lengths, MAX_FILE_LINES, exemptions.files)).toEqual([]);
+  });
+});
