@@ -1,0 +1,111 @@
+/**
+ * Checksums of Redis's formats.
+ *   CRC16-XMODEM: polynomial 1021, most significant bit first; cluster slots are its lower 14 bits.
+ *   CRC64-Jones:  polynomial ad93d23594c935a9 reflected, start 0, no final inversion; RDB files, DUMP, DEBUG. Kept as
+ *                 two 32-bit halves so that no bigint is made per byte.
+ */
+import type { Slice } from './slice.ts';
+
+const CRC16 = new Uint16Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  CRC16[byte] = crc;
+}
+
+export function crc16(s: Slice): number {
+  const buffer = s.buffer;
+  let crc = 0;
+  for (let at = s.start, end = at + s.length; at < end; at++) {
+    crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >>> 8) ^ buffer[at]];
+  }
+  return crc;
+}
+
+/** ad93d23594c935a9 with its bits reversed. */
+const POLYNOMIAL_HIGH = 0x95ac9329;
+const POLYNOMIAL_LOW = 0xac4bc9b5;
+
+/** Eight tables: of a byte, and of a byte followed by one to seven zeros, so that eight bytes are taken at a time. */
+const HIGH = new Uint32Array(8 * 256);
+const LOW = new Uint32Array(8 * 256);
+for (let byte = 0; byte < 256; byte++) {
+  let high = 0;
+  let low = byte;
+  for (let bit = 0; bit < 8; bit++) {
+    const odd = low & 1;
+    low = (low >>> 1) | (high << 31);
+    high >>>= 1;
+    if (odd) {
+      low ^= POLYNOMIAL_LOW;
+      high ^= POLYNOMIAL_HIGH;
+    }
+  }
+  HIGH[byte] = high;
+  LOW[byte] = low;
+}
+for (let table = 1; table < 8; table++) {
+  for (let byte = 0; byte < 256; byte++) {
+    const before = (table - 1) * 256 + byte;
+    const index = LOW[before] & 255;
+    LOW[table * 256 + byte] = ((LOW[before] >>> 8) | (HIGH[before] << 24)) ^ LOW[index];
+    HIGH[table * 256 + byte] = (HIGH[before] >>> 8) ^ HIGH[index];
+  }
+}
+
+/** A CRC64-Jones under way. */
+export class Crc64 {
+  high = 0;
+  low = 0;
+
+  reset(): this {
+    this.high = 0;
+    this.low = 0;
+    return this;
+  }
+
+  update(bytes: Uint8Array, start = 0, length = bytes.length - start): this {
+    let high = this.high;
+    let low = this.low;
+    let at = start;
+    const end = start + length;
+    for (const last = end - 8; at <= last; at += 8) {
+      const a = low ^ (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
+      const b = high ^ (bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24));
+      const i0 = 1792 + (a & 255);
+      const i1 = 1536 + ((a >>> 8) & 255);
+      const i2 = 1280 + ((a >>> 16) & 255);
+      const i3 = 1024 + (a >>> 24);
+      const i4 = 768 + (b & 255);
+      const i5 = 512 + ((b >>> 8) & 255);
+      const i6 = 256 + ((b >>> 16) & 255);
+      const i7 = b >>> 24;
+      low = LOW[i0] ^ LOW[i1] ^ LOW[i2] ^ LOW[i3] ^ LOW[i4] ^ LOW[i5] ^ LOW[i6] ^ LOW[i7];
+      high = HIGH[i0] ^ HIGH[i1] ^ HIGH[i2] ^ HIGH[i3] ^ HIGH[i4] ^ HIGH[i5] ^ HIGH[i6] ^ HIGH[i7];
+    }
+    for (; at < end; at++) {
+      const index = (low ^ bytes[at]) & 255;
+      low = ((low >>> 8) | (high << 24)) ^ LOW[index];
+      high = (high >>> 8) ^ HIGH[index];
+    }
+    this.high = high >>> 0;
+    this.low = low >>> 0;
+    return this;
+  }
+
+  /** Writes the sum as eight bytes, least significant first, as it ends an RDB file or a DUMP. */
+  write(target: Uint8Array, at: number): void {
+    for (let i = 0; i < 4; i++) {
+      target[at + i] = this.low >>> (8 * i);
+      target[at + 4 + i] = this.high >>> (8 * i);
+    }
+  }
+
+  value(): bigint {
+    return (BigInt(this.high) << 32n) | BigInt(this.low);
+  }
+}
+
+export function crc64(bytes: Uint8Array, start = 0, length = bytes.length - start): bigint {
+  return new Crc64().update(bytes, start, length).value();
+}

@@ -1,0 +1,120 @@
+/**
+ * LZF, the small fast compression of inner quicklist nodes and of strings in RDB files.
+ *
+ *   000lllll                  l + 1 literal bytes follow                                      (1 to 32)
+ *   lllooooo oooooooo         l + 2 bytes from o + 1 back, l from 1 to 6                      (3 to 8)
+ *   111ooooo llllllll oooooooo    l + 9 bytes from o + 1 back                                 (9 to 264)
+ *
+ *   02 61 62 63  80 02        "abc", then 6 bytes from 3 back: abcabcabc
+ *
+ * The compressor takes the latest place that began with the same three bytes and copies as much as matches there. Its
+ * output depends on the input alone.
+ */
+import type { Slice } from './slice.ts';
+
+const LONGEST_LITERAL = 32;
+const LONGEST_COPY = 264;
+const FARTHEST = 8192;
+const HASH_BITS = 14;
+
+/** Latest place of each hash, scratch of one call. */
+const places = new Int32Array(1 << HASH_BITS);
+
+function hashOf(buffer: Uint8Array, at: number): number {
+  const word = (buffer[at] << 16) | (buffer[at + 1] << 8) | buffer[at + 2];
+  return Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS);
+}
+
+/** Compresses `source` into `target`; returns the length, or 0 when it would take more than `room` bytes. */
+export function lzfCompress(source: Slice, target: Uint8Array, room = target.length): number {
+  const { buffer, start, length } = source;
+  const end = start + length;
+  places.fill(-1);
+  let out = 0;
+  let pending = start;
+  let at = start;
+  while (at < end - 2) {
+    const slot = hashOf(buffer, at);
+    const place = places[slot];
+    places[slot] = at;
+    const copied = place < 0 || at - place > FARTHEST ? 0 : matching(buffer, place, at, end);
+    if (copied < 3) {
+      at++;
+      continue;
+    }
+    out = writeLiterals(buffer, pending, at, target, out, room);
+    if (out < 0 || out + 3 > room) return 0;
+    out = writeCopy(target, out, at - place - 1, copied);
+    for (let i = at + 1; i < at + copied && i < end - 2; i++) places[hashOf(buffer, i)] = i;
+    at += copied;
+    pending = at;
+  }
+  out = writeLiterals(buffer, pending, end, target, out, room);
+  return out < 0 ? 0 : out;
+}
+
+/** How many bytes at `at` are those at `place`, up to the longest copy. */
+function matching(buffer: Uint8Array, place: number, at: number, end: number): number {
+  const most = end - at < LONGEST_COPY ? end - at : LONGEST_COPY;
+  let same = 0;
+  while (same < most && buffer[place + same] === buffer[at + same]) same++;
+  return same;
+}
+
+/** Returns the new length of the output, or -1 when there is no room. */
+function writeLiterals(
+  buffer: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  out: number,
+  room: number,
+): number {
+  let at = from;
+  while (at < to) {
+    const run = to - at < LONGEST_LITERAL ? to - at : LONGEST_LITERAL;
+    if (out + 1 + run > room) return -1;
+    target[out++] = run - 1;
+    for (let i = 0; i < run; i++) target[out++] = buffer[at++];
+  }
+  return out;
+}
+
+function writeCopy(target: Uint8Array, at: number, offset: number, copied: number): number {
+  const length = copied - 2;
+  if (length < 7) {
+    target[at] = (length << 5) | (offset >>> 8);
+    target[at + 1] = offset;
+    return at + 2;
+  }
+  target[at] = 0xe0 | (offset >>> 8);
+  target[at + 1] = length - 7;
+  target[at + 2] = offset;
+  return at + 3;
+}
+
+/** Expands `source` into `target` from `at` on; true when it makes exactly `length` bytes, false when it is damaged. */
+export function lzfDecompress(source: Slice, target: Uint8Array, at: number, length: number): boolean {
+  const { buffer } = source;
+  const sourceEnd = source.start + source.length;
+  const end = at + length;
+  let out = at;
+  let from = source.start;
+  while (from < sourceEnd) {
+    const control = buffer[from++];
+    if (control < LONGEST_LITERAL) {
+      const run = control + 1;
+      if (from + run > sourceEnd || out + run > end) return false;
+      for (let i = 0; i < run; i++) target[out++] = buffer[from++];
+      continue;
+    }
+    let copied = control >>> 5;
+    if (copied === 7) copied += from < sourceEnd ? buffer[from++] : 0;
+    if (from >= sourceEnd) return false;
+    let place = out - (((control & 31) << 8) | buffer[from++]) - 1;
+    copied += 2;
+    if (place < at || out + copied > end) return false;
+    for (; copied > 0; copied--) target[out++] = target[place++];
+  }
+  return out === end;
+}

@@ -1,0 +1,42 @@
+/**
+ * The network as a server sees it, handed in like time: the real one is node:net, a simulation's is a queue of its own.
+ */
+import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** A TCP address, or the path of a unix socket. */
+export type Endpoint = { readonly host?: string; readonly port: number } | { readonly path: string };
+
+export interface Listener {
+  /** The port that was taken, 0 for a unix socket. */
+  readonly port: number;
+  /** Takes no further connection; those there are stay. */
+  close(): void;
+}
+
+export interface Network {
+  /** Rejects with Node's own error (EADDRINUSE ...) when the endpoint can't be had. */
+  listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener>;
+  connect(endpoint: Endpoint): Duplex;
+}
+
+export class RealNetwork implements Network {
+  listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
+    return new Promise((resolve, reject) => {
+      const server = net.createServer({ allowHalfOpen: false }, accept);
+      server.once('error', reject);
+      server.listen({ ...endpoint, backlog }, () => {
+        server.off('error', reject);
+        const address = server.address();
+        resolve({
+          port: typeof address === 'object' && address !== null ? address.port : 0,
+          close: () => void server.close(),
+        });
+      });
+    });
+  }
+
+  connect(endpoint: Endpoint): Duplex {
+    return net.connect(endpoint);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * A borrowed run of bytes: the one currency in which arguments, keys, fields and values travel.
+ *
+ * A slice never owns what it shows. One that shows a request is good until the command returns; one that shows
+ * the memory image is good until the next store or allocation. Whoever wants to keep the bytes calls `copy()`.
+ * Slices are pooled by their owners (the parser, a cursor) so that the hot path makes none.
+ */
+export class Slice {
+  buffer: Uint8Array;
+  start: number;
+  length: number;
+
+  constructor(buffer: Uint8Array = EMPTY, start = 0, length = buffer.length - start) {
+    this.buffer = buffer;
+    this.start = start;
+    this.length = length;
+  }
+
+  /** Points this slice somewhere else. */
+  set(buffer: Uint8Array, start: number, length: number): this {
+    this.buffer = buffer;
+    this.start = start;
+    this.length = length;
+    return this;
+  }
+
+  /** Points this slice at what `other` shows. */
+  like(other: Slice): this {
+    return this.set(other.buffer, other.start, other.length);
+  }
+
+  at(index: number): number {
+    return this.buffer[this.start + index];
+  }
+
+  /** The bytes, in memory of their own. */
+  copy(): Uint8Array {
+    return this.buffer.slice(this.start, this.start + this.length);
+  }
+
+  /** The bytes where they are; shares memory with the buffer. */
+  view(): Uint8Array {
+    return this.buffer.subarray(this.start, this.start + this.length);
+  }
+
+  /** One character a byte (latin1): exact, reversible, fit to be a Map's key; never UTF-8. */
+  latin1(): string {
+    return latin1(this.buffer, this.start, this.length);
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** `length` bytes of `buffer` from `start` as a string of one character a byte. */
+export function latin1(buffer: Uint8Array, start: number, length: number): string {
+  if (length <= 24) {
+    let text = '';
+    for (let i = start; i < start + length; i++) text += String.fromCharCode(buffer[i]);
+    return text;
+  }
+  // latin1Slice wants an unshared view in some versions of Node, so bytes of the image are copied out first.
+  const bytes = buffer.buffer instanceof SharedArrayBuffer ? buffer.slice(start, start + length) : buffer;
+  const from = bytes === buffer ? start : 0;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString('latin1');
+}
+
+/** The bytes of a string that holds one byte a character. */
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** A slice of its own over `text`, one byte a character. */
+export function sliceOf(text: string): Slice {
+  return new Slice(bytesOf(text));
+}
+
+export function sameBytes(a: Slice, b: Slice): boolean {
+  const length = a.length;
+  if (length !== b.length) return false;
+  const x = a.buffer;
+  const y = b.buffer;
+  let i = a.start;
+  let j = b.start;
+  for (const end = i + length; i < end; i++, j++) if (x[i] !== y[j]) return false;
+  return true;
+}
+
+/** The order of memcmp, the shorter first where one begins the other: negative, zero or positive. */
+export function compareBytes(a: Slice, b: Slice): number {
+  const x = a.buffer;
+  const y = b.buffer;
+  const shared = a.length < b.length ? a.length : b.length;
+  for (let i = a.start, j = b.start, end = i + shared; i < end; i++, j++) {
+    const difference = x[i] - y[j];
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Whether `slice` spells `word` (given in upper-case ASCII) in any mix of cases. */
+export function isWord(slice: Slice, word: string): boolean {
+  const length = word.length;
+  if (slice.length !== length) return false;
+  const buffer = slice.buffer;
+  const start = slice.start;
+  for (let i = 0; i < length; i++) {
+    let byte = buffer[start + i];
+    if (byte >= 97 && byte <= 122) byte -= 32;
+    if (byte !== word.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** Whether `slice` is exactly `text`, byte for byte. */
+export function isText(slice: Slice, text: string): boolean {
+  const length = text.length;
+  if (slice.length !== length) return false;
+  for (let i = 0; i < length; i++) if (slice.buffer[slice.start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}

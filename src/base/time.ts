@@ -1,0 +1,118 @@
+/**
+ * Time is handed in: whoever needs it gets a `Clock`. The real one reads the machine's; a virtual one stands still until
+ * a test advances it, and fires its timers in order of their time.
+ */
+import { assert } from './assert.ts';
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds of wall time since 1970, whole. */
+  now(): number;
+  /** The same in microseconds. */
+  micros(): number;
+  /** Microseconds since some fixed moment, never going back: for measuring and for intervals. */
+  monotonic(): number;
+  /** Calls `action` once after `ms` milliseconds; there is no upper limit. */
+  after(ms: number, action: () => void): Timer;
+}
+
+/** The longest that a timer of Node waits. */
+const LONGEST_WAIT = 0x7fffffff;
+
+class RealTimer implements Timer {
+  private handle: NodeJS.Timeout | undefined;
+  private readonly action: () => void;
+
+  constructor(ms: number, action: () => void) {
+    this.action = action;
+    this.wait(Math.max(0, ms));
+  }
+
+  private wait(ms: number): void {
+    const step = ms > LONGEST_WAIT ? LONGEST_WAIT : ms;
+    this.handle = setTimeout(() => {
+      if (ms > step) this.wait(ms - step);
+      else this.action();
+    }, step);
+  }
+
+  cancel(): void {
+    clearTimeout(this.handle);
+  }
+}
+
+export class RealClock implements Clock {
+  now(): number {
+    return Date.now();
+  }
+
+  micros(): number {
+    return Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  }
+
+  monotonic(): number {
+    return Math.floor(performance.now() * 1000);
+  }
+
+  after(ms: number, action: () => void): Timer {
+    return new RealTimer(ms, action);
+  }
+}
+
+interface Pending {
+  readonly at: number;
+  readonly order: number;
+  readonly action: () => void;
+}
+
+/** Stands still until it is advanced. */
+export class VirtualClock implements Clock {
+  private elapsed = 0;
+  private readonly start: number;
+  private order = 0;
+  private readonly pending: Pending[] = [];
+
+  /** `start` is the wall time at which it begins, in milliseconds. */
+  constructor(start = 1_600_000_000_000) {
+    this.start = start;
+  }
+
+  now(): number {
+    return Math.floor(this.start + this.elapsed);
+  }
+
+  micros(): number {
+    return Math.floor((this.start + this.elapsed) * 1000);
+  }
+
+  monotonic(): number {
+    return Math.floor(this.elapsed * 1000);
+  }
+
+  after(ms: number, action: () => void): Timer {
+    const entry: Pending = { at: this.elapsed + Math.max(0, ms), order: this.order++, action };
+    this.pending.push(entry);
+    this.pending.sort((a, b) => a.at - b.at || a.order - b.order);
+    return {
+      cancel: () => {
+        const index = this.pending.indexOf(entry);
+        if (index >= 0) this.pending.splice(index, 1);
+      },
+    };
+  }
+
+  /** Moves on by `ms` milliseconds, firing on the way every timer that falls due, each at its own time. */
+  advance(ms: number): void {
+    assert(ms >= 0, 'time goes forward');
+    const target = this.elapsed + ms;
+    while (this.pending.length > 0 && this.pending[0].at <= target) {
+      const due = this.pending.shift()!;
+      this.elapsed = due.at;
+      due.action();
+    }
+    this.elapsed = target;
+  }
+}

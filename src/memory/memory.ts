@@ -1,0 +1,293 @@
+/**
+ * The memory image: typed loads and stores over its segments, and the write barrier.
+ *
+ * Every structure reads through `Reader` and writes through `Memory`, and through nothing else; so a frozen view
+ * (view.ts) can serve the same readers in a worker thread, and every store passes the barrier here. With no view open
+ * the barrier is one predictable branch. With one open, the first store into a 16 KiB page preserves the page first.
+ *
+ * Loads and stores of a width need an offset that is a multiple of it (blocks start on 16 bytes).
+ */
+import type { Slice } from '../base/slice.ts';
+import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, SEGMENT_BYTES } from './address.ts';
+import { Allocator } from './allocator.ts';
+import { collectGarbage } from './collect.ts';
+
+/** What reading code needs: implemented by the live image and by a frozen view of it. */
+export interface Reader {
+  u8(a: Addr, off: number): number;
+  u16(a: Addr, off: number): number;
+  u32(a: Addr, off: number): number;
+  f64(a: Addr, off: number): number;
+  addr(a: Addr, off: number): Addr;
+  /**
+   * Shows `length` bytes at `off` of block `a` through `into` and returns it. On the live image the bytes are the image's
+   * own and must only be read; on a frozen view they are a private copy, good until the next `borrow` into the same slice.
+   */
+  borrow(into: Slice, a: Addr, off: number, length: number): Slice;
+}
+
+/** The image can't grow: a segment could not be had, or a block would pass the largest size. The data is intact. */
+export class OutOfMemory extends Error {
+  override name = 'OutOfMemory';
+}
+
+/** What an open frozen view hangs into the writer's path; see view.ts. */
+export interface Barrier {
+  /** Preserves the pages that hold bytes `from` to `to` (exclusive) of a segment, those that existed at the freeze. */
+  preserve(segment: number, from: number, to: number): void;
+  /** The segment is given back: what is mapped under its number from now on did not exist at the freeze. */
+  forget(segment: number): void;
+}
+
+export interface MemoryOptions {
+  /** 128 secret bits for the keyed hash, as four 32-bit words; random when absent. */
+  readonly seed?: Uint32Array;
+  /** Bytes that segments may take in all; asking for more is OutOfMemory. */
+  readonly limit?: number;
+}
+
+const NONE = new Uint8Array(0);
+
+export class Memory implements Reader {
+  /** Secret words of the keyed hash; one image, one seed. */
+  readonly seed: Uint32Array;
+  readonly allocator: Allocator;
+  readonly buffers: (SharedArrayBuffer | undefined)[] = [];
+  private readonly u8s: Uint8Array[] = [];
+  private readonly u16s: Uint16Array[] = [];
+  private readonly u32s: Uint32Array[] = [];
+  private readonly f64s: Float64Array[] = [];
+  /** Set while a frozen view is open. */
+  private barrier: Barrier | null = null;
+  /** Bytes in buffers let go of since the last collection. */
+  private garbage = 0;
+  readonly limit: number;
+
+  constructor(options: MemoryOptions = {}) {
+    this.seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
+    this.limit = options.limit ?? Number.POSITIVE_INFINITY;
+    this.allocator = new Allocator(this);
+  }
+
+  // Loads.
+
+  u8(a: Addr, off: number): number {
+    return this.u8s[a >>> 22][((a & GRANULE_MASK) << 4) + off];
+  }
+
+  u16(a: Addr, off: number): number {
+    return this.u16s[a >>> 22][(((a & GRANULE_MASK) << 4) + off) >>> 1];
+  }
+
+  u32(a: Addr, off: number): number {
+    return this.u32s[a >>> 22][(((a & GRANULE_MASK) << 4) + off) >>> 2];
+  }
+
+  f64(a: Addr, off: number): number {
+    return this.f64s[a >>> 22][(((a & GRANULE_MASK) << 4) + off) >>> 3];
+  }
+
+  addr(a: Addr, off: number): Addr {
+    return this.u32s[a >>> 22][(((a & GRANULE_MASK) << 4) + off) >>> 2] as Addr;
+  }
+
+  borrow(into: Slice, a: Addr, off: number, length: number): Slice {
+    into.buffer = this.u8s[a >>> 22];
+    into.start = ((a & GRANULE_MASK) << 4) + off;
+    into.length = length;
+    return into;
+  }
+
+  // Stores.
+
+  setU8(a: Addr, off: number, value: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 1);
+    this.u8s[a >>> 22][at] = value;
+  }
+
+  setU16(a: Addr, off: number, value: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 2);
+    this.u16s[a >>> 22][at >>> 1] = value;
+  }
+
+  setU32(a: Addr, off: number, value: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 4);
+    this.u32s[a >>> 22][at >>> 2] = value;
+  }
+
+  setF64(a: Addr, off: number, value: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 8);
+    this.f64s[a >>> 22][at >>> 3] = value;
+  }
+
+  setAddr(a: Addr, off: number, value: Addr): void {
+    this.setU32(a, off, value);
+  }
+
+  /** Copies `source` into block `a` at `off`. The source may be a slice of the image, overlapping or not. */
+  write(a: Addr, off: number, source: Slice): void {
+    this.writeBytes(a, off, source.buffer, source.start, source.length);
+  }
+
+  writeBytes(a: Addr, off: number, source: Uint8Array, start: number, length: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
+    const target = this.u8s[a >>> 22];
+    if (length > COPY_BY_CALL) {
+      if (target === source) target.copyWithin(at, start, start + length);
+      else target.set(start === 0 && length === source.length ? source : source.subarray(start, start + length), at);
+    } else if (target !== source || at <= start) {
+      for (let i = 0; i < length; i++) target[at + i] = source[start + i];
+    } else {
+      for (let i = length - 1; i >= 0; i--) target[at + i] = source[start + i];
+    }
+  }
+
+  /** Copies between two places of the image, overlapping or not. */
+  copy(to: Addr, toOff: number, from: Addr, fromOff: number, length: number): void {
+    this.writeBytes(to, toOff, this.u8s[from >>> 22], ((from & GRANULE_MASK) << 4) + fromOff, length);
+  }
+
+  fill(a: Addr, off: number, value: number, length: number): void {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
+    this.u8s[a >>> 22].fill(value, at, at + length);
+  }
+
+  /**
+   * Passes the barrier for `length` bytes at `off` and shows them through `into` for writing in place. Good until the
+   * next allocation or the opening of a view, whichever is first.
+   */
+  writable(into: Slice, a: Addr, off: number, length: number): Slice {
+    const at = ((a & GRANULE_MASK) << 4) + off;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
+    return this.borrow(into, a, off, length);
+  }
+
+  // Blocks.
+
+  /** A block of at least `size` bytes, its content undefined; throws OutOfMemory. */
+  allocate(size: number): Addr {
+    return this.allocator.allocate(size);
+  }
+
+  /** The same, zeroed. */
+  allocateZeroed(size: number): Addr {
+    const a = this.allocator.allocate(size);
+    this.fill(a, 0, 0, size);
+    return a;
+  }
+
+  release(a: Addr): void {
+    this.allocator.release(a);
+  }
+
+  /**
+   * A block of at least `size` bytes that begins with what `a` held (as much as fits); `a` itself where it still fits well.
+   * On OutOfMemory `a` is untouched.
+   */
+  resize(a: Addr, size: number): Addr {
+    return this.allocator.resize(a, size);
+  }
+
+  /** Gives back all memory that no block needs; for MEMORY PURGE and after a flush. */
+  trim(): void {
+    this.allocator.trim();
+    this.collect();
+  }
+
+  /**
+   * Hands buffers that were let go of back to the system, when there is enough of them (a segment's worth) to pay for a
+   * pause of some 10 ms. Buffers weigh nothing on the heap, so an idle process would hold them for ever: call it in cron.
+   */
+  collect(): void {
+    if (this.garbage < SEGMENT_BYTES) return;
+    this.garbage = 0;
+    collectGarbage();
+  }
+
+  /** Counts buffers of so many bytes as let go of. */
+  discarded(bytes: number): void {
+    this.garbage += bytes;
+  }
+
+  /** Bytes that block `a` can hold: its size class or its run of pages. */
+  sizeOf(a: Addr): number {
+    return this.allocator.sizeOf(a);
+  }
+
+  /** Bytes that a block asked for with `size` will take. */
+  roundUp(size: number): number {
+    return this.allocator.roundUp(size);
+  }
+
+  /** Bytes in live blocks, exact. */
+  get used(): number {
+    return this.allocator.used;
+  }
+
+  /** The largest that `used` has been. */
+  get peak(): number {
+    return this.allocator.peak;
+  }
+
+  /** Bytes in segments, used or not. */
+  get reserved(): number {
+    return this.allocator.reserved;
+  }
+
+  /** Whether a frozen view is open; structures hold resizing back meanwhile. */
+  get frozen(): boolean {
+    return this.barrier !== null;
+  }
+
+  /** Hangs in or takes out the barrier of a frozen view; only view.ts calls it. */
+  setBarrier(barrier: Barrier | null): void {
+    this.barrier = barrier;
+  }
+
+  // Segments, for the allocator.
+
+  /** Maps segment `number` with `bytes` of zeroes; throws OutOfMemory. */
+  mapSegment(number: number, bytes: number): void {
+    let buffer: SharedArrayBuffer;
+    try {
+      buffer = new SharedArrayBuffer(bytes);
+    } catch {
+      throw new OutOfMemory(`no segment of ${bytes} bytes could be had`);
+    }
+    this.buffers[number] = buffer;
+    this.u8s[number] = new Uint8Array(buffer);
+    this.u16s[number] = new Uint16Array(buffer);
+    this.u32s[number] = new Uint32Array(buffer);
+    this.f64s[number] = new Float64Array(buffer);
+  }
+
+  /** Bytes that are mapped for segment `number`. */
+  segmentBytes(number: number): number {
+    return this.u8s[number].length;
+  }
+
+  /** Gives a segment back; its memory goes once no frozen view holds it. */
+  unmapSegment(number: number): void {
+    if (this.barrier !== null) this.barrier.forget(number);
+    this.garbage += this.u8s[number].length;
+    this.buffers[number] = undefined;
+    this.u8s[number] = NONE;
+    this.u16s[number] = NO_U16;
+    this.u32s[number] = NO_U32;
+    this.f64s[number] = NO_F64;
+  }
+}
+
+/** Up to here a loop beats the call into the engine's memmove (measured in bench/micro/memory.ts). */
+const COPY_BY_CALL = 96;
+const NO_U16 = new Uint16Array(0);
+const NO_U32 = new Uint32Array(0);
+const NO_F64 = new Float64Array(0);
+
+export { type Addr, BARRIER_SHIFT, NULL };

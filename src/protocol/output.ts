@@ -1,0 +1,326 @@
+/**
+ * Bytes owed to a client, in pooled chunks: what Reply writes its replies into and a transport drains.
+ *
+ *   first -> chunk -> chunk -> last       `bytes` is last's array, `at` where the next byte goes (last.end is stale
+ *                                         until `seal()`), `limit` its length
+ *
+ * Every small writer asks `room()` once and then stores bytes; with no chunk in hand `limit` is 0, so the one
+ * comparison also covers "idle" and "suppressed". While suppressed, `bytes` is a scratch that is overwritten for ever.
+ */
+import { CHUNK_BYTES, type Chunk, ChunkPool } from './chunk.ts';
+
+/** Who carries a reply's bytes away. */
+export interface ReplyOwner {
+  /** There was nothing to write and now there is. */
+  replyPending(): void;
+  /** More than a chunk is owed, and it has just grown: the place to enforce output limits. */
+  replyGrew(): void;
+}
+
+const NONE = new Uint8Array(0);
+const SCRATCH = new Uint8Array(CHUNK_BYTES);
+/** The longest header or number that a small writer puts down with one `room()`. */
+export const SMALL = 32;
+/** Up to here a loop beats the call into the engine's memmove. */
+export const COPY_BY_LOOP = 96;
+/** From here a piece gets a chunk of its own rather than many pooled ones. */
+const OWN_CHUNK = 128 * 1024;
+/** What Redis counts for the node and header of one block of its reply list. */
+const BLOCK_OVERHEAD = 40;
+
+const CR = 13;
+const LF = 10;
+const MINUS = 45;
+const ZERO = 48;
+
+export class Output {
+  owner: ReplyOwner | null = null;
+  readonly pool: ChunkPool;
+  protected first: Chunk | null = null;
+  protected last: Chunk | null = null;
+  protected bytes: Uint8Array = NONE;
+  protected at = 0;
+  protected limit = 0;
+  protected silent = false;
+  protected ended = false;
+  /** Bytes of sealed chunks, those before `last`. */
+  protected sealed = 0;
+  protected capacity = 0;
+  protected chunks = 0;
+
+  constructor(pool: ChunkPool = new ChunkPool()) {
+    this.pool = pool;
+  }
+
+  // Bytes as they are.
+
+  raw(source: Uint8Array, start: number, length: number): void {
+    if (this.silent) return;
+    if (length > OWN_CHUNK) {
+      const own = new Uint8Array(length);
+      own.set(source.subarray(start, start + length));
+      this.append(this.pool.wrap(own));
+      return;
+    }
+    while (length > 0) {
+      if (this.at === this.limit) this.grow();
+      const free = this.limit - this.at;
+      const some = length < free ? length : free;
+      if (some <= COPY_BY_LOOP) {
+        const bytes = this.bytes;
+        let at = this.at;
+        for (const end = start + some; start < end; start++) bytes[at++] = source[start];
+        this.at = at;
+      } else {
+        this.bytes.set(source.subarray(start, start + some), this.at);
+        this.at += some;
+        start += some;
+      }
+      length -= some;
+    }
+  }
+
+  /** Bytes that are given away: not copied, and never changed by the giver again. */
+  rawOwned(bytes: Uint8Array): void {
+    if (bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);
+    else if (!this.silent) this.append(this.pool.wrap(bytes));
+  }
+
+  /** Text of one character a byte, as it is. */
+  rawText(text: string): void {
+    let i = 0;
+    while (i < text.length) {
+      if (this.at === this.limit) this.grow();
+      const bytes = this.bytes;
+      let at = this.at;
+      const some = Math.min(text.length, i + this.limit - at);
+      while (i < some) bytes[at++] = text.charCodeAt(i++);
+      this.at = at;
+    }
+  }
+
+  line(): void {
+    const at = this.room();
+    this.bytes[at] = CR;
+    this.bytes[at + 1] = LF;
+    this.at = at + 2;
+  }
+
+  // Suppression (CLIENT REPLY) and the end.
+
+  get suppressed(): boolean {
+    return this.silent;
+  }
+
+  /** While set, replies go nowhere. A suppressed reply that has ended stays so. */
+  set suppressed(on: boolean) {
+    if (this.ended || on === this.silent) return;
+    if (on) this.hush();
+    else this.speak();
+  }
+
+  /** Nothing more will be replied; what is owed stays. */
+  end(): void {
+    this.suppressed = true;
+    this.ended = true;
+  }
+
+  // Figures.
+
+  /** Bytes not yet handed over. */
+  get pending(): number {
+    return this.sealed + this.openBytes();
+  }
+
+  /** CLIENT LIST's obl: what lies in the first chunk. */
+  get firstBytes(): number {
+    if (this.first === null) return 0;
+    return this.first === this.last ? this.openBytes() : this.first.end - this.first.start;
+  }
+
+  /** CLIENT LIST's oll: chunks beyond the first. */
+  get moreChunks(): number {
+    return this.chunks > 1 ? this.chunks - 1 : 0;
+  }
+
+  /** CLIENT LIST's omem: bytes that the chunks beyond the first take. */
+  get moreBytes(): number {
+    if (this.chunks <= 1 || this.first === null) return 0;
+    return this.capacity - this.first.bytes.length + (this.chunks - 1) * BLOCK_OVERHEAD;
+  }
+
+  // Draining.
+
+  /**
+   * Adds views of what is owed, oldest first, to `into` until it counts `budget` bytes or more; returns their number. The
+   * bytes stay owed until `consumed`; replies may go on behind them meanwhile.
+   */
+  views(into: Uint8Array[], budget: number): number {
+    this.seal();
+    let total = 0;
+    for (let chunk = this.first; chunk !== null && total < budget; chunk = chunk.next) {
+      if (chunk.end === chunk.start) continue;
+      into.push(chunk.view());
+      total += chunk.end - chunk.start;
+    }
+    return total;
+  }
+
+  /** The view of all that is owed if it lies in one chunk, else null. */
+  only(): Uint8Array | null {
+    const first = this.first;
+    if (first === null || first !== this.last) return null;
+    this.seal();
+    return first.view();
+  }
+
+  /** The first `count` bytes owed have been written: their chunks go back to the pool. */
+  consumed(count: number): void {
+    this.seal();
+    let chunk = this.first;
+    while (chunk !== null) {
+      const owed = chunk.end - chunk.start;
+      if (count < owed) {
+        chunk.start += count;
+        if (chunk !== this.last) this.sealed -= count;
+        break;
+      }
+      count -= owed;
+      if (chunk !== this.last) this.sealed -= owed;
+      this.capacity -= chunk.bytes.length;
+      this.chunks--;
+      const next: Chunk | null = chunk.next;
+      this.pool.give(chunk);
+      chunk = next;
+    }
+    this.first = chunk;
+    if (chunk !== null) return;
+    this.last = null;
+    if (!this.silent) this.use(NONE, 0);
+  }
+
+  /** Everything owed, in one array; for replies without a socket. */
+  take(): Uint8Array {
+    const all = new Uint8Array(this.pending);
+    const parts: Uint8Array[] = [];
+    this.views(parts, Number.POSITIVE_INFINITY);
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    this.consumed(at);
+    return all;
+  }
+
+  /** Forgets what is owed. */
+  clear(): void {
+    this.consumed(this.pending);
+  }
+
+  // For the writers of replies.
+
+  /** Where the next byte goes, with at least SMALL bytes free. */
+  protected room(): number {
+    if (this.limit - this.at < SMALL) this.grow();
+    return this.at;
+  }
+
+  protected byte(value: number): void {
+    if (this.at === this.limit) this.grow();
+    this.bytes[this.at++] = value;
+  }
+
+  /** Decimal text of a safe integer at `at`; returns its end. */
+  protected digits(at: number, value: number): number {
+    const bytes = this.bytes;
+    if (value < 0) {
+      bytes[at++] = MINUS;
+      value = -value;
+    }
+    if (value < 10) {
+      bytes[at] = ZERO + value;
+      return at + 1;
+    }
+    const end = at + digitCount(value);
+    let i = end;
+    while (value > 0x7fffffff) {
+      const rest = Math.floor(value / 10);
+      bytes[--i] = ZERO + (value - rest * 10);
+      value = rest;
+    }
+    let small = value | 0;
+    while (i > at) {
+      const rest = (small / 10) | 0;
+      bytes[--i] = ZERO + (small - rest * 10);
+      small = rest;
+    }
+    return end;
+  }
+
+  protected use(bytes: Uint8Array, at: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    this.limit = bytes.length;
+  }
+
+  protected openBytes(): number {
+    const last = this.last;
+    if (last === null) return 0;
+    return (this.silent ? last.end : this.at) - last.start;
+  }
+
+  /** Writes the position back into the last chunk. */
+  protected seal(): void {
+    if (this.last !== null && !this.silent) this.last.end = this.at;
+  }
+
+  protected grow(): void {
+    if (this.silent) {
+      this.at = 0;
+      return;
+    }
+    this.append(this.pool.take());
+  }
+
+  protected append(chunk: Chunk): void {
+    this.seal();
+    const last = this.last;
+    if (last === null) {
+      this.first = chunk;
+    } else {
+      this.sealed += last.end - last.start;
+      last.next = chunk;
+    }
+    this.last = chunk;
+    this.capacity += chunk.bytes.length;
+    this.chunks++;
+    this.use(chunk.bytes, chunk.end);
+    if (this.owner === null) return;
+    if (last === null) this.owner.replyPending();
+    if (this.chunks > 1 || !chunk.pooled) this.owner.replyGrew();
+  }
+
+  protected hush(): void {
+    this.seal();
+    this.silent = true;
+    this.use(SCRATCH, 0);
+  }
+
+  protected speak(): void {
+    this.silent = false;
+    if (this.last === null) this.use(NONE, 0);
+    else this.use(this.last.bytes, this.last.end);
+  }
+}
+
+export function digitCount(value: number): number {
+  let count = 1;
+  while (value >= 10000) {
+    value /= 10000;
+    count += 4;
+  }
+  if (value >= 1000) return count + 3;
+  if (value >= 100) return count + 2;
+  return value >= 10 ? count + 1 : count;
+}

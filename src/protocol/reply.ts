@@ -1,0 +1,349 @@
+/**
+ * Replies in RESP2 and RESP3: the writers that commands call. Where the bytes go is Output's matter.
+ *
+ * A reply needs no socket: without an owner it is a sink that is emptied with `take()`.
+ */
+import { formatDouble } from '../base/numbers.ts';
+import type { Slice } from '../base/slice.ts';
+import { Chunk } from './chunk.ts';
+import { COPY_BY_LOOP, digitCount, Output, type ReplyOwner, SMALL } from './output.ts';
+
+export type { ReplyOwner };
+
+/** Hears of every error reply, suppressed ones too, for the statistics of errors. */
+export interface ErrorListener {
+  errorReplied(text: string): void;
+}
+
+const NONE = new Uint8Array(0);
+const CR = 13;
+const LF = 10;
+const PLUS = 43;
+const MINUS = 45;
+const COLON = 58;
+const STAR = 42;
+const DOLLAR = 36;
+const PERCENT = 37;
+const TILDE = 126;
+const ANGLE = 62;
+const PIPE = 124;
+const COMMA = 44;
+const HASH = 35;
+const UNDERSCORE = 95;
+const PAREN = 40;
+const EQUALS = 61;
+const ZERO = 48;
+
+export class Reply extends Output {
+  /** The client's protocol, 2 or 3. */
+  resp = 2;
+  errors: ErrorListener | null = null;
+  /** Error replies so far; dispatch compares before and after a command. */
+  errorCount = 0;
+  private readonly deferredChunks: Chunk[] = [];
+  private readonly deferredAt: number[] = [];
+
+  // Simple replies.
+
+  ok(): void {
+    let at = this.room();
+    const bytes = this.bytes;
+    bytes[at++] = PLUS;
+    bytes[at++] = 79;
+    bytes[at++] = 75;
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    this.at = at;
+  }
+
+  /** A simple string; `text` must hold no line break. */
+  status(text: string): void {
+    this.byte(PLUS);
+    this.rawText(text);
+    this.line();
+  }
+
+  int(value: number): void {
+    let at = this.room();
+    this.bytes[at++] = COLON;
+    at = this.digits(at, value);
+    this.bytes[at++] = CR;
+    this.bytes[at++] = LF;
+    this.at = at;
+  }
+
+  bigint(value: bigint): void {
+    this.byte(COLON);
+    this.rawText(value.toString());
+    this.line();
+  }
+
+  /** An error, its code first and without the leading '-'. Line breaks inside become spaces. */
+  error(text: string): void {
+    this.errorCount++;
+    if (this.errors !== null) this.errors.errorReplied(text);
+    let from = 0;
+    let to = text.length;
+    while (from < to && isLineBreak(text.charCodeAt(from))) from++;
+    while (to > from && isLineBreak(text.charCodeAt(to - 1))) to--;
+    this.byte(MINUS);
+    for (let i = from; i < to; i++) {
+      const code = text.charCodeAt(i);
+      this.byte(isLineBreak(code) ? 32 : code);
+    }
+    this.line();
+  }
+
+  /** The null that stands for an absent value. */
+  null(): void {
+    if (this.resp >= 3) this.resp3Null();
+    else this.negativeOne(DOLLAR);
+  }
+
+  /** The null that stands for an absent array. */
+  nullArray(): void {
+    if (this.resp >= 3) this.resp3Null();
+    else this.negativeOne(STAR);
+  }
+
+  bool(value: boolean): void {
+    if (this.resp < 3) {
+      this.int(value ? 1 : 0);
+      return;
+    }
+    let at = this.room();
+    this.bytes[at++] = HASH;
+    this.bytes[at++] = value ? 116 : 102;
+    this.bytes[at++] = CR;
+    this.bytes[at++] = LF;
+    this.at = at;
+  }
+
+  double(value: number): void {
+    const text = formatDouble(value);
+    if (this.resp < 3) {
+      this.bulkText(text);
+      return;
+    }
+    this.byte(COMMA);
+    this.rawText(text);
+    this.line();
+  }
+
+  /** A big number given as decimal text. */
+  bigNumber(text: string): void {
+    if (this.resp < 3) {
+      this.bulkText(text);
+      return;
+    }
+    this.byte(PAREN);
+    this.rawText(text);
+    this.line();
+  }
+
+  // Bulk strings.
+
+  bulk(value: Slice): void {
+    this.bulkBytes(value.buffer, value.start, value.length);
+  }
+
+  bulkBytes(source: Uint8Array, start: number, length: number): void {
+    if (length > COPY_BY_LOOP || this.limit - this.at < COPY_BY_LOOP + SMALL) {
+      this.bulkLength(length);
+      this.raw(source, start, length);
+      this.line();
+      return;
+    }
+    const bytes = this.bytes;
+    let at = this.at;
+    bytes[at++] = DOLLAR;
+    if (length > 9) bytes[at++] = ZERO + ((length / 10) | 0);
+    bytes[at++] = ZERO + (length % 10);
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    for (const end = start + length; start < end; start++) bytes[at++] = source[start];
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    this.at = at;
+  }
+
+  /** A bulk string from text of one character a byte. */
+  bulkText(text: string): void {
+    this.bulkLength(text.length);
+    this.rawText(text);
+    this.line();
+  }
+
+  /** A bulk string that is an integer's decimal text. */
+  bulkInt(value: number): void {
+    let at = this.room();
+    const bytes = this.bytes;
+    const width = integerWidth(value);
+    bytes[at++] = DOLLAR;
+    at = this.digits(at, width);
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    at = this.digits(at, value);
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    this.at = at;
+  }
+
+  /** '$<length>' alone; the caller follows with `raw()` and `line()`. */
+  bulkLength(length: number): void {
+    this.header(DOLLAR, length);
+  }
+
+  /** Text with a format of three letters, 'txt' or 'mkd'; a plain bulk string in RESP2. */
+  verbatim(text: string, format = 'txt'): void {
+    if (this.resp < 3) {
+      this.bulkText(text);
+      return;
+    }
+    this.header(EQUALS, text.length + 4);
+    this.rawText(format);
+    this.byte(COLON);
+    this.rawText(text);
+    this.line();
+  }
+
+  // Aggregates: a header, then as many replies as it says.
+
+  array(length: number): void {
+    this.header(STAR, length);
+  }
+
+  /** `length` pairs follow. */
+  map(length: number): void {
+    if (this.resp >= 3) this.header(PERCENT, length);
+    else this.header(STAR, length * 2);
+  }
+
+  set(length: number): void {
+    this.header(this.resp >= 3 ? TILDE : STAR, length);
+  }
+
+  push(length: number): void {
+    this.header(this.resp >= 3 ? ANGLE : STAR, length);
+  }
+
+  /** `length` pairs that belong to the reply after them; RESP3 only. */
+  attribute(length: number): void {
+    this.header(PIPE, length);
+  }
+
+  /**
+   * Begins an aggregate whose length is not known yet. What follows is settled in the opposite order of deferring, with
+   * one of the settle methods, in the same turn.
+   */
+  deferArray(): number {
+    this.room();
+    this.deferredChunks.push(this.last ?? DETACHED);
+    this.deferredAt.push(this.at);
+    return this.deferredAt.length;
+  }
+
+  settleArray(handle: number, length: number): void {
+    this.settle(handle, STAR, length);
+  }
+
+  settleMap(handle: number, length: number): void {
+    if (this.resp >= 3) this.settle(handle, PERCENT, length);
+    else this.settle(handle, STAR, length * 2);
+  }
+
+  settleSet(handle: number, length: number): void {
+    this.settle(handle, this.resp >= 3 ? TILDE : STAR, length);
+  }
+
+  settlePush(handle: number, length: number): void {
+    this.settle(handle, this.resp >= 3 ? ANGLE : STAR, length);
+  }
+
+  // Inside.
+
+  private header(kind: number, length: number): void {
+    let at = this.room();
+    this.bytes[at++] = kind;
+    at = this.digits(at, length);
+    this.bytes[at++] = CR;
+    this.bytes[at++] = LF;
+    this.at = at;
+  }
+
+  private negativeOne(kind: number): void {
+    let at = this.room();
+    const bytes = this.bytes;
+    bytes[at++] = kind;
+    bytes[at++] = MINUS;
+    bytes[at++] = ZERO + 1;
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    this.at = at;
+  }
+
+  private resp3Null(): void {
+    let at = this.room();
+    this.bytes[at++] = UNDERSCORE;
+    this.bytes[at++] = CR;
+    this.bytes[at++] = LF;
+    this.at = at;
+  }
+
+  private settle(handle: number, kind: number, length: number): void {
+    const chunk = this.deferredChunks[handle - 1];
+    const offset = this.deferredAt[handle - 1];
+    this.deferredChunks.length = handle - 1;
+    this.deferredAt.length = handle - 1;
+    if (this.silent) return;
+    const size = 3 + digitCount(length);
+    if (chunk === this.last) {
+      if (this.limit - this.at >= size) {
+        this.bytes.copyWithin(offset + size, offset, this.at);
+        const end = this.at + size;
+        this.at = offset;
+        this.header(kind, length);
+        this.at = end;
+        return;
+      }
+      this.append(this.pool.take());
+    }
+    this.splitAt(chunk, offset);
+    chunk.end = this.headerInto(chunk.bytes, offset, kind, length);
+    this.sealed += size;
+  }
+
+  /** Moves what lies in `chunk` from `offset` on into a chunk of its own behind it. `chunk` is not the last one. */
+  private splitAt(chunk: Chunk, offset: number): void {
+    const rest = this.pool.take();
+    rest.bytes.set(chunk.bytes.subarray(offset, chunk.end));
+    rest.end = chunk.end - offset;
+    rest.next = chunk.next;
+    chunk.next = rest;
+    this.capacity += rest.bytes.length;
+    this.chunks++;
+  }
+
+  private headerInto(bytes: Uint8Array, at: number, kind: number, length: number): number {
+    const { bytes: mine, at: myAt } = this;
+    this.bytes = bytes;
+    bytes[at++] = kind;
+    at = this.digits(at, length);
+    bytes[at++] = CR;
+    bytes[at++] = LF;
+    this.bytes = mine;
+    this.at = myAt;
+    return at;
+  }
+}
+
+/** Stands where a suppressed reply has no chunk. */
+const DETACHED = new Chunk(NONE, false);
+
+function isLineBreak(code: number): boolean {
+  return code === CR || code === LF;
+}
+
+function integerWidth(value: number): number {
+  return value < 0 ? digitCount(-value) + 1 : digitCount(value);
+}

@@ -1,0 +1,391 @@
+/**
+ * The dict: a hash table of entries that belong to somebody else, by separate chaining with incremental rehash.
+ *
+ * An entry is a block of its owner's layout that begins with what the dict needs (dict-entry.ts), so sets, hashes, sorted
+ * sets and the keyspace share one table code and pay one block an element. Faces outside import dict.ts.
+ *
+ * The header, one block; all that a reader of a frozen image needs is found from its address:
+ *
+ *    0  u32  table0     address of the table, null before the first entry
+ *    4  u32  mask0      buckets - 1
+ *    8  u32  used0      entries in it
+ *   12  u32  rehashAt   0 when not rehashing, else 1 + the first bucket of table0 that is not yet moved
+ *   16  u32  table1     the same three of the table that rehashing moves to
+ *   20  u32  mask1
+ *   24  u32  used1
+ *   28  u16  pauses     rehashing stands still while above 0
+ *   30  u8   linkAt     offset of the link in entries
+ *   31  u8   -
+ *
+ * A table is a block of u32 addresses, one a bucket; beyond 64 MiB the allocator gives it a segment of its own.
+ *
+ * Invariants (dictVerify in dict-walk.ts):
+ *   - the number of buckets is a power of two, at least 4;
+ *   - an entry lies in bucket (hash & mask) of its table; while rehashing, buckets of table0 below rehashAt - 1 are empty;
+ *   - used0 and used1 count the entries of their tables; table1, mask1 and used1 are 0 unless rehashing;
+ *   - no key is there twice.
+ *
+ * Find, insert and remove are O(1) expected; each moves one bucket while a rehash is under way. Growth begins at load
+ * factor 1, or 5 while a frozen view is open (moving entries would have the view preserve every page); shrinking
+ * (dictShrinkIfNeeded) under 10 %.
+ */
+import { assert } from '../base/assert.ts';
+import { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import { layout } from '../memory/layout.ts';
+import { type Memory, OutOfMemory, type Reader } from '../memory/memory.ts';
+import { entryKey, hasKey } from './dict-entry.ts';
+import { hashBytes } from './hash.ts';
+
+const Head = layout({
+  table0: 'u32',
+  mask0: 'u32',
+  used0: 'u32',
+  rehashAt: 'u32',
+  table1: 'u32',
+  mask1: 'u32',
+  used1: 'u32',
+  pauses: 'u16',
+  linkAt: 'u8',
+  spare: 'u8',
+});
+
+export const MIN_BUCKETS = 4;
+/** The largest block that the allocator gives is 1 GiB. */
+const MAX_BUCKETS = 2 ** 28;
+const FORCED_LOAD = 5;
+const MIN_FILL_PERCENT = 10;
+/** Empty buckets that one step of rehashing passes over at most. */
+const EMPTY_VISITS = 10;
+
+assert(Head.size === 32, 'a dict that is empty costs two granules');
+
+const keyScratch = new Slice();
+
+// The dict as a whole.
+
+/** A new empty dict; its entries have their links at `linkAt`. */
+export function dictNew(m: Memory, linkAt = 0): Addr {
+  const d = m.allocateZeroed(Head.size);
+  m.setU8(d, Head.linkAt, linkAt);
+  return d;
+}
+
+/** Releases tables and header, not the entries. */
+export function dictFree(m: Memory, d: Addr): void {
+  dictClear(m, d);
+  m.release(d);
+}
+
+/** Forgets all entries (which stay allocated) and releases the tables. */
+export function dictClear(m: Memory, d: Addr): void {
+  const table0 = m.addr(d, Head.table0);
+  const table1 = m.addr(d, Head.table1);
+  if (table0 !== NULL) m.release(table0);
+  if (table1 !== NULL) m.release(table1);
+  m.fill(d, 0, 0, Head.pauses);
+}
+
+export function dictSize(r: Reader, d: Addr): number {
+  return r.u32(d, Head.used0) + r.u32(d, Head.used1);
+}
+
+/** Buckets of both tables. */
+export function dictBuckets(r: Reader, d: Addr): number {
+  const first = r.addr(d, Head.table0) === NULL ? 0 : r.u32(d, Head.mask0) + 1;
+  return r.addr(d, Head.table1) === NULL ? first : first + r.u32(d, Head.mask1) + 1;
+}
+
+/** Bytes that header and tables take, without the entries. */
+export function dictBytes(r: Reader, d: Addr): number {
+  return Head.size + dictBuckets(r, d) * 4;
+}
+
+export function dictIsRehashing(r: Reader, d: Addr): boolean {
+  return r.u32(d, Head.rehashAt) !== 0;
+}
+
+// Finding, adding, removing.
+
+/** The entry of `key`, or null. Moves a bucket when a rehash is under way. */
+export function dictFind(m: Memory, d: Addr, key: Slice, hash: number): Addr {
+  if (m.u32(d, Head.rehashAt) !== 0) {
+    rehashStep(m, d);
+    return lookUpBoth(m, d, key, hash);
+  }
+  const table = m.addr(d, Head.table0);
+  if (table === NULL) return NULL;
+  const linkAt = m.u8(d, Head.linkAt);
+  let e = m.addr(table, (hash & m.u32(d, Head.mask0)) << 2);
+  while (e !== NULL && !hasKey(m, e, key)) e = m.addr(e, linkAt);
+  return e;
+}
+
+/** The same for reading code: nothing moves. */
+export function dictLookup(r: Reader, d: Addr, key: Slice, hash: number): Addr {
+  if (r.u32(d, Head.rehashAt) !== 0) return lookUpBoth(r, d, key, hash);
+  const table = r.addr(d, Head.table0);
+  if (table === NULL) return NULL;
+  return lookUpChain(r, r.addr(table, (hash & r.u32(d, Head.mask0)) << 2), r.u8(d, Head.linkAt), key);
+}
+
+function lookUpBoth(r: Reader, d: Addr, key: Slice, hash: number): Addr {
+  const linkAt = r.u8(d, Head.linkAt);
+  const bucket = (hash & r.u32(d, Head.mask0)) << 2;
+  const e = lookUpChain(r, r.addr(r.addr(d, Head.table0), bucket), linkAt, key);
+  const table1 = r.addr(d, Head.table1);
+  if (e !== NULL || table1 === NULL) return e;
+  return lookUpChain(r, r.addr(table1, (hash & r.u32(d, Head.mask1)) << 2), linkAt, key);
+}
+
+function lookUpChain(r: Reader, first: Addr, linkAt: number, key: Slice): Addr {
+  let e = first;
+  while (e !== NULL && !hasKey(r, e, key)) e = r.addr(e, linkAt);
+  return e;
+}
+
+/**
+ * Links an entry in, whose key must be absent. Throws OutOfMemory, with the dict as it was, only when there is no table
+ * at all; when a larger one can't be had, chains grow longer.
+ */
+export function dictInsert(m: Memory, d: Addr, entry: Addr, hash: number): void {
+  if (m.u32(d, Head.rehashAt) !== 0) rehashStep(m, d);
+  else if (m.u32(d, Head.used0) > m.u32(d, Head.mask0) || m.addr(d, Head.table0) === NULL) growIfNeeded(m, d);
+  const linkAt = m.u8(d, Head.linkAt);
+  const second = m.u32(d, Head.rehashAt) !== 0;
+  const table = m.addr(d, second ? Head.table1 : Head.table0);
+  const at = (hash & m.u32(d, second ? Head.mask1 : Head.mask0)) << 2;
+  m.setU32(entry, linkAt, m.u32(table, at));
+  m.setU32(table, at, entry);
+  const used = second ? Head.used1 : Head.used0;
+  m.setU32(d, used, m.u32(d, used) + 1);
+}
+
+/** Unlinks the entry of `key` and returns it, or null when there is none. */
+export function dictRemove(m: Memory, d: Addr, key: Slice, hash: number): Addr {
+  const entry = dictFind(m, d, key, hash);
+  if (entry !== NULL) unlink(m, d, entry, hash);
+  return entry;
+}
+
+/** Unlinks an entry that is known to be there. */
+export function dictRemoveEntry(m: Memory, d: Addr, entry: Addr, hash: number): void {
+  if (m.u32(d, Head.rehashAt) !== 0) rehashStep(m, d);
+  unlink(m, d, entry, hash);
+}
+
+function unlink(m: Memory, d: Addr, entry: Addr, hash: number): void {
+  const linkAt = m.u8(d, Head.linkAt);
+  const next = m.addr(entry, linkAt);
+  const second = replaceLink(m, d, hash, linkAt, entry, next);
+  const used = second ? Head.used1 : Head.used0;
+  m.setU32(d, used, m.u32(d, used) - 1);
+}
+
+/** Puts the entry at `fresh` (same key, link not yet set) in the place of the one at `old`, which is still allocated. */
+export function dictRelink(m: Memory, d: Addr, old: Addr, fresh: Addr, hash: number): void {
+  const linkAt = m.u8(d, Head.linkAt);
+  m.setU32(fresh, linkAt, m.u32(old, linkAt));
+  replaceLink(m, d, hash, linkAt, old, fresh);
+}
+
+/** The entry's block was resized, from `old` that is gone to `fresh` that carries its link. */
+export function dictMoved(m: Memory, d: Addr, old: Addr, fresh: Addr, hash: number): void {
+  if (old !== fresh) replaceLink(m, d, hash, m.u8(d, Head.linkAt), old, fresh);
+}
+
+/** Makes what points at `old` point at `fresh`; says whether that was in the second table. */
+function replaceLink(m: Memory, d: Addr, hash: number, linkAt: number, old: Addr, fresh: Addr): boolean {
+  const table0 = m.addr(d, Head.table0);
+  if (replaceInChain(m, table0, (hash & m.u32(d, Head.mask0)) << 2, linkAt, old, fresh)) return false;
+  const table1 = m.addr(d, Head.table1);
+  assert(table1 !== NULL, 'the entry is in the dict');
+  const found = replaceInChain(m, table1, (hash & m.u32(d, Head.mask1)) << 2, linkAt, old, fresh);
+  assert(found, 'the entry is in the dict');
+  return true;
+}
+
+function replaceInChain(m: Memory, table: Addr, at: number, linkAt: number, old: Addr, fresh: Addr): boolean {
+  let holder = table;
+  let e = m.addr(table, at);
+  while (e !== NULL) {
+    if (e === old) {
+      m.setU32(holder, holder === table ? at : linkAt, fresh);
+      return true;
+    }
+    holder = e;
+    e = m.addr(e, linkAt);
+  }
+  return false;
+}
+
+// Size.
+
+function growIfNeeded(m: Memory, d: Addr): void {
+  const used = m.u32(d, Head.used0);
+  if (m.addr(d, Head.table0) === NULL) {
+    beginResize(m, d, MIN_BUCKETS);
+    return;
+  }
+  const buckets = m.u32(d, Head.mask0) + 1;
+  if (m.frozen && used <= buckets * FORCED_LOAD) return;
+  if (buckets >= MAX_BUCKETS) return;
+  try {
+    beginResize(m, d, bucketsFor(used + 1));
+  } catch (error) {
+    if (!(error instanceof OutOfMemory)) throw error;
+  }
+}
+
+function bucketsFor(size: number): number {
+  let buckets = MIN_BUCKETS;
+  while (buckets < size && buckets < MAX_BUCKETS) buckets *= 2;
+  return buckets;
+}
+
+/** Sets up a table of `buckets` to rehash into, or the first one. */
+function beginResize(m: Memory, d: Addr, buckets: number): void {
+  const table = m.allocateZeroed(buckets * 4);
+  const first = m.addr(d, Head.table0) === NULL;
+  m.setU32(d, first ? Head.table0 : Head.table1, table);
+  m.setU32(d, first ? Head.mask0 : Head.mask1, buckets - 1);
+  if (first) return;
+  m.setU32(d, Head.rehashAt, 1);
+}
+
+/** Makes room for `size` entries ahead of need; false when a rehash is under way or that would not be larger. */
+export function dictExpand(m: Memory, d: Addr, size: number): boolean {
+  if (dictIsRehashing(m, d) || m.u32(d, Head.used0) > size) return false;
+  const buckets = bucketsFor(size);
+  if (m.addr(d, Head.table0) !== NULL && buckets === m.u32(d, Head.mask0) + 1) return false;
+  beginResize(m, d, buckets);
+  return true;
+}
+
+/** Begins to shrink a dict that is less than 10 % full; owners call it after removals. */
+export function dictShrinkIfNeeded(m: Memory, d: Addr): void {
+  const buckets = m.u32(d, Head.mask0) + 1;
+  if (buckets <= MIN_BUCKETS || m.u32(d, Head.used0) * MIN_FILL_PERCENT >= buckets) return;
+  if (m.u32(d, Head.rehashAt) !== 0 || m.frozen) return;
+  dictShrink(m, d);
+}
+
+/** Begins to shrink the table to what its entries need; false when it can't be smaller or is rehashing. */
+export function dictShrink(m: Memory, d: Addr): boolean {
+  if (dictIsRehashing(m, d)) return false;
+  const buckets = bucketsFor(m.u32(d, Head.used0));
+  if (m.addr(d, Head.table0) === NULL || buckets >= m.u32(d, Head.mask0) + 1) return false;
+  beginResize(m, d, buckets);
+  return true;
+}
+
+// Rehashing.
+
+/** Rehashing stands still until as many resumes: for iteration that removes, and while a scan visits. */
+export function dictPauseRehash(m: Memory, d: Addr): void {
+  m.setU16(d, Head.pauses, m.u16(d, Head.pauses) + 1);
+}
+
+export function dictResumeRehash(m: Memory, d: Addr): void {
+  const pauses = m.u16(d, Head.pauses);
+  assert(pauses > 0, 'a pause for each resume');
+  m.setU16(d, Head.pauses, pauses - 1);
+}
+
+function rehashStep(m: Memory, d: Addr): void {
+  if (m.u16(d, Head.pauses) === 0) dictRehash(m, d, 1);
+}
+
+/** Moves up to `steps` buckets, and says whether there is more to move. Does nothing while paused. */
+export function dictRehash(m: Memory, d: Addr, steps: number): boolean {
+  if (m.u32(d, Head.rehashAt) === 0) return false;
+  if (m.u16(d, Head.pauses) !== 0) return true;
+  if (m.frozen && !mustMove(m, d)) return true;
+  const table = m.addr(d, Head.table0);
+  let bucket = m.u32(d, Head.rehashAt) - 1;
+  let empty = steps * EMPTY_VISITS;
+  while (steps-- > 0 && m.u32(d, Head.used0) !== 0) {
+    while (m.u32(table, bucket << 2) === 0) {
+      bucket++;
+      if (--empty === 0) {
+        m.setU32(d, Head.rehashAt, bucket + 1);
+        return true;
+      }
+    }
+    moveBucket(m, d, table, bucket++);
+  }
+  if (m.u32(d, Head.used0) !== 0) {
+    m.setU32(d, Head.rehashAt, bucket + 1);
+    return true;
+  }
+  finishRehash(m, d);
+  return false;
+}
+
+/** Under a frozen view rehashing goes on only where chains would hurt. */
+function mustMove(r: Reader, d: Addr): boolean {
+  const buckets0 = r.u32(d, Head.mask0) + 1;
+  const buckets1 = r.u32(d, Head.mask1) + 1;
+  const fewer = buckets0 < buckets1 ? buckets0 : buckets1;
+  return dictSize(r, d) > fewer * FORCED_LOAD;
+}
+
+function moveBucket(m: Memory, d: Addr, table: Addr, bucket: number): void {
+  const linkAt = m.u8(d, Head.linkAt);
+  const target = m.addr(d, Head.table1);
+  const mask0 = m.u32(d, Head.mask0);
+  const mask1 = m.u32(d, Head.mask1);
+  let e = m.addr(table, bucket << 2);
+  let moved = 0;
+  while (e !== NULL) {
+    const next = m.addr(e, linkAt);
+    // The bucket is the low bits of the hash: shrinking needs no more of it.
+    const hash = mask1 < mask0 ? bucket : hashBytes(m.seed, entryKey(m, e, keyScratch));
+    const at = (hash & mask1) << 2;
+    m.setU32(e, linkAt, m.u32(target, at));
+    m.setU32(target, at, e);
+    moved++;
+    e = next;
+  }
+  m.setU32(table, bucket << 2, NULL);
+  m.setU32(d, Head.used0, m.u32(d, Head.used0) - moved);
+  m.setU32(d, Head.used1, m.u32(d, Head.used1) + moved);
+}
+
+function finishRehash(m: Memory, d: Addr): void {
+  m.release(m.addr(d, Head.table0));
+  m.setU32(d, Head.table0, m.u32(d, Head.table1));
+  m.setU32(d, Head.mask0, m.u32(d, Head.mask1));
+  m.setU32(d, Head.used0, m.u32(d, Head.used1));
+  m.fill(d, Head.rehashAt, 0, Head.pauses - Head.rehashAt);
+}
+
+/** Rehashes until `until` says that time is up, 100 buckets between two looks; says whether there is more to move. */
+export function dictRehashFor(m: Memory, d: Addr, until: () => boolean): boolean {
+  while (dictRehash(m, d, 100)) if (m.u16(d, Head.pauses) !== 0 || m.frozen || until()) return true;
+  return false;
+}
+
+// For dict-walk.ts: the header's fields, of the first table (0) or the second (1).
+
+export function dictTable(r: Reader, d: Addr, which: 0 | 1): Addr {
+  return r.addr(d, which === 0 ? Head.table0 : Head.table1);
+}
+
+/** Buckets - 1. */
+export function dictMask(r: Reader, d: Addr, which: 0 | 1): number {
+  return r.u32(d, which === 0 ? Head.mask0 : Head.mask1);
+}
+
+export function dictUsed(r: Reader, d: Addr, which: 0 | 1): number {
+  return r.u32(d, which === 0 ? Head.used0 : Head.used1);
+}
+
+export function dictLinkAt(r: Reader, d: Addr): number {
+  return r.u8(d, Head.linkAt);
+}
+
+/** Buckets of the first table that rehashing has emptied; -1 when it is not under way. */
+export function dictMovedBuckets(r: Reader, d: Addr): number {
+  return r.u32(d, Head.rehashAt) - 1;
+}

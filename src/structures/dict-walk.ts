@@ -1,0 +1,309 @@
+/**
+ * Going through a dict: the cursor over all entries, SCAN's cursor, random entries, statistics, verification.
+ *
+ * All but the random picks take a Reader and change nothing, so that they run over a frozen view as well.
+ */
+import { assert } from '../base/assert.ts';
+import type { Random } from '../base/random.ts';
+import { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
+import { entryKey } from './dict-entry.ts';
+import {
+  dictIsRehashing,
+  dictLinkAt,
+  dictMask,
+  dictMovedBuckets,
+  dictRehash,
+  dictSize,
+  dictTable,
+  dictUsed,
+  MIN_BUCKETS,
+} from './dict-table.ts';
+import { hashBytes } from './hash.ts';
+
+const keyScratch = new Slice();
+
+/**
+ * Walks over all entries. The entry just returned may be removed and released; beyond that, whoever writes between two
+ * steps holds a dictPauseRehash.
+ */
+export class DictCursor {
+  private reader: Reader;
+  private d: Addr = NULL;
+  private second = false;
+  private table: Addr = NULL;
+  private mask = 0;
+  private bucket = 0;
+  private linkAt = 0;
+  private following: Addr = NULL;
+
+  constructor(reader: Reader) {
+    this.reader = reader;
+  }
+
+  reset(reader: Reader, d: Addr): this {
+    this.reader = reader;
+    this.d = d;
+    this.second = false;
+    this.table = dictTable(reader, d, 0);
+    this.mask = dictMask(reader, d, 0);
+    this.bucket = 0;
+    this.linkAt = dictLinkAt(reader, d);
+    this.following = NULL;
+    return this;
+  }
+
+  /** The next entry, null after the last. */
+  next(): Addr {
+    const r = this.reader;
+    let e = this.following;
+    while (e === NULL) {
+      if (this.table === NULL || this.bucket > this.mask) {
+        if (!this.turn()) return NULL;
+      } else {
+        e = r.addr(this.table, this.bucket++ << 2);
+      }
+    }
+    this.following = r.addr(e, this.linkAt);
+    return e;
+  }
+
+  /** Goes on to the second table, if there is one. */
+  private turn(): boolean {
+    if (this.second) return false;
+    this.second = true;
+    this.table = dictTable(this.reader, this.d, 1);
+    this.mask = dictMask(this.reader, this.d, 1);
+    this.bucket = 0;
+    return this.table !== NULL;
+  }
+}
+
+/**
+ * Visits the entries of one bucket (while rehashing: of it in the smaller table and of all that it becomes in the larger)
+ * and returns the cursor to go on with, 0 when all is done. The cursor counts buckets with their bits reversed, so that
+ * an entry that is there from the first call to the last is visited whatever resizing happens between calls; some are
+ * visited twice. The visitor may remove the entry it is shown if rehashing is paused meanwhile, and must not insert.
+ */
+export function dictScan(r: Reader, d: Addr, cursor: number, visit: (entry: Addr) => void): number {
+  if (dictSize(r, d) === 0) return 0;
+  const linkAt = dictLinkAt(r, d);
+  const table0 = dictTable(r, d, 0);
+  const mask0 = dictMask(r, d, 0);
+  let v = cursor | 0;
+  if (!dictIsRehashing(r, d)) {
+    visitChain(r, r.addr(table0, (v & mask0) << 2), linkAt, visit);
+    return nextCursor(v, mask0) >>> 0;
+  }
+  const table1 = dictTable(r, d, 1);
+  const mask1 = dictMask(r, d, 1);
+  const smaller = mask0 <= mask1 ? table0 : table1;
+  const larger = mask0 <= mask1 ? table1 : table0;
+  const low = mask0 <= mask1 ? mask0 : mask1;
+  const high = mask0 <= mask1 ? mask1 : mask0;
+  visitChain(r, r.addr(smaller, (v & low) << 2), linkAt, visit);
+  do {
+    visitChain(r, r.addr(larger, (v & high) << 2), linkAt, visit);
+    v = nextCursor(v, high);
+  } while ((v & (low ^ high)) !== 0);
+  return v >>> 0;
+}
+
+function visitChain(r: Reader, first: Addr, linkAt: number, visit: (entry: Addr) => void): void {
+  let e = first;
+  while (e !== NULL) {
+    const next = r.addr(e, linkAt);
+    visit(e);
+    e = next;
+  }
+}
+
+/** Adds one to the bits under `mask`, counted from the highest down. */
+function nextCursor(v: number, mask: number): number {
+  return reverseBits(reverseBits(v | ~mask) + 1);
+}
+
+function reverseBits(v: number): number {
+  v = ((v >>> 1) & 0x55555555) | ((v & 0x55555555) << 1);
+  v = ((v >>> 2) & 0x33333333) | ((v & 0x33333333) << 2);
+  v = ((v >>> 4) & 0x0f0f0f0f) | ((v & 0x0f0f0f0f) << 4);
+  v = ((v >>> 8) & 0x00ff00ff) | ((v & 0x00ff00ff) << 8);
+  return (v >>> 16) | (v << 16);
+}
+
+// Random entries.
+
+/** A random entry: a random bucket that is not empty, then one of its chain. Null when the dict is empty. */
+export function dictRandom(m: Memory, d: Addr, random: Random): Addr {
+  if (dictSize(m, d) === 0) return NULL;
+  dictRehash(m, d, 1);
+  const linkAt = dictLinkAt(m, d);
+  let first: Addr;
+  do first = randomBucket(m, d, random);
+  while (first === NULL);
+  let length = 0;
+  for (let e = first; e !== NULL; e = m.addr(e, linkAt)) length++;
+  let e = first;
+  for (let skip = length > 1 ? random.below(length) : 0; skip > 0; skip--) e = m.addr(e, linkAt);
+  return e;
+}
+
+/** First of the chain of a random bucket of those that may hold something. */
+function randomBucket(r: Reader, d: Addr, random: Random): Addr {
+  const buckets0 = dictMask(r, d, 0) + 1;
+  const moved = dictMovedBuckets(r, d);
+  if (moved < 0) return r.addr(dictTable(r, d, 0), random.below(buckets0) << 2);
+  const bucket = moved + random.below(buckets0 + dictMask(r, d, 1) + 1 - moved);
+  return bucket < buckets0
+    ? r.addr(dictTable(r, d, 0), bucket << 2)
+    : r.addr(dictTable(r, d, 1), (bucket - buckets0) << 2);
+}
+
+/** Entries among which a fair pick is made. */
+const SAMPLE = 15;
+const sample: Addr[] = new Array<Addr>(SAMPLE).fill(NULL);
+
+/** A random entry, nearly uniform: one of a sample of neighbouring chains, so that being alone in a bucket matters less. */
+export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
+  const count = dictSome(m, d, SAMPLE, random, sample);
+  return count > 0 ? sample[random.below(count)] : dictRandom(m, d, random);
+}
+
+/**
+ * Writes up to `count` entries into `out` from its start and returns how many: whole chains from a random bucket onwards,
+ * so one call never returns an entry twice. May return fewer than asked for and than there are.
+ */
+export function dictSome(m: Memory, d: Addr, count: number, random: Random, out: Addr[]): number {
+  const size = dictSize(m, d);
+  const wanted = count < size ? count : size;
+  if (wanted === 0) return 0;
+  dictRehash(m, d, 1);
+  const moved = dictMovedBuckets(m, d);
+  const mask0 = dictMask(m, d, 0);
+  const mask1 = dictMask(m, d, 1);
+  const mask = mask0 > mask1 ? mask0 : mask1;
+  let bucket = random.below(mask + 1);
+  let empty = 0;
+  let seen = 0;
+  for (let steps = wanted * 10; steps > 0 && seen < wanted; steps--) {
+    const before = seen;
+    // Where the second table is the smaller one, there is nothing in the moved buckets beyond it.
+    if (bucket < moved && bucket > mask1) bucket = moved;
+    if (bucket <= mask0) seen = takeChain(m, d, 0, bucket, random, out, seen, wanted);
+    if (moved >= 0 && bucket <= mask1) seen = takeChain(m, d, 1, bucket, random, out, seen, wanted);
+    if (seen !== before) empty = 0;
+    else if (++empty >= 5 && empty > wanted) {
+      bucket = random.below(mask + 1);
+      empty = 0;
+      continue;
+    }
+    bucket = (bucket + 1) & mask;
+  }
+  return seen < wanted ? seen : wanted;
+}
+
+/**
+ * Adds a chain to the sample in `out`, of which `seen` entries were looked at. Once it is full, the chain is still gone
+ * through to its end, each entry taking a random place with the due odds (reservoir sampling): or the ends of long
+ * chains would never be picked.
+ */
+function takeChain(
+  r: Reader,
+  d: Addr,
+  which: 0 | 1,
+  bucket: number,
+  random: Random,
+  out: Addr[],
+  seen: number,
+  wanted: number,
+): number {
+  const linkAt = dictLinkAt(r, d);
+  for (let e = r.addr(dictTable(r, d, which), bucket << 2); e !== NULL; e = r.addr(e, linkAt)) {
+    const place = seen < wanted ? seen : random.below(seen + 1);
+    if (place < wanted) out[place] = e;
+    seen++;
+  }
+  return seen;
+}
+
+// Looking from outside.
+
+/** Buckets by the length of their chain: of table 0 or 1. */
+function chainLengths(r: Reader, d: Addr, which: 0 | 1): number[] {
+  const table = dictTable(r, d, which);
+  const linkAt = dictLinkAt(r, d);
+  const lengths: number[] = [];
+  if (table === NULL) return lengths;
+  const mask = dictMask(r, d, which);
+  for (let bucket = 0; bucket <= mask; bucket++) {
+    let length = 0;
+    for (let e = r.addr(table, bucket << 2); e !== NULL; e = r.addr(e, linkAt)) length++;
+    lengths[length] = (lengths[length] ?? 0) + 1;
+  }
+  return lengths;
+}
+
+/** The text of DEBUG HTSTATS for one dict. */
+export function dictStats(r: Reader, d: Addr): string {
+  const first = tableStats(r, d, 0);
+  return dictIsRehashing(r, d) ? first + tableStats(r, d, 1) : first;
+}
+
+function tableStats(r: Reader, d: Addr, which: 0 | 1): string {
+  const used = dictUsed(r, d, which);
+  const title = `Hash table ${which} stats (${which === 0 ? 'main hash table' : 'rehashing target'}):\n`;
+  if (used === 0) return `${title}No stats available for empty dictionaries\n`;
+  const buckets = dictMask(r, d, which) + 1;
+  const lengths = chainLengths(r, d, which);
+  const slots = buckets - (lengths[0] ?? 0);
+  const lines = [
+    ` table size: ${buckets}`,
+    ` number of elements: ${used}`,
+    ` different slots: ${slots}`,
+    ` max chain length: ${lengths.length - 1}`,
+    ` avg chain length (counted): ${(used / slots).toFixed(2)}`,
+    ` avg chain length (computed): ${(used / slots).toFixed(2)}`,
+    ' Chain length distribution:',
+  ];
+  lengths.forEach((count, length) => {
+    lines.push(`   ${length}: ${count} (${((count / buckets) * 100).toFixed(2)}%)`);
+  });
+  return `${title}${lines.join('\n')}\n`;
+}
+
+/** Asserts the invariants of the header comment, hashing every key. */
+export function dictVerify(r: Reader, d: Addr, seed: Uint32Array): void {
+  assert(
+    dictIsRehashing(r, d) === (dictTable(r, d, 1) !== NULL),
+    'dict: a second table while rehashing, and only then',
+  );
+  const keys = new Set<string>();
+  verifyTable(r, d, seed, 0, keys);
+  verifyTable(r, d, seed, 1, keys);
+}
+
+function verifyTable(r: Reader, d: Addr, seed: Uint32Array, which: 0 | 1, keys: Set<string>): void {
+  const table = dictTable(r, d, which);
+  const mask = dictMask(r, d, which);
+  const used = dictUsed(r, d, which);
+  const moved = which === 0 ? dictMovedBuckets(r, d) : 0;
+  if (table === NULL) {
+    assert(mask === 0 && used === 0, 'dict: a table that is not there holds nothing');
+    return;
+  }
+  assert(mask + 1 >= MIN_BUCKETS && (mask & (mask + 1)) === 0, 'dict: a power of two of buckets');
+  let count = 0;
+  for (let bucket = 0; bucket <= mask; bucket++) {
+    for (let e = r.addr(table, bucket << 2); e !== NULL; e = r.addr(e, dictLinkAt(r, d))) {
+      assert(bucket >= moved, 'dict: moved buckets are empty');
+      const key = entryKey(r, e, keyScratch);
+      assert((hashBytes(seed, key) & mask) === bucket, 'dict: an entry lies in the bucket of its hash');
+      const text = key.latin1();
+      assert(!keys.has(text), 'dict: no key is there twice');
+      keys.add(text);
+      count++;
+    }
+  }
+  assert(count === used, 'dict: used counts the entries');
+}

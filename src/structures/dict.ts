@@ -1,0 +1,29 @@
+/**
+ * The dict's face: entries (dict-entry.ts), the table itself with its layout and invariants (dict-table.ts), and the ways
+ * to go through it (dict-walk.ts).
+ */
+export { entryKey, entryKeyEnd, keyFieldSize, writeKeyField } from './dict-entry.ts';
+export {
+  dictBuckets,
+  dictBytes,
+  dictClear,
+  dictExpand,
+  dictFind,
+  dictFree,
+  dictInsert,
+  dictIsRehashing,
+  dictLookup,
+  dictMoved,
+  dictNew,
+  dictPauseRehash,
+  dictRehash,
+  dictRehashFor,
+  dictRelink,
+  dictRemove,
+  dictRemoveEntry,
+  dictResumeRehash,
+  dictShrink,
+  dictShrinkIfNeeded,
+  dictSize,
+} from './dict-table.ts';
+export { DictCursor, dictFairRandom, dictRandom, dictScan, dictSome, dictStats, dictVerify } from './dict-walk.ts';

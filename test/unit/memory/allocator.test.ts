@@ -1,0 +1,211 @@
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { Slice } from '../../../src/base/slice.ts';
+import type { Addr } from '../../../src/memory/address.ts';
+import { Memory, OutOfMemory } from '../../../src/memory/memory.ts';
+
+const MiB = 1024 * 1024;
+
+interface Block {
+  a: Addr;
+  size: number;
+  tag: number;
+}
+
+/** Marks both ends and the middle of a block, so that any overlap with another shows. */
+function mark(m: Memory, block: Block): void {
+  const last = block.size - 1;
+  m.setU8(block.a, 0, block.tag);
+  m.setU8(block.a, last >>> 1, block.tag + 1);
+  m.setU8(block.a, last, block.tag + 2);
+}
+
+/** Looks for the marks; a block that has since grown has them where its old size put them. */
+function check(m: Memory, block: Block): void {
+  const last = block.size - 1;
+  expect(m.u8(block.a, 0)).toBe(block.tag);
+  expect(m.u8(block.a, last >>> 1)).toBe(block.tag + 1);
+  expect(m.u8(block.a, last)).toBe(block.tag + 2);
+}
+
+function sizeOf(random: SeededRandom): number {
+  const kind = random.below(100);
+  if (kind < 70) return 4 + random.below(200);
+  if (kind < 90) return 4 + random.below(16 * 1024);
+  if (kind < 99) return 16 * 1024 + random.below(300_000);
+  return 4 + random.below(9 * MiB);
+}
+
+function randomSteps(m: Memory, seed: number, steps: number): void {
+  const random = new SeededRandom(seed);
+  const live: Block[] = [];
+  for (let step = 0; step < steps; step++) {
+    const kind = random.below(10);
+    if (kind < 5 || live.length === 0) {
+      const size = sizeOf(random);
+      const block = { a: m.allocate(size), size, tag: random.below(250) };
+      expect(m.sizeOf(block.a)).toBe(m.roundUp(size));
+      mark(m, block);
+      live.push(block);
+    } else {
+      const index = random.below(live.length);
+      const block = live[index];
+      check(m, block);
+      if (kind < 8) {
+        m.release(block.a);
+        live[index] = live[live.length - 1];
+        live.pop();
+      } else {
+        const size = sizeOf(random);
+        const before = block.size;
+        block.a = m.resize(block.a, size);
+        block.size = size;
+        if (size >= before) check(m, { ...block, size: before });
+        mark(m, block);
+      }
+    }
+    if (step % 500 === 0) m.allocator.verify();
+  }
+  for (const block of live) check(m, block);
+  expect(m.used).toBe(live.reduce((sum, block) => sum + m.sizeOf(block.a), 0));
+  for (const block of live) m.release(block.a);
+  m.allocator.verify();
+  expect(m.used).toBe(0);
+}
+
+describe('the allocator', () => {
+  test.each([1, 2, 3])('keeps blocks apart through random steps, seed %i', (seed) => {
+    randomSteps(new Memory(), seed, 10_000);
+  });
+
+  test('wastes at most an eighth and a granule', () => {
+    const m = new Memory();
+    for (let size = 1; size <= 20_000; size++) {
+      const given = m.roundUp(size);
+      expect(given).toBeGreaterThanOrEqual(size);
+      expect(given - size).toBeLessThan(size <= 16384 ? size / 8 + 16 : 4096);
+    }
+  });
+
+  test('a released block is the next one of its size', () => {
+    const m = new Memory();
+    const a = m.allocate(40);
+    m.release(a);
+    expect(m.allocate(48)).toBe(a);
+  });
+
+  test('the null address is never handed out', () => {
+    const m = new Memory();
+    for (let i = 0; i < 3; i++) expect(m.allocate(64 * MiB)).not.toBe(0);
+    expect(new Memory().allocate(100 * MiB)).not.toBe(0);
+    expect(new Memory().allocate(1)).not.toBe(0);
+  });
+
+  test('a large block grows and shrinks where it is', () => {
+    const m = new Memory();
+    const a = m.allocate(100_000);
+    m.setU32(a, 0, 7);
+    expect(m.resize(a, 5 * MiB)).toBe(a);
+    expect(m.used).toBe(5 * MiB);
+    expect(m.resize(a, 20_000)).toBe(a);
+    expect(m.used).toBe(20_480);
+    expect(m.u32(a, 0)).toBe(7);
+    m.allocator.verify();
+  });
+
+  test('a huge block has a segment of its own, grows in it, and goes with it', () => {
+    const m = new Memory();
+    const small = m.allocate(16);
+    const before = m.reserved;
+    let a = m.allocate(65 * MiB);
+    expect(m.reserved - before).toBe(65 * MiB);
+    m.setU8(a, 65 * MiB - 1, 9);
+    expect(m.resize(a, 100 * MiB)).toBe(a);
+    expect(m.sizeOf(a)).toBe(100 * MiB);
+    const moved = m.resize(a, 129 * MiB);
+    expect(moved).not.toBe(a);
+    expect(m.u8(moved, 65 * MiB - 1)).toBe(9);
+    a = m.resize(moved, 40);
+    expect(m.reserved).toBe(before);
+    m.allocator.verify();
+    m.release(a);
+    m.release(small);
+    expect(m.used).toBe(0);
+  });
+
+  test('empty segments are given back, all but one', () => {
+    const m = new Memory();
+    const blocks: Addr[] = [];
+    for (let i = 0; i < 400_000; i++) blocks.push(m.allocate(1024));
+    const full = m.reserved;
+    expect(full).toBeGreaterThan(400 * MiB);
+    const random = new SeededRandom(5);
+    for (let i = blocks.length - 1; i > 0; i--) {
+      const j = random.below(i + 1);
+      const kept = blocks[i];
+      blocks[i] = blocks[j];
+      blocks[j] = kept;
+    }
+    for (const a of blocks) m.release(a);
+    m.allocator.verify();
+    expect(m.used).toBe(0);
+    expect(m.peak).toBe(400_000 * 1024);
+    expect(m.reserved).toBeLessThanOrEqual(192 * MiB);
+    m.trim();
+    m.allocator.verify();
+    expect(m.reserved).toBe(64 * MiB);
+  });
+
+  test('many free runs of one bin do not slow the search down', () => {
+    const m = new Memory();
+    const blocks: Addr[] = [];
+    // Free runs of 67 pages share a bin with the 71 pages that are then asked for.
+    for (let i = 0; i < 8000; i++) blocks.push(m.allocate(67 * 4096), m.allocate(17_000));
+    for (let i = 0; i < blocks.length; i += 2) m.release(blocks[i]);
+    const started = performance.now();
+    for (let i = 0; i < 2000; i++) blocks[i * 2] = m.allocate(71 * 4096);
+    expect(performance.now() - started).toBeLessThan(500);
+    m.allocator.verify();
+  });
+});
+
+describe('out of memory', () => {
+  test('is a catchable error and leaves the data as it was', () => {
+    const m = new Memory({ limit: 128 * MiB });
+    const blocks: Addr[] = [];
+    const filled = new Slice();
+    expect(() => {
+      for (;;) {
+        const a = m.allocate(3000);
+        m.fill(a, 0, blocks.length & 0xff, 3000);
+        blocks.push(a);
+      }
+    }).toThrow(OutOfMemory);
+    expect(m.reserved).toBe(128 * MiB);
+    m.allocator.verify();
+    expect(() => m.resize(blocks[0], 500_000)).toThrow(OutOfMemory);
+    expect(() => m.allocate(70 * MiB)).toThrow(OutOfMemory);
+    expect(() => m.allocate(0x40000001)).toThrow(OutOfMemory);
+    m.allocator.verify();
+    blocks.forEach((a, index) => {
+      m.borrow(filled, a, 0, 3000);
+      expect(filled.at(0) === (index & 0xff) && filled.at(2999) === (index & 0xff)).toBe(true);
+    });
+    for (const a of blocks.splice(0, 100)) m.release(a);
+    expect(() => m.allocate(3000)).not.toThrow();
+  });
+
+  test('shrinking never fails', () => {
+    const m = new Memory({ limit: 64 * MiB });
+    const a = m.allocate(16_000);
+    m.setU32(a, 0, 1234);
+    try {
+      for (;;) m.allocate(16_384);
+    } catch {
+      // Full.
+    }
+    const b = m.resize(a, 100);
+    expect(m.u32(b, 0)).toBe(1234);
+    m.allocator.verify();
+  });
+});
