@@ -1,0 +1,150 @@
+/**
+ * Reads redis.conf, the standard input and the command line, in this order, into a Config.
+ *
+ * The command line is turned into lines of a configuration file: an argument that begins with -- starts a line, what
+ * follows are its words, and the word right after a name is a value even when it begins with --.
+ */
+import { quoted, splitArguments } from '../base/quoting.ts';
+import type { Config } from './config.ts';
+import { hasPattern, systemError } from './host.ts';
+import { ConfigError } from './option.ts';
+
+/** The start can't go on; the message is what the standard error shows. */
+export class FatalConfigError extends Error {
+  override name = 'FatalConfigError';
+}
+
+/** A file that can't be read is logged, not shown as a broken one. */
+export class UnreadableConfigError extends Error {
+  override name = 'UnreadableConfigError';
+}
+
+/** Lines that are no settings, taken by the rooms that know what they mean; a text refuses. */
+export interface Directives {
+  renameCommand(from: string, to: string): string | undefined;
+  user(words: readonly string[]): string | undefined;
+  loadModule(words: readonly string[]): string | undefined;
+}
+
+/** Where the configuration comes from, as the command line says it. */
+export interface Sources {
+  /** The configuration file, as it was given. */
+  readonly file: string;
+  readonly input: boolean;
+  /** The options of the command line as lines. */
+  readonly lines: string;
+}
+
+const HEADING = '*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***';
+const TRIMMED = /^[ \t\r\n]+|[ \t\r\n]+$/g;
+const MAX_INCLUDES = 64;
+/** Settings that Redis takes and forgets. */
+const FORGOTTEN = new Set(['list-max-ziplist-entries', 'list-max-ziplist-value']);
+
+export function fatal(text: string): FatalConfigError {
+  return new FatalConfigError(`\n${HEADING}\n${text}\n`);
+}
+
+export function readCommandLine(args: readonly string[]): Sources {
+  let at = 0;
+  let file = '';
+  if (args.length > 0 && !args[0].startsWith('-')) file = args[at++];
+  let input = false;
+  let lines = '';
+  let wantsValue = false;
+  for (; at < args.length; at++) {
+    const arg = args[at];
+    const last = at === args.length - 1;
+    if (last && arg === '-') {
+      input = true;
+    } else if (!wantsValue && arg.startsWith('--')) {
+      lines += `${lines === '' ? '' : '\n'}${arg.slice(2)} `;
+      const alone = splitArguments(arg)?.length === 1;
+      const emptySave = alone && arg.toLowerCase() === '--save' && (last || args[at + 1].startsWith('--'));
+      if (emptySave) lines += '""';
+      wantsValue = alone && !emptySave;
+    } else {
+      lines += `${quoted(arg)} `;
+      wantsValue = false;
+    }
+  }
+  return { file, input, lines };
+}
+
+export class ConfigReader {
+  private readonly config: Config;
+  private readonly directives: Directives;
+  private depth = 0;
+
+  constructor(config: Config, directives: Directives) {
+    this.config = config;
+    this.directives = directives;
+  }
+
+  /** Reads everything; throws FatalConfigError or UnreadableConfigError. */
+  read(sources: Sources): void {
+    let text = sources.file === '' ? '' : this.readFiles(sources.file);
+    if (sources.input) text += `\n${this.config.host.readInput()}`;
+    if (sources.lines !== '') text += `\n${sources.lines}`;
+    this.readText(text);
+    const { clusterEnabled, replicaof } = this.config.settings;
+    if (clusterEnabled && replicaof !== null) throw fatal('replicaof directive not allowed in cluster mode');
+  }
+
+  readText(text: string): void {
+    const lines = text.split('\n');
+    for (let number = 0; number < lines.length; number++) {
+      const line = lines[number].replace(TRIMMED, '');
+      if (line === '' || line.startsWith('#')) continue;
+      try {
+        const words = splitArguments(line);
+        if (words === undefined) throw new ConfigError('Unbalanced quotes in configuration line');
+        if (words.length > 0) this.readWords(words);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        throw fatal(`Reading the configuration file, at line ${number + 1}\n>>> '${line}'\n${error.message}`);
+      }
+    }
+  }
+
+  private readFiles(name: string): string {
+    const { host, path } = this.config;
+    const full = name.startsWith('/') ? name : `${path}/${name}`;
+    const files = hasPattern(name) ? host.expand(full) : [full];
+    let text = '';
+    for (const file of files) {
+      try {
+        text += host.read(file);
+      } catch (error) {
+        throw new UnreadableConfigError(
+          `Fatal error, can't open config file '${hasPattern(name) ? file : name}': ${systemError(error)}`,
+        );
+      }
+    }
+    return text;
+  }
+
+  private include(name: string): void {
+    if (++this.depth > MAX_INCLUDES) throw new ConfigError('Too many levels of include');
+    this.readText(this.readFiles(name));
+    this.depth--;
+  }
+
+  private readWords(words: readonly string[]): void {
+    const name = words[0].toLowerCase();
+    if (this.config.has(name)) {
+      this.config.load(name, words.slice(1));
+      return;
+    }
+    if (name === 'include' && words.length === 2) {
+      this.include(words[1]);
+      return;
+    }
+    if (FORGOTTEN.has(name) && words.length === 2) return;
+    let refused: string | undefined = 'Bad directive or wrong number of arguments';
+    if (name === 'rename-command' && words.length === 3) refused = this.directives.renameCommand(words[1], words[2]);
+    else if (name === 'user' && words.length >= 2) refused = this.directives.user(words.slice(1));
+    else if (name === 'loadmodule' && words.length >= 2) refused = this.directives.loadModule(words.slice(1));
+    if (refused !== undefined) throw new ConfigError(refused);
+  }
+}

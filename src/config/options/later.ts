@@ -1,0 +1,202 @@
+/**
+ * Settings whose capability comes later. They have Redis's names, defaults and bounds now, so that configuration files
+ * and tools work; the room named beside each group takes it over when it is built.
+ */
+import { bool, INT_MAX, integer, LONG_MAX, memory, string, unsignedMemory, word } from '../kinds.ts';
+import { option } from '../option.ts';
+import { replicaOf, save } from '../special.ts';
+
+function plainName(name: string, what: string, empty: boolean): (value: string) => string | undefined {
+  return (value) => {
+    if (!empty && value === '') return `${name} can't be empty`;
+    return value.includes('/') ? `${name} can't be a path, just a ${what}` : undefined;
+  };
+}
+
+/** For persistence/. */
+export const persistence = [
+  option('save', save, 'When a snapshot is taken: pairs of seconds and changes; "" is never.'),
+  option(
+    'dbfilename',
+    string('dump.rdb', { check: plainName('dbfilename', 'filename', true) }),
+    "The snapshot's file.",
+    {
+      protected: true,
+    },
+  ),
+  option('rdbcompression', bool(true), 'Compresses strings in snapshots.'),
+  option('rdbchecksum', bool(true), 'Ends snapshots with a checksum and tests it.', { immutable: true }),
+  option('rdb-del-sync-files', bool(false), 'Removes snapshots that were made for replicas only.'),
+  option('rdb-save-incremental-fsync', bool(true), 'Syncs a snapshot while it is written.'),
+  option('stop-writes-on-bgsave-error', bool(true), 'Refuses writes after a snapshot has failed.'),
+  option(
+    'sanitize-dump-payload',
+    word('no', ['no', 'yes', 'clients']),
+    'Checks what RESTORE and snapshots bring in more deeply.',
+  ),
+  option('appendonly', bool(false), 'Logs every write to an append-only file.', { denyLoading: true }),
+  option(
+    'appendfilename',
+    string('appendonly.aof', { check: plainName('appendfilename', 'filename', false) }),
+    'The first part of the names of its files.',
+    { immutable: true },
+  ),
+  option(
+    'appenddirname',
+    string('appendonlydir', { check: plainName('appenddirname', 'dirname', false) }),
+    'The directory of those files.',
+    { immutable: true },
+  ),
+  option(
+    'appendfsync',
+    word('everysec', ['everysec', 'always', 'no']),
+    'When that log is synced: always, everysec, no.',
+  ),
+  option('no-appendfsync-on-rewrite', bool(false), 'Leaves syncing to the system while it is rewritten.'),
+  option('auto-aof-rewrite-percentage', integer(100, 0n, INT_MAX), 'Rewrites it when it has grown by so much.'),
+  option('auto-aof-rewrite-min-size', memory(67108864), 'But never while it is smaller than this.'),
+  option('aof-load-truncated', bool(true), 'Starts with a log whose end is cut off.'),
+  option('aof-use-rdb-preamble', bool(true), 'Begins a rewritten log with a snapshot.'),
+  option('aof-timestamp-enabled', bool(false), 'Notes times in the log.'),
+  option('aof-rewrite-incremental-fsync', bool(true), 'Syncs a rewritten log while it is written.'),
+  option('aof-disable-auto-gc', bool(false), 'Keeps old files of the log.'),
+  option('key-load-delay', integer(0, INT_MAX * -1n - 1n, INT_MAX), 'For tests: microseconds per key loaded.', {
+    hidden: true,
+  }),
+  option('rdb-key-save-delay', integer(0, INT_MAX * -1n - 1n, INT_MAX), 'For tests: microseconds per key saved.', {
+    hidden: true,
+  }),
+  option(
+    'loading-process-events-interval-bytes',
+    memory(2097152, { min: 1024n, max: INT_MAX }),
+    'For tests: bytes loaded between two looks at the clients.',
+    { hidden: true },
+  ),
+] as const;
+
+/** For replication/. */
+export const replication = [
+  option('replicaof', replicaOf, 'The master to follow: host and port.', { immutable: true, aliases: ['slaveof'] }),
+  option('masteruser', string('', { emptyIsNone: true }), 'The user as whom a replica logs in.', { sensitive: true }),
+  option('masterauth', string('', { emptyIsNone: true }), 'The password with which it does.', { sensitive: true }),
+  option('replica-serve-stale-data', bool(true), 'Answers while the link to the master is down.', {
+    aliases: ['slave-serve-stale-data'],
+  }),
+  option('replica-read-only', bool(true), 'Refuses writes of clients on a replica.', { aliases: ['slave-read-only'] }),
+  option('replica-lazy-flush', bool(false), 'Drops the old data in the background before a full synchronisation.', {
+    aliases: ['slave-lazy-flush'],
+  }),
+  option('replica-ignore-maxmemory', bool(true), 'Leaves eviction to the master.', {
+    aliases: ['slave-ignore-maxmemory'],
+  }),
+  option('replica-ignore-disk-write-errors', bool(false), 'Goes on when the disk fails.'),
+  option('replica-priority', integer(100, 0n, INT_MAX), 'Which replica Sentinel promotes: the lowest; never 0.', {
+    aliases: ['slave-priority'],
+  }),
+  option('replica-announced', bool(true), 'Whether Sentinel tells clients of this replica.'),
+  option('replica-announce-ip', string('', { emptyIsNone: true }), 'The address that a replica gives its master.', {
+    aliases: ['slave-announce-ip'],
+  }),
+  option('replica-announce-port', integer(0, 0n, 65535n), 'The port that it does; 0 is its own.', {
+    aliases: ['slave-announce-port'],
+  }),
+  option('repl-diskless-sync', bool(true), 'Sends snapshots to replicas without a file.'),
+  option('repl-diskless-sync-delay', integer(5, 0n, INT_MAX), 'Seconds to wait for more replicas before that.'),
+  option('repl-diskless-sync-max-replicas', integer(0, 0n, INT_MAX), 'So many replicas are not waited beyond.'),
+  option(
+    'repl-diskless-load',
+    word('disabled', ['disabled', 'on-empty-db', 'swapdb']),
+    'Whether a replica loads from the socket.',
+  ),
+  option('repl-ping-replica-period', integer(10, 1n, INT_MAX), 'Seconds between the pings to replicas.', {
+    aliases: ['repl-ping-slave-period'],
+  }),
+  option('repl-timeout', integer(60, 1n, INT_MAX), 'Seconds of silence that end the link.'),
+  option('repl-disable-tcp-nodelay', bool(false), 'Sends fewer and larger packets to replicas.'),
+  option(
+    'repl-backlog-size',
+    memory(1048576, { min: 1n, limit: (bytes) => (bytes < 16384n ? 16384n : bytes) }),
+    'The latest part of the stream, kept for replicas that come back.',
+  ),
+  option('repl-backlog-ttl', integer(3600, 0n, LONG_MAX), 'Seconds without replicas after which it is dropped.'),
+  option('min-replicas-to-write', integer(0, 0n, INT_MAX), 'Refuses writes with fewer good replicas than this.', {
+    aliases: ['min-slaves-to-write'],
+  }),
+  option('min-replicas-max-lag', integer(10, 0n, INT_MAX), 'The lag in seconds of a good replica.', {
+    aliases: ['min-slaves-max-lag'],
+  }),
+  option(
+    'propagation-error-behavior',
+    word('ignore', ['ignore', 'panic', 'panic-on-replicas']),
+    'What a replica does about a command of its master that fails.',
+  ),
+] as const;
+
+/** For cluster/. */
+export const cluster = [
+  option('cluster-enabled', bool(false), 'Makes this server a node of a cluster.', { immutable: true }),
+  option('cluster-config-file', string('nodes.conf'), 'Where a node keeps what it knows.', { immutable: true }),
+  option('cluster-port', integer(0, 0n, 65535n), 'The port of the bus; 0 is port + 10000.', { immutable: true }),
+  option('cluster-node-timeout', integer(15000, 0n, LONG_MAX), 'Milliseconds of silence of a failing node.'),
+  option('cluster-replica-validity-factor', integer(10, 0n, INT_MAX), 'How stale a replica may be to be promoted.', {
+    aliases: ['cluster-slave-validity-factor'],
+  }),
+  option('cluster-migration-barrier', integer(1, 0n, INT_MAX), 'Replicas that a master keeps when one moves away.'),
+  option('cluster-allow-replica-migration', bool(true), 'Lets replicas move to masters that have none.'),
+  option('cluster-require-full-coverage', bool(true), 'Stops answering when a slot is not served.'),
+  option('cluster-replica-no-failover', bool(false), 'Never promotes this replica by itself.', {
+    aliases: ['cluster-slave-no-failover'],
+  }),
+  option('cluster-allow-reads-when-down', bool(false), 'Answers reads while the cluster is down.'),
+  option('cluster-allow-pubsubshard-when-down', bool(true), 'Serves shard channels while it is.'),
+  option('cluster-link-sendbuf-limit', unsignedMemory(0), 'The most that is owed to another node; 0 is no limit.'),
+  option('cluster-announce-ip', string('', { emptyIsNone: true }), 'The address that the node gives.'),
+  option('cluster-announce-port', integer(0, 0n, 65535n), 'The port that it does.'),
+  option('cluster-announce-tls-port', integer(0, 0n, 65535n), 'The TLS port that it does.'),
+  option('cluster-announce-bus-port', integer(0, 0n, 65535n), 'The port of the bus that it does.'),
+  option('cluster-announce-hostname', string('', { emptyIsNone: true, check: checkHostname }), 'Its host name.'),
+  option(
+    'cluster-preferred-endpoint-type',
+    word('ip', ['ip', 'hostname', 'unknown-endpoint']),
+    'What redirections name.',
+  ),
+] as const;
+
+function checkHostname(name: string): string | undefined {
+  if (name.length >= 256) return 'Hostnames must be less than 256 characters';
+  return /^[A-Za-z0-9.-]*$/.test(name)
+    ? undefined
+    : 'Hostnames may only contain alphanumeric characters, hyphens or dots';
+}
+
+/** For net/, with TLS. */
+export const tls = [
+  option('tls-port', integer(0, 0n, 65535n), 'The port for TLS; 0 is none.'),
+  option('tls-cert-file', string('', { emptyIsNone: true }), "The server's certificate."),
+  option('tls-key-file', string('', { emptyIsNone: true }), 'Its key.'),
+  option('tls-key-file-pass', string('', { emptyIsNone: true }), "The key's passphrase.", { sensitive: true }),
+  option('tls-client-cert-file', string('', { emptyIsNone: true }), 'The certificate for links to others.'),
+  option('tls-client-key-file', string('', { emptyIsNone: true }), 'Its key.'),
+  option('tls-client-key-file-pass', string('', { emptyIsNone: true }), "That key's passphrase.", { sensitive: true }),
+  option('tls-dh-params-file', string('', { emptyIsNone: true }), 'Parameters for older clients.'),
+  option('tls-ca-cert-file', string('', { emptyIsNone: true }), 'Authorities that are trusted.'),
+  option('tls-ca-cert-dir', string('', { emptyIsNone: true }), 'A directory of them.'),
+  option('tls-auth-clients', word('yes', ['no', 'yes', 'optional']), 'Whether clients show a certificate.'),
+  option('tls-replication', bool(false), 'TLS towards the master.'),
+  option('tls-cluster', bool(false), 'TLS on the bus.'),
+  option('tls-protocols', string('', { emptyIsNone: true }), 'The versions that are spoken.'),
+  option('tls-ciphers', string('', { emptyIsNone: true }), 'The ciphers up to TLS 1.2.'),
+  option('tls-ciphersuites', string('', { emptyIsNone: true }), 'Those of TLS 1.3.'),
+  option('tls-prefer-server-ciphers', bool(false), "Prefers the server's order of them."),
+  option('tls-session-caching', bool(true), 'Lets clients resume sessions.'),
+  option('tls-session-cache-size', integer(20480, 0n, INT_MAX), 'How many sessions.'),
+  option('tls-session-cache-timeout', integer(300, 0n, INT_MAX), 'For how many seconds.'),
+] as const;
+
+/** For scripting/. */
+export const scripting = [
+  option('lua-enable-deprecated-api', bool(false), 'Gives scripts functions that were withdrawn.', {
+    hidden: true,
+    immutable: true,
+  }),
+] as const;

@@ -1,0 +1,44 @@
+/** All settings, in the order of redis.conf.example, and the object from which the server reads them. */
+import type { Option, SettingsOf } from './option.ts';
+import { encodings, keyspace } from './options/data.ts';
+import { general } from './options/general.ts';
+import { cluster, persistence, replication, scripting, tls } from './options/later.ts';
+import { network } from './options/network.ts';
+import { security } from './options/security.ts';
+
+const ALL = [
+  ...network,
+  ...general,
+  ...security,
+  ...keyspace,
+  ...encodings,
+  ...persistence,
+  ...replication,
+  ...cluster,
+  ...tls,
+  ...scripting,
+] as const;
+
+export const OPTIONS: readonly Option[] = ALL;
+
+/**
+ * The present values, by names in camel case. One plain object a server, written only by Config; readers keep the object
+ * and not its values.
+ */
+export type Settings = SettingsOf<typeof ALL>;
+
+/** The names under which a listener can ask to be told: those of the options, without aliases. */
+export type OptionName = (typeof ALL)[number]['name'];
+
+export const GROUPS: readonly { readonly title: string; readonly options: readonly Option[] }[] = [
+  { title: 'Network', options: network },
+  { title: 'The process, its log and its commands', options: general },
+  { title: 'Security', options: security },
+  { title: 'Memory, eviction and expiry', options: keyspace },
+  { title: 'Encodings of small values', options: encodings },
+  { title: 'Persistence (accepted now, at work in a later version)', options: persistence },
+  { title: 'Replication (accepted now, at work in a later version)', options: replication },
+  { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
+  { title: 'TLS (accepted now, at work in a later version)', options: tls },
+  { title: 'Scripting', options: scripting },
+];

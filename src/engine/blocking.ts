@@ -1,0 +1,185 @@
+/**
+ * Clients that wait for a key.
+ *
+ * A blocking command that finds nothing calls `c.block`; its session then takes no further command. When a key that it
+ * waits for holds a value of the awaited type again, the command is simply run again with `c.resuming` set, first come
+ * first served; if it finds nothing after all it keeps its place. So what a blocked command does is written once.
+ *
+ *   waiting: database -> key -> waiters in order of arrival
+ *   ready:   keys changed since the last `serve`, each once, in order
+ *
+ * Invariants: a waiter is under each of its keys, once; a session has at most one waiter.
+ */
+import { Slice } from '../base/slice.ts';
+import type { Clock, Timer } from '../base/time.ts';
+import type { Database } from '../keyspace/database.ts';
+import { entryType } from '../values/entry.ts';
+import type { Session } from './session.ts';
+import type { Registered } from './table.ts';
+
+/** What a blocked client is told when its time is up. */
+export type TimeoutReply = 'null' | 'nullArray' | ((session: Session) => void);
+
+export interface BlockRequest {
+  /** Type of value that is awaited (TYPE_LIST ...). */
+  readonly type: number;
+  /** Positions of the keys in the arguments; the same key may stand twice. */
+  readonly keys: readonly number[];
+  /** Milliseconds; 0 waits for ever. */
+  readonly timeout: number;
+  readonly onTimeout: TimeoutReply;
+}
+
+export interface Waiter {
+  readonly session: Session;
+  readonly registered: Registered;
+  readonly args: Slice[];
+  readonly db: Database;
+  readonly type: number;
+  readonly keys: string[];
+  /** Clock time in ms at which it gives up, 0 for never. */
+  readonly deadline: number;
+  readonly onTimeout: TimeoutReply;
+  /** When it began to wait, in monotonic microseconds. */
+  readonly since: number;
+  timer: Timer | null;
+}
+
+export class Blocking {
+  private readonly clock: Clock;
+  private readonly waiting = new Map<Database, Map<string, Set<Waiter>>>();
+  private ready: { db: Database; key: string }[] = [];
+  private readonly inReady = new Map<Database, Set<string>>();
+  /** Blocked clients, and those of them with a time limit (INFO clients). */
+  count = 0;
+  timed = 0;
+  /** Called for a waiter whose time is up, after it was taken out of the register. */
+  onTimeout: (waiter: Waiter) => void = () => {};
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  get idle(): boolean {
+    return this.waiting.size === 0;
+  }
+
+  get hasReady(): boolean {
+    return this.ready.length > 0;
+  }
+
+  block(
+    session: Session,
+    registered: Registered,
+    args: readonly Slice[],
+    argc: number,
+    request: BlockRequest,
+    now: number,
+  ): void {
+    const kept: Slice[] = [];
+    for (let i = 0; i < argc; i++) kept.push(new Slice(args[i].copy()));
+    const waiter: Waiter = {
+      session,
+      registered,
+      args: kept,
+      db: session.db,
+      type: request.type,
+      keys: [...new Set(request.keys.map((i) => args[i].latin1()))],
+      deadline: request.timeout > 0 ? now + request.timeout : 0,
+      onTimeout: request.onTimeout,
+      since: this.clock.monotonic(),
+      timer: null,
+    };
+    let keys = this.waiting.get(waiter.db);
+    if (!keys && waiter.keys.length > 0) this.waiting.set(waiter.db, (keys = new Map()));
+    for (const key of waiter.keys) {
+      const waiters = keys?.get(key);
+      if (waiters) waiters.add(waiter);
+      else keys?.set(key, new Set([waiter]));
+    }
+    session.waiter = waiter;
+    this.count++;
+    if (waiter.deadline > 0) {
+      this.timed++;
+      waiter.timer = this.clock.after(request.timeout, () => {
+        if (session.waiter === waiter) this.expire(waiter);
+      });
+    }
+  }
+
+  /** Takes a session's waiter out of the register. */
+  remove(session: Session): Waiter | null {
+    const waiter = session.waiter;
+    if (!waiter) return null;
+    session.waiter = null;
+    this.count--;
+    if (waiter.timer) {
+      waiter.timer.cancel();
+      this.timed--;
+    }
+    const keys = this.waiting.get(waiter.db);
+    for (const key of waiter.keys) {
+      const waiters = keys?.get(key);
+      waiters?.delete(waiter);
+      if (waiters?.size === 0) keys?.delete(key);
+    }
+    if (keys?.size === 0) this.waiting.delete(waiter.db);
+    return waiter;
+  }
+
+  private expire(waiter: Waiter): void {
+    this.remove(waiter.session);
+    this.onTimeout(waiter);
+  }
+
+  /** A key was written: whoever waits for it is served after the command. */
+  signal(db: Database, key: Slice): void {
+    const keys = this.waiting.get(db);
+    if (!keys) return;
+    const name = key.latin1();
+    if (keys.has(name)) this.enqueue(db, name);
+  }
+
+  /** Every awaited key of a database may be there now (SWAPDB, a load). */
+  signalAll(db: Database): void {
+    for (const key of this.waiting.get(db)?.keys() ?? []) this.enqueue(db, key);
+  }
+
+  private enqueue(db: Database, key: string): void {
+    let set = this.inReady.get(db);
+    if (!set) this.inReady.set(db, (set = new Set()));
+    if (set.has(key)) return;
+    set.add(key);
+    this.ready.push({ db, key });
+  }
+
+  /**
+   * Runs `again` for the waiters of every ready key, until no key is ready: serving one (BLMOVE) may make another ready.
+   * `again` says whether the waiter was served.
+   */
+  serve(again: (waiter: Waiter) => void): void {
+    const key = new Slice();
+    while (this.ready.length > 0) {
+      const batch = this.ready;
+      this.ready = [];
+      this.inReady.clear();
+      for (const { db, key: name } of batch) {
+        const waiters = this.waiting.get(db)?.get(name);
+        if (!waiters) continue;
+        for (const waiter of [...waiters]) {
+          if (waiter.session.waiter !== waiter) continue;
+          key.like(waiter.args[waiter.args.findIndex((a) => a.latin1() === name)]);
+          const e = db.find(key, db.hash(key));
+          if (e === 0) break;
+          if (entryType(db.memory, e) !== waiter.type) continue;
+          again(waiter);
+        }
+      }
+    }
+  }
+
+  /** Keys somebody waits for, and sessions with a waiter, for CLIENT and DEBUG. */
+  waitersOf(db: Database, key: string): number {
+    return this.waiting.get(db)?.get(key)?.size ?? 0;
+  }
+}

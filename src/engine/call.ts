@@ -1,0 +1,360 @@
+/**
+ * One execution of a command: what a command's `run` works with.
+ *
+ * Calls are pooled, one a depth of nesting (EXEC and scripts call commands), so nothing of a call may be kept. Key
+ * arguments are hashed once: `find(i)` remembers the hash and the entry for the other methods that name the same `i`.
+ *
+ * Methods that answer `undefined` have replied the error; the command just returns.
+ */
+import { parseDouble, parseInt64, parseInteger } from '../base/numbers.ts';
+import type { Random } from '../base/random.ts';
+import { bytesOf, Slice } from '../base/slice.ts';
+import type { Database } from '../keyspace/database.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Reply } from '../protocol/reply.ts';
+import { type Encoding, entryType, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET, type ValueType } from '../values/entry.ts';
+import { newValue, smallestEncoding } from '../values/free.ts';
+import type { HashValue } from '../values/hash.ts';
+import type { ListValue } from '../values/list.ts';
+import type { SetValue } from '../values/set.ts';
+import { setString } from '../keyspace/strings.ts';
+import type { ZsetValue } from '../values/zset.ts';
+import type { BlockRequest } from './blocking.ts';
+import type { Engine } from './engine.ts';
+import { copyParts, type EffectPart } from './propagation.ts';
+import type { Session } from './session.ts';
+import type { Registered } from './table.ts';
+
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+export const SYNTAX_ERROR = 'ERR syntax error';
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
+export const NOT_A_FLOAT = 'ERR value is not a valid float';
+
+const NO_ARGS: Slice[] = [];
+
+/** One of the faces, or null for an absent key, or undefined when WRONGTYPE has been replied. */
+export type Opened<T> = T | null | undefined;
+
+export class Call {
+  readonly engine: Engine;
+  readonly memory: Memory;
+  readonly random: Random;
+  session: Session;
+  registered: Registered;
+  args: readonly Slice[] = NO_ARGS;
+  argc = 0;
+  db: Database;
+  reply: Reply;
+  /** Run again because a key that it waited for is ready. */
+  resuming = false;
+  /** Blocking is not possible here (inside EXEC or a script): a blocking command answers as if its time were up. */
+  denyBlocking = false;
+  /** Changes so far, as `rdb_changes_since_last_save` counts them. */
+  dirty = 0;
+  private foundAt = -1;
+  private hash = 0;
+  private entry: Addr = NULL;
+  private effects: EffectPart[][] | null = null;
+  private extra: { db: number; parts: EffectPart[] }[] | null = null;
+  private silent = false;
+
+  constructor(engine: Engine, session: Session, registered: Registered) {
+    this.engine = engine;
+    this.memory = engine.memory;
+    this.random = engine.random;
+    this.session = session;
+    this.registered = registered;
+    this.db = session.db;
+    this.reply = session.reply;
+  }
+
+  begin(session: Session, registered: Registered, args: readonly Slice[], argc: number): void {
+    this.session = session;
+    this.registered = registered;
+    this.args = args;
+    this.argc = argc;
+    this.db = session.db;
+    this.reply = session.reply;
+    this.resuming = false;
+    this.dirty = 0;
+    this.foundAt = -1;
+    this.entry = NULL;
+    this.effects = null;
+    this.extra = null;
+    this.silent = false;
+  }
+
+  /** Wall time in ms; the same throughout a command. */
+  get now(): number {
+    return this.engine.keyspaces.now;
+  }
+
+  // Arguments.
+
+  arg(i: number): Slice {
+    return this.args[i];
+  }
+
+  /** Argument `i` as a 64-bit integer; beyond 2^53 the nearest number (use `int64` where it must be exact). */
+  integer(i: number): number | undefined {
+    const value = parseInteger(this.args[i]);
+    if (value === value) return value;
+    this.reply.error(NOT_AN_INTEGER);
+    return undefined;
+  }
+
+  /** The same with an error of the command's own. */
+  integerOr(i: number, error: string): number | undefined {
+    const value = parseInteger(this.args[i]);
+    if (value === value) return value;
+    this.reply.error(error);
+    return undefined;
+  }
+
+  int64(i: number): bigint | undefined {
+    const value = parseInt64(this.args[i]);
+    if (value === undefined) this.reply.error(NOT_AN_INTEGER);
+    return value;
+  }
+
+  double(i: number): number | undefined {
+    const value = parseDouble(this.args[i]);
+    if (value === undefined) this.reply.error(NOT_A_FLOAT);
+    return value;
+  }
+
+  // Errors.
+
+  syntaxError(): void {
+    this.reply.error(SYNTAX_ERROR);
+  }
+
+  wrongType(): void {
+    this.reply.error(WRONG_TYPE);
+  }
+
+  wrongArity(): void {
+    this.reply.error(`ERR wrong number of arguments for '${this.registered.name}' command`);
+  }
+
+  /** The errors of containers and options that have a HELP of their own. */
+  unknownSubcommand(i: number): void {
+    const parent = (this.registered.parent ?? this.registered).name.toUpperCase();
+    this.reply.error(`ERR unknown subcommand or wrong number of arguments for '${this.args[i].latin1()}'. Try ${parent} HELP.`);
+  }
+
+  // Keys.
+
+  /** Hash of the key at argument `i`. */
+  hashOf(i: number): number {
+    if (this.foundAt !== i) {
+      this.hash = this.db.hash(this.args[i]);
+      this.entry = NULL;
+      this.foundAt = i;
+    }
+    return this.hash;
+  }
+
+  /** The entry of the key at argument `i` for reading, NULL when absent; counts a hit or a miss and touches it. */
+  find(i: number): Addr {
+    const e = this.peek(i);
+    const stats = this.engine.stats;
+    if (e === NULL) {
+      stats.keyspaceMisses++;
+      if (this.engine.events !== null) this.engine.notify(this.db, 'keymiss', this.args[i]);
+      return NULL;
+    }
+    stats.keyspaceHits++;
+    if (!this.session.noTouch) this.db.touch(e);
+    return e;
+  }
+
+  /** The same for writing: no hit, no miss. */
+  findForWrite(i: number): Addr {
+    const e = this.peek(i);
+    if (e !== NULL && !this.session.noTouch) this.db.touch(e);
+    return e;
+  }
+
+  /** The entry as it is, neither counted nor touched (but expired when its time is up). */
+  peek(i: number): Addr {
+    const hash = this.hashOf(i);
+    this.entry = this.db.find(this.args[i], hash);
+    return this.entry;
+  }
+
+  /**
+   * Opens the list at argument `i` for reading. `which` keeps several faces of one type apart, for commands that use more
+   * than one at a time; so for the other types.
+   */
+  listForRead(i: number, which = 0): Opened<ListValue> {
+    const e = this.openFor(this.find(i), TYPE_LIST);
+    return e ? this.engine.faces.list(e, which) : e === NULL ? null : undefined;
+  }
+
+  /** The same for writing; an absent key gets an empty list when `create` is set, which the caller must not leave empty. */
+  listForWrite(i: number, create = true, which = 0): Opened<ListValue> {
+    const e = this.openFor(this.findForWrite(i), TYPE_LIST);
+    if (e) return this.engine.faces.list(e, which);
+    if (e === undefined) return undefined;
+    return create ? this.engine.faces.list(this.create(i, TYPE_LIST), which) : null;
+  }
+
+  setForRead(i: number, which = 0): Opened<SetValue> {
+    const e = this.openFor(this.find(i), TYPE_SET);
+    return e ? this.engine.faces.set(e, which) : e === NULL ? null : undefined;
+  }
+
+  setForWrite(i: number, create = true, which = 0): Opened<SetValue> {
+    const e = this.openFor(this.findForWrite(i), TYPE_SET);
+    if (e) return this.engine.faces.set(e, which);
+    if (e === undefined) return undefined;
+    return create ? this.engine.faces.set(this.create(i, TYPE_SET), which) : null;
+  }
+
+  hashForRead(i: number, which = 0): Opened<HashValue> {
+    const e = this.openFor(this.find(i), TYPE_HASH);
+    return e ? this.engine.faces.hash(e, which) : e === NULL ? null : undefined;
+  }
+
+  hashForWrite(i: number, create = true, which = 0): Opened<HashValue> {
+    const e = this.openFor(this.findForWrite(i), TYPE_HASH);
+    if (e) return this.engine.faces.hash(e, which);
+    if (e === undefined) return undefined;
+    return create ? this.engine.faces.hash(this.create(i, TYPE_HASH), which) : null;
+  }
+
+  zsetForRead(i: number, which = 0): Opened<ZsetValue> {
+    const e = this.openFor(this.find(i), TYPE_ZSET);
+    return e ? this.engine.faces.zset(e, which) : e === NULL ? null : undefined;
+  }
+
+  zsetForWrite(i: number, create = true, which = 0): Opened<ZsetValue> {
+    const e = this.openFor(this.findForWrite(i), TYPE_ZSET);
+    if (e) return this.engine.faces.zset(e, which);
+    if (e === undefined) return undefined;
+    return create ? this.engine.faces.zset(this.create(i, TYPE_ZSET), which) : null;
+  }
+
+  /** `e` when it holds `type`; undefined when it holds another and WRONGTYPE has been replied. */
+  openFor(e: Addr, type: ValueType): Addr | undefined {
+    if (e === NULL || entryType(this.memory, e) === type) return e;
+    this.wrongType();
+    return undefined;
+  }
+
+  /** A new entry with an empty aggregate at argument `i`, in its smallest encoding. */
+  private create(i: number, type: ValueType): Addr {
+    const encoding = smallestEncoding(type);
+    const root = newValue(this.memory, type, encoding);
+    this.entry = this.db.store(this.args[i], this.hashOf(i), NULL, type, encoding, root, -1);
+    return this.entry;
+  }
+
+  /**
+   * Stores a finished value under argument `i` in place of whatever was there, its expiry included (SINTERSTORE, SORT
+   * STORE ...). The value must not be empty.
+   */
+  storeValue(i: number, type: ValueType, encoding: Encoding, root: Addr): void {
+    const hash = this.hashOf(i);
+    this.entry = this.db.store(this.args[i], hash, this.db.peek(this.args[i], hash), type, encoding, root, -1);
+  }
+
+  /**
+   * Stores a string under argument `i` in place of whatever was there: in place, as an integer when it is one, or hung
+   * off. `expiry` is in unix ms, -1 for none.
+   */
+  storeString(i: number, value: Slice, expiry = -1): void {
+    const hash = this.hashOf(i);
+    this.entry = setString(this.db, this.args[i], hash, this.db.peek(this.args[i], hash), value, expiry);
+  }
+
+  // Consequences of a write.
+
+  /**
+   * The key at argument `i` was changed: `event` as keyspace notifications name it, `dirty` by how much. WATCH, tracking,
+   * notifications, blocked clients, the count of changes and propagation all follow from this.
+   */
+  changed(i: number, event: string, dirty = 1): void {
+    this.dirty += dirty;
+    this.engine.changed(this.db, this.args[i], event);
+  }
+
+  /** The same for a key that is no argument. */
+  changedKey(key: Slice, event: string, dirty = 1, db: Database = this.db): void {
+    this.dirty += dirty;
+    this.engine.changed(db, key, event);
+  }
+
+  /** Removes the key at argument `i` and its value; says whether there was one. No event: `changed` tells it. */
+  remove(i: number, lazily = false): boolean {
+    const removed = this.db.remove(this.args[i], this.hashOf(i), lazily);
+    this.entry = NULL;
+    return removed;
+  }
+
+  /** When an aggregate at argument `i` has become empty: removes its key and emits 'del' (with no dirt of its own). */
+  dropEmpty(i: number, value: { readonly length: number }): boolean {
+    if (value.length > 0) return false;
+    this.remove(i);
+    this.engine.changed(this.db, this.args[i], 'del');
+    return true;
+  }
+
+  // Propagation.
+
+  /** What is propagated in place of the command; each part is text (one byte a character) or bytes. Can be called again to add. */
+  rewrite(...parts: (string | number | Slice)[]): void {
+    if (!this.engine.propagation.active) return;
+    this.effects ??= [];
+    this.effects.push(toParts(parts));
+  }
+
+  /** What is propagated besides. */
+  alsoPropagate(db: number, ...parts: (string | number | Slice)[]): void {
+    if (!this.engine.propagation.active) return;
+    this.extra ??= [];
+    this.extra.push({ db, parts: toParts(parts) });
+  }
+
+  /** Nothing of this command is propagated, whatever it changed. */
+  noPropagate(): void {
+    this.silent = true;
+  }
+
+  /** Whether building a rewritten effect is worth the work. */
+  get propagates(): boolean {
+    return this.engine.propagation.active;
+  }
+
+  /** Hands what the command did to the propagation; `force` also when nothing was dirtied. */
+  propagate(): void {
+    const propagation = this.engine.propagation;
+    if (!propagation.active || this.silent) return;
+    if (this.effects) for (const parts of this.effects) propagation.add(this.db.index, parts);
+    else if (this.dirty > 0) propagation.add(this.db.index, copyParts(this.args, this.argc));
+    for (const { db, parts } of this.extra ?? []) propagation.add(db, parts);
+  }
+
+  // Blocking.
+
+  /**
+   * Waits for one of the keys: the session takes no command until it is served, its time is up, or somebody unblocks it.
+   * Where blocking is impossible (EXEC, scripts) the reply of a timeout is given at once.
+   */
+  block(request: BlockRequest): void {
+    if (this.resuming) return;
+    if (this.denyBlocking) {
+      if (request.onTimeout === 'null') this.reply.null();
+      else if (request.onTimeout === 'nullArray') this.reply.nullArray();
+      else request.onTimeout(this.session);
+      return;
+    }
+    this.engine.blocking.block(this.session, this.registered, this.args, this.argc, request, this.now);
+  }
+}
+
+function toParts(parts: (string | number | Slice)[]): EffectPart[] {
+  return parts.map((part) => (part instanceof Slice ? part.copy() : bytesOf(String(part))));
+}

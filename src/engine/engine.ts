@@ -1,0 +1,347 @@
+/**
+ * The engine: takes commands from sessions, passes them through the gates, runs them, and sees to what follows.
+ *
+ *   execute ── resolve ── gates ── call ── run ── changed() ──> watches, blocked clients, notifications
+ *                                   └── statistics, propagation ── served waiters
+ *
+ * It owns no data and no socket: keyspaces, statistics, the command table and the registers of waiting, watching and
+ * subscribed sessions are small owners of their own, which commands reach through their call.
+ */
+import type { Random } from '../base/random.ts';
+import type { Slice } from '../base/slice.ts';
+import type { Clock } from '../base/time.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Keyspaces } from '../keyspace/keyspaces.ts';
+import { type Memory, OutOfMemory } from '../memory/memory.ts';
+import type { ChunkPool } from '../protocol/chunk.ts';
+import { Blocking, type Waiter } from './blocking.ts';
+import { Call } from './call.ts';
+import type { Command } from './command.ts';
+import { eventClass, NOTIFY_KEYEVENT, NOTIFY_KEYSPACE } from './events.ts';
+import { Faces, type ValueLimits } from './faces.ts';
+import { Gatekeeper } from './gatekeeper.ts';
+import { LatencyHistogram } from './histogram.ts';
+import type { SessionHost, SessionPort } from './ports.ts';
+import { Propagation } from './propagation.ts';
+import { PubSub } from './pubsub.ts';
+import type { ServerPort } from './server-port.ts';
+import { Session } from './session.ts';
+import { Stats } from './stats.ts';
+import { CommandTable, Registered } from './table.ts';
+import { Watches } from './transaction.ts';
+
+export interface EngineParts {
+  readonly memory: Memory;
+  readonly keyspaces: Keyspaces;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly pool: ChunkPool;
+  readonly limits: ValueLimits;
+  readonly commands: readonly Command[];
+  readonly server: ServerPort;
+}
+
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+
+export class Engine implements SessionHost<Session> {
+  readonly memory: Memory;
+  readonly keyspaces: Keyspaces;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly faces: Faces;
+  readonly stats = new Stats();
+  readonly table = new CommandTable();
+  readonly propagation = new Propagation();
+  readonly watches = new Watches();
+  readonly pubsub: PubSub;
+  readonly blocking: Blocking;
+  readonly gatekeeper: Gatekeeper;
+  /** Settings, log, shutdown and the other services of the composition root. */
+  readonly server: ServerPort;
+  readonly sessions = new Map<number, Session>();
+  readonly monitors = new Set<Session>();
+  /** Classes of keyspace events that are published (bits of events.ts), null for none. */
+  events: number | null = null;
+  /** States that concern every session; bits of gates.ts. */
+  denied = 0;
+  /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */
+  slowThreshold = Number.POSITIVE_INFINITY;
+  onSlow: (c: Call, microseconds: number) => void = () => {};
+  /** Whether durations are put into histograms (latency-tracking). */
+  trackLatency = true;
+  private readonly pool: ChunkPool;
+  private readonly calls: Call[] = [];
+  private depth = 0;
+  private nextId = 1;
+  /** Monotonic microseconds at the end of the last command: the start of the next one of the same turn. */
+  private lastMicros = 0;
+  private turn = false;
+
+  constructor(parts: EngineParts) {
+    this.memory = parts.memory;
+    this.keyspaces = parts.keyspaces;
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.pool = parts.pool;
+    this.server = parts.server;
+    this.faces = new Faces(parts.memory, parts.limits);
+    this.pubsub = new PubSub();
+    this.blocking = new Blocking(parts.clock);
+    this.gatekeeper = new Gatekeeper(this);
+    this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
+    this.keyspaces.listener = this;
+    for (const command of parts.commands) this.table.add(new Registered(command, command.name.toLowerCase(), null));
+  }
+
+  // Sessions.
+
+  get sessionCount(): number {
+    return this.sessions.size;
+  }
+
+  open(port: SessionPort): Session {
+    const session = new Session(this, this.nextId++, port, this.pool, this.clock.now());
+    if (this.server.passwordRequired) session.authenticated = false;
+    this.sessions.set(session.id, session);
+    this.stats.connections++;
+    return session;
+  }
+
+  closed(session: Session): void {
+    if (session.closed) return;
+    session.closed = true;
+    session.closing = true;
+    this.sessions.delete(session.id);
+    this.release(session);
+    session.reply.clear();
+  }
+
+  /** Takes a session out of every register that it may be in; RESET does it too. */
+  release(session: Session): void {
+    this.blocking.remove(session);
+    this.watches.unwatch(session);
+    session.setTransaction(null);
+    this.pubsub.removeSession(session);
+    this.monitors.delete(session);
+    session.monitor = false;
+    this.gatekeeper.refreshMonitors();
+  }
+
+  describeSession(session: Session): string {
+    return this.server.describeSession(session);
+  }
+
+  protocolError(session: Session, reason: string): void {
+    this.server.log.verbose(`Protocol error (${reason}) from client: ${session.describe()}`);
+    this.stats.errorReplied('ERR');
+    session.closing = true;
+  }
+
+  beforeWrite(): void {
+    this.turn = false;
+    this.server.beforeWrite();
+  }
+
+  // Commands.
+
+  /** Runs one command of a session; false when the session takes no further one for now. */
+  execute(session: Session, args: readonly Slice[], argc: number): boolean {
+    if (!this.turn) this.beginTurn();
+    session.lastCommandAt = this.keyspaces.now;
+    const registered = this.resolve(session, args, argc);
+    if (registered !== undefined) {
+      const gates = registered.gates & (session.denied | this.denied);
+      if (gates === 0 || this.gatekeeper.pass(session, registered, args, argc, gates)) {
+        session.lastCommand = registered;
+        this.call(session, registered, args, argc);
+        if (this.blocking.hasReady) this.serveReady();
+      }
+    }
+    if (session.replySkip !== 'no') this.skipReplies(session);
+    return session.waiter === null && !session.closing && !session.postponed;
+  }
+
+  /** The clocks are read once for all commands that arrive in one turn of the event loop, and again when they fall behind. */
+  private beginTurn(): void {
+    this.turn = true;
+    this.lastMicros = this.clock.monotonic();
+    this.keyspaces.refresh();
+  }
+
+  private skipReplies(session: Session): void {
+    if (session.replySkip === 'next') {
+      session.replySkip = 'this';
+      session.reply.suppressed = true;
+    } else {
+      session.replySkip = 'no';
+      session.reply.suppressed = session.replyOff;
+    }
+  }
+
+  /** The command that the arguments name, with its arity checked; undefined when an error has been replied. */
+  private resolve(session: Session, args: readonly Slice[], argc: number): Registered | undefined {
+    let registered = this.table.find(args[0]);
+    if (registered === undefined) return this.refuse(session, null, unknownCommand(args, argc));
+    const subcommands = registered.subcommands;
+    if (subcommands !== null && argc > 1) {
+      const sub = subcommands.find(args[1]);
+      if (sub !== undefined) registered = sub;
+      else if (registered.run === null)
+        return this.refuse(
+          session,
+          null,
+          `ERR unknown subcommand '${args[1].latin1().slice(0, 128)}'. Try ${registered.name.toUpperCase()} HELP.`,
+        );
+    }
+    const arity = registered.arity;
+    if (arity > 0 ? arity !== argc : argc < -arity)
+      return this.refuse(session, registered, `ERR wrong number of arguments for '${registered.name}' command`);
+    return registered;
+  }
+
+  /** Replies an error instead of running a command; a transaction that is being queued is broken by it. */
+  refuse(session: Session, registered: Registered | null, error: string): undefined {
+    if (registered) registered.rejected++;
+    if (session.transaction) session.transaction.broken = true;
+    session.reply.error(error);
+    return undefined;
+  }
+
+  /** Runs a command that has passed the gates; EXEC and scripts call it for theirs. */
+  call(
+    session: Session,
+    registered: Registered,
+    args: readonly Slice[],
+    argc: number,
+    resuming = false,
+    denyBlocking = false,
+  ): void {
+    let c = this.calls[this.depth];
+    if (c === undefined) this.calls[this.depth] = c = new Call(this, session, registered);
+    this.depth++;
+    c.begin(session, registered, args, argc);
+    c.resuming = resuming;
+    c.denyBlocking = denyBlocking;
+    const errors = session.reply.errorCount;
+    const start = this.depth === 1 ? this.lastMicros : this.clock.monotonic();
+    try {
+      registered.run?.(c);
+    } catch (error) {
+      this.failed(c, error);
+    }
+    const end = this.clock.monotonic();
+    this.lastMicros = end;
+    this.depth--;
+    this.stats.commands++;
+    if (c.dirty > 0) this.stats.dirty += c.dirty;
+    if (session.waiter === null || resuming) this.account(c, end - start, session.reply.errorCount !== errors);
+    if (this.propagation.active) {
+      c.propagate();
+      if (this.depth === 0) this.propagation.flush(true);
+    }
+    if (this.depth === 0) this.keyspacesCatchUp(end);
+  }
+
+  private account(c: Call, microseconds: number, failed: boolean): void {
+    const registered = c.registered;
+    registered.calls++;
+    registered.microseconds += microseconds;
+    if (failed) registered.failed++;
+    if (this.trackLatency) {
+      registered.histogram ??= new LatencyHistogram();
+      registered.histogram.record(microseconds);
+    }
+    if (microseconds >= this.slowThreshold) this.onSlow(c, microseconds);
+  }
+
+  private nextRefresh = 0;
+
+  /** Within a long turn the time by which keys expire is read again every half millisecond. */
+  private keyspacesCatchUp(micros: number): void {
+    if (micros < this.nextRefresh) return;
+    this.nextRefresh = micros + 500;
+    this.keyspaces.refresh();
+  }
+
+  /** A command threw. Out of memory is an answer; all else is a bug of ours, told to the client and the log. */
+  private failed(c: Call, error: unknown): void {
+    if (error instanceof OutOfMemory) {
+      c.reply.error(OOM);
+      return;
+    }
+    this.server.commandFailed(c.registered.name, error);
+    c.reply.error('ERR internal error, see the log');
+  }
+
+  /** Serves blocked sessions whose keys are ready; each is run like a command of its own. */
+  private serveReady(): void {
+    this.blocking.serve((waiter) => this.runAgain(waiter));
+  }
+
+  /** Serves what became ready outside of a command (expiry, a load, CLIENT UNPAUSE). */
+  serveWaiters(): void {
+    if (!this.blocking.hasReady) return;
+    this.beginTurn();
+    this.turn = false;
+    this.serveReady();
+  }
+
+  private runAgain(waiter: Waiter): void {
+    const session = waiter.session;
+    const reply = session.reply;
+    const before = reply.pending + reply.errorCount;
+    const db = session.db;
+    this.call(session, waiter.registered, waiter.args, waiter.args.length, true);
+    session.db = db;
+    if (reply.pending + reply.errorCount === before && !reply.suppressed) return;
+    this.unblock(session);
+  }
+
+  /** Ends a session's wait; it takes commands again. Whoever calls it has replied. */
+  unblock(session: Session): void {
+    if (this.blocking.remove(session)) session.port.resume();
+  }
+
+  private timedOut(waiter: Waiter): void {
+    const { session, onTimeout } = waiter;
+    if (onTimeout === 'null') session.reply.null();
+    else if (onTimeout === 'nullArray') session.reply.nullArray();
+    else onTimeout(session);
+    session.port.resume();
+  }
+
+  // Consequences of writes.
+
+  /** A key was changed; see Call.changed. */
+  changed(db: Database, key: Slice, event: string): void {
+    if (!this.watches.idle) this.watches.touch(db, key);
+    if (!this.blocking.idle) this.blocking.signal(db, key);
+    if (this.events !== null) this.notify(db, event, key);
+  }
+
+  /** Publishes a keyspace event, if its class is asked for. */
+  notify(db: Database, event: string, key: Slice): void {
+    const wanted = this.events;
+    if (wanted === null || (wanted & eventClass(event)) === 0) return;
+    const name = key.latin1();
+    if (wanted & NOTIFY_KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, event);
+    if (wanted & NOTIFY_KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, name);
+  }
+
+  /** A key's time was up and it was removed. */
+  keyExpired(db: Database, key: Slice): void {
+    this.stats.expired++;
+    if (this.propagation.active) {
+      this.propagation.add(db.index, [new Uint8Array([68, 69, 76]), key.copy()]);
+      if (this.depth === 0) this.propagation.flush(false);
+    }
+    this.changed(db, key, 'expired');
+  }
+}
+
+function unknownCommand(args: readonly Slice[], argc: number): string {
+  let rest = '';
+  for (let i = 1; i < argc && rest.length < 128; i++)
+    rest += `'${args[i].latin1().slice(0, 128 - rest.length)}' `;
+  return `ERR unknown command '${args[0].latin1().slice(0, 128)}', with args beginning with: ${rest}`;
+}

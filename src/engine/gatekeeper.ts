@@ -1,0 +1,77 @@
+/**
+ * The gates that a command may have to pass, in Redis's order. Only walked when the mask of gates.ts says that one of
+ * them concerns the command.
+ */
+import type { Slice } from '../base/slice.ts';
+import type { Engine } from './engine.ts';
+import {
+  GATE_ACL,
+  GATE_AUTH,
+  GATE_LOADING,
+  GATE_MONITORED,
+  GATE_NO_MULTI,
+  GATE_OOM,
+  GATE_PAUSED_ALL,
+  GATE_PAUSED_WRITE,
+  GATE_QUEUE,
+  GATE_SUBSCRIBED,
+} from './gates.ts';
+import type { Session } from './session.ts';
+import type { Registered } from './table.ts';
+
+export class Gatekeeper {
+  private readonly engine: Engine;
+  /** Frees memory until maxmemory is kept; false when that failed. Installed by eviction. */
+  makeRoom: () => boolean = () => false;
+  /** Asks the user's rules; an error text when they refuse. Installed by ACL. */
+  permits: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => string | null = () =>
+    null;
+  /** Holds a command of a paused client. Installed by CLIENT PAUSE; says whether it was held. */
+  hold: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => boolean = () => false;
+  /** Shows a command to those who monitor. */
+  monitor: (session: Session, args: readonly Slice[], argc: number) => void = () => {};
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  refreshMonitors(): void {
+    const on = this.engine.monitors.size > 0;
+    this.engine.denied = on ? this.engine.denied | GATE_MONITORED : this.engine.denied & ~GATE_MONITORED;
+  }
+
+  /** Whether the command may run now; otherwise it has been answered, queued or held. */
+  pass(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): boolean {
+    const engine = this.engine;
+    if (gates & GATE_AUTH) return this.refuse(session, registered, 'NOAUTH Authentication required.');
+    if (gates & GATE_NO_MULTI && session.transaction)
+      return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
+    if (gates & GATE_ACL) {
+      const error = this.permits(session, registered, args, argc);
+      if (error !== null) return this.refuse(session, registered, error);
+    }
+    if (gates & GATE_OOM && !this.makeRoom())
+      return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (gates & GATE_SUBSCRIBED)
+      return this.refuse(
+        session,
+        registered,
+        `ERR Can't execute '${registered.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      );
+    if (gates & GATE_LOADING)
+      return this.refuse(session, registered, 'LOADING Redis is loading the dataset in memory');
+    if (gates & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE) && this.hold(session, registered, args, argc)) return false;
+    if (gates & GATE_QUEUE) {
+      session.transaction?.add(registered, args, argc);
+      session.reply.status('QUEUED');
+      return false;
+    }
+    if (gates & GATE_MONITORED && engine.monitors.size > 0) this.monitor(session, args, argc);
+    return true;
+  }
+
+  private refuse(session: Session, registered: Registered, error: string): boolean {
+    this.engine.refuse(session, registered, error);
+    return false;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Where the engine meets its peers of rank 6, so that they never import one another.
+ *
+ * A transport (net/, or the library's in-process face) calls `SessionHost`; the engine answers through the
+ * `SessionPort` that the transport gave it. One connection is one port and one session for as long as it lives:
+ *
+ *   open(port) -> session      execute(session, args, argc) -> go on?      ...      closed(session)
+ *
+ * Rules:
+ * - Arguments handed to `execute` are good until it returns; what it keeps (MULTI, BLPOP) it copies.
+ * - When `execute` returns false the transport hands over no further command of that connection; bytes keep arriving
+ *   and wait. `port.resume()` ends that; it never executes anything itself, the commands follow before the turn ends.
+ * - Replies are put into `session.reply` at any time; the first byte makes the transport write at the end of the turn.
+ * - `port.close()` is never followed by `closed()` in the same call stack; `closed()` comes exactly once per session.
+ */
+import type { Slice } from '../base/slice.ts';
+import type { Reply } from '../protocol/reply.ts';
+
+/** Classes of client-output-buffer-limit, in the order of Redis's configuration. */
+export const OUTPUT_NORMAL = 0;
+export const OUTPUT_REPLICA = 1;
+export const OUTPUT_PUBSUB = 2;
+
+/** What a transport offers to the session that it carries. */
+export interface SessionPort {
+  /** The file descriptor, or a number of our own where there is none to be had; -1 in-process. */
+  readonly fd: number;
+  /** As CLIENT LIST's addr: '127.0.0.1:50000', '[::1]:50000', '/path/socket:0'. */
+  readonly address: string;
+  /** As CLIENT LIST's laddr. */
+  readonly localAddress: string;
+  readonly unix: boolean;
+  /** Bytes received and not yet executed (qbuf), and room left in the buffer that they lie in (qbuf-free). */
+  readonly queryBytes: number;
+  readonly queryFree: number;
+  /** Bytes that the arguments of an incomplete command take (argv-mem). */
+  readonly argumentBytes: number;
+  /** When bytes last went in or out, in ms of the server's clock. */
+  readonly lastActive: number;
+  /** Ends the connection: at once with whatever is owed dropped, or when all that has been replied is written. */
+  close(afterReply: boolean): void;
+  /** The session can take commands again. */
+  resume(): void;
+  /**
+   * Hands the connection over: from now on received bytes go to `receiver` as they come and none is parsed, until
+   * `null` is given. For links on which we are the receiving end of a stream (a replica's master).
+   */
+  divert(receiver: ((buffer: Uint8Array, from: number, to: number) => void) | null): void;
+  /** Writes what is owed now, without waiting for the end of the turn. */
+  flush(): void;
+}
+
+/** What a transport reads of a session; the engine's own Session has more. */
+export interface TransportSession {
+  readonly reply: Reply;
+  /** Whether the limits of unauthenticated clients on sizes of requests are lifted. */
+  readonly authenticated: boolean;
+  /** One of OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB. */
+  readonly outputClass: number;
+  /** Whether `timeout` closes this session when it is idle: not a blocked, subscribed, replica or master one. */
+  readonly mayIdleOut: boolean;
+  /** One line about the client for the log, in the words of CLIENT LIST. */
+  describe(): string;
+}
+
+/** The engine's face to transports. */
+export interface SessionHost<S extends TransportSession = TransportSession> {
+  open(port: SessionPort): S;
+  /** Runs one command; false when the session takes no further one for now (blocked, paused, closing). */
+  execute(session: S, args: Slice[], argc: number): boolean;
+  /** The client broke the protocol; the transport replies the error and closes, the engine counts and logs. */
+  protocolError(session: S, reason: string): void;
+  closed(session: S): void;
+  /** Sessions there are now, for maxclients. */
+  readonly sessionCount: number;
+  /** Called once a turn before replies are written: the place of group commits. */
+  beforeWrite(): void;
+}

@@ -1,0 +1,120 @@
+/** A session: what the server knows of one client, whatever carries it. */
+import type { Slice } from '../base/slice.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { ChunkPool } from '../protocol/chunk.ts';
+import { Reply } from '../protocol/reply.ts';
+import type { Waiter } from './blocking.ts';
+import type { Engine } from './engine.ts';
+import { GATE_AUTH, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
+import { OUTPUT_NORMAL, OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
+import type { Registered } from './table.ts';
+import type { Transaction, WatchedKey } from './transaction.ts';
+
+export class Session implements TransportSession {
+  readonly id: number;
+  readonly engine: Engine;
+  readonly port: SessionPort;
+  readonly reply: Reply;
+  db: Database;
+  name = '';
+  user = 'default';
+  /** States that concern commands of this session; bits of gates.ts. */
+  denied = 0;
+  /** Wall time of the connection's start, ms. */
+  readonly created: number;
+  /** Wall time of the last command, ms. */
+  lastCommandAt: number;
+  lastCommand: Registered | null = null;
+  /** Commands run. */
+  calls = 0;
+
+  /** Between MULTI and EXEC. */
+  transaction: Transaction | null = null;
+  watched: WatchedKey[] | null = null;
+  /** While a blocking command waits. */
+  waiter: Waiter | null = null;
+  /** Commands held back by CLIENT PAUSE. */
+  postponed = false;
+  monitor = false;
+  noEvict = false;
+  noTouch = false;
+  /** Closing: no further command is taken. */
+  closing = false;
+  closed = false;
+  /** CLIENT REPLY: replies of the next command, or of all, go nowhere. */
+  replyOff = false;
+  replySkip: 'no' | 'next' | 'this' = 'no';
+
+  /** Channels by kind; null until the first subscription. */
+  channels: Set<string> | null = null;
+  patterns: Set<string> | null = null;
+  shardChannels: Set<string> | null = null;
+
+  constructor(engine: Engine, id: number, port: SessionPort, pool: ChunkPool, now: number) {
+    this.engine = engine;
+    this.id = id;
+    this.port = port;
+    this.reply = new Reply(pool);
+    this.reply.errors = engine.stats;
+    this.db = engine.keyspaces.databases[0];
+    this.created = now;
+    this.lastCommandAt = now;
+  }
+
+  get authenticated(): boolean {
+    return (this.denied & GATE_AUTH) === 0;
+  }
+
+  set authenticated(yes: boolean) {
+    this.denied = yes ? this.denied & ~GATE_AUTH : this.denied | GATE_AUTH;
+  }
+
+  get resp(): number {
+    return this.reply.resp;
+  }
+
+  set resp(version: number) {
+    this.reply.resp = version;
+    this.refreshSubscribed();
+  }
+
+  get subscriptions(): number {
+    return (this.channels?.size ?? 0) + (this.patterns?.size ?? 0) + (this.shardChannels?.size ?? 0);
+  }
+
+  /** A RESP2 client that subscribes may say little else. */
+  refreshSubscribed(): void {
+    const confined = this.subscriptions > 0 && this.reply.resp === 2;
+    this.denied = confined ? this.denied | GATE_SUBSCRIBED : this.denied & ~GATE_SUBSCRIBED;
+  }
+
+  setTransaction(transaction: Transaction | null): void {
+    this.transaction = transaction;
+    this.denied = transaction ? this.denied | GATE_QUEUE : this.denied & ~GATE_QUEUE;
+  }
+
+  get outputClass(): number {
+    return this.subscriptions > 0 ? OUTPUT_PUBSUB : OUTPUT_NORMAL;
+  }
+
+  get mayIdleOut(): boolean {
+    return this.waiter === null && this.subscriptions === 0 && !this.monitor;
+  }
+
+  describe(): string {
+    return this.engine.describeSession(this);
+  }
+
+  /** Ends the connection; with `afterReply` once everything owed is written. */
+  close(afterReply: boolean): void {
+    this.closing = true;
+    this.port.close(afterReply);
+  }
+}
+
+/** Arguments kept beyond their command (MULTI, BLPOP). */
+export function keepArguments(args: readonly Slice[], argc: number, make: (bytes: Uint8Array) => Slice): Slice[] {
+  const kept: Slice[] = [];
+  for (let i = 0; i < argc; i++) kept.push(make(args[i].copy()));
+  return kept;
+}

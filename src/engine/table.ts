@@ -1,0 +1,153 @@
+/**
+ * The command table of one server: declarations become `Registered` commands, found by the bytes of their name in any
+ * case without making a string.
+ *
+ *   slots: open addressing over a hash of the folded name; at most half full
+ */
+import { assert } from '../base/assert.ts';
+import type { Slice } from '../base/slice.ts';
+import type { Call } from './call.ts';
+import type { Command, KeySpec } from './command.ts';
+import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
+import { gatesOf } from './gates.ts';
+import { LatencyHistogram } from './histogram.ts';
+
+/** The longest name of a command or subcommand. */
+const NAME_MAX = 64;
+
+export class Registered {
+  readonly command: Command;
+  /** As COMMAND names it: 'get', 'config|set'. */
+  readonly name: string;
+  /** The name that it is found by, folded. */
+  readonly word: string;
+  readonly parent: Registered | null;
+  readonly flags: number;
+  readonly arity: number;
+  /** The states in which it is refused or held; see gates.ts. */
+  readonly gates: number;
+  readonly keySpecs: readonly KeySpec[];
+  readonly legacy: { readonly first: number; readonly last: number; readonly step: number };
+  readonly categories: readonly string[];
+  readonly subcommands: CommandTable | null;
+  readonly run: ((c: Call) => void) | null;
+
+  calls = 0;
+  microseconds = 0;
+  rejected = 0;
+  failed = 0;
+  histogram: LatencyHistogram | null = null;
+
+  constructor(command: Command, word: string, parent: Registered | null) {
+    const depth = parent ? 2 : 1;
+    this.command = command;
+    this.word = word;
+    this.name = parent ? `${parent.name}|${word}` : word;
+    this.parent = parent;
+    this.arity = arityOf(command, depth);
+    this.keySpecs = keySpecsOf(command, depth);
+    this.legacy = legacyRange(this.keySpecs);
+    const movable = hasMovableKeys(command, this.keySpecs) ? flagBit('movablekeys') : 0;
+    this.flags = flagBits(command.flags) | movable;
+    this.gates = gatesOf(command, this.flags);
+    this.categories = categoriesOf(command);
+    this.run = command.run ?? null;
+    this.subcommands = command.subcommands ? new CommandTable() : null;
+    for (const sub of command.subcommands ?? []) this.subcommands?.add(new Registered(sub, fold(sub.name), this));
+  }
+
+  has(flag: number): boolean {
+    return (this.flags & flag) !== 0;
+  }
+
+  resetStats(): void {
+    this.calls = 0;
+    this.microseconds = 0;
+    this.rejected = 0;
+    this.failed = 0;
+    this.histogram = null;
+    for (const sub of this.subcommands?.all() ?? []) sub.resetStats();
+  }
+}
+
+function fold(name: string): string {
+  return name.toLowerCase();
+}
+
+export class CommandTable {
+  private readonly entries: Registered[] = [];
+  private names: Uint8Array[] = [];
+  private slots = new Int32Array(8);
+
+  add(registered: Registered, word: string = registered.word): void {
+    assert(word.length <= NAME_MAX, 'a command has a short name');
+    const bytes = new Uint8Array(word.length);
+    for (let i = 0; i < word.length; i++) bytes[i] = word.charCodeAt(i);
+    this.entries.push(registered);
+    this.names.push(bytes);
+    if (this.entries.length * 2 > this.slots.length) this.rebuild(this.slots.length * 4);
+    else this.place(this.entries.length - 1);
+  }
+
+  /** Takes a command out of reach (rename-command to nothing). */
+  remove(word: string): Registered | undefined {
+    const index = this.names.findIndex((name) => String.fromCharCode(...name) === word);
+    if (index < 0) return undefined;
+    const [gone] = this.entries.splice(index, 1);
+    this.names.splice(index, 1);
+    this.rebuild(this.slots.length);
+    return gone;
+  }
+
+  find(name: Slice): Registered | undefined {
+    const length = name.length;
+    if (length > NAME_MAX) return undefined;
+    const buffer = name.buffer;
+    const start = name.start;
+    let hash = length;
+    for (let i = start, end = start + length; i < end; i++) {
+      let byte = buffer[i];
+      if (byte >= 65 && byte <= 90) byte += 32;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    const mask = this.slots.length - 1;
+    for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
+      const index = this.slots[slot] - 1;
+      if (index < 0) return undefined;
+      if (sameFolded(this.names[index], buffer, start, length)) return this.entries[index];
+    }
+  }
+
+  get size(): number {
+    return this.entries.length;
+  }
+
+  all(): readonly Registered[] {
+    return this.entries;
+  }
+
+  private place(index: number): void {
+    const bytes = this.names[index];
+    let hash = bytes.length;
+    for (const byte of bytes) hash = (Math.imul(hash, 31) + byte) | 0;
+    const mask = this.slots.length - 1;
+    let slot = (hash ^ (hash >>> 15)) & mask;
+    while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.slots[slot] = index + 1;
+  }
+
+  private rebuild(length: number): void {
+    this.slots = new Int32Array(length);
+    for (let i = 0; i < this.entries.length; i++) this.place(i);
+  }
+}
+
+function sameFolded(name: Uint8Array, buffer: Uint8Array, start: number, length: number): boolean {
+  if (name.length !== length) return false;
+  for (let i = 0; i < length; i++) {
+    let byte = buffer[start + i];
+    if (byte >= 65 && byte <= 90) byte += 32;
+    if (byte !== name[i]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,313 @@
+/**
+ * One database: a dict of entries, and a second one of those that expire, threaded through the same blocks.
+ *
+ * Its root is a block of the image, so that a frozen view finds everything from one address:
+ *
+ *   0  u32  keys      header of the dict of all entries
+ *   4  u32  expires   header of the dict of entries with an expiry (linked at EXPIRY_LINK)
+ *
+ * Invariants (verify): an entry is in `expires` if and only if it has an expiry; both dicts hold the same block under a
+ * key.
+ *
+ * A method that stores may give the entry a new block: it returns the address that is right from then on, and every
+ * address of that entry from before is stale. Keys handed in may lie in the image only where a method says so.
+ */
+import { assert } from '../base/assert.ts';
+import { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import { layout } from '../memory/layout.ts';
+import type { Memory } from '../memory/memory.ts';
+import {
+  DictCursor,
+  dictExpand,
+  dictFind,
+  dictFree,
+  dictInsert,
+  dictNew,
+  dictRelink,
+  dictRemove,
+  dictShrinkIfNeeded,
+  dictSize,
+} from '../structures/dict.ts';
+import { hashBytes } from '../structures/hash.ts';
+import {
+  EXPIRY_LINK,
+  type Encoding,
+  entryEncoding,
+  entryExpiry,
+  entryHasExpiry,
+  entryKey,
+  entryLru,
+  entryType,
+  entryValue,
+  inlineString,
+  isInline,
+  newEntry,
+  newInlineEntry,
+  overwriteExpiry,
+  overwriteInline,
+  setEntryLru,
+  setEntryValue,
+  type ValueType,
+} from '../values/entry.ts';
+import type { Reclaimer } from './reclaimer.ts';
+
+const Root = layout({ keys: 'u32', expires: 'u32' });
+
+/** What a database asks of the keyspace that it belongs to. */
+export interface DatabaseRules {
+  /** Unix time in milliseconds by which expiry is judged; stands still during a command. */
+  now: number;
+  /** 24 bits that a new or touched entry is stamped with. */
+  stamp: number;
+  /** The stamp that follows `lru` when an entry is touched (LRU's clock, or LFU's decayed and grown counter). */
+  touched(lru: number): number;
+  /** Whether a key past its time is removed on sight (a master), or only treated as absent (a replica, a pause). */
+  removesExpired: boolean;
+  /** Whether a key past its time is seen at all: while loading, keys are what they are. */
+  seesExpired: boolean;
+  /** A key has been removed because its time was up. `key` is a copy. */
+  expired(db: Database, key: Slice): void;
+  readonly reclaimer: Reclaimer;
+}
+
+export class Database {
+  readonly index: number;
+  readonly memory: Memory;
+  readonly rules: DatabaseRules;
+  readonly root: Addr;
+  keys: Addr;
+  expires: Addr;
+  /** Sum and count of remaining times seen by the last pass of active expiry, for INFO's avg_ttl, in milliseconds. */
+  averageTtl = 0;
+  private readonly scratch = new Slice();
+
+  constructor(index: number, memory: Memory, rules: DatabaseRules) {
+    this.index = index;
+    this.memory = memory;
+    this.rules = rules;
+    this.root = memory.allocate(Root.size);
+    this.keys = dictNew(memory);
+    this.expires = dictNew(memory, EXPIRY_LINK);
+    this.publishRoots();
+  }
+
+  get size(): number {
+    return dictSize(this.memory, this.keys);
+  }
+
+  get expiring(): number {
+    return dictSize(this.memory, this.expires);
+  }
+
+  hash(key: Slice): number {
+    return hashBytes(this.memory.seed, key);
+  }
+
+  /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
+  peek(key: Slice, hash: number): Addr {
+    return dictFind(this.memory, this.keys, key, hash);
+  }
+
+  /** The entry of `key`; one past its time is removed first, or treated as absent where it may not be. */
+  find(key: Slice, hash: number): Addr {
+    const e = dictFind(this.memory, this.keys, key, hash);
+    if (e === NULL || !entryHasExpiry(this.memory, e) || !this.isExpired(e)) return e;
+    if (this.rules.removesExpired) this.expire(key, hash);
+    return NULL;
+  }
+
+  isExpired(e: Addr): boolean {
+    const expiry = entryExpiry(this.memory, e);
+    return expiry >= 0 && !this.rules.seesExpired && this.rules.now > expiry;
+  }
+
+  /** Removes `key`, whose time is up, and tells. */
+  expire(key: Slice, hash: number): void {
+    const copy = new Slice(key.copy());
+    this.remove(copy, hash, true);
+    this.rules.expired(this, copy);
+  }
+
+  /** Stamps an entry as just used. Not while a view is open: a read would cost a preserved page. */
+  touch(e: Addr): void {
+    if (this.memory.frozen) return;
+    const lru = entryLru(this.memory, e);
+    const next = this.rules.touched(lru);
+    if (next !== lru) setEntryLru(this.memory, e, next);
+  }
+
+  /**
+   * Stores a string in place of its entry (at most INLINE_MAX bytes) under `key`; `old` is the entry that the key has now,
+   * or NULL. `expiry` is -1 for none.
+   */
+  storeInline(key: Slice, hash: number, old: Addr, encoding: Encoding, value: Slice, expiry: number): Addr {
+    const m = this.memory;
+    if (old !== NULL && isInline(entryEncoding(m, old)) && entryHasExpiry(m, old) === expiry >= 0) {
+      if (overwriteInline(m, old, encoding, value)) {
+        if (expiry >= 0) overwriteExpiry(m, old, expiry);
+        setEntryLru(m, old, this.rules.stamp);
+        return old;
+      }
+    }
+    const fresh = newInlineEntry(m, key, encoding, value, expiry);
+    return this.put(key, hash, old, fresh, true);
+  }
+
+  /** Stores a value that hangs off `root` under `key`, in place of what `old` held (released), or anew. */
+  store(
+    key: Slice,
+    hash: number,
+    old: Addr,
+    type: ValueType,
+    encoding: Encoding,
+    root: Addr,
+    expiry: number,
+  ): Addr {
+    const fresh = newEntry(this.memory, key, type, encoding, root, expiry);
+    return this.put(key, hash, old, fresh, true);
+  }
+
+  /**
+   * Turns a string in place into one that hangs off `root`, or hangs another root (of whatever encoding) where one hung
+   * before, without releasing that one: the value itself moved. Expiry and LRU stay.
+   */
+  rehang(key: Slice, hash: number, e: Addr, encoding: Encoding, root: Addr): Addr {
+    const m = this.memory;
+    if (!isInline(entryEncoding(m, e))) {
+      setEntryValue(m, e, encoding, root);
+      return e;
+    }
+    const fresh = newEntry(m, key, entryType(m, e), encoding, root, entryExpiry(m, e));
+    return this.put(key, hash, e, fresh, false);
+  }
+
+  /** Sets when `e` expires, unix time in milliseconds. `key` may lie in `e`. */
+  setExpiry(key: Slice, hash: number, e: Addr, expiry: number): Addr {
+    const m = this.memory;
+    if (entryHasExpiry(m, e)) {
+      overwriteExpiry(m, e, expiry);
+      return e;
+    }
+    return this.rebuild(key, hash, e, expiry);
+  }
+
+  /** Lets `e` live for ever. `key` may lie in `e`. */
+  clearExpiry(key: Slice, hash: number, e: Addr): Addr {
+    return entryHasExpiry(this.memory, e) ? this.rebuild(key, hash, e, -1) : e;
+  }
+
+  /** Removes `key` and releases its value, at once or, with `lazily`, by the reclaimer when it is large. */
+  remove(key: Slice, hash: number, lazily = false): boolean {
+    const m = this.memory;
+    const e = this.unlink(key, hash);
+    if (e === NULL) return false;
+    const encoding = entryEncoding(m, e);
+    if (!isInline(encoding)) this.rules.reclaimer.release(entryType(m, e), encoding, entryValue(m, e), lazily);
+    m.release(e);
+    return true;
+  }
+
+  /** Takes the entry of `key` out of both dicts; its block and value are the caller's from then on. */
+  unlink(key: Slice, hash: number): Addr {
+    const m = this.memory;
+    const e = dictRemove(m, this.keys, key, hash);
+    if (e === NULL) return NULL;
+    if (entryHasExpiry(m, e)) {
+      dictRemove(m, this.expires, key, hash);
+      dictShrinkIfNeeded(m, this.expires);
+    }
+    dictShrinkIfNeeded(m, this.keys);
+    return e;
+  }
+
+  /** Room for `keys` entries without a rehash on the way, as when a file is loaded. */
+  expand(keys: number, expires: number): void {
+    if (keys > 0) dictExpand(this.memory, this.keys, keys);
+    if (expires > 0) dictExpand(this.memory, this.expires, expires);
+  }
+
+  /** Removes every key; with `lazily` the reclaimer takes the old dicts apart in slices. Returns how many there were. */
+  clear(lazily: boolean): number {
+    const m = this.memory;
+    const count = this.size;
+    const keys = this.keys;
+    const expires = this.expires;
+    this.keys = dictNew(m);
+    this.expires = dictNew(m, EXPIRY_LINK);
+    this.publishRoots();
+    dictFree(m, expires);
+    this.rules.reclaimer.releaseDict(keys, lazily);
+    return count;
+  }
+
+  /** Exchanges the content of two databases (SWAPDB). */
+  swap(other: Database): void {
+    const { keys, expires, averageTtl } = this;
+    this.keys = other.keys;
+    this.expires = other.expires;
+    this.averageTtl = other.averageTtl;
+    other.keys = keys;
+    other.expires = expires;
+    other.averageTtl = averageTtl;
+    this.publishRoots();
+    other.publishRoots();
+  }
+
+  private publishRoots(): void {
+    this.memory.setU32(this.root, Root.keys, this.keys);
+    this.memory.setU32(this.root, Root.expires, this.expires);
+  }
+
+
+  /** Puts `fresh` where `old` was, or anew, and releases `old` with (if asked) its value. */
+  private put(key: Slice, hash: number, old: Addr, fresh: Addr, releaseValue: boolean): Addr {
+    const m = this.memory;
+    const expires = entryHasExpiry(m, fresh);
+    if (old === NULL) {
+      dictInsert(m, this.keys, fresh, hash);
+      if (expires) dictInsert(m, this.expires, fresh, hash);
+      setEntryLru(m, fresh, this.rules.stamp);
+      return fresh;
+    }
+    dictRelink(m, this.keys, old, fresh, hash);
+    if (entryHasExpiry(m, old)) {
+      if (expires) dictRelink(m, this.expires, old, fresh, hash);
+      else dictRemove(m, this.expires, key, hash);
+    } else if (expires) {
+      dictInsert(m, this.expires, fresh, hash);
+    }
+    setEntryLru(m, fresh, releaseValue ? this.rules.stamp : entryLru(m, old));
+    const encoding = entryEncoding(m, old);
+    if (releaseValue && !isInline(encoding))
+      this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), false);
+    m.release(old);
+    return fresh;
+  }
+
+  /** A new block for `e` with or without an expiry; the value and the LRU stamp go along. */
+  private rebuild(key: Slice, hash: number, e: Addr, expiry: number): Addr {
+    const m = this.memory;
+    const encoding = entryEncoding(m, e);
+    const fresh = isInline(encoding)
+      ? newInlineEntry(m, key, encoding, inlineString(m, e, this.scratch), expiry)
+      : newEntry(m, key, entryType(m, e), encoding, entryValue(m, e), expiry);
+    return this.put(entryKey(m, fresh, this.scratch), hash, e, fresh, false);
+  }
+
+  /** Throws where an invariant of the header does not hold. */
+  verify(): void {
+    const m = this.memory;
+    const cursor = new DictCursor(m);
+    const key = new Slice();
+    let expiring = 0;
+    cursor.reset(m, this.keys);
+    for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
+      entryKey(m, e, key);
+      const inExpires = dictFind(m, this.expires, key, this.hash(key)) === e;
+      assert(inExpires === entryHasExpiry(m, e), 'an entry is in expires when it has an expiry');
+      if (inExpires) expiring++;
+    }
+    assert(expiring === this.expiring, 'expires holds nothing else');
+  }
+}

@@ -1,0 +1,61 @@
+/** All databases of a server, the time by which keys expire, and the clock that stamps their use. */
+import type { Slice } from '../base/slice.ts';
+import type { Clock } from '../base/time.ts';
+import type { Addr } from '../memory/address.ts';
+import type { Memory } from '../memory/memory.ts';
+import { Database, type DatabaseRules } from './database.ts';
+import { Reclaimer } from './reclaimer.ts';
+import { type UsagePolicy, UsageClock } from './usage.ts';
+
+/** Who hears that a key's time was up. */
+export interface ExpiryListener {
+  keyExpired(db: Database, key: Slice): void;
+}
+
+export class Keyspaces implements DatabaseRules {
+  readonly memory: Memory;
+  readonly databases: Database[] = [];
+  readonly reclaimer: Reclaimer;
+  readonly usage: UsageClock;
+  now: number;
+  stamp = 0;
+  removesExpired = true;
+  seesExpired = false;
+  listener: ExpiryListener | null = null;
+  private readonly clock: Clock;
+
+  constructor(memory: Memory, clock: Clock, count: number, policy: UsagePolicy, random: { double01(): number }) {
+    this.memory = memory;
+    this.clock = clock;
+    this.now = clock.now();
+    this.reclaimer = new Reclaimer(memory);
+    this.usage = new UsageClock(policy, random);
+    this.refresh();
+    for (let i = 0; i < count; i++) this.databases.push(new Database(i, memory, this));
+  }
+
+  /** Lets the time of expiry and the stamp of use catch up with the clock; not within a command. */
+  refresh(): void {
+    this.setNow(this.clock.now());
+  }
+
+  setNow(now: number): void {
+    if (now === this.now && this.stamp !== 0) return;
+    this.now = now;
+    this.usage.setNow(now);
+    this.stamp = this.usage.fresh;
+  }
+
+  touched(lru: number): number {
+    return this.usage.touched(lru);
+  }
+
+  /** The addresses of the databases' root blocks, for a frozen view. */
+  roots(): Addr[] {
+    return this.databases.map((db) => db.root);
+  }
+
+  expired(db: Database, key: Slice): void {
+    this.listener?.keyExpired(db, key);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * What a value's face and the keyspace know of each other.
+ *
+ * A face (ListValue, HashValue ...) serves every encoding of its type. It is made once, bound to a slot, used at once and
+ * never kept beyond the command: the slot names where the value hangs, and is told when the root moves or the encoding
+ * changes.
+ */
+import type { Addr } from '../memory/address.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { Encoding } from './entry.ts';
+
+export interface ValueSlot {
+  readonly memory: Memory;
+  readonly root: Addr;
+  readonly encoding: Encoding;
+  /** The value hangs off `root` in `encoding` from now on. */
+  update(root: Addr, encoding: Encoding): void;
+}
+
+/** A slot that belongs to no key yet: how a value is built before it is stored under one. */
+export class LooseSlot implements ValueSlot {
+  readonly memory: Memory;
+  root: Addr;
+  encoding: Encoding;
+
+  constructor(memory: Memory, root: Addr, encoding: Encoding) {
+    this.memory = memory;
+    this.root = root;
+    this.encoding = encoding;
+  }
+
+  update(root: Addr, encoding: Encoding): void {
+    this.root = root;
+    this.encoding = encoding;
+  }
+}
