@@ -5,7 +5,9 @@ import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** A TCP address, or the path of a unix socket. */
-export type Endpoint = { readonly host?: string; readonly port: number } | { readonly path: string };
+export type Endpoint =
+  | { readonly host?: string; readonly port: number; readonly ipv6Only?: boolean }
+  | { readonly path: string };
 
 export interface Listener {
   /** The port that was taken, 0 for a unix socket. */
@@ -23,7 +25,7 @@ export interface Network {
 export class RealNetwork implements Network {
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
     return new Promise((resolve, reject) => {
-      const server = net.createServer({ allowHalfOpen: false }, accept);
+      const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
       server.once('error', reject);
       server.listen({ ...endpoint, backlog }, () => {
         server.off('error', reject);

@@ -5,6 +5,7 @@
  * follows are its words, and the word right after a name is a value even when it begins with --.
  */
 import { quoted, splitArguments } from '../base/quoting.ts';
+import { REDIS_VERSION } from '../base/version.ts';
 import type { Config } from './config.ts';
 import { hasPattern, systemError } from './host.ts';
 import { ConfigError } from './option.ts';
@@ -35,7 +36,7 @@ export interface Sources {
   readonly lines: string;
 }
 
-const HEADING = '*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***';
+const HEADING = `*** FATAL CONFIG FILE ERROR (Redis ${REDIS_VERSION}) ***`;
 const TRIMMED = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 const MAX_INCLUDES = 64;
 /** Settings that Redis takes and forgets. */

@@ -48,6 +48,8 @@ export class Call {
   reply: Reply;
   /** Run again because a key that it waited for is ready. */
   resuming = false;
+  /** Run again, and it has found nothing: it goes on waiting. */
+  stillWaiting = false;
   /** Blocking is not possible here (inside EXEC or a script): a blocking command answers as if its time were up. */
   denyBlocking = false;
   /** Changes so far, as `rdb_changes_since_last_save` counts them. */
@@ -77,6 +79,7 @@ export class Call {
     this.db = session.db;
     this.reply = session.reply;
     this.resuming = false;
+    this.stillWaiting = false;
     this.dirty = 0;
     this.foundAt = -1;
     this.entry = NULL;
@@ -344,7 +347,10 @@ export class Call {
    * Where blocking is impossible (EXEC, scripts) the reply of a timeout is given at once.
    */
   block(request: BlockRequest): void {
-    if (this.resuming) return;
+    if (this.resuming) {
+      this.stillWaiting = true;
+      return;
+    }
     if (this.denyBlocking) {
       if (request.onTimeout === 'null') this.reply.null();
       else if (request.onTimeout === 'nullArray') this.reply.nullArray();

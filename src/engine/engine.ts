@@ -17,7 +17,8 @@ import type { ChunkPool } from '../protocol/chunk.ts';
 import { Blocking, type Waiter } from './blocking.ts';
 import { Call } from './call.ts';
 import type { Command } from './command.ts';
-import { eventClass, NOTIFY_KEYEVENT, NOTIFY_KEYSPACE } from './events.ts';
+import { NOTIFY } from '../config/special.ts';
+import { eventClass } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { LatencyHistogram } from './histogram.ts';
@@ -234,7 +235,7 @@ export class Engine implements SessionHost<Session> {
     this.depth--;
     this.stats.commands++;
     if (c.dirty > 0) this.stats.dirty += c.dirty;
-    if (session.waiter === null || resuming) this.account(c, end - start, session.reply.errorCount !== errors);
+    if (session.waiter === null || (resuming && !c.stillWaiting)) this.account(c, end - start, session.reply.errorCount !== errors);
     if (this.propagation.active) {
       c.propagate();
       if (this.depth === 0) this.propagation.flush(true);
@@ -287,14 +288,8 @@ export class Engine implements SessionHost<Session> {
   }
 
   private runAgain(waiter: Waiter): void {
-    const session = waiter.session;
-    const reply = session.reply;
-    const before = reply.pending + reply.errorCount;
-    const db = session.db;
-    this.call(session, waiter.registered, waiter.args, waiter.args.length, true);
-    session.db = db;
-    if (reply.pending + reply.errorCount === before && !reply.suppressed) return;
-    this.unblock(session);
+    this.call(waiter.session, waiter.registered, waiter.args, waiter.args.length, true);
+    if (!this.calls[this.depth].stillWaiting) this.unblock(waiter.session);
   }
 
   /** Ends a session's wait; it takes commands again. Whoever calls it has replied. */
@@ -324,8 +319,8 @@ export class Engine implements SessionHost<Session> {
     const wanted = this.events;
     if (wanted === null || (wanted & eventClass(event)) === 0) return;
     const name = key.latin1();
-    if (wanted & NOTIFY_KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, event);
-    if (wanted & NOTIFY_KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, name);
+    if (wanted & NOTIFY.KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, event);
+    if (wanted & NOTIFY.KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, name);
   }
 
   /** A key's time was up and it was removed. */

@@ -1,8 +1,10 @@
 /**
  * What commands and the engine ask of the composition root: settings, log, life and death of the server.
  *
- * The rooms behind it (config, log, shutdown) are built by server/; commands of rank 6 see this face only.
+ * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this face only.
  */
+import type { Config } from '../config/config.ts';
+import type { Settings } from '../config/settings.ts';
 import type { Session } from './session.ts';
 
 export interface Log {
@@ -12,14 +14,31 @@ export interface Log {
   warning(message: string): void;
 }
 
+export interface ShutdownRequest {
+  readonly save: boolean;
+  readonly noSave: boolean;
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
 export interface ServerPort {
   readonly log: Log;
-  /** Whether a new session must authenticate before anything else. */
-  readonly passwordRequired: boolean;
+  readonly config: Config;
+  readonly settings: Readonly<Settings>;
+  /** 40 hexadecimal digits, new at each start. */
+  readonly runId: string;
+  /** Wall time of the start, ms. */
+  readonly startedAt: number;
+  /** Addresses and ports that are listened on now. */
+  readonly port: number;
+  /** The version of Redis whose behaviour is ours. */
+  readonly version: string;
   /** A session in the words of CLIENT LIST. */
   describeSession(session: Session): string;
-  /** A command threw what it should not: logged with its stack; a write that did so stops the server when it must. */
+  /** A command threw what it should not: logged with its stack. */
   commandFailed(command: string, error: unknown): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
+  /** Ends the server; undefined when it is on its way, else the error for the client. */
+  shutdown(request: ShutdownRequest): string | undefined;
 }

@@ -26,12 +26,12 @@ import type { Database } from './database.ts';
 const scratch = new Slice();
 
 /** Stores `value` whole under `key`, as SET does; `expiry` is unix time in milliseconds, or -1 for none. */
-export function storeString(db: Database, key: Slice, hash: number, old: Addr, value: Slice, expiry: number): Addr {
-  return storeEncoded(db, key, hash, old, stringEncoding(value), value, expiry);
+export function setString(db: Database, key: Slice, hash: number, old: Addr, value: Slice, expiry: number): Addr {
+  return storeString(db, key, hash, old, stringEncoding(value), value, expiry);
 }
 
 /** The same in a given encoding, which must suit the value. */
-export function storeEncoded(
+export function storeString(
   db: Database,
   key: Slice,
   hash: number,

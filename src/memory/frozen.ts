@@ -8,6 +8,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK } from './address.ts';
+import { copyBytes } from './copy.ts';
 import type { Reader } from './memory.ts';
 import { BARRIER_PAGE, CHUNK_SHIFT, CHUNK_SLOTS, type FrozenImage } from './view.ts';
 
@@ -20,8 +21,6 @@ const ORDERED_LOADS = process.arch === 'x64' || process.arch === 'ia32';
 const PAGE_MASK = BARRIER_PAGE - 1;
 /** Private copies up to here are kept for the slice's next borrow. */
 const KEPT_BYTES = 1 << 20;
-/** Up to here a loop beats a call. */
-const COPY_BY_CALL = 96;
 
 export class FrozenMemory implements Reader {
   readonly seed: Uint32Array;
@@ -91,9 +90,9 @@ export class FrozenMemory implements Reader {
     let at = ((a & GRANULE_MASK) << 4) + off;
     for (let done = 0; done < length; ) {
       const part = Math.min(length - done, BARRIER_PAGE - (at & PAGE_MASK));
-      copyInto(target, done, this.u8s[segment], at, part);
+      copyBytes(target, done, this.u8s[segment], at, part);
       const slot = this.slotOf(segment, at);
-      if (slot !== 0) copyInto(target, done, this.saved(slot), this.savedAt(slot, at), part);
+      if (slot !== 0) copyBytes(target, done, this.saved(slot), this.savedAt(slot, at), part);
       done += part;
       at += part;
     }
@@ -150,9 +149,4 @@ export class FrozenMemory implements Reader {
     this.lastCopy = copy;
     return copy;
   }
-}
-
-function copyInto(target: Uint8Array, to: number, source: Uint8Array, from: number, length: number): void {
-  if (length > COPY_BY_CALL) target.set(source.subarray(from, from + length), to);
-  else for (let i = 0; i < length; i++) target[to + i] = source[from + i];
 }

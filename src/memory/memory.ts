@@ -11,6 +11,7 @@ import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
 import { collectGarbage } from './collect.ts';
+import { copyBytes } from './copy.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
 export interface Reader {
@@ -136,15 +137,7 @@ export class Memory implements Reader {
   writeBytes(a: Addr, off: number, source: Uint8Array, start: number, length: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
-    const target = this.u8s[a >>> 22];
-    if (length > COPY_BY_CALL) {
-      if (target === source) target.copyWithin(at, start, start + length);
-      else target.set(start === 0 && length === source.length ? source : source.subarray(start, start + length), at);
-    } else if (target !== source || at <= start) {
-      for (let i = 0; i < length; i++) target[at + i] = source[start + i];
-    } else {
-      for (let i = length - 1; i >= 0; i--) target[at + i] = source[start + i];
-    }
+    copyBytes(this.u8s[a >>> 22], at, source, start, length);
   }
 
   /** Copies between two places of the image, overlapping or not. */
@@ -284,8 +277,6 @@ export class Memory implements Reader {
   }
 }
 
-/** Up to here a loop beats the call into the engine's memmove (measured in bench/micro/memory.ts). */
-const COPY_BY_CALL = 96;
 const NO_U16 = new Uint16Array(0);
 const NO_U32 = new Uint32Array(0);
 const NO_F64 = new Float64Array(0);

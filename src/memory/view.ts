@@ -15,6 +15,9 @@
  * waits, and where large pages are in force commits 2 MiB for each 16 KiB; and a copy that can't be had would be a dead
  * process. Here it is a lost view: `lost` is set, the reader gets a ViewLost, the writer goes on.
  *
+ * Size of a page, measured (first store into one, all of 64 MiB): 4 KiB 3.6 us, 8 KiB 6.0, 16 KiB 10.0, 32 KiB 18.3, of
+ * which most is the system's first touch of the slot. 16 KiB costs a third less than 4 KiB when all pages are written.
+ *
  * Order. The writer: copies the page into its slot; state := n; only then stores into the page. The reader: loads from
  * the page; then loads the state; on n takes the bytes from the slot. A state goes from 0 to n once in the life of a view.
  * So a reader that sees 0 has loaded before the writer's first store into the page, and one that sees n sees the slot's

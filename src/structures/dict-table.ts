@@ -86,6 +86,50 @@ export function dictClear(m: Memory, d: Addr): void {
   m.fill(d, 0, 0, Head.pauses);
 }
 
+/**
+ * Takes a dict that is going away apart: hands entries to `release` until about `budget` steps (an entry or a bucket each)
+ * are spent, and says whether all is gone, tables and header too. Between the first call and the last it is no dict any
+ * more: the mask of each table counts what buckets are left of it.
+ */
+export function dictDrain(m: Memory, d: Addr, budget: number, release: (entry: Addr) => void): boolean {
+  let left = drainTable(m, d, Head.table0, Head.mask0, budget, release);
+  if (left > 0) left = drainTable(m, d, Head.table1, Head.mask1, left, release);
+  if (left <= 0) return false;
+  m.release(d);
+  return true;
+}
+
+/** Returns what is left of the budget; above 0 when the table is gone. */
+function drainTable(
+  m: Memory,
+  d: Addr,
+  tableAt: number,
+  maskAt: number,
+  budget: number,
+  release: (entry: Addr) => void,
+): number {
+  const table = m.addr(d, tableAt);
+  if (table === NULL) return budget;
+  const linkAt = m.u8(d, Head.linkAt);
+  let bucket = m.u32(d, maskAt);
+  for (; budget > 0 && bucket >= 0; bucket--, budget--) {
+    let e = m.addr(table, bucket << 2);
+    while (e !== NULL) {
+      const next = m.addr(e, linkAt);
+      release(e);
+      e = next;
+      budget--;
+    }
+  }
+  if (bucket >= 0) {
+    m.setU32(d, maskAt, bucket);
+    return 0;
+  }
+  m.release(table);
+  m.setU32(d, tableAt, NULL);
+  return budget > 0 ? budget : 1;
+}
+
 export function dictSize(r: Reader, d: Addr): number {
   return r.u32(d, Head.used0) + r.u32(d, Head.used1);
 }
@@ -322,12 +366,13 @@ export function dictRehash(m: Memory, d: Addr, steps: number): boolean {
   return false;
 }
 
-/** Under a frozen view rehashing goes on only where chains would hurt. */
+/** Under a frozen view rehashing goes on only where standing still would hurt: the tables far apart, or chains long. */
 function mustMove(r: Reader, d: Addr): boolean {
   const buckets0 = r.u32(d, Head.mask0) + 1;
   const buckets1 = r.u32(d, Head.mask1) + 1;
   const fewer = buckets0 < buckets1 ? buckets0 : buckets1;
-  return dictSize(r, d) > fewer * FORCED_LOAD;
+  const more = buckets0 < buckets1 ? buckets1 : buckets0;
+  return more >= fewer * FORCED_LOAD || dictSize(r, d) > fewer * FORCED_LOAD;
 }
 
 function moveBucket(m: Memory, d: Addr, table: Addr, bucket: number): void {

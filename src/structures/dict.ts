@@ -7,6 +7,7 @@ export {
   dictBuckets,
   dictBytes,
   dictClear,
+  dictDrain,
   dictExpand,
   dictFind,
   dictFree,

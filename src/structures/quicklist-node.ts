@@ -97,6 +97,17 @@ export function newNodeOf(m: Memory, value: Slice, plain: boolean): Addr {
   return newNode(m, data, length, 1, true);
 }
 
+/** A node of no list with the same content, packed or not. */
+export function copyNode(m: Memory, n: Addr): Addr {
+  const packed = nodePacked(m, n);
+  const length = packed === 0 ? nodeBytes(m, n) : packed;
+  const data = m.allocate(length > 0 ? length : 1);
+  m.copy(data, 0, nodeData(m, n), 0, length);
+  const node = newNode(m, data, nodeBytes(m, n), nodeCount(m, n), nodeIsPlain(m, n));
+  m.setU32(node, Node.packed, packed);
+  return node;
+}
+
 export function freeNode(m: Memory, n: Addr): void {
   m.release(nodeData(m, n));
   m.release(n);

@@ -44,6 +44,7 @@ import {
 } from './listpack.ts';
 import {
   accepts,
+  copyNode,
   freeNode,
   mayMerge,
   NodeRoom,
@@ -83,9 +84,14 @@ export function qlNew(m: Memory, fill: number, depth: number): Addr {
   m.setAddr(ql, Root.tail, NULL);
   m.setU32(ql, Root.count, 0);
   m.setU32(ql, Root.nodes, 0);
+  qlConfigure(m, ql, fill, depth);
+  return ql;
+}
+
+/** Sets fill and depth of an empty list. */
+export function qlConfigure(m: Memory, ql: Addr, fill: number, depth: number): void {
   m.setU32(ql, Root.fill, fill < -5 ? -5 : fill > 32767 ? 32767 : fill);
   m.setU32(ql, Root.depth, depth < 0 ? 0 : depth > 65535 ? 65535 : depth);
-  return ql;
 }
 
 export const qlLength = (r: Reader, ql: Addr): number => r.u32(ql, Root.count);
@@ -119,15 +125,8 @@ export function qlCopy(m: Memory, ql: Addr): Addr {
   const copy = qlNew(m, fillOf(m, ql), depthOf(m, ql));
   try {
     for (let n = qlHead(m, ql); n !== NULL; n = nodeNext(m, n)) {
-      const bytes = nodePacked(m, n) === 0 ? nodeBytes(m, n) : 0;
-      if (bytes === 0) unpack(m, n);
-      const data = m.allocate(nodeBytes(m, n));
-      m.copy(data, 0, nodeData(m, n), 0, nodeBytes(m, n));
-      const node = newNode(m, data, nodeBytes(m, n), nodeCount(m, n), nodeIsPlain(m, n));
-      link(m, copy, qlTail(m, copy), node, NULL);
+      link(m, copy, qlTail(m, copy), copyNode(m, n), NULL);
       addCount(m, copy, nodeCount(m, n));
-      if (bytes === 0) settle(m, ql, n);
-      settle(m, copy, node);
     }
   } catch (error) {
     qlFree(m, copy);

@@ -30,7 +30,7 @@ import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { entryKey, keyFieldSize, writeKeyField } from '../structures/dict.ts';
+import { entryKey, entryKeyEnd, keyFieldSize, writeKeyField } from '../structures/dict.ts';
 
 export const TYPE_STRING = 0;
 export const TYPE_LIST = 1;
@@ -133,26 +133,10 @@ export function isInline(encoding: Encoding): boolean {
 /** The string held in place in `e`. */
 export function inlineString(r: Reader, e: Addr, into: Slice): Slice {
   const length = r.u8(e, LENGTH);
-  return r.borrow(into, e, inlineAt(r, e), length);
+  return r.borrow(into, e, entryKeyEnd(r, e), length);
 }
 
 export { entryKey };
-
-/** Where a string in place begins. */
-function inlineAt(r: Reader, e: Addr): number {
-  const at = r.u8(e, KEY_AT);
-  const first = r.u8(e, at);
-  if (first < 0x80) return at + 1 + first;
-  let length = first & 0x7f;
-  let shift = 7;
-  let next = at + 1;
-  for (;;) {
-    const byte = r.u8(e, next++);
-    length += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return next + length;
-    shift += 7;
-  }
-}
 
 function keyAtOf(inline: boolean, expires: boolean): number {
   if (expires) return KEY_AFTER_EXPIRY;
@@ -161,7 +145,7 @@ function keyAtOf(inline: boolean, expires: boolean): number {
 
 /** Bytes that an entry with a string in place asks for. */
 export function inlineEntrySize(keyLength: number, valueLength: number, expires: boolean): number {
-  return keyAtOf(true, expires) + keyFieldSize(keyLength) + keyLength + valueLength;
+  return keyAtOf(true, expires) + keyFieldSize(keyLength) + valueLength;
 }
 
 function writeHead(m: Memory, e: Addr, type: ValueType, encoding: Encoding, expiry: number, key: Slice): number {
@@ -196,7 +180,7 @@ export function newEntry(
   root: Addr,
   expiry: number,
 ): Addr {
-  const e = m.allocate(keyAtOf(false, expiry >= 0) + keyFieldSize(key.length) + key.length);
+  const e = m.allocate(keyAtOf(false, expiry >= 0) + keyFieldSize(key.length));
   writeHead(m, e, type, encoding, expiry, key);
   m.setU32(e, VALUE, root);
   return e;
@@ -207,7 +191,7 @@ export function newEntry(
  * large, and says whether it did. Expiry and LRU stay.
  */
 export function overwriteInline(m: Memory, e: Addr, encoding: Encoding, value: Slice): boolean {
-  const at = inlineAt(m, e);
+  const at = entryKeyEnd(m, e);
   const size = m.sizeOf(e);
   const wanted = at + value.length;
   if (wanted > size || size - wanted >= 32) return false;

@@ -12,7 +12,6 @@ import type { Memory } from '../memory/memory.ts';
 import {
   dictBytes,
   dictExpand,
-  dictFairRandom,
   dictFind,
   dictFree,
   dictInsert,
@@ -320,17 +319,10 @@ export class ZsetValue {
     return this.walk.reset(this.m, this.slot.encoding, this.slot.root, rank, reverse);
   }
 
-  /** A random member: the cursor that is returned shows it. */
+  /** A random member, every one alike: the cursor that is returned shows it. */
   random(random: Random): ZsetCursor {
-    const { root, encoding } = this.slot;
-    const walk = this.walk;
-    if (encoding === ENC_LISTPACK) {
-      walk.reset(this.m, encoding, root, random.below(zlLength(this.m, root))).next();
-      return walk;
-    }
-    const node = dictFairRandom(this.m, slOwner(this.m, root), random);
-    slMember(this.m, node, walk.member);
-    walk.score = slScore(this.m, node);
+    const walk = this.cursor(random.below(this.length));
+    walk.next();
     return walk;
   }
 
@@ -443,4 +435,8 @@ export function zsetFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: 
 /** Bytes that a sorted set takes. */
 export function zsetBytes(m: Memory, encoding: Encoding, root: Addr): number {
   return encoding === ENC_LISTPACK ? m.sizeOf(root) : slBytes(m, root) + dictBytes(m, slOwner(m, root));
+}
+
+export function zsetLength(m: Memory, encoding: Encoding, root: Addr): number {
+  return encoding === ENC_LISTPACK ? zlLength(m, root) : slLength(m, root);
 }

@@ -148,8 +148,9 @@ async function round(writer: Writer, worker: Worker, options: StressOptions, res
   worker.once('message', (found: Findings) => {
     answer.found = found;
   });
-  if (result.rounds % 5 === 4) writer.empty();
+  if (result.rounds % 20 === 19) writer.empty();
   while (answer.found === undefined) {
+    if (worker.threadId < 0) throw new Error('the reader died: ' + result.failures.join(', '));
     writer.step();
     await turn();
   }
@@ -180,6 +181,7 @@ export async function stress(options: StressOptions): Promise<StressResult> {
     nanosecondsPerRecord: 0,
     failures: [],
   };
+  worker.once('error', (error) => result.failures.push(String(error)));
   const until = performance.now() + options.seconds * 1000;
   try {
     while (performance.now() < until) await round(writer, worker, options, result);

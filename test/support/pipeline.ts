@@ -48,6 +48,11 @@ export class Pipeline {
     return this.answers.splice(0, commands.length);
   }
 
+  /** What has arrived unasked: messages of channels. */
+  unasked(): Answer[] {
+    return this.answers.splice(0);
+  }
+
   async call(...args: string[]): Promise<Answer> {
     return (await this.send([args]))[0];
   }

@@ -8,6 +8,7 @@ import {
   dictBuckets,
   dictBytes,
   dictClear,
+  dictDrain,
   dictExpand,
   dictFairRandom,
   dictFind,
@@ -291,6 +292,29 @@ describe('iteration', () => {
     expect(dictSize(m, second)).toBe(0);
     dictInsert(m, second, dictFind(m, d, sliceOf('key:1'), hashBytes(m.seed, sliceOf('key:1'))), 1);
     expect(dictSize(m, second)).toBe(1);
+  });
+
+  test('draining takes a dict apart in slices', () => {
+    for (const [count, budget] of [
+      [0, 1],
+      [5, 1],
+      [1000, 7],
+      [1025, 100_000],
+    ]) {
+      const { m, d } = filled(0);
+      const before = m.used - 32;
+      for (let i = 0; i < count; i++) add(m, d, `key:${i}`);
+      let released = 0;
+      let slices = 1;
+      const release = (e: Addr): void => {
+        m.release(e);
+        released++;
+      };
+      while (!dictDrain(m, d, budget, release)) slices++;
+      expect(released).toBe(count);
+      expect(m.used).toBe(before);
+      if (budget < count) expect(slices).toBeGreaterThan(count / budget / 2);
+    }
   });
 
   test('a moved block takes the place of the old one', () => {

@@ -1,0 +1,27 @@
+/** All commands of the server; a new file of commands is added here. */
+import type { Command } from '../engine/command.ts';
+import { connectionCommands } from './connection.ts';
+import { genericCommands } from './generic/index.ts';
+import { hashCommands } from './hash.ts';
+import { listCommands } from './list.ts';
+import { pubsubCommands } from './pubsub.ts';
+import { serverCommands } from './server/index.ts';
+import { setCommands } from './set.ts';
+import { sortCommands } from './sort.ts';
+import { stringCommands } from './string.ts';
+import { transactionCommands } from './transaction.ts';
+import { zsetCommands } from './zset/index.ts';
+
+export const commands: readonly Command[] = [
+  ...stringCommands,
+  ...listCommands,
+  ...setCommands,
+  ...hashCommands,
+  ...zsetCommands,
+  ...sortCommands,
+  ...genericCommands,
+  ...connectionCommands,
+  ...serverCommands,
+  ...transactionCommands,
+  ...pubsubCommands,
+];

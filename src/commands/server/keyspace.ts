@@ -1,0 +1,106 @@
+/** DBSIZE, FLUSHALL, FLUSHDB, SWAPDB. */
+import { isWord } from '../../base/slice.ts';
+import type { Call } from '../../engine/call.ts';
+import { type CommandDeclaration, command } from '../../engine/command.ts';
+import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
+import type { Database } from '../../keyspace/database.ts';
+
+export const dbsize = command({
+  name: 'DBSIZE',
+  group: 'server',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  summary: 'Counts the keys of the database.',
+  flags: ['readonly', 'fast'],
+  categories: ['keyspace'],
+  tips: ['request_policy:all_shards', 'response_policy:agg_sum'],
+  run(c) {
+    c.reply.int(c.db.size);
+  },
+});
+
+const FLUSH = {
+  group: 'server',
+  since: '1.0.0',
+  flags: ['write'],
+  categories: ['keyspace', 'dangerous'],
+  tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
+  history: [
+    ['4.0.0', 'Can be told to free in the background.'],
+    ['6.2.0', 'Can be told not to.'],
+  ],
+  args: [
+    optional(oneOf('async', token('async', 'ASYNC', { since: '4.0.0' }), token('sync', 'SYNC', { since: '6.2.0' }))),
+  ],
+} as const satisfies Partial<CommandDeclaration>;
+
+/** Whether to free in the background; undefined when a syntax error has been replied. */
+function lazily(c: Call): boolean | undefined {
+  if (c.argc === 1) return c.engine.server.settings.lazyfreeLazyUserFlush;
+  if (c.argc === 2 && isWord(c.arg(1), 'SYNC')) return false;
+  if (c.argc === 2 && isWord(c.arg(1), 'ASYNC')) return true;
+  c.syntaxError();
+  return undefined;
+}
+
+function flush(c: Call, databases: readonly Database[]): void {
+  const lazy = lazily(c);
+  if (lazy === undefined) return;
+  for (const db of databases) {
+    c.engine.watches.touchAll(db, null);
+    c.dirty += db.clear(lazy);
+  }
+  // It is propagated and counted as a change even when there was nothing to remove.
+  c.dirty++;
+  c.reply.ok();
+}
+
+export const flushall = command({
+  ...FLUSH,
+  name: 'FLUSHALL',
+  complexity: 'O(N) in all keys',
+  summary: 'Removes every key of every database.',
+  run(c) {
+    flush(c, c.engine.keyspaces.databases);
+  },
+});
+
+export const flushdb = command({
+  ...FLUSH,
+  name: 'FLUSHDB',
+  complexity: 'O(N) in the keys of the database',
+  summary: 'Removes every key of the database.',
+  run(c) {
+    flush(c, [c.db]);
+  },
+});
+
+export const swapdb = command({
+  name: 'SWAPDB',
+  group: 'server',
+  since: '4.0.0',
+  complexity: 'O(N) in the clients that watch or wait for keys of the two',
+  summary: 'Lets two databases change places.',
+  flags: ['write', 'fast'],
+  categories: ['keyspace', 'dangerous'],
+  args: [integer('index1'), integer('index2')],
+  run(c) {
+    const first = c.integerOr(1, 'ERR invalid first DB index');
+    if (first === undefined) return;
+    const second = c.integerOr(2, 'ERR invalid second DB index');
+    if (second === undefined) return;
+    const { databases } = c.engine.keyspaces;
+    const a = databases[first];
+    const b = databases[second];
+    if (!a || !b) return c.reply.error('ERR DB index is out of range');
+    if (a !== b) {
+      c.engine.watches.touchAll(a, b);
+      c.engine.watches.touchAll(b, a);
+      a.swap(b);
+      c.engine.blocking.signalAll(a);
+      c.engine.blocking.signalAll(b);
+    }
+    c.dirty++;
+    c.reply.ok();
+  },
+});

@@ -1,0 +1,115 @@
+/** What the families of sorted-set commands share: replies of scores, bounds of ranges, results under construction. */
+import { parseDouble } from '../../base/numbers.ts';
+import { latin1, Slice } from '../../base/slice.ts';
+import type { Call } from '../../engine/call.ts';
+import { type Argument, integer } from '../../engine/grammar.ts';
+import type { Reply } from '../../protocol/reply.ts';
+import { ENC_LISTPACK, type Encoding, TYPE_ZSET } from '../../values/entry.ts';
+import { LooseSlot } from '../../values/value.ts';
+import { ZsetValue, zsetFree, zsetNew } from '../../values/zset.ts';
+import { type LexRange, parseLexBound, type ScoreRange } from '../../values/zset-range.ts';
+
+export const NOT_A_SCORE_RANGE = 'ERR min or max is not a float';
+export const NOT_A_LEX_RANGE = 'ERR min or max not valid string range item';
+
+/** The arguments of LIMIT. */
+export const limitArguments: Argument = {
+  name: 'offset_count',
+  kind: 'block',
+  token: 'LIMIT',
+  optional: true,
+  args: [integer('offset'), integer('count')],
+};
+
+/** A score as a double; integers, the most frequent scores, without making a string. */
+export function replyScore(reply: Reply, score: number): void {
+  if (reply.resp === 2 && Number.isSafeInteger(score) && (score !== 0 || 1 / score > 0)) reply.bulkInt(score);
+  else reply.double(score);
+}
+
+/** Heads `count` members: with scores they are flat in RESP2 and pairs in RESP3. */
+export function replyMembers(reply: Reply, count: number, withScores: boolean): void {
+  reply.array(withScores && reply.resp === 2 ? count * 2 : count);
+}
+
+export function replyMember(reply: Reply, member: Slice, score: number, withScores: boolean): void {
+  if (withScores && reply.resp > 2) reply.array(2);
+  reply.bulk(member);
+  if (withScores) replyScore(reply, score);
+}
+
+/** Reads both bounds of a range of scores; false when one is none. */
+export function readScoreRange(min: Slice, max: Slice, into: ScoreRange): boolean {
+  into.minExclusive = isOpen(min);
+  into.min = boundOf(min, into.minExclusive);
+  into.maxExclusive = isOpen(max);
+  into.max = boundOf(max, into.maxExclusive);
+  return !Number.isNaN(into.min) && !Number.isNaN(into.max);
+}
+
+export function readLexRange(min: Slice, max: Slice, into: LexRange): boolean {
+  into.minKind = parseLexBound(min, into.min);
+  into.maxKind = parseLexBound(max, into.max);
+  return into.minKind >= 0 && into.maxKind >= 0;
+}
+
+function isOpen(bound: Slice): boolean {
+  return bound.length > 0 && bound.at(0) === 0x28;
+}
+
+const digits = new Slice();
+
+/**
+ * A bound as C's strtod reads it: leading white space passes, a NUL ends it, nothing at all is 0, and what is too large or
+ * too small for a double is infinite or 0. NaN when it is no number.
+ */
+function boundOf(bound: Slice, open: boolean): number {
+  const { buffer } = bound;
+  let at = bound.start + (open ? 1 : 0);
+  let end = bound.start + bound.length;
+  for (let i = at; i < end; i++) if (buffer[i] === 0) end = i;
+  if (at === end) return 0;
+  while (at < end && (buffer[at] === 32 || (buffer[at] >= 9 && buffer[at] <= 13))) at++;
+  if (at === end) return Number.NaN;
+  return parseDouble(digits.set(buffer, at, end - at)) ?? extremeOf(digits);
+}
+
+/** The value of a decimal number that leaves the range of doubles; NaN for what is no such number. */
+function extremeOf(text: Slice): number {
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    const fits = (byte >= 48 && byte <= 57) || byte === 43 || byte === 45 || byte === 46 || (byte | 32) === 101;
+    if (!fits) return Number.NaN;
+  }
+  return Number(latin1(text.buffer, text.start, text.length));
+}
+
+/** A sorted set that is built before it is stored, or sent and dropped. */
+export class Result {
+  readonly zset: ZsetValue;
+  private readonly slot: LooseSlot;
+  private stored = false;
+
+  constructor(c: Call, encoding: Encoding = ENC_LISTPACK) {
+    this.slot = new LooseSlot(c.memory, zsetNew(c.memory, encoding), encoding);
+    this.zset = new ZsetValue(c.memory, c.engine.faces.limits.zset).bind(this.slot);
+  }
+
+  /** Stores the set under argument `i`, or removes that key when the set is empty; replies the length. */
+  store(c: Call, i: number, event: string): void {
+    const length = this.zset.length;
+    if (length > 0) {
+      this.stored = true;
+      c.storeValue(i, TYPE_ZSET, this.slot.encoding, this.slot.root);
+      c.changed(i, event);
+    } else if (c.peek(i) !== 0 && c.remove(i)) {
+      c.changed(i, 'del');
+    }
+    c.reply.int(length);
+  }
+
+  /** Releases the set unless it was stored; to be called in any case. */
+  end(): void {
+    if (!this.stored) zsetFree(this.slot.memory, this.slot.encoding, this.slot.root);
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * One connection and its session: bytes in, commands to the engine, replies out once a turn.
+ *
+ *   data ── parse in place ── engine.execute ── reply ── end of turn ── write
+ *              └ what is begun but not complete waits in a buffer of the connection's own (input.ts)
+ *
+ * States beyond "running": `stopped` (the engine takes no command now), `full` (too much is owed, so nothing more is
+ * read), `closing` (no further command; ends when all is written), `dead` (ends at the end of the turn).
+ */
+import { latin1 } from '../base/slice.ts';
+import { quoted } from '../base/quoting.ts';
+import type { SessionPort, TransportSession } from '../engine/ports.ts';
+import type { ReplyOwner } from '../protocol/reply.ts';
+import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
+import { Waiting } from './input.ts';
+import type { NetServer } from './server.ts';
+import type { Connection, Receiver } from './transport.ts';
+
+type Bytes = (buffer: Uint8Array, from: number, to: number) => void;
+
+/** Owing more than this, a client of a class without a hard limit is not read from until it has taken its replies. */
+const HIGH_WATER = 128 * 1024 * 1024;
+const LOW_WATER = 16 * 1024 * 1024;
+/** Bytes handed to the kernel in one call, and at most in one turn. */
+const WRITE_BATCH = 1024 * 1024;
+const WRITES_PER_TURN = 4;
+/** A read of this many bytes is taken for a full receive buffer: the rest waits until the others have had their turn. */
+const FULL_READ = 64 * 1024;
+const CLOSED_EARLY = 64;
+
+export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
+  readonly server: NetServer<S>;
+  readonly connection: Connection;
+  readonly fd: number;
+  readonly unix: boolean;
+  readonly address: string;
+  readonly localAddress: string;
+  session!: S;
+  lastActive: number;
+  /** Whether it is in the server's list of those with output, resumed, or done with. */
+  listed = false;
+  closing = false;
+  dead = false;
+  private readonly parser: RequestParser;
+  private readonly waiting: Waiting;
+  private stopped = false;
+  private full = false;
+  private yielded = false;
+  private resumed = false;
+  private receiver: Bytes | null = null;
+  /** Bytes of the read that is being worked on. */
+  private reading = 0;
+  /** Bytes of a write that has not finished. */
+  private writing = 0;
+  private readonly parts: Uint8Array[] = [];
+  /** Since when the soft limit has been passed, ms; 0 when it is not. */
+  private softSince = 0;
+
+  constructor(server: NetServer<S>, connection: Connection) {
+    this.server = server;
+    this.connection = connection;
+    this.fd = connection.fd;
+    this.unix = connection.unix;
+    this.address = connection.address;
+    this.localAddress = connection.localAddress;
+    this.lastActive = server.now;
+    this.parser = new RequestParser(server.settings);
+    this.waiting = new Waiting(server.buffers, this.parser);
+    connection.receiver = this;
+  }
+
+  // Figures.
+
+  get queryBytes(): number {
+    if (this.reading > 0) return this.reading;
+    return this.waiting.length - (this.parser.midway ? this.parser.argumentBytes : 0);
+  }
+
+  get queryFree(): number {
+    return this.waiting.free(this.reading);
+  }
+
+  get argumentBytes(): number {
+    return this.parser.argumentBytes;
+  }
+
+  // Bytes in.
+
+  onData(buffer: Uint8Array, from: number, to: number): void {
+    const count = to - from;
+    this.lastActive = this.server.now;
+    this.server.counters.netInput += count;
+    if (this.closing) return;
+    if (this.receiver !== null) {
+      this.receiver(buffer, from, to);
+      return;
+    }
+    if (count >= FULL_READ) this.yield();
+    this.waiting.touched(count);
+    if (this.waiting.length > 0) {
+      if (!this.hold(buffer, from, to)) return;
+      this.runWaiting();
+      return;
+    }
+    this.reading = count;
+    this.parser.start(from);
+    this.run(buffer, to);
+    this.reading = 0;
+    if (this.parser.begin < to && !this.closing) this.waiting.keep(buffer, to);
+  }
+
+  private hold(buffer: Uint8Array, from: number, to: number): boolean {
+    try {
+      this.waiting.append(buffer, from, to);
+    } catch {
+      this.server.log.warning(`No memory for the query of a client: ${this.session.describe()}`);
+      this.close(false);
+      return false;
+    }
+    if (this.queryBytes <= this.server.settings.clientQueryBufferLimit) return true;
+    const start = quoted(latin1(this.waiting.bytes, 0, Math.min(CLOSED_EARLY, this.waiting.length)));
+    this.server.log.warning(
+      `Closing client that reached max query buffer length: ${this.session.describe()} (qbuf initial bytes: ${start})`,
+    );
+    this.server.counters.queryLimitDisconnections++;
+    this.close(false);
+    return false;
+  }
+
+  private runWaiting(): void {
+    this.reading = this.queryBytes;
+    this.run(this.waiting.bytes, this.waiting.length);
+    this.reading = 0;
+    if (this.closing) this.waiting.drop();
+    else this.waiting.compact();
+  }
+
+  /** Executes what there is before `to`; afterwards `parser.begin` is where what remains begins. */
+  private run(buffer: Uint8Array, to: number): void {
+    const { parser, session } = this;
+    const host = this.server.host;
+    while (!this.stopped && !this.full && !this.closing) {
+      const outcome = parser.next(buffer, to, session.authenticated);
+      if (outcome === MORE) return;
+      if (outcome === BROKEN) {
+        this.broken(buffer, to);
+        return;
+      }
+      if (!host.execute(session, parser.args, parser.argc)) this.stopped = true;
+      parser.start(parser.at);
+    }
+  }
+
+  private broken(buffer: Uint8Array, to: number): void {
+    this.server.noteBroken(this.parser.begin, buffer, to);
+    this.server.host.protocolError(this.session, this.parser.reason);
+    this.session.reply.error(this.parser.error);
+    this.close(true);
+  }
+
+  /** Lets others be read before this connection goes on. */
+  private yield(): void {
+    this.yielded = true;
+    this.connection.pause();
+    this.server.enlist(this);
+  }
+
+  onEnd(error: string | null): void {
+    if (this.dead) return;
+    if (error === null) this.server.log.verbose('Client closed connection');
+    else this.server.log.verbose(`Reading from client: ${error}`);
+    if (error === null && this.writing === 0) this.flush();
+    this.close(false);
+  }
+
+  // The session's side.
+
+  close(afterReply: boolean): void {
+    this.closing = true;
+    this.session.reply.end();
+    if (!afterReply) {
+      this.dead = true;
+      this.session.reply.clear();
+    }
+    this.server.enlist(this);
+  }
+
+  resume(): void {
+    this.resumed = true;
+    this.server.enlist(this);
+  }
+
+  divert(receiver: Bytes | null): void {
+    this.receiver = receiver;
+  }
+
+  // Bytes out.
+
+  replyPending(): void {
+    this.server.enlist(this);
+  }
+
+  replyGrew(): void {
+    if (this.closing || this.overLimit()) return;
+    if (this.full || this.session.reply.pending < HIGH_WATER) return;
+    if (this.server.settings.clientOutputBufferLimit[this.session.outputClass].hardBytes > 0) return;
+    this.full = true;
+    this.connection.pause();
+  }
+
+  /** Closes the client when what it is owed passes the limits of its class. */
+  overLimit(): boolean {
+    const owed = this.session.reply.moreBytes;
+    const limit = this.server.settings.clientOutputBufferLimit[this.session.outputClass];
+    let over = limit.hardBytes > 0 && owed >= limit.hardBytes;
+    if (limit.softBytes > 0 && owed >= limit.softBytes) {
+      if (this.softSince === 0) this.softSince = this.server.now;
+      else if (this.server.now - this.softSince > limit.softSeconds * 1000) over = true;
+    } else {
+      this.softSince = 0;
+    }
+    if (!over) return false;
+    this.server.log.warning(
+      `Client ${this.session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    );
+    this.server.counters.outputLimitDisconnections++;
+    this.close(false);
+    return true;
+  }
+
+  /** Writes what is owed; what the kernel doesn't take at once follows when it can. */
+  flush(): void {
+    const reply = this.session.reply;
+    for (let i = 0; i < WRITES_PER_TURN && this.writing === 0 && !this.dead; i++) {
+      const one = reply.only();
+      if (one !== null) {
+        if (one.length === 0) return;
+        this.wrote(this.connection.write(one), one.length);
+        continue;
+      }
+      this.parts.length = 0;
+      const total = reply.views(this.parts, WRITE_BATCH);
+      if (total === 0) return;
+      this.wrote(this.connection.writeAll(this.parts.slice()), total);
+    }
+    if (this.writing === 0 && reply.pending > 0) this.server.enlist(this);
+  }
+
+  private wrote(done: boolean, count: number): void {
+    this.server.counters.netOutput += count;
+    if (done) this.written(count);
+    else this.writing = count;
+  }
+
+  private written(count: number): void {
+    this.lastActive = this.server.now;
+    this.session.reply.consumed(count);
+    if (this.full && this.session.reply.pending < LOW_WATER) {
+      this.full = false;
+      this.yielded = true;
+      this.resume();
+    }
+  }
+
+  onWritten(): void {
+    const count = this.writing;
+    this.writing = 0;
+    this.written(count);
+    this.server.enlist(this);
+  }
+
+  // The end of the turn.
+
+  /** Goes on with what waits, if the engine or the writer has let it. */
+  continue(): void {
+    if (this.yielded && !this.full) {
+      this.yielded = false;
+      this.connection.resume();
+    }
+    if (!this.resumed) return;
+    this.resumed = false;
+    this.stopped = false;
+    if (!this.closing && this.waiting.length > 0) this.runWaiting();
+  }
+
+  /** Whether there is nothing left to do but to close. */
+  get done(): boolean {
+    return this.dead || (this.closing && this.writing === 0 && this.session.reply.pending === 0);
+  }
+
+  /** Frees all; only the server calls it. */
+  destroy(): void {
+    this.dead = true;
+    this.connection.close();
+    this.waiting.drop();
+    this.session.reply.owner = null;
+    this.server.host.closed(this.session);
+  }
+
+  /** Once a second. */
+  tick(now: number): void {
+    if (this.dead) return;
+    const idle = now - this.lastActive;
+    const { timeout } = this.server.settings;
+    if (timeout > 0 && idle > timeout * 1000 && this.session.mayIdleOut) {
+      this.server.log.verbose('Closing idle client');
+      this.close(false);
+      return;
+    }
+    this.waiting.shrink(idle);
+    if (this.session.reply.moreChunks > 0) this.overLimit();
+  }
+}
+

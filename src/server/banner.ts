@@ -1,0 +1,42 @@
+/** The first lines of the log. */
+
+import { REDIS_VERSION } from '../base/version.ts';
+import type { Settings } from '../config/settings.ts';
+import type { ServerLog } from './log.ts';
+
+const ART = [
+  '                 .',
+  '               .o8o.',
+  '             .o88888o.',
+  "           .o88888P'  'o.",
+  "         .o88888P'   .o88o.",
+  "        <888888'   .o888888>",
+  "         'Y888o. .o888888P'",
+  "           'Y888o888888P'",
+  "             'Y88888P'",
+  "               'Y8P'",
+  "                 '",
+];
+
+/** A crystal, and what there is to know, with the lines that scripts look for. */
+export function banner(settings: Readonly<Settings>, version: string): string {
+  const mode = settings.clusterEnabled ? 'cluster' : 'standalone';
+  const facts: Readonly<Record<number, string>> = {
+    2: `Cinnabar ${version}, as Redis ${REDIS_VERSION} (64 bit)`,
+    4: `Running in ${mode} mode`,
+    5: `Port: ${settings.port !== 0 ? settings.port : settings.tlsPort}`,
+    6: `PID: ${process.pid}`,
+  };
+  const lines = ART.map((line, i) => (facts[i] ? `${line.padEnd(34)}${facts[i]}` : line));
+  return `\n${lines.join('\n')}\n\n`;
+}
+
+/** Shown on a terminal, or when always-show-logo asks for it. */
+export function greet(log: ServerLog, settings: Readonly<Settings>, version: string, isTerminal: boolean): void {
+  if (settings.alwaysShowLogo || (settings.logfile === '' && !settings.daemonize && isTerminal))
+    log.raw(banner(settings, version));
+  else {
+    const mode = settings.clusterEnabled ? 'cluster' : 'standalone';
+    log.notice(`Running mode=${mode}, port=${settings.port !== 0 ? settings.port : settings.tlsPort}.`);
+  }
+}

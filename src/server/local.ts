@@ -1,0 +1,120 @@
+/**
+ * Sessions without a socket: `server.session().call('GET', 'k')`.
+ *
+ * Arguments go to the engine as bytes, replies are read back by the same parser that reads any Redis server's, so what a
+ * caller sees is what a client would see.
+ */
+import RedisParser from 'redis-parser';
+import { Slice } from '../base/slice.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { SessionPort } from '../engine/ports.ts';
+import type { Session } from '../engine/session.ts';
+
+/** An argument: text is taken as UTF-8, numbers as their decimal form. */
+export type Argument = string | number | Uint8Array;
+
+/** A reply: integers as numbers, bulk strings as text or, from `callBuffer`, as Buffers; null; arrays of these. */
+export type ReplyValue = string | number | Buffer | null | Error | ReplyValue[];
+
+interface Waiting {
+  readonly resolve: (value: ReplyValue) => void;
+  readonly reject: (error: Error) => void;
+  readonly buffers: boolean;
+}
+
+export class LocalSession implements SessionPort {
+  readonly fd = -1;
+  readonly address = '127.0.0.1:0';
+  readonly localAddress = '127.0.0.1:0';
+  readonly unix = false;
+  readonly queryBytes = 0;
+  readonly queryFree = 0;
+  readonly argumentBytes = 0;
+  lastActive: number;
+  /** What the server sends unasked (MONITOR, pub/sub) comes here. */
+  onPush: (value: ReplyValue) => void = () => {};
+  private readonly engine: Engine;
+  private readonly session: Session;
+  private readonly waiting: Waiting[] = [];
+  private readonly backlog: (() => void)[] = [];
+  private readonly parser: RedisParser;
+  private scheduled = false;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.lastActive = engine.clock.now();
+    this.parser = new RedisParser({
+      returnReply: (reply: ReplyValue) => this.settle(reply),
+      returnError: (error: Error) => this.settle(error),
+      returnBuffers: true,
+    });
+    this.session = engine.open(this);
+    this.session.reply.owner = { replyPending: () => this.schedule(), replyGrew: () => {} };
+  }
+
+  /** Runs a command; bulk strings of its reply come as text. Rejects with the error that the server replies. */
+  call(...args: Argument[]): Promise<ReplyValue> {
+    return this.send(args, false);
+  }
+
+  /** The same with bulk strings as Buffers. */
+  callBuffer(...args: Argument[]): Promise<ReplyValue> {
+    return this.send(args, true);
+  }
+
+  private send(args: Argument[], buffers: boolean): Promise<ReplyValue> {
+    const slices = args.map((arg) => new Slice(typeof arg === 'object' ? arg : Buffer.from(String(arg))));
+    return new Promise((resolve, reject) => {
+      if (this.session.closing) {
+        reject(new Error('The session is closed'));
+        return;
+      }
+      const run = (): void => {
+        this.waiting.push({ resolve, reject, buffers });
+        this.engine.execute(this.session, slices, slices.length);
+        this.schedule();
+      };
+      if (this.session.waiter || this.session.postponed) this.backlog.push(run);
+      else run();
+    });
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    this.engine.beforeWrite();
+    const bytes = this.session.reply.take();
+    if (bytes.length > 0) this.parser.execute(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  }
+
+  private settle(reply: ReplyValue): void {
+    const next = this.waiting.shift();
+    if (!next) this.onPush(readable(reply, false));
+    else if (reply instanceof Error) next.reject(reply);
+    else next.resolve(readable(reply, next.buffers));
+  }
+
+  resume(): void {
+    while (this.backlog.length > 0 && !this.session.waiter && !this.session.postponed) this.backlog.shift()?.();
+  }
+
+  divert(): void {}
+
+  close(_afterReply = false): void {
+    this.flush();
+    this.engine.closed(this.session);
+    for (const { reject } of this.waiting.splice(0)) reject(new Error('The session is closed'));
+  }
+}
+
+function readable(reply: ReplyValue, buffers: boolean): ReplyValue {
+  if (Array.isArray(reply)) return reply.map((item) => readable(item, buffers));
+  return !buffers && Buffer.isBuffer(reply) ? reply.toString() : reply;
+}

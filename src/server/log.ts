@@ -1,0 +1,178 @@
+/**
+ * The server's log: pino, with lines as Redis writes them, or JSON.
+ *
+ *   4242:M 20 Nov 2026 21:36:10.927 * Ready to accept connections
+ *   pid:role date level-mark message      roles: C before it serves, M master, S replica, X Sentinel
+ *
+ * A line is written before the call returns, and a log file is opened for each line, so that it can be moved away at any
+ * time.
+ */
+import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { Log } from '../engine/server-port.ts';
+
+export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning';
+export type LogFormat = 'redis' | 'json';
+export type Role = 'C' | 'M' | 'S' | 'X';
+
+const LEVELS = { debug: 20, verbose: 25, notice: 30, warning: 40 } as const;
+const MARKS: ReadonlyMap<number, string> = new Map([
+  [LEVELS.debug, '.'],
+  [LEVELS.verbose, '-'],
+  [LEVELS.notice, '*'],
+  [LEVELS.warning, '#'],
+]);
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+/** How long a full pipe is waited for before a line is given up, in steps of a millisecond. */
+const PATIENCE = 500;
+
+const two = (value: number) => String(value).padStart(2, '0');
+
+/** Local time as Redis's log has it. */
+export function logTime(ms: number): string {
+  const t = new Date(ms);
+  const day = `${two(t.getDate())} ${MONTHS[t.getMonth()]} ${t.getFullYear()}`;
+  const millis = String(t.getMilliseconds()).padStart(3, '0');
+  return `${day} ${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}.${millis}`;
+}
+
+/** What clients sent is one byte a character and stays so; text of ours may hold more. */
+function encode(text: string): Buffer {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return Buffer.from(text, 'utf8');
+  return Buffer.from(text, 'latin1');
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+}
+
+function writeStandardOutput(bytes: Uint8Array): void {
+  const nap = new Int32Array(new SharedArrayBuffer(4));
+  for (let at = 0, waited = 0; at < bytes.length && waited < PATIENCE; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if (!isBusy(error)) return;
+      Atomics.wait(nap, 0, 0, 1);
+      waited++;
+    }
+  }
+}
+
+/** Where lines go when it is neither a file nor the standard output: tests and embedders. */
+export type Sink = (line: string) => void;
+
+export interface LogOptions {
+  /** A path; empty is the standard output. */
+  readonly file: string;
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  readonly sink?: Sink;
+}
+
+/** The stream that pino writes to; pino leaves level, message and time of a line on it just before. */
+class LogStream {
+  lastLevel: number = LEVELS.notice;
+  lastMsg = '';
+  private readonly log: ServerLog;
+
+  constructor(log: ServerLog) {
+    this.log = log;
+    Reflect.set(this, Symbol.for('pino.metadata'), true);
+  }
+
+  write(json: string): void {
+    this.log.emit(this.log.format === 'json' ? json : this.log.line(this.lastLevel, this.lastMsg));
+  }
+}
+
+export class ServerLog implements Log {
+  role: Role = 'C';
+  format: LogFormat;
+  file: string;
+  private readonly sink: Sink | undefined;
+  private readonly logger: Logger<LogLevel>;
+
+  constructor(options: LogOptions) {
+    this.file = options.file;
+    this.format = options.format;
+    this.sink = options.sink;
+    this.logger = pino<LogLevel, true>(
+      {
+        base: null,
+        customLevels: LEVELS,
+        useOnlyCustomLevels: true,
+        level: options.level,
+        timestamp: stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        mixin: () => ({ pid: process.pid, role: this.role }),
+      },
+      new LogStream(this),
+    ) as Logger<LogLevel>;
+  }
+
+  get level(): LogLevel {
+    return this.logger.level as LogLevel;
+  }
+
+  set level(level: LogLevel) {
+    this.logger.level = level;
+  }
+
+  debug(message: string): void {
+    this.logger.debug(message);
+  }
+
+  verbose(message: string): void {
+    this.logger.verbose(message);
+  }
+
+  notice(message: string): void {
+    this.logger.notice(message);
+  }
+
+  warning(message: string): void {
+    this.logger.warning(message);
+  }
+
+  /** Text without a heading, for the banner. */
+  raw(text: string): void {
+    if (this.format === 'redis' && LEVELS[this.level] <= LEVELS.notice) this.emit(text);
+  }
+
+  /** The line by which a signal's arrival is told. */
+  signal(message: string): void {
+    if (this.format === 'json') this.warning(message);
+    else this.emit(`${process.pid}:signal-handler (${Math.floor(Date.now() / 1000)}) ${message}\n`);
+  }
+
+  line(level: number, message: string): string {
+    return `${process.pid}:${this.role} ${logTime(Date.now())} ${MARKS.get(level) ?? '*'} ${message}\n`;
+  }
+
+  emit(text: string): void {
+    if (this.sink) {
+      this.sink(text);
+      return;
+    }
+    if (this.file === '') {
+      writeStandardOutput(encode(text));
+      return;
+    }
+    try {
+      appendFileSync(this.file, encode(text));
+    } catch {
+      // A log that can't be written must not stop the server: the disk may be full.
+    }
+  }
+}
+
+/** Throws what the system says when the file can't be opened for appending. */
+export function tryLogFile(path: string): void {
+  closeSync(openSync(path, 'a'));
+}
+
+/** A log that says nothing, for servers embedded in a program. */
+export function silentLog(): Log {
+  return new ServerLog({ file: '', level: 'warning', format: 'redis', sink: () => {} });
+}

@@ -1,0 +1,92 @@
+/** What the server does to its own process: title, PID file, background, the kernel's OOM score. */
+import { spawn } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { systemError } from '../config/host.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Log } from '../engine/server-port.ts';
+
+/** Set in the process that a daemon's parent has started. */
+const DAEMON = 'CINNABAR_DAEMON';
+export const DEFAULT_PID_FILE = '/var/run/redis.pid';
+
+export function isDaemonChild(): boolean {
+  return process.env[DAEMON] === '1';
+}
+
+/**
+ * Node can't fork: the program is started again, detached, and this process goes. `input` is what was read from the
+ * standard input, which the new process wants to read as well.
+ */
+export function startDaemon(input: string | undefined): void {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    detached: true,
+    env: { ...process.env, [DAEMON]: '1' },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'ignore'],
+  });
+  child.unref();
+  if (child.stdin && input !== undefined) child.stdin.end(Buffer.from(input, 'latin1'), () => process.exit(0));
+  else child.once('spawn', () => process.exit(0));
+}
+
+/** Best effort, as in Redis: a PID file that can't be written is no reason not to serve. */
+export function writePidFile(path: string, log: Log): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    log.warning(`Failed to write PID file: ${systemError(error)}`);
+  }
+}
+
+export function removePidFile(path: string, log: Log): void {
+  log.notice('Removing the pid file.');
+  rmSync(path, { force: true });
+}
+
+/** The title that proc-title-template describes. */
+export function processTitle(settings: Readonly<Settings>, configFile: string): string {
+  const { port, tlsPort, bind, unixsocket, clusterEnabled } = settings;
+  const host = bind.length > 0 ? bind[0] : '*';
+  const anyPort = port !== 0 ? port : tlsPort;
+  const fields: Readonly<Record<string, string>> = {
+    title: 'cinnabar',
+    'listen-addr': anyPort !== 0 ? `${host}:${anyPort}` : unixsocket,
+    'server-mode': clusterEnabled ? '[cluster]' : '',
+    port: String(port),
+    'tls-port': String(tlsPort),
+    unixsocket,
+    'config-file': configFile,
+  };
+  return settings.procTitleTemplate.replace(/\{([a-z-]+)\}/g, (_, field: string) => fields[field] ?? '').trimEnd();
+}
+
+export function setProcessTitle(settings: Readonly<Settings>, configFile: string): void {
+  if (settings.setProcTitle) process.title = processTitle(settings, configFile);
+}
+
+/** Linux only: writes oom_score_adj as the settings ask; an error's text when the kernel refuses. */
+export class OomScore {
+  private readonly path = '/proc/self/oom_score_adj';
+  private readonly read: (path: string) => string;
+  private base: number | null = null;
+  private touched = false;
+
+  constructor(read: (path: string) => string) {
+    this.read = read;
+  }
+
+  apply(settings: Readonly<Settings>): string | undefined {
+    if (process.platform !== 'linux') return undefined;
+    const mode = settings.oomScoreAdj;
+    if (mode === 'no' && !this.touched) return undefined;
+    try {
+      this.base ??= Number(this.read(this.path));
+      const wanted = settings.oomScoreAdjValues[0];
+      const score = mode === 'no' ? this.base : mode === 'absolute' ? wanted : this.base + wanted;
+      writeFileSync(this.path, String(Math.max(-1000, Math.min(1000, score))));
+      this.touched = mode !== 'no';
+      return undefined;
+    } catch {
+      return 'Failed to apply new oom_score_adj configuration, check server logs.';
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The composition root: builds the owners of a server, hands each what it uses, and nothing else.
+ *
+ *   memory -> keyspaces -> engine <- commands       config -> limits, listeners, policies
+ *                          engine <- transports     cron   -> expiry, rehash, lazy release
+ *
+ * Several servers can live in one process; they share nothing.
+ */
+import { type Random, realRandom } from '../base/random.ts';
+import { type Clock, RealClock } from '../base/time.ts';
+import { commands } from '../commands/index.ts';
+import { Config } from '../config/config.ts';
+import { Engine } from '../engine/engine.ts';
+import type { Log } from '../engine/server-port.ts';
+import { Keyspaces } from '../keyspace/keyspaces.ts';
+import { createMemory } from '../memory/create.ts';
+import { Network } from '../net/server.ts';
+import { ChunkPool } from '../protocol/chunk.ts';
+import { Cron } from './cron.ts';
+import { followLimits } from './limits.ts';
+import { LocalSession } from './local.ts';
+import { silentLog } from './log.ts';
+import { Services } from './services.ts';
+
+export interface ServerOptions {
+  /** Settings by Redis's names ('maxmemory', 'appendonly'), as in redis.conf. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /** A configuration that has been read already, instead of `settings`. */
+  readonly config?: Config;
+  readonly port?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** Called when the server has come to its end (SHUTDOWN, a signal), with the exit code. */
+  readonly onExit?: (code: number) => void;
+}
+
+export interface CinnabarServer {
+  readonly config: Config;
+  readonly engine: Engine;
+  /** The TCP port that is listened on, 0 for none. */
+  readonly port: number;
+  /** Opens the listeners; rejects when one that was asked for can't be had. */
+  listen(): Promise<void>;
+  /** A session without a socket. */
+  session(): LocalSession;
+  /** Closes listeners and connections and stops the cron. */
+  close(): Promise<void>;
+}
+
+export function createServer(options: ServerOptions = {}): CinnabarServer {
+  const config = options.config ?? new Config();
+  for (const [name, value] of Object.entries(options.settings ?? {})) config.load(name, [settingWord(value)]);
+  if (options.port !== undefined) config.load('port', [String(options.port)]);
+  return new Server(config, options);
+}
+
+function settingWord(value: string | number | boolean): string {
+  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+}
+
+class Server implements CinnabarServer {
+  readonly config: Config;
+  readonly engine: Engine;
+  private readonly services: Services;
+  private readonly network: Network;
+  private readonly cron: Cron;
+
+  constructor(config: Config, options: ServerOptions) {
+    const clock = options.clock ?? new RealClock();
+    const random = options.random ?? realRandom();
+    const log = options.log ?? silentLog();
+    const memory = createMemory();
+    const limits = followLimits(config);
+    const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
+    const pool = new ChunkPool();
+    this.config = config;
+    this.services = new Services(config, clock, log);
+    this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server: this.services });
+    this.network = new Network(this.engine, config, clock, log);
+    this.cron = new Cron(this.engine, config, clock);
+    this.services.attach(this.engine, this.network, () => this.stop(), options.onExit ?? (() => {}));
+  }
+
+  get port(): number {
+    return this.network.port;
+  }
+
+  async listen(): Promise<void> {
+    await this.network.listen();
+    this.cron.start();
+  }
+
+  session(): LocalSession {
+    this.cron.start();
+    return new LocalSession(this.engine);
+  }
+
+  private async stop(): Promise<void> {
+    this.cron.stop();
+    await this.network.close();
+  }
+
+  close(): Promise<void> {
+    return this.stop();
+  }
+}

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { sliceOf } from '../../../src/base/slice.ts';
+import { Memory } from '../../../src/memory/memory.ts';
+import { ENC_HASHTABLE, ENC_INTSET, type Encoding } from '../../../src/values/entry.ts';
+import {
+  SetCursor,
+  SetLimits,
+  SetValue,
+  setEntryMember,
+  setFree,
+  setFreeSome,
+  setHas,
+  setMemory,
+  setNew,
+} from '../../../src/values/set.ts';
+import { LooseSlot } from '../../../src/values/value.ts';
+
+function newSet(encoding: Encoding, limits = new SetLimits()): { m: Memory; slot: LooseSlot; set: SetValue } {
+  const m = new Memory();
+  const slot = new LooseSlot(m, setNew(m, encoding), encoding);
+  return { m, slot, set: new SetValue(m, limits).bind(slot) };
+}
+
+function members(set: SetValue): string[] {
+  const cursor = set.cursor();
+  const all: string[] = [];
+  while (cursor.next()) all.push(cursor.member.latin1());
+  return all;
+}
+
+const ENCODINGS = [
+  ['intset', ENC_INTSET],
+  ['hashtable', ENC_HASHTABLE],
+] as const;
+
+describe.each(ENCODINGS)('%s', (_, encoding) => {
+  test.each([1, 2])('10,000 random steps against a model, seed %i', (seed) => {
+    const random = new SeededRandom(seed);
+    const limits = new SetLimits();
+    limits.intsetEntries = 10_000;
+    const { m, slot, set } = newSet(encoding, limits);
+    const model = new Set<string>();
+    for (let step = 0; step < 10_000; step++) {
+      const text = String(random.below(300) - 150);
+      const member = sliceOf(text);
+      if (random.below(10) < (Math.floor(step / 1500) % 2 ? 7 : 3)) expect(set.remove(member)).toBe(model.delete(text));
+      else {
+        expect(set.add(member)).toBe(!model.has(text));
+        model.add(text);
+      }
+      expect(set.length).toBe(model.size);
+      expect(set.has(sliceOf(String(step % 300)))).toBe(model.has(String(step % 300)));
+      if (step % 10 === 0) set.verify();
+    }
+    expect(set.encoding).toBe(encoding);
+    expect(members(set).sort()).toEqual([...model].sort());
+    const fresh = new SetCursor(m).reset(m, slot.encoding, slot.root);
+    expect(fresh.next()).toBe(model.size > 0);
+    setFree(m, slot.encoding, slot.root);
+    expect(m.used).toBe(0);
+  });
+
+  test('picks distinct members, all of them in time', () => {
+    const { m, set } = newSet(encoding);
+    for (let i = 0; i < 40; i++) set.add(sliceOf(String(i)));
+    const random = new SeededRandom(3);
+    for (const count of [1, 5, 20, 39]) {
+      const seen = new Set<string>();
+      for (let round = 0; round < 400; round++) {
+        const out: number[] = [];
+        set.pick(count, random, out);
+        const picked = new Set(out.map((handle) => set.show(handle).latin1()));
+        expect(picked.size).toBe(count);
+        for (const member of picked) seen.add(member);
+      }
+      expect(seen.size).toBe(40);
+    }
+    const singles = new Set<string>();
+    for (let i = 0; i < 2000; i++) singles.add(set.random(random).latin1());
+    expect(singles.size).toBe(40);
+    expect(m.used).toBeGreaterThan(0);
+  });
+});
+
+describe('conversion', () => {
+  test('a member that is no integer', () => {
+    const { m, set } = newSet(ENC_INTSET);
+    for (const text of ['1', '-2', '9223372036854775807', '9007199254740993', 'x'])
+      expect(set.add(sliceOf(text))).toBe(true);
+    expect(set.encoding).toBe(ENC_HASHTABLE);
+    expect(members(set).sort()).toEqual(['-2', '1', '9007199254740993', '9223372036854775807', 'x']);
+    expect(set.has(sliceOf('9007199254740993'))).toBe(true);
+    expect(set.has(sliceOf('9007199254740992'))).toBe(false);
+    expect(setHas(m, m.seed, set.encoding, set.root, sliceOf('x'))).toBe(true);
+    set.verify();
+  });
+
+  test('one integer more than the limit', () => {
+    const { set } = newSet(ENC_INTSET);
+    for (let i = 0; i < 512; i++) set.add(sliceOf(String(i)));
+    expect(set.encoding).toBe(ENC_INTSET);
+    set.add(sliceOf('5'));
+    expect(set.encoding).toBe(ENC_INTSET);
+    set.add(sliceOf('512'));
+    expect(set.encoding).toBe(ENC_HASHTABLE);
+    expect(set.length).toBe(513);
+    set.verify();
+  });
+});
+
+test('scan visits every member', () => {
+  const { m, set } = newSet(ENC_HASHTABLE);
+  for (let i = 0; i < 200; i++) set.add(sliceOf(`m${i}`));
+  const seen = new Set<string>();
+  let cursor = 0;
+  do cursor = set.scan(cursor, (e) => seen.add(setEntryMember(m, e, set.member).latin1()));
+  while (cursor !== 0);
+  expect(seen.size).toBe(200);
+  expect(set.dict).toBe(set.root);
+});
+
+test('a large set is released in slices', () => {
+  const { m, slot, set } = newSet(ENC_HASHTABLE);
+  for (let i = 0; i < 1000; i++) set.add(sliceOf(`member:${i}`));
+  expect(setMemory(m, slot.encoding, slot.root, 0)).toBeLessThanOrEqual(m.used);
+  expect(setMemory(m, slot.encoding, slot.root, 5)).toBeGreaterThan(32_000);
+  let slices = 1;
+  while (!setFreeSome(m, slot.encoding, slot.root, 64)) slices++;
+  expect(slices).toBeGreaterThan(10);
+  expect(m.used).toBe(0);
+});
