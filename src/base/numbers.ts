@@ -285,6 +285,9 @@ function timesPowerOfTwo(value: number, exponent: number): number {
  */
 export function formatDouble(value: number): string {
   if (Number.isSafeInteger(value)) return value === 0 && 1 / value < 0 ? '-0' : String(value);
+  // At most 15 digits in all: the shortest text that reads back is the exact one.
+  const scaled = value * 1024;
+  if (Number.isInteger(scaled) && scaled < 1024e5 && scaled > -1024e5) return String(value);
   if (Number.isNaN(value)) return 'nan';
   if (value === Number.POSITIVE_INFINITY) return 'inf';
   if (value === Number.NEGATIVE_INFINITY) return '-inf';
@@ -308,17 +311,17 @@ export function formatDouble(value: number): string {
 }
 
 /**
- * A positive number to 17 significant digits. ECMAScript rounds a tie up where C rounds it to even. A tie needs exactly
- * 18 significant digits, which a double has only with 3 to 25 bits after the point.
+ * A positive number to 17 significant digits. ECMAScript rounds a tie up where C rounds it to even, so only an odd last
+ * digit can differ. A tie needs exactly 18 significant digits, which a double has only with 3 to 25 bits after the point.
  */
 function exponential17(value: number): string {
   const text = value.toExponential(16);
+  if ((text.charCodeAt(17) & 1) === 0) return text;
   if (value >= 9007199254740992 || !Number.isInteger(value * 33554432)) return text;
   const longer = value.toExponential(60);
   const mark = longer.indexOf('e');
-  // d.ffff: the 18th digit is at 18, what follows it must be zeros.
+  // d.ffff: the 17th digit is at 17; a 5 and then zeros must follow it.
   if (longer.charCodeAt(18) !== 53) return text;
   for (let i = 19; i < mark; i++) if (longer.charCodeAt(i) !== ZERO) return text;
-  if (((longer.charCodeAt(17) - ZERO) & 1) === 1) return text;
-  return longer.slice(0, 18) + longer.slice(mark);
+  return (longer.charCodeAt(17) & 1) === 0 ? longer.slice(0, 18) + longer.slice(mark) : text;
 }

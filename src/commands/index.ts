@@ -3,7 +3,7 @@ import type { Command } from '../engine/command.ts';
 import { connectionCommands } from './connection.ts';
 import { genericCommands } from './generic/index.ts';
 import { hashCommands } from './hash.ts';
-import { listCommands } from './list.ts';
+import { listCommands } from './list/index.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server/index.ts';
 import { setCommands } from './set.ts';

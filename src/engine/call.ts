@@ -159,8 +159,11 @@ export class Call {
     return this.hash;
   }
 
-  /** The entry of the key at argument `i` for reading, NULL when absent; counts a hit or a miss and touches it. */
-  find(i: number): Addr {
+  /**
+   * The entry of the key at argument `i` for reading, NULL when absent; counts a hit or a miss and touches it. Commands that
+   * only look at a key from outside (EXISTS, TTL) don't touch it.
+   */
+  find(i: number, touch = true): Addr {
     const e = this.peek(i);
     const stats = this.engine.stats;
     if (e === NULL) {
@@ -169,7 +172,7 @@ export class Call {
       return NULL;
     }
     stats.keyspaceHits++;
-    if (!this.session.noTouch) this.db.touch(e);
+    if (touch && !this.session.noTouch) this.db.touch(e);
     return e;
   }
 

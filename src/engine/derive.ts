@@ -182,7 +182,6 @@ const GROUP_CATEGORY = new Map<string, string>([
   ['set', 'set'],
   ['sorted-set', 'sortedset'],
   ['hash', 'hash'],
-  ['pubsub', 'pubsub'],
   ['transactions', 'transaction'],
   ['connection', 'connection'],
   ['scripting', 'scripting'],

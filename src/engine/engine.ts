@@ -10,6 +10,7 @@
 import type { Random } from '../base/random.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
+import { NOTIFY } from '../config/special.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { type Memory, OutOfMemory } from '../memory/memory.ts';
@@ -17,16 +18,17 @@ import type { ChunkPool } from '../protocol/chunk.ts';
 import { Blocking, type Waiter } from './blocking.ts';
 import { Call } from './call.ts';
 import type { Command } from './command.ts';
-import { NOTIFY } from '../config/special.ts';
 import { eventClass } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { LatencyHistogram } from './histogram.ts';
+import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
 import { Propagation } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
 import type { ServerPort } from './server-port.ts';
 import { Session } from './session.ts';
+import { SlowLog } from './slowlog.ts';
 import { Stats } from './stats.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Watches } from './transaction.ts';
@@ -61,6 +63,10 @@ export class Engine implements SessionHost<Session> {
   readonly server: ServerPort;
   readonly sessions = new Map<number, Session>();
   readonly monitors = new Set<Session>();
+  readonly slowLog = new SlowLog();
+  readonly latency = new LatencyMonitor();
+  /** Bytes in use before the first command. */
+  readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
   events: number | null = null;
   /** States that concern every session; bits of gates.ts. */
@@ -73,6 +79,8 @@ export class Engine implements SessionHost<Session> {
   private readonly pool: ChunkPool;
   private readonly calls: Call[] = [];
   private depth = 0;
+  /** Errors that the calls within the present one replied: it has not failed by those. */
+  private nestedErrors = 0;
   private nextId = 1;
   /** Monotonic microseconds at the end of the last command: the start of the next one of the same turn. */
   private lastMicros = 0;
@@ -80,6 +88,7 @@ export class Engine implements SessionHost<Session> {
 
   constructor(parts: EngineParts) {
     this.memory = parts.memory;
+    this.startupMemory = parts.memory.used;
     this.keyspaces = parts.keyspaces;
     this.clock = parts.clock;
     this.random = parts.random;
@@ -102,7 +111,7 @@ export class Engine implements SessionHost<Session> {
 
   open(port: SessionPort): Session {
     const session = new Session(this, this.nextId++, port, this.pool, this.clock.now());
-    if (this.server.passwordRequired) session.authenticated = false;
+    if (this.server.settings.requirepass !== '') session.authenticated = false;
     this.sessions.set(session.id, session);
     this.stats.connections++;
     return session;
@@ -126,6 +135,12 @@ export class Engine implements SessionHost<Session> {
     this.monitors.delete(session);
     session.monitor = false;
     this.gatekeeper.refreshMonitors();
+  }
+
+  /** Ends a session's transaction, with the watch over its keys. */
+  discard(session: Session): void {
+    session.setTransaction(null);
+    this.watches.unwatch(session);
   }
 
   describeSession(session: Session): string {
@@ -203,6 +218,10 @@ export class Engine implements SessionHost<Session> {
   /** Replies an error instead of running a command; a transaction that is being queued is broken by it. */
   refuse(session: Session, registered: Registered | null, error: string): undefined {
     if (registered) registered.rejected++;
+    if (registered?.command.name === 'EXEC') {
+      this.discard(session);
+      error = `EXECABORT Transaction discarded because of: ${error.startsWith('ERR ') ? error.slice(4) : error}`;
+    }
     if (session.transaction) session.transaction.broken = true;
     session.reply.error(error);
     return undefined;
@@ -224,6 +243,8 @@ export class Engine implements SessionHost<Session> {
     c.resuming = resuming;
     c.denyBlocking = denyBlocking;
     const errors = session.reply.errorCount;
+    const nestedErrors = this.nestedErrors;
+    this.nestedErrors = 0;
     const start = this.depth === 1 ? this.lastMicros : this.clock.monotonic();
     try {
       registered.run?.(c);
@@ -235,7 +256,10 @@ export class Engine implements SessionHost<Session> {
     this.depth--;
     this.stats.commands++;
     if (c.dirty > 0) this.stats.dirty += c.dirty;
-    if (session.waiter === null || (resuming && !c.stillWaiting)) this.account(c, end - start, session.reply.errorCount !== errors);
+    const replied = session.reply.errorCount - errors;
+    if (session.waiter === null || (resuming && !c.stillWaiting))
+      this.account(c, end - start, replied > this.nestedErrors);
+    this.nestedErrors = nestedErrors + replied;
     if (this.propagation.active) {
       c.propagate();
       if (this.depth === 0) this.propagation.flush(true);
@@ -336,7 +360,6 @@ export class Engine implements SessionHost<Session> {
 
 function unknownCommand(args: readonly Slice[], argc: number): string {
   let rest = '';
-  for (let i = 1; i < argc && rest.length < 128; i++)
-    rest += `'${args[i].latin1().slice(0, 128 - rest.length)}' `;
+  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${args[i].latin1().slice(0, 128 - rest.length)}' `;
   return `ERR unknown command '${args[0].latin1().slice(0, 128)}', with args beginning with: ${rest}`;
 }

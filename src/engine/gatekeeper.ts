@@ -15,6 +15,7 @@ import {
   GATE_PAUSED_WRITE,
   GATE_QUEUE,
   GATE_SUBSCRIBED,
+  GATES_OF_QUEUE,
 } from './gates.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
@@ -43,13 +44,17 @@ export class Gatekeeper {
   /** Whether the command may run now; otherwise it has been answered, queued or held. */
   pass(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): boolean {
     const engine = this.engine;
+    const { transaction } = session;
+    if (registered.command.name === 'EXEC') gates &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
     if (gates & GATE_AUTH) return this.refuse(session, registered, 'NOAUTH Authentication required.');
-    if (gates & GATE_NO_MULTI && session.transaction)
+    if (gates & GATE_NO_MULTI && transaction)
       return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
     if (gates & GATE_ACL) {
       const error = this.permits(session, registered, args, argc);
       if (error !== null) return this.refuse(session, registered, error);
     }
+    // What is queued takes memory as well, whatever the command.
+    if (gates & GATE_QUEUE && engine.denied & GATE_OOM && registered.command.name !== 'UNWATCH') gates |= GATE_OOM;
     if (gates & GATE_OOM && !this.makeRoom())
       return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
     if (gates & GATE_SUBSCRIBED)
@@ -58,11 +63,10 @@ export class Gatekeeper {
         registered,
         `ERR Can't execute '${registered.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       );
-    if (gates & GATE_LOADING)
-      return this.refuse(session, registered, 'LOADING Redis is loading the dataset in memory');
+    if (gates & GATE_LOADING) return this.refuse(session, registered, 'LOADING Redis is loading the dataset in memory');
     if (gates & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE) && this.hold(session, registered, args, argc)) return false;
     if (gates & GATE_QUEUE) {
-      session.transaction?.add(registered, args, argc);
+      transaction?.add(registered, args, argc);
       session.reply.status('QUEUED');
       return false;
     }

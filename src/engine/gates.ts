@@ -68,6 +68,17 @@ const SUBSCRIBER_COMMANDS = new Set([
 ]);
 const NEVER_QUEUED = new Set(['EXEC', 'DISCARD', 'MULTI', 'WATCH', 'QUIT', 'RESET']);
 
+/** The gates that EXEC passes for the sake of what it runs. */
+export const GATES_OF_QUEUE =
+  GATE_OOM |
+  GATE_MISCONF |
+  GATE_REPLICAS |
+  GATE_READONLY |
+  GATE_STALE |
+  GATE_LOADING |
+  GATE_ASYNC_LOADING |
+  GATE_PAUSED_WRITE;
+
 /** The gates that concern a command. */
 export function gatesOf(command: Command, flags: number): number {
   let gates = GATE_ACL | GATE_CLUSTER | GATE_PAUSED_ALL;
@@ -83,5 +94,7 @@ export function gatesOf(command: Command, flags: number): number {
   if (!(flags & ALLOW_BUSY)) gates |= GATE_BUSY;
   if (!NEVER_QUEUED.has(command.name)) gates |= GATE_QUEUE;
   if (!(flags & (SKIP_MONITOR | ADMIN))) gates |= GATE_MONITORED;
+  // EXEC is shown after what it ran, by itself.
+  if (command.name === 'EXEC') gates = (gates | GATES_OF_QUEUE) & ~GATE_MONITORED;
   return gates;
 }

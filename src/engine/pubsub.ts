@@ -5,7 +5,7 @@
  * in the session's own set.
  */
 import { globMatch } from '../base/glob.ts';
-import { sliceOf, type Slice } from '../base/slice.ts';
+import { bytesOf, type Slice, sliceOf } from '../base/slice.ts';
 import type { Session } from './session.ts';
 
 export type ChannelKind = 'channels' | 'patterns' | 'shardChannels';
@@ -56,35 +56,42 @@ export class PubSub {
   /** Sends `message` to the subscribers of `channel` and of patterns that match it; returns how many received it. */
   publish(channel: string, message: string): number {
     let receivers = 0;
-    for (const session of this.channels.get(channel) ?? []) {
-      this.deliver(session, 'message', null, channel, message);
-      receivers++;
-    }
+    const direct = this.channels.get(channel);
+    if (direct) receivers += deliver(direct, ['message', channel, message]);
     if (this.patterns.size === 0) return receivers;
     const text = sliceOf(channel);
-    for (const [pattern, { slice, sessions }] of this.patterns) {
-      if (!globMatch(slice, text)) continue;
-      for (const session of sessions) {
-        this.deliver(session, 'pmessage', pattern, channel, message);
-        receivers++;
-      }
-    }
+    for (const [pattern, { slice, sessions }] of this.patterns)
+      if (globMatch(slice, text)) receivers += deliver(sessions, ['pmessage', pattern, channel, message]);
     return receivers;
   }
 
   /** Sends `message` to the subscribers of a shard channel. */
   publishShard(channel: string, message: string): number {
     const sessions = this.shardChannels.get(channel);
-    for (const session of sessions ?? []) this.deliver(session, 'smessage', null, channel, message);
-    return sessions?.size ?? 0;
+    return sessions ? deliver(sessions, ['smessage', channel, message]) : 0;
   }
+}
 
-  private deliver(session: Session, kind: string, pattern: string | null, channel: string, message: string): void {
-    const reply = session.reply;
-    reply.push(pattern === null ? 3 : 4);
-    reply.bulkText(kind);
-    if (pattern !== null) reply.bulkText(pattern);
-    reply.bulkText(channel);
-    reply.bulkText(message);
+/** Writes a push to each of the sessions; its bytes are made once for all that speak the same protocol. */
+function deliver(sessions: ReadonlySet<Session>, parts: readonly string[]): number {
+  const body = parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('');
+  let resp2: Uint8Array | null = null;
+  let resp3: Uint8Array | null = null;
+  for (const session of sessions) {
+    const frame =
+      session.reply.resp === 2
+        ? (resp2 ??= bytesOf(`*${parts.length}\r\n${body}`))
+        : (resp3 ??= bytesOf(`>${parts.length}\r\n${body}`));
+    unsilenced(session, () => session.reply.raw(frame, 0, frame.length));
   }
+  return sessions.size;
+}
+
+/** Writes what goes to a client even while CLIENT REPLY keeps replies from it: all that concerns subscriptions. */
+export function unsilenced(session: Session, write: () => void): void {
+  const { reply } = session;
+  const silenced = reply.suppressed;
+  reply.suppressed = false;
+  write();
+  reply.suppressed = silenced;
 }

@@ -1,5 +1,6 @@
 /** Counters of one server, as INFO stats names them; all since start or CONFIG RESETSTAT. */
 import type { ErrorListener } from '../protocol/reply.ts';
+import { Rates } from './rates.ts';
 
 /** Distinct error codes that are counted one by one; a script could make up any number of them. */
 const ERROR_CODES_MAX = 1024;
@@ -30,6 +31,7 @@ export class Stats implements ErrorListener {
   /** Writes since the last save. */
   dirty = 0;
   errorsDisabled = false;
+  readonly rates = new Rates();
 
   errorReplied(text: string): void {
     this.errorReplies++;
@@ -61,5 +63,6 @@ export class Stats implements ErrorListener {
     this.outputLimitDisconnections = 0;
     this.queryLimitDisconnections = 0;
     this.errors.clear();
+    this.rates.reset();
   }
 }

@@ -15,6 +15,8 @@ export class Transaction {
   broken = false;
   /** Bytes that the queue holds (CLIENT LIST's multi-mem). */
   bytes = 0;
+  /** The gates that concern any of the commands. */
+  gates = 0;
 
   add(registered: Registered, args: readonly Slice[], argc: number): void {
     const kept: Slice[] = [];
@@ -23,6 +25,7 @@ export class Transaction {
       this.bytes += args[i].length + 24;
     }
     this.bytes += 32;
+    this.gates |= registered.gates;
     this.queue.push({ registered, args: kept });
   }
 }
@@ -31,8 +34,8 @@ export interface WatchedKey {
   readonly db: Database;
   readonly key: string;
   readonly bytes: Slice;
-  /** Past its time already when it was watched: its removal is then no change. */
-  readonly wasExpired: boolean;
+  /** Past its time when it was watched, or since the databases were swapped: its removal is then no change. */
+  wasExpired: boolean;
 }
 
 /** Who watches which key. Invariant: a session is under a key here if and only if the key is in its `watched`. */
@@ -74,24 +77,27 @@ export class Watches {
 
   /** A key was changed. */
   touch(db: Database, key: Slice): void {
-    const sessions = this.byDatabase.get(db)?.get(key.latin1());
-    for (const session of sessions ?? []) this.touched.add(session);
+    const name = key.latin1();
+    const sessions = this.byDatabase.get(db)?.get(name);
+    for (const session of sessions ?? []) {
+      const watched = watchedKey(session, db, name);
+      if (watched?.wasExpired) {
+        if (db.peek(watched.bytes, db.hash(watched.bytes)) === 0) watched.wasExpired = false;
+      } else {
+        this.touched.add(session);
+      }
+    }
   }
 
   /**
-   * A whole database is emptied or exchanged with `other`: the watched keys that are in either, unless they had expired
-   * before they were watched, change.
+   * A whole database is about to be emptied or to get the content of `other`: the watched keys that are in either change,
+   * but for those that were past their time and stay away or past it.
    */
   touchAll(db: Database, other: Database | null): void {
     for (const [name, sessions] of this.byDatabase.get(db) ?? []) {
       for (const session of sessions) {
-        const watched = session.watched?.find((w) => w.db === db && w.key === name);
-        if (!watched) continue;
-        const hash = db.hash(watched.bytes);
-        const here = db.peek(watched.bytes, hash);
-        const there = other ? other.peek(watched.bytes, hash) : 0;
-        if (here !== 0 && watched.wasExpired && there === 0) continue;
-        if (here !== 0 || there !== 0) this.touched.add(session);
+        const watched = watchedKey(session, db, name);
+        if (watched && changesWith(watched, db, other)) this.touched.add(session);
       }
     }
   }
@@ -111,4 +117,26 @@ export class Watches {
   fail(session: Session): void {
     this.touched.add(session);
   }
+}
+
+function watchedKey(session: Session, db: Database, name: string): WatchedKey | undefined {
+  return session.watched?.find((w) => w.db === db && w.key === name);
+}
+
+/** Whether the content of `other` (nothing when null) in place of that of `db` changes a watched key. */
+function changesWith(watched: WatchedKey, db: Database, other: Database | null): boolean {
+  const hash = db.hash(watched.bytes);
+  const here = db.peek(watched.bytes, hash) !== 0;
+  const there = other ? other.peek(watched.bytes, hash) : 0;
+  if (!here && there === 0) return false;
+  const remainsExpired = there !== 0 && other !== null && other.isExpired(there);
+  if (watched.wasExpired) {
+    if (there === 0) watched.wasExpired = false;
+    return there !== 0 && !remainsExpired;
+  }
+  if (!here && remainsExpired) {
+    watched.wasExpired = true;
+    return false;
+  }
+  return true;
 }

@@ -160,7 +160,7 @@ export class Allocator {
     const at = slab << STRIDE_BITS;
     let a = meta[at + FREE_SLOT] as Addr;
     if (a !== NULL) {
-      meta[at + FREE_SLOT] = this.memory.u32(a, 0);
+      meta[at + FREE_SLOT] = this.memory.link(a);
     } else {
       a = ((slab << PAGE_SHIFT) + meta[at + FRESH] * SLOT_GRANULES[index]) as Addr;
       meta[at + FRESH]++;
@@ -182,7 +182,7 @@ export class Allocator {
     const slab = page - (tag >>> 8);
     const meta = this.meta;
     const at = slab << STRIDE_BITS;
-    this.memory.setU32(a, 0, meta[at + FREE_SLOT]);
+    this.memory.setLink(a, meta[at + FREE_SLOT] as Addr);
     meta[at + FREE_SLOT] = a;
     this.counts[USED] -= CLASS_SIZES[index];
     this.counts[BLOCKS]--;
@@ -583,7 +583,7 @@ export class Allocator {
     const at = slab << STRIDE_BITS;
     const fresh = this.meta[at + FRESH];
     let free = 0;
-    for (let a = this.meta[at + FREE_SLOT] as Addr; a !== NULL; a = this.memory.addr(a, 0)) {
+    for (let a = this.meta[at + FREE_SLOT] as Addr; a !== NULL; a = this.memory.link(a)) {
       const slot = (a - (slab << PAGE_SHIFT)) / SLOT_GRANULES[index];
       assert(Number.isInteger(slot) && slot >= 0 && slot < fresh, 'a free slot lies in its slab');
       free++;

@@ -243,7 +243,18 @@ export class Memory implements Reader {
     this.barrier = barrier;
   }
 
-  // Segments, for the allocator.
+  // Free slots and segments, for the allocator.
+
+  /** The word with which a free slot begins; VerifiedMemory, which guards blocks, leaves these two alone. */
+  link(a: Addr): Addr {
+    return this.u32s[a >>> 22][(a & GRANULE_MASK) << 2] as Addr;
+  }
+
+  setLink(a: Addr, next: Addr): void {
+    const at = (a & GRANULE_MASK) << 4;
+    if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 4);
+    this.u32s[a >>> 22][at >>> 2] = next;
+  }
 
   /** Maps segment `number` with `bytes` of zeroes; throws OutOfMemory. */
   mapSegment(number: number, bytes: number): void {

@@ -7,8 +7,9 @@
  * States beyond "running": `stopped` (the engine takes no command now), `full` (too much is owed, so nothing more is
  * read), `closing` (no further command; ends when all is written), `dead` (ends at the end of the turn).
  */
-import { latin1 } from '../base/slice.ts';
+
 import { quoted } from '../base/quoting.ts';
+import { latin1 } from '../base/slice.ts';
 import type { SessionPort, TransportSession } from '../engine/ports.ts';
 import type { ReplyOwner } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
@@ -106,12 +107,14 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.parser.start(from);
     this.run(buffer, to);
     this.reading = 0;
-    if (this.parser.begin < to && !this.closing) this.waiting.keep(buffer, to);
+    if (this.parser.begin < to && !this.closing) this.hold(buffer, from, to);
   }
 
+  /** Puts what has come, or what of it is left, where it can wait; false when that ended the connection. */
   private hold(buffer: Uint8Array, from: number, to: number): boolean {
     try {
-      this.waiting.append(buffer, from, to);
+      if (this.waiting.length > 0) this.waiting.append(buffer, from, to);
+      else this.waiting.keep(buffer, to);
     } catch {
       this.server.log.warning(`No memory for the query of a client: ${this.session.describe()}`);
       this.close(false);
@@ -143,7 +146,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       const outcome = parser.next(buffer, to, session.authenticated);
       if (outcome === MORE) return;
       if (outcome === BROKEN) {
-        this.broken(buffer, to);
+        this.broken();
         return;
       }
       if (!host.execute(session, parser.args, parser.argc)) this.stopped = true;
@@ -151,10 +154,9 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     }
   }
 
-  private broken(buffer: Uint8Array, to: number): void {
-    this.server.noteBroken(this.parser.begin, buffer, to);
-    this.server.host.protocolError(this.session, this.parser.reason);
+  private broken(): void {
     this.session.reply.error(this.parser.error);
+    this.server.host.protocolError(this.session, this.parser.reason);
     this.close(true);
   }
 
@@ -169,8 +171,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     if (this.dead) return;
     if (error === null) this.server.log.verbose('Client closed connection');
     else this.server.log.verbose(`Reading from client: ${error}`);
-    if (error === null && this.writing === 0) this.flush();
-    this.close(false);
+    // One who only ends its own side still gets what it has asked for.
+    this.close(error === null && !this.closing);
   }
 
   // The session's side.
@@ -258,7 +260,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     if (this.full && this.session.reply.pending < LOW_WATER) {
       this.full = false;
       this.yielded = true;
-      this.resume();
+      this.server.enlist(this);
     }
   }
 
@@ -271,16 +273,22 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   // The end of the turn.
 
-  /** Goes on with what waits, if the engine or the writer has let it. */
+  /** Goes on with what waits, if the engine and the writer let it. */
   continue(): void {
     if (this.yielded && !this.full) {
       this.yielded = false;
       this.connection.resume();
     }
-    if (!this.resumed) return;
-    this.resumed = false;
-    this.stopped = false;
-    if (!this.closing && this.waiting.length > 0) this.runWaiting();
+    if (this.resumed) {
+      this.resumed = false;
+      this.stopped = false;
+    }
+    if (this.waiting.length > 0 && !this.stopped && !this.full && !this.closing) this.runWaiting();
+  }
+
+  /** Whether `continue()` has something to do. */
+  get eager(): boolean {
+    return this.resumed || (this.yielded && !this.full);
   }
 
   /** Whether there is nothing left to do but to close. */
@@ -311,4 +319,3 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     if (this.session.reply.moreChunks > 0) this.overLimit();
   }
 }
-

@@ -74,8 +74,8 @@ export class ListenError extends Error {
   }
 }
 
-/** Causes for which an optional address of `bind` is passed over. */
-export const ABSENT_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOTFOUND']);
+/** Causes for which an address of `bind` is passed over: the machine lacks it (if it is optional) or its family. */
+export const ABSENT_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
 
 const WORDS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'Address already in use',

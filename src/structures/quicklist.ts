@@ -69,7 +69,7 @@ import {
 const Root = layout({ head: 'u32', tail: 'u32', count: 'u32', nodes: 'u32', fill: 'u32', depth: 'u32' });
 
 /** Bytes of a listpack that are shifted without a second thought. */
-const SHORT = 512;
+const SHORT = 256;
 
 /** An element of so many bytes gets a node of its own, unless DEBUG QUICKLIST-PACKED-THRESHOLD says otherwise. */
 export const QL_PLAIN_FROM = 0x40000000;

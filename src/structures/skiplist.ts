@@ -216,13 +216,6 @@ export function slFreeSome(m: Memory, sl: Addr, budget: number): boolean {
   return true;
 }
 
-/** Bytes that the list's blocks take, nodes included. */
-export function slBytes(m: Memory, sl: Addr): number {
-  let bytes = m.sizeOf(sl);
-  for (let node = slFirst(m, sl); node !== NULL; node = slNext(m, node)) bytes += m.sizeOf(node);
-  return bytes;
-}
-
 /** Checks the invariants of the header. */
 export function slVerify(r: Reader, sl: Addr): void {
   const length = r.u32(sl, Root.length);

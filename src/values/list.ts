@@ -131,12 +131,6 @@ export class ListValue {
     else qlDropTail(this.m, this.slot.root);
   }
 
-  /** Moves the element at one end to the other. */
-  rotate(fromHead: boolean, scratch: Slice): void {
-    this.push(this.peek(fromHead, scratch), !fromHead);
-    this.drop(fromHead);
-  }
-
   /** Sets the cursor on element `index`, from the tail when negative; false when there is none. */
   seek(index: number, backwards = false): boolean {
     this.cursor.reset(this.m, this.slot.root, index, backwards);

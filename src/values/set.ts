@@ -102,6 +102,11 @@ export class SetValue {
     return integer.parse(member) && intsetSearch(this.m, root, integer.hi, integer.lo) >= 0;
   }
 
+  /** The same while a walk is under way, which may be over this very set: nothing moves. */
+  holds(member: Slice): boolean {
+    return setHas(this.m, this.m.seed, this.slot.encoding, this.slot.root, member);
+  }
+
   /** Whether the member is new. */
   add(member: Slice): boolean {
     const m = this.m;

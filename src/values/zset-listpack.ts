@@ -84,13 +84,13 @@ export function zlInsert(m: Memory, lp: Addr, member: Slice, score: number): Add
   let p = lpFirst(m, lp);
   while (precedes(m, lp, p, score, member)) p = zlNext(m, lp, p);
   lp = lpInsert(m, lp, p, LP_BEFORE, member);
-  return lpInsert(m, lp, lpAt.position, LP_AFTER, scoreText(score));
+  return lpInsert(m, lp, lpAt.position, LP_AFTER, zlScoreText(score));
 }
 
 /** Adds a member that comes after all others. */
 export function zlAppend(m: Memory, lp: Addr, member: Slice, score: number): Addr {
   lp = lpAppend(m, lp, member);
-  return lpAppend(m, lp, scoreText(score));
+  return lpAppend(m, lp, zlScoreText(score));
 }
 
 /** Gives the member at `p`, which is `member`, another score. */
@@ -101,7 +101,7 @@ export function zlUpdate(m: Memory, lp: Addr, p: number, member: Slice, score: n
     (before === 0 || precedes(m, lp, before, score, member)) &&
     (after === 0 || !precedes(m, lp, after, score, member))
   )
-    return lpReplace(m, lp, lpNext(m, lp, p), scoreText(score));
+    return lpReplace(m, lp, lpNext(m, lp, p), zlScoreText(score));
   return zlInsert(m, zlDelete(m, lp, p, 1), member, score);
 }
 
@@ -127,7 +127,7 @@ function precedes(r: Reader, lp: Addr, p: number, score: number, member: Slice):
 }
 
 /** A score as the listpack holds it; good until the next call. */
-function scoreText(score: number): Slice {
+export function zlScoreText(score: number): Slice {
   if (Number.isSafeInteger(score)) {
     // Adding zero makes of -0 the 0 that an integer is.
     text.length = writeInteger(text.buffer, 0, score + 0);

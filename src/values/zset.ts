@@ -25,7 +25,6 @@ import { hashBytes } from '../structures/hash.ts';
 import { LP_MAX_BYTES, lpBytes, lpFirst, lpGetBytes, lpNew, lpSeek, lpVerify } from '../structures/listpack.ts';
 import {
   slBeginCut,
-  slBytes,
   slCountToMember,
   slCountToScore,
   slCut,
@@ -75,6 +74,8 @@ export const ADD_IF_ABSENT = 2;
 export const ADD_IF_PRESENT = 4;
 export const ADD_IF_GREATER = 8;
 export const ADD_IF_LESS = 16;
+/** A zero of the other sign is another score. */
+export const ADD_SIGNED_ZERO = 32;
 
 /** What `add` did: held back by a condition, added, changed the score, found it equal, or would have made it NaN. */
 export const ZSET_HELD_BACK = 0;
@@ -202,7 +203,8 @@ export class ZsetValue {
     if ((flags & ADD_IF_LESS) !== 0 && score >= current) return ZSET_HELD_BACK;
     if ((flags & ADD_IF_GREATER) !== 0 && score <= current) return ZSET_HELD_BACK;
     this.newScore = score;
-    return score === current ? ZSET_SAME : ZSET_UPDATED;
+    if (score !== current) return ZSET_UPDATED;
+    return (flags & ADD_SIGNED_ZERO) === 0 || Object.is(score, current) ? ZSET_SAME : ZSET_UPDATED;
   }
 
   /** Whether the member was there. */
@@ -432,9 +434,18 @@ export function zsetFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: 
   return slFreeSome(m, root, budget);
 }
 
-/** Bytes that a sorted set takes. */
-export function zsetBytes(m: Memory, encoding: Encoding, root: Addr): number {
-  return encoding === ENC_LISTPACK ? m.sizeOf(root) : slBytes(m, root) + dictBytes(m, slOwner(m, root));
+/** Bytes that a sorted set takes; of a skip list's nodes, `samples` are looked at (all when 0) and the rest reckoned. */
+export function zsetMemory(m: Memory, encoding: Encoding, root: Addr, samples: number): number {
+  if (encoding === ENC_LISTPACK) return m.sizeOf(root);
+  const length = slLength(m, root);
+  let seen = 0;
+  let bytes = 0;
+  for (let node = slFirst(m, root); node !== NULL && (samples === 0 || seen < samples); node = slNext(m, node)) {
+    bytes += m.sizeOf(node);
+    seen++;
+  }
+  const nodes = seen === 0 ? 0 : Math.floor((bytes / seen) * length);
+  return m.sizeOf(root) + dictBytes(m, slOwner(m, root)) + nodes;
 }
 
 export function zsetLength(m: Memory, encoding: Encoding, root: Addr): number {

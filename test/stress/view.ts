@@ -12,7 +12,7 @@ import type { Worker } from 'node:worker_threads';
 import { SeededRandom } from '../../src/base/random.ts';
 import { Slice, sliceOf } from '../../src/base/slice.ts';
 import { type Addr, NULL } from '../../src/memory/address.ts';
-import { Memory } from '../../src/memory/memory.ts';
+import { createMemory } from '../../src/memory/create.ts';
 import { FrozenView } from '../../src/memory/view.ts';
 import { dictFind, dictInsert, dictNew, dictRemove, dictShrinkIfNeeded, dictSize } from '../../src/structures/dict.ts';
 import { hashBytes } from '../../src/structures/hash.ts';
@@ -51,7 +51,7 @@ export interface StressResult {
 const MiB = 1024 * 1024;
 
 class Writer {
-  readonly memory = new Memory();
+  readonly memory = createMemory();
   readonly dict: Addr;
   digest = 0;
   writes = 0;

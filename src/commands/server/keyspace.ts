@@ -75,6 +75,14 @@ export const flushdb = command({
   },
 });
 
+/** A number that C can hold in an int. */
+function databaseIndex(c: Call, i: number, error: string): number | undefined {
+  const index = c.integerOr(i, error);
+  if (index === undefined || index === (index | 0)) return index;
+  c.reply.error(error);
+  return undefined;
+}
+
 export const swapdb = command({
   name: 'SWAPDB',
   group: 'server',
@@ -85,9 +93,9 @@ export const swapdb = command({
   categories: ['keyspace', 'dangerous'],
   args: [integer('index1'), integer('index2')],
   run(c) {
-    const first = c.integerOr(1, 'ERR invalid first DB index');
+    const first = databaseIndex(c, 1, 'ERR invalid first DB index');
     if (first === undefined) return;
-    const second = c.integerOr(2, 'ERR invalid second DB index');
+    const second = databaseIndex(c, 2, 'ERR invalid second DB index');
     if (second === undefined) return;
     const { databases } = c.engine.keyspaces;
     const a = databases[first];

@@ -17,7 +17,8 @@ import {
 } from '../../values/zset.ts';
 import { replyScore } from './common.ts';
 
-const CHANGED = 32;
+/** A flag of the command's own, beside those of `add`. */
+const CHANGED = 64;
 const NOT_A_NUMBER = 'ERR resulting score is not a number (NaN)';
 
 /** Scores read ahead, so that a bad one stops the command before it changes anything. */
@@ -43,7 +44,6 @@ export const zadd = command({
     optional(token('increment', 'INCR'), { since: '3.0.2' }),
     manyOf('score_member', double('score'), bytes('member')),
   ],
-  arity: -4,
   run(c) {
     add(c, 0);
   },

@@ -1,6 +1,6 @@
 /** What the families of sorted-set commands share: replies of scores, bounds of ranges, results under construction. */
-import { parseDouble } from '../../base/numbers.ts';
-import { latin1, Slice } from '../../base/slice.ts';
+import type { Slice } from '../../base/slice.ts';
+import { looseDouble } from '../../base/strtod.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Argument, integer } from '../../engine/grammar.ts';
 import type { Reply } from '../../protocol/reply.ts';
@@ -57,31 +57,8 @@ function isOpen(bound: Slice): boolean {
   return bound.length > 0 && bound.at(0) === 0x28;
 }
 
-const digits = new Slice();
-
-/**
- * A bound as C's strtod reads it: leading white space passes, a NUL ends it, nothing at all is 0, and what is too large or
- * too small for a double is infinite or 0. NaN when it is no number.
- */
 function boundOf(bound: Slice, open: boolean): number {
-  const { buffer } = bound;
-  let at = bound.start + (open ? 1 : 0);
-  let end = bound.start + bound.length;
-  for (let i = at; i < end; i++) if (buffer[i] === 0) end = i;
-  if (at === end) return 0;
-  while (at < end && (buffer[at] === 32 || (buffer[at] >= 9 && buffer[at] <= 13))) at++;
-  if (at === end) return Number.NaN;
-  return parseDouble(digits.set(buffer, at, end - at)) ?? extremeOf(digits);
-}
-
-/** The value of a decimal number that leaves the range of doubles; NaN for what is no such number. */
-function extremeOf(text: Slice): number {
-  for (let i = 0; i < text.length; i++) {
-    const byte = text.at(i);
-    const fits = (byte >= 48 && byte <= 57) || byte === 43 || byte === 45 || byte === 46 || (byte | 32) === 101;
-    if (!fits) return Number.NaN;
-  }
-  return Number(latin1(text.buffer, text.start, text.length));
+  return looseDouble(bound.buffer, bound.start + (open ? 1 : 0), bound.start + bound.length, true);
 }
 
 /** A sorted set that is built before it is stored, or sent and dropped. */

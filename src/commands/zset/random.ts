@@ -4,9 +4,11 @@ import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { block, integer, key, optional, token } from '../../engine/grammar.ts';
 import type { ZsetValue } from '../../values/zset.ts';
+import { readCount } from '../count.ts';
 import { replyMember, replyMembers } from './common.ts';
 
-const LONGEST = 2 ** 63;
+/** Twice as many can't be replied with scores. */
+const MOST_WITH_SCORES = 2 ** 62;
 const OUT_OF_RANGE = 'ERR value is out of range';
 /** Where fewer than this part of a set is wanted, members are drawn until enough differ. */
 const DRAWING_PAYS = 3;
@@ -30,18 +32,14 @@ export const zrandmember = command({
       else if (zset) c.reply.bulk(zset.random(c.random).member);
       return;
     }
-    const count = c.integer(2);
+    const count = readCount(c, 2);
     if (count === undefined) return;
-    if (count <= -LONGEST) {
-      c.reply.error(`${OUT_OF_RANGE}, value must between -9223372036854775807 and 9223372036854775807`);
-      return;
-    }
     if (c.argc > 4 || (c.argc === 4 && !isWord(c.arg(3), 'WITHSCORES'))) {
       c.syntaxError();
       return;
     }
     const withScores = c.argc === 4;
-    if (withScores && Math.abs(count) > LONGEST / 2) c.reply.error(OUT_OF_RANGE);
+    if (withScores && Math.abs(count) >= MOST_WITH_SCORES) c.reply.error(OUT_OF_RANGE);
     else replyRandom(c, count, withScores);
   },
 });

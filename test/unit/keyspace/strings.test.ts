@@ -13,14 +13,14 @@ import {
   storeZeroes,
 } from '../../../src/keyspace/strings.ts';
 import { NULL } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
 import { encodingName, entryEncoding } from '../../../src/values/entry.ts';
 import { plainEncoding, stringBytes, stringEncoding, stringLength, stringVerify } from '../../../src/values/string.ts';
 
 const out = new Slice();
 
 function newDatabase(): Database {
-  const memory = new Memory();
+  const memory = createMemory();
   const rules: DatabaseRules = {
     now: 1000,
     stamp: 7,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import {
   ListpackCursor,
   ListpackValue,
@@ -89,7 +90,7 @@ function build(m: Memory, values: string[]): Addr {
 }
 
 describe('bytes', () => {
-  const m = new Memory();
+  const m = createMemory();
   const cases: [string, string][] = [
     ['0', '0001'],
     ['127', '7f01'],
@@ -161,7 +162,7 @@ describe('bytes', () => {
 
 describe('values', () => {
   test('integers are exact', () => {
-    const m = new Memory();
+    const m = createMemory();
     const value = new ListpackValue();
     for (const n of [
       0n,
@@ -185,7 +186,7 @@ describe('values', () => {
   });
 
   test('lpAppendInteger writes what the text would', () => {
-    const m = new Memory();
+    const m = createMemory();
     for (const n of [
       0,
       127,
@@ -206,7 +207,7 @@ describe('values', () => {
   });
 
   test('a value that lies in the listpack itself can be added to it', () => {
-    const m = new Memory();
+    const m = createMemory();
     const long = 'abcdefgh'.repeat(30);
     let lp = build(m, ['x', long, 'y']);
     for (let i = 0; i < 20; i++) {
@@ -220,7 +221,7 @@ describe('values', () => {
 });
 
 test('find skips, and knows integers from strings', () => {
-  const m = new Memory();
+  const m = createMemory();
   const lp = build(m, ['a', '1', '1', 'a', '100', '9223372036854775807', '01']);
   const first = lpFirst(m, lp);
   const at = (index: number) => lpSeek(m, lp, index);
@@ -236,7 +237,7 @@ test('find skips, and knows integers from strings', () => {
 });
 
 test('more than 65535 entries are counted by walking', () => {
-  const m = new Memory();
+  const m = createMemory();
   let lp = lpNew(m);
   for (let i = 0; i < 66000; i++) lp = lpAppendInteger(m, lp, i & 127);
   expect(lpLength(m, lp)).toBe(66000);
@@ -248,7 +249,7 @@ test('more than 65535 entries are counted by walking', () => {
 });
 
 test('merge, copy, bytes in and out', () => {
-  const m = new Memory();
+  const m = createMemory();
   const before = m.used;
   const second = build(m, ['c', '300']);
   let lp = lpMerge(m, build(m, ['a', '1']), second);
@@ -270,7 +271,7 @@ test('merge, copy, bytes in and out', () => {
 });
 
 test('validation refuses every damaged byte that reading would stumble over', () => {
-  const m = new Memory();
+  const m = createMemory();
   const lp = build(m, ['2', 'hi', '-10', 'x'.repeat(200), '70000', '2147483648', 'y'.repeat(5000)]);
   const good = m.borrow(out, lp, 0, lpBytes(m, lp)).copy();
   expect(lpValidate(new Slice(good), true)).toBe(true);
@@ -340,7 +341,7 @@ function step(m: Memory, lp: Addr, model: string[], roll: (n: number) => number)
 
 for (const seed of [1, 2, 3])
   test(`10,000 random steps against an array, seed ${seed}`, () => {
-    const m = new Memory();
+    const m = createMemory();
     const before = m.used;
     const roll = dice(seed * 7919);
     const model: string[] = [];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { type Addr, NULL } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import { lpAppend, lpBytes, lpNew } from '../../../src/structures/listpack.ts';
 import {
   QL_PLAIN_FROM,
@@ -60,7 +61,7 @@ const numbered = (n: number): string[] => Array.from({ length: n }, (_, i) => `e
 
 describe('shape', () => {
   test('fill by bytes', () => {
-    const m = new Memory();
+    const m = createMemory();
     for (const [fill, bytes] of [
       [-1, 4096],
       [-2, 8192],
@@ -78,7 +79,7 @@ describe('shape', () => {
   });
 
   test('fill by count', () => {
-    const m = new Memory();
+    const m = createMemory();
     for (const [fill, nodes] of [
       [1, 100],
       [0, 100],
@@ -93,7 +94,7 @@ describe('shape', () => {
   });
 
   test('DEBUG OBJECT figures', () => {
-    const m = new Memory();
+    const m = createMemory();
     const ql = build(m, ['a', 'b', 'c'], 2, 1);
     expect(qlDebugText(m, ql)).toBe(
       ' ql_nodes:2 ql_avg_node:1.50 ql_listpack_max:2 ql_compressed:1 ql_uncompressed_size:23',
@@ -101,7 +102,7 @@ describe('shape', () => {
   });
 
   test('pushing at the head leaves nodes as full as pushing at the tail, near enough', () => {
-    const m = new Memory();
+    const m = createMemory();
     const ql = qlNew(m, -2, 0);
     for (let i = 0; i < 20_000; i++) qlPushHead(m, ql, sliceOf('xxx'), QL_PLAIN_FROM);
     qlVerify(m, ql);
@@ -112,7 +113,7 @@ describe('shape', () => {
   });
 
   test('everything is given back', () => {
-    const m = new Memory();
+    const m = createMemory();
     const before = m.used;
     const ql = build(m, numbered(3000), -1, 2);
     expect(qlFootprint(m, ql)).toBe(m.used - before);
@@ -130,7 +131,7 @@ describe('shape', () => {
   });
 
   test('listpacks out of a file become nodes', () => {
-    const m = new Memory();
+    const m = createMemory();
     const ql = qlNew(m, -2, 1);
     let lp = lpNew(m);
     qlAppendListpack(m, ql, new Slice(m.borrow(out, lp, 0, lpBytes(m, lp)).copy()));
@@ -145,7 +146,7 @@ describe('shape', () => {
 
 /** A naive list beside a quicklist, with the same random steps done to both. */
 class Pair {
-  readonly m = new Memory();
+  readonly m = createMemory();
   readonly before = this.m.used;
   readonly model: string[] = [];
   readonly roll: (n: number) => number;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
 import {
   sdsAppend,
   sdsByte,
@@ -34,7 +34,7 @@ function randomText(random: SeededRandom): string {
 
 describe('sds', () => {
   test('grows as it is appended to, twice as much as needed below 1 MiB, 1 MiB more beyond', () => {
-    const m = new Memory();
+    const m = createMemory();
     let s = sdsNew(m, sliceOf('hello'));
     expect(sdsCapacity(m, s)).toBe(12);
     s = sdsAppend(m, s, sliceOf(' wonderful world'));
@@ -52,7 +52,7 @@ describe('sds', () => {
   });
 
   test('an empty string', () => {
-    const m = new Memory();
+    const m = createMemory();
     let s = sdsNew(m, sliceOf(''));
     expect(sdsLength(m, s)).toBe(0);
     s = sdsAppend(m, s, sliceOf(''));
@@ -61,7 +61,7 @@ describe('sds', () => {
   });
 
   test('overwriting happens where the block suits the value', () => {
-    const m = new Memory();
+    const m = createMemory();
     const s = sdsNew(m, sliceOf('x'.repeat(100)));
     expect(sdsOverwrite(m, s, sliceOf('y'.repeat(105)))).toBe(true);
     expect(sdsOverwrite(m, s, sliceOf('y'.repeat(200)))).toBe(false);
@@ -73,7 +73,7 @@ describe('sds', () => {
   for (const seed of [1, 2, 3]) {
     test(`10,000 steps as a plain string takes them, seed ${seed}`, () => {
       const random = new SeededRandom(seed);
-      const m = new Memory();
+      const m = createMemory();
       let model = 'begin';
       let s = sdsNew(m, sliceOf(model));
       for (let step = 0; step < 10_000; step++) {

@@ -1,0 +1,27 @@
+/** Numbers as C's strtod reads them where Redis asks it directly: for bounds of ranges and what SORT sorts by. */
+import { parseDouble } from './numbers.ts';
+import { latin1, Slice } from './slice.ts';
+
+const digits = new Slice();
+
+/**
+ * The number in bytes `at` to `end` (exclusive): leading white space passes, a NUL ends it, nothing at all is 0. With
+ * `extremes`, what is too large or too small for a double is infinite or 0. NaN when it is no number.
+ */
+export function looseDouble(buffer: Uint8Array, at: number, end: number, extremes: boolean): number {
+  for (let i = at; i < end; i++) if (buffer[i] === 0) end = i;
+  if (at === end) return 0;
+  while (at < end && (buffer[at] === 32 || (buffer[at] >= 9 && buffer[at] <= 13))) at++;
+  if (at === end) return Number.NaN;
+  return parseDouble(digits.set(buffer, at, end - at)) ?? (extremes ? extremeOf(digits) : Number.NaN);
+}
+
+/** The value of a decimal number that leaves the range of doubles; NaN for what is no such number. */
+function extremeOf(text: Slice): number {
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.at(i);
+    const fits = (byte >= 48 && byte <= 57) || byte === 43 || byte === 45 || byte === 46 || (byte | 32) === 101;
+    if (!fits) return Number.NaN;
+  }
+  return Number(latin1(text.buffer, text.start, text.length));
+}

@@ -1,0 +1,286 @@
+/** The sections of INFO with fixed fields. */
+import { release, totalmem, type } from 'node:os';
+import { arch } from 'node:process';
+import type { Engine } from '../../engine/engine.ts';
+import { memoryFigures } from './memory-figures.ts';
+
+/** Fields that stay away until the room that knows them is there; they have the value of a server that doesn't use it. */
+type Value = string | number;
+
+function lines(fields: Readonly<Record<string, Value>>): string {
+  let text = '';
+  for (const [name, value] of Object.entries(fields)) text += `${name}:${value}\r\n`;
+  return text;
+}
+
+const UNITS = ['K', 'M', 'G', 'T', 'P'];
+
+/** An amount of memory for people: 1.06M. */
+export function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toFixed(2)}${UNITS[unit]}`;
+}
+
+function server(engine: Engine): string {
+  const { server: port, clock } = engine;
+  const { settings, config } = port;
+  const now = clock.now();
+  const uptime = Math.floor((now - port.startedAt) / 1000);
+  return lines({
+    redis_version: port.version,
+    redis_git_sha1: '00000000',
+    redis_git_dirty: 0,
+    redis_build_id: '0',
+    redis_mode: settings.clusterEnabled ? 'cluster' : 'standalone',
+    os: `${type()} ${release()} ${arch === 'x64' ? 'x86_64' : arch}`,
+    arch_bits: 64,
+    monotonic_clock: 'POSIX clock_gettime',
+    multiplexing_api: 'libuv',
+    atomicvar_api: 'none',
+    gcc_version: '0.0.0',
+    node_version: process.versions.node,
+    process_id: process.pid,
+    process_supervised: 'no',
+    run_id: port.runId,
+    tcp_port: settings.port !== 0 ? settings.port : settings.tlsPort,
+    server_time_usec: clock.micros(),
+    uptime_in_seconds: uptime,
+    uptime_in_days: Math.floor(uptime / 86400),
+    hz: settings.hz,
+    configured_hz: settings.hz,
+    lru_clock: Math.floor(now / 1000) & 0xffffff,
+    executable: process.argv[1] ?? process.execPath,
+    config_file: config.file,
+    io_threads_active: 0,
+  });
+}
+
+function clients(engine: Engine): string {
+  let input = 0;
+  let output = 0;
+  for (const session of engine.sessions.values()) {
+    input = Math.max(input, session.port.queryBytes);
+    output = Math.max(output, session.reply.pending);
+  }
+  return lines({
+    connected_clients: engine.sessions.size,
+    cluster_connections: 0,
+    maxclients: engine.server.settings.maxclients,
+    client_recent_max_input_buffer: input,
+    client_recent_max_output_buffer: output,
+    blocked_clients: engine.blocking.count,
+    tracking_clients: 0,
+    clients_in_timeout_table: engine.blocking.timed,
+  });
+}
+
+function ratio(a: number, b: number): string {
+  return b === 0 ? '0.00' : (a / b).toFixed(2);
+}
+
+function memory(engine: Engine): string {
+  const f = memoryFigures(engine);
+  const { settings } = engine.server;
+  return lines({
+    used_memory: f.used,
+    used_memory_human: humanBytes(f.used),
+    used_memory_rss: f.resident,
+    used_memory_rss_human: humanBytes(f.resident),
+    used_memory_peak: f.peak,
+    used_memory_peak_human: humanBytes(f.peak),
+    used_memory_peak_perc: `${((f.used / f.peak) * 100).toFixed(2)}%`,
+    used_memory_overhead: f.overhead,
+    used_memory_startup: f.startup,
+    used_memory_dataset: f.dataset,
+    used_memory_dataset_perc: `${f.datasetPercent.toFixed(2)}%`,
+    allocator_allocated: f.used,
+    allocator_active: f.reserved,
+    allocator_resident: f.reserved,
+    total_system_memory: totalmem(),
+    total_system_memory_human: humanBytes(totalmem()),
+    used_memory_lua: 0,
+    used_memory_vm_eval: 0,
+    used_memory_lua_human: '0B',
+    used_memory_scripts_eval: 0,
+    number_of_cached_scripts: 0,
+    number_of_functions: 0,
+    number_of_libraries: 0,
+    used_memory_vm_functions: 0,
+    used_memory_vm_total: 0,
+    used_memory_vm_total_human: '0B',
+    used_memory_functions: 0,
+    used_memory_scripts: 0,
+    used_memory_scripts_human: '0B',
+    maxmemory: engine.server.config.text('maxmemory'),
+    maxmemory_human: humanBytes(settings.maxmemory),
+    maxmemory_policy: settings.maxmemoryPolicy,
+    allocator_frag_ratio: ratio(f.reserved, f.used),
+    allocator_frag_bytes: f.reserved - f.used,
+    allocator_rss_ratio: '1.00',
+    allocator_rss_bytes: 0,
+    rss_overhead_ratio: ratio(f.resident, f.reserved),
+    rss_overhead_bytes: f.resident - f.reserved,
+    mem_fragmentation_ratio: ratio(f.resident, f.used),
+    mem_fragmentation_bytes: f.resident - f.used,
+    mem_not_counted_for_evict: 0,
+    mem_replication_backlog: 0,
+    mem_total_replication_buffers: 0,
+    mem_clients_slaves: 0,
+    mem_clients_normal: f.clients,
+    mem_cluster_links: 0,
+    mem_aof_buffer: 0,
+    mem_allocator: 'cinnabar',
+    active_defrag_running: 0,
+    lazyfree_pending_objects: f.lazyPending,
+    lazyfreed_objects: f.lazyFreed,
+  });
+}
+
+function persistence(engine: Engine): string {
+  const { stats, server: port } = engine;
+  return lines({
+    loading: 0,
+    async_loading: 0,
+    current_cow_peak: 0,
+    current_cow_size: 0,
+    current_cow_size_age: 0,
+    current_fork_perc: '0.00',
+    current_save_keys_processed: 0,
+    current_save_keys_total: 0,
+    rdb_changes_since_last_save: stats.dirty,
+    rdb_bgsave_in_progress: 0,
+    rdb_last_save_time: Math.floor(port.startedAt / 1000),
+    rdb_last_bgsave_status: 'ok',
+    rdb_last_bgsave_time_sec: -1,
+    rdb_current_bgsave_time_sec: -1,
+    rdb_saves: 0,
+    rdb_last_cow_size: 0,
+    rdb_last_load_keys_expired: 0,
+    rdb_last_load_keys_loaded: 0,
+    aof_enabled: 0,
+    aof_rewrite_in_progress: 0,
+    aof_rewrite_scheduled: 0,
+    aof_last_rewrite_time_sec: -1,
+    aof_current_rewrite_time_sec: -1,
+    aof_last_bgrewrite_status: 'ok',
+    aof_rewrites: 0,
+    aof_rewrites_consecutive_failures: 0,
+    aof_last_write_status: 'ok',
+    aof_last_cow_size: 0,
+    module_fork_in_progress: 0,
+    module_fork_last_cow_size: 0,
+  });
+}
+
+function stats(engine: Engine): string {
+  const { stats: s, pubsub } = engine;
+  return lines({
+    total_connections_received: s.connections,
+    total_commands_processed: s.commands,
+    instantaneous_ops_per_sec: s.rates.commands,
+    total_net_input_bytes: s.netInput,
+    total_net_output_bytes: s.netOutput,
+    total_net_repl_input_bytes: 0,
+    total_net_repl_output_bytes: 0,
+    instantaneous_input_kbps: s.rates.input.toFixed(2),
+    instantaneous_output_kbps: s.rates.output.toFixed(2),
+    instantaneous_input_repl_kbps: '0.00',
+    instantaneous_output_repl_kbps: '0.00',
+    rejected_connections: s.rejectedConnections,
+    sync_full: 0,
+    sync_partial_ok: 0,
+    sync_partial_err: 0,
+    expired_keys: s.expired,
+    expired_stale_perc: s.expiredStalePercent.toFixed(2),
+    expired_time_cap_reached_count: s.expiredTimeCapReached,
+    expire_cycle_cpu_milliseconds: Math.floor(s.expireCycleMilliseconds),
+    evicted_keys: s.evicted,
+    evicted_clients: s.evictedClients,
+    total_eviction_exceeded_time: 0,
+    current_eviction_exceeded_time: 0,
+    keyspace_hits: s.keyspaceHits,
+    keyspace_misses: s.keyspaceMisses,
+    pubsub_channels: pubsub.channels.size,
+    pubsub_patterns: pubsub.patterns.size,
+    pubsubshard_channels: pubsub.shardChannels.size,
+    latest_fork_usec: 0,
+    total_forks: 0,
+    migrate_cached_sockets: 0,
+    slave_expires_tracked_keys: 0,
+    active_defrag_hits: 0,
+    active_defrag_misses: 0,
+    active_defrag_key_hits: 0,
+    active_defrag_key_misses: 0,
+    total_active_defrag_time: 0,
+    current_active_defrag_time: 0,
+    tracking_total_keys: 0,
+    tracking_total_items: 0,
+    tracking_total_prefixes: 0,
+    unexpected_error_replies: s.unexpectedErrorReplies,
+    total_error_replies: s.errorReplies,
+    dump_payload_sanitizations: 0,
+    total_reads_processed: s.totalReads,
+    total_writes_processed: s.totalWrites,
+    io_threaded_reads_processed: 0,
+    io_threaded_writes_processed: 0,
+    reply_buffer_shrinks: 0,
+    reply_buffer_expands: 0,
+  });
+}
+
+function replication(engine: Engine): string {
+  return lines({
+    role: 'master',
+    connected_slaves: 0,
+    master_failover_state: 'no-failover',
+    master_replid: engine.server.runId,
+    master_replid2: '0'.repeat(40),
+    master_repl_offset: 0,
+    second_repl_offset: -1,
+    repl_backlog_active: 0,
+    repl_backlog_size: engine.server.settings.replBacklogSize,
+    repl_backlog_first_byte_offset: 0,
+    repl_backlog_histlen: 0,
+  });
+}
+
+function cpu(): string {
+  const { user, system } = process.cpuUsage();
+  const seconds = (micros: number) => (micros / 1e6).toFixed(6);
+  return lines({
+    used_cpu_sys: seconds(system),
+    used_cpu_user: seconds(user),
+    used_cpu_sys_children: '0.000000',
+    used_cpu_user_children: '0.000000',
+    used_cpu_sys_main_thread: seconds(system),
+    used_cpu_user_main_thread: seconds(user),
+  });
+}
+
+function keyspace(engine: Engine): string {
+  let text = '';
+  for (const db of engine.keyspaces.databases)
+    if (db.size > 0 || db.expiring > 0)
+      text += `db${db.index}:keys=${db.size},expires=${db.expiring},avg_ttl=${Math.floor(db.averageTtl)}\r\n`;
+  return text;
+}
+
+/** Name as it is asked for, title, content; in the order of INFO, without those that have a line a command. */
+export const SECTIONS: readonly (readonly [string, string, (engine: Engine) => string])[] = [
+  ['server', 'Server', server],
+  ['clients', 'Clients', clients],
+  ['memory', 'Memory', memory],
+  ['persistence', 'Persistence', persistence],
+  ['stats', 'Stats', stats],
+  ['replication', 'Replication', replication],
+  ['cpu', 'CPU', cpu],
+  ['modules', 'Modules', () => ''],
+  ['cluster', 'Cluster', (engine) => lines({ cluster_enabled: engine.server.settings.clusterEnabled ? 1 : 0 })],
+  ['keyspace', 'Keyspace', keyspace],
+];

@@ -1,0 +1,59 @@
+/** INFO: sections in Redis's order, each a list of `field:value` lines. */
+import type { Slice } from '../../base/slice.ts';
+import type { Call } from '../../engine/call.ts';
+import { command } from '../../engine/command.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { bytes, optional, many } from '../../engine/grammar.ts';
+import { SECTIONS } from './info-sections.ts';
+import { commandStats, errorStats, latencyStats } from './info-stats.ts';
+
+type Section = readonly [name: string, title: string, lines: (engine: Engine) => string];
+
+const ALL: readonly Section[] = [
+  ...SECTIONS.slice(0, -2),
+  ['commandstats', 'Commandstats', commandStats],
+  ['errorstats', 'Errorstats', errorStats],
+  ['latencystats', 'Latencystats', latencyStats],
+  ...SECTIONS.slice(-2),
+];
+/** Shown only when asked for, by name or with 'all'. */
+const ON_DEMAND = new Set(['commandstats', 'latencystats']);
+
+/** The names of sections that the words ask for. */
+function wanted(words: readonly Slice[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  const usual = () => {
+    for (const [name] of ALL) if (!ON_DEMAND.has(name)) names.add(name);
+  };
+  if (words.length === 0) usual();
+  for (const word of words) {
+    const name = word.latin1().toLowerCase();
+    if (name === 'all' || name === 'everything') for (const [each] of ALL) names.add(each);
+    else if (name === 'default') usual();
+    else names.add(name);
+  }
+  return names;
+}
+
+export function infoText(engine: Engine, words: readonly Slice[]): string {
+  const names = wanted(words);
+  return ALL.filter(([name]) => names.has(name))
+    .map(([, title, lines]) => `# ${title}\r\n${lines(engine)}`)
+    .join('\r\n');
+}
+
+export const info = command({
+  name: 'INFO',
+  group: 'server',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  summary: 'Tells what the server is and how it fares.',
+  flags: ['loading', 'stale'],
+  categories: ['dangerous'],
+  tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
+  history: [['7.0.0', 'Takes several sections.']],
+  args: [optional(many(bytes('section')))],
+  run(c: Call) {
+    c.reply.verbatim(infoText(c.engine, c.args.slice(1, c.argc)));
+  },
+});

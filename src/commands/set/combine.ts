@@ -1,0 +1,295 @@
+/** Intersections, unions and differences of sets, answered or stored. */
+import { parseInteger } from '../../base/numbers.ts';
+import { isWord, type Slice } from '../../base/slice.ts';
+import type { Call } from '../../engine/call.ts';
+import { type Command, command } from '../../engine/command.ts';
+import { after, integer, key, many, numkeys, optional } from '../../engine/grammar.ts';
+import { ENC_INTSET, TYPE_SET } from '../../values/entry.ts';
+import { SetValue, setFree, setNew } from '../../values/set.ts';
+import { LooseSlot } from '../../values/value.ts';
+import { replyAll } from './members.ts';
+
+/** The sets at arguments `from` to the last; null stands for an absent key, undefined for a WRONGTYPE replied. */
+function openSets(c: Call, from: number, to: number): (SetValue | null)[] | undefined {
+  const sets: (SetValue | null)[] = [];
+  for (let i = from; i < to; i++) {
+    const set = c.setForRead(i, sets.length);
+    if (set === undefined) return undefined;
+    sets.push(set);
+  }
+  return sets;
+}
+
+/** The sets to intersect, the smallest first; null when one of them is absent and so nothing is common to all. */
+function openIntersection(c: Call, from: number, to: number): SetValue[] | null | undefined {
+  const sets = openSets(c, from, to);
+  if (sets === undefined) return undefined;
+  const present = sets.filter((set) => set !== null);
+  if (present.length < sets.length) return null;
+  return present.sort((a, b) => a.length - b.length);
+}
+
+/** Hands every common member to `visit` until it answers false. */
+function intersect(sets: readonly SetValue[], visit: (member: Slice) => boolean): void {
+  const cursor = sets[0].cursor();
+  while (cursor.next()) {
+    let common = true;
+    for (let i = 1; common && i < sets.length; i++) common = sets[i].holds(cursor.member);
+    if (common && !visit(cursor.member)) return;
+  }
+}
+
+function unite(sets: readonly (SetValue | null)[], into: SetValue): void {
+  for (const set of sets) {
+    const cursor = set?.cursor();
+    while (cursor?.next()) into.add(cursor.member);
+  }
+}
+
+/** What is in the first set and in no other: looked up member by member, or taken away, whichever is less work. */
+function subtract(sets: readonly (SetValue | null)[], into: SetValue): void {
+  const first = sets[0];
+  if (!first) return;
+  const others = sets.slice(1).filter((set) => set !== null);
+  const all = others.reduce((sum, set) => sum + set.length, first.length);
+  if ((first.length * (others.length + 1)) / 2 > all) {
+    unite([first], into);
+    for (const set of others) {
+      const cursor = set.cursor();
+      while (into.length > 0 && cursor.next()) into.remove(cursor.member);
+    }
+    return;
+  }
+  others.sort((a, b) => b.length - a.length);
+  const cursor = first.cursor();
+  while (cursor.next()) {
+    let found = false;
+    for (let i = 0; !found && i < others.length; i++) found = others[i].holds(cursor.member);
+    if (!found) into.add(cursor.member);
+  }
+}
+
+/** A set that is built before it is stored, or sent and dropped. */
+class Result {
+  readonly set: SetValue;
+  private readonly slot: LooseSlot;
+  private stored = false;
+
+  constructor(c: Call) {
+    this.slot = new LooseSlot(c.memory, setNew(c.memory), ENC_INTSET);
+    this.set = new SetValue(c.memory, c.engine.faces.limits.set).bind(this.slot);
+  }
+
+  /** Stores the set under argument 1, or removes that key when the set is empty; replies the length. */
+  store(c: Call, event: string): void {
+    const length = this.set.length;
+    if (length > 0) {
+      this.stored = true;
+      c.storeValue(1, TYPE_SET, this.slot.encoding, this.slot.root);
+      c.changed(1, event);
+    } else {
+      removeTarget(c);
+    }
+    c.reply.int(length);
+  }
+
+  /** Releases the set unless it was stored; to be called in any case. */
+  end(): void {
+    if (!this.stored) setFree(this.slot.memory, this.slot.encoding, this.slot.root);
+  }
+}
+
+function removeTarget(c: Call): void {
+  if (c.remove(1)) c.changed(1, 'del');
+}
+
+type Combination = (sets: readonly (SetValue | null)[], into: SetValue) => void;
+
+function combine(c: Call, combination: Combination): void {
+  const sets = openSets(c, 1, c.argc);
+  if (sets === undefined) return;
+  const result = new Result(c);
+  try {
+    combination(sets, result.set);
+    replyAll(c, result.set);
+  } finally {
+    result.end();
+  }
+}
+
+function combineAndStore(c: Call, combination: Combination, event: string): void {
+  const sets = openSets(c, 2, c.argc);
+  if (sets === undefined) return;
+  const result = new Result(c);
+  try {
+    combination(sets, result.set);
+    result.store(c, event);
+  } finally {
+    result.end();
+  }
+}
+
+const sinter = command({
+  name: 'SINTER',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N*M) with N members in the smallest of M sets.',
+  summary: 'Answers with the members that all of the sets have.',
+  flags: ['readonly'],
+  tips: ['nondeterministic_output_order'],
+  args: [many(key('key', 'RO ACCESS'))],
+  run(c) {
+    const sets = openIntersection(c, 1, c.argc);
+    if (sets === undefined) return;
+    if (sets === null) {
+      c.reply.set(0);
+      return;
+    }
+    const handle = c.reply.deferArray();
+    let count = 0;
+    intersect(sets, (member) => {
+      c.reply.bulk(member);
+      count++;
+      return true;
+    });
+    c.reply.settleSet(handle, count);
+  },
+});
+
+const sintercard = command({
+  name: 'SINTERCARD',
+  group: 'set',
+  since: '7.0.0',
+  complexity: 'O(N*M) with N members in the smallest of M sets.',
+  summary: 'Counts the members that all of the sets have.',
+  flags: ['readonly'],
+  args: [numkeys(), many(key('key', 'RO ACCESS')), optional(after('LIMIT', integer('limit')))],
+  run(c) {
+    const keys = parseInteger(c.arg(1));
+    if (!(keys >= 1)) {
+      c.reply.error('ERR numkeys should be greater than 0');
+      return;
+    }
+    if (keys > c.argc - 2) {
+      c.reply.error("ERR Number of keys can't be greater than number of args");
+      return;
+    }
+    const limit = readLimit(c, 2 + keys);
+    if (limit === undefined) return;
+    const sets = openIntersection(c, 2, 2 + keys);
+    if (sets === undefined) return;
+    let count = 0;
+    if (sets !== null) intersect(sets, () => ++count !== limit);
+    c.reply.int(count);
+  },
+});
+
+/** 0 for no limit; undefined when the error has been replied. */
+function readLimit(c: Call, from: number): number | undefined {
+  let limit = 0;
+  for (let i = from; i < c.argc; i += 2) {
+    if (!isWord(c.arg(i), 'LIMIT') || i + 1 >= c.argc) {
+      c.syntaxError();
+      return undefined;
+    }
+    limit = parseInteger(c.arg(i + 1));
+    if (!(limit >= 0)) {
+      c.reply.error("ERR LIMIT can't be negative");
+      return undefined;
+    }
+  }
+  return limit;
+}
+
+const sinterstore = command({
+  name: 'SINTERSTORE',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N*M) with N members in the smallest of M sets.',
+  summary: 'Stores the members that all of the sets have.',
+  flags: ['write', 'denyoom'],
+  args: [key('destination', 'RW UPDATE'), many(key('key', 'RO ACCESS'))],
+  run(c) {
+    const sets = openIntersection(c, 2, c.argc);
+    if (sets === undefined) return;
+    if (sets === null) {
+      removeTarget(c);
+      c.reply.int(0);
+      return;
+    }
+    const result = new Result(c);
+    try {
+      intersect(sets, (member) => {
+        result.set.add(member);
+        return true;
+      });
+      result.store(c, 'sinterstore');
+    } finally {
+      result.end();
+    }
+  },
+});
+
+const sunion = command({
+  name: 'SUNION',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N) in the members of all sets.',
+  summary: 'Answers with the members that any of the sets has.',
+  flags: ['readonly'],
+  tips: ['nondeterministic_output_order'],
+  args: [many(key('key', 'RO ACCESS'))],
+  run(c) {
+    combine(c, unite);
+  },
+});
+
+const sunionstore = command({
+  name: 'SUNIONSTORE',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N) in the members of all sets.',
+  summary: 'Stores the members that any of the sets has.',
+  flags: ['write', 'denyoom'],
+  args: [key('destination', 'OW UPDATE'), many(key('key', 'RO ACCESS'))],
+  run(c) {
+    combineAndStore(c, unite, 'sunionstore');
+  },
+});
+
+const sdiff = command({
+  name: 'SDIFF',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N) in the members of all sets.',
+  summary: 'Answers with the members of the first set that no other has.',
+  flags: ['readonly'],
+  tips: ['nondeterministic_output_order'],
+  args: [many(key('key', 'RO ACCESS'))],
+  run(c) {
+    combine(c, subtract);
+  },
+});
+
+const sdiffstore = command({
+  name: 'SDIFFSTORE',
+  group: 'set',
+  since: '1.0.0',
+  complexity: 'O(N) in the members of all sets.',
+  summary: 'Stores the members of the first set that no other has.',
+  flags: ['write', 'denyoom'],
+  args: [key('destination', 'OW UPDATE'), many(key('key', 'RO ACCESS'))],
+  run(c) {
+    combineAndStore(c, subtract, 'sdiffstore');
+  },
+});
+
+export const COMBINE_COMMANDS: readonly Command[] = [
+  sinter,
+  sintercard,
+  sinterstore,
+  sunion,
+  sunionstore,
+  sdiff,
+  sdiffstore,
+];

@@ -1,0 +1,127 @@
+/** Transactions: commands that are queued and run as one, and keys that are watched for changes until then. */
+import type { Call } from '../engine/call.ts';
+import { type Command, type CommandFlag, command } from '../engine/command.ts';
+import { GATE_ACL, GATE_MONITORED } from '../engine/gates.ts';
+import { key, many } from '../engine/grammar.ts';
+import { type Queued, Transaction } from '../engine/transaction.ts';
+
+const AT_ONCE: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fast', 'allow_busy'];
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
+const NO_LONGER_ALLOWED =
+  'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. ' +
+  'This command is no longer allowed for the following reason: ';
+
+const multi = command({
+  name: 'MULTI',
+  group: 'transactions',
+  since: '1.2.0',
+  complexity: 'O(1)',
+  summary: 'Begins a transaction: the commands that follow are queued.',
+  flags: AT_ONCE,
+  args: [],
+  run(c) {
+    if (c.session.transaction) {
+      c.reply.error('ERR MULTI calls can not be nested');
+      return;
+    }
+    c.session.setTransaction(new Transaction());
+    c.reply.ok();
+  },
+});
+
+const discard = command({
+  name: 'DISCARD',
+  group: 'transactions',
+  since: '2.0.0',
+  complexity: 'O(N) in queued commands.',
+  summary: 'Drops the queued commands and ends the transaction.',
+  flags: AT_ONCE,
+  args: [],
+  run(c) {
+    if (!c.session.transaction) {
+      c.reply.error('ERR DISCARD without MULTI');
+      return;
+    }
+    c.engine.discard(c.session);
+    c.reply.ok();
+  },
+});
+
+/** Runs one of the queued commands, if the user may still do so. */
+function runQueued(c: Call, { registered, args }: Queued): void {
+  const { engine, session } = c;
+  if (session.denied & GATE_ACL) {
+    const refusal = engine.gatekeeper.permits(session, registered, args, args.length);
+    if (refusal !== null) {
+      session.reply.error(NO_LONGER_ALLOWED + refusal.replace('NOPERM ', ''));
+      return;
+    }
+  }
+  engine.call(session, registered, args, args.length, false, true);
+  if (registered.gates & engine.denied & GATE_MONITORED) engine.gatekeeper.monitor(session, args, args.length);
+}
+
+const exec = command({
+  name: 'EXEC',
+  group: 'transactions',
+  since: '1.2.0',
+  complexity: 'That of the commands.',
+  summary: 'Runs the queued commands, unless a watched key has changed.',
+  flags: ['noscript', 'loading', 'stale', 'skip_slowlog'],
+  args: [],
+  run(c) {
+    const { engine, session } = c;
+    const { transaction } = session;
+    if (!transaction) {
+      c.reply.error('ERR EXEC without MULTI');
+      return;
+    }
+    const changed = engine.watches.broken(session);
+    if (transaction.broken || changed) {
+      if (transaction.broken) c.reply.error(ABORTED);
+      else c.reply.nullArray();
+      engine.discard(session);
+    } else {
+      engine.watches.unwatch(session);
+      c.reply.array(transaction.queue.length);
+      for (const queued of transaction.queue) runQueued(c, queued);
+      engine.discard(session);
+    }
+    if (engine.denied & GATE_MONITORED) engine.gatekeeper.monitor(session, c.args, c.argc);
+  },
+});
+
+const watch = command({
+  name: 'WATCH',
+  group: 'transactions',
+  since: '2.2.0',
+  complexity: 'O(1) for each key.',
+  summary: 'Lets the next transaction fail if one of the keys changes before it.',
+  flags: AT_ONCE,
+  args: [many(key('key', 'RO'))],
+  run(c) {
+    const { engine, session } = c;
+    if (session.transaction) {
+      c.reply.error('ERR WATCH inside MULTI is not allowed');
+      return;
+    }
+    for (let i = 1; i < c.argc; i++) engine.watches.watch(session, c.db, c.arg(i));
+    c.reply.ok();
+  },
+});
+
+const unwatch = command({
+  name: 'UNWATCH',
+  group: 'transactions',
+  since: '2.2.0',
+  complexity: 'O(1)',
+  summary: 'Forgets the watched keys.',
+  flags: AT_ONCE,
+  args: [],
+  run(c) {
+    c.engine.watches.unwatch(c.session);
+    c.reply.ok();
+  },
+});
+
+export const transactionCommands: readonly Command[] = [multi, exec, discard, watch, unwatch];
