@@ -1,5 +1,6 @@
 /** All commands of the server; a new file of commands is added here. */
 import type { Command } from '../engine/command.ts';
+import { commandCommands } from './command/index.ts';
 import { connectionCommands } from './connection.ts';
 import { genericCommands } from './generic/index.ts';
 import { hashCommands } from './hash.ts';
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   ...genericCommands,
   ...connectionCommands,
   ...serverCommands,
+  ...commandCommands,
   ...transactionCommands,
   ...pubsubCommands,
 ];

@@ -1,7 +1,7 @@
 /** Transactions: commands that are queued and run as one, and keys that are watched for changes until then. */
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
-import { GATE_ACL, GATE_MONITORED } from '../engine/gates.ts';
+import { GATE_ACL } from '../engine/gates.ts';
 import { key, many } from '../engine/grammar.ts';
 import { type Queued, Transaction } from '../engine/transaction.ts';
 
@@ -58,7 +58,6 @@ function runQueued(c: Call, { registered, args }: Queued): void {
     }
   }
   engine.call(session, registered, args, args.length, false, true);
-  if (registered.gates & engine.denied & GATE_MONITORED) engine.gatekeeper.monitor(session, args, args.length);
 }
 
 const exec = command({
@@ -87,7 +86,6 @@ const exec = command({
       for (const queued of transaction.queue) runQueued(c, queued);
       engine.discard(session);
     }
-    if (engine.denied & GATE_MONITORED) engine.gatekeeper.monitor(session, c.args, c.argc);
   },
 });
 

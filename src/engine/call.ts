@@ -10,15 +10,23 @@ import { parseDouble, parseInt64, parseInteger } from '../base/numbers.ts';
 import type { Random } from '../base/random.ts';
 import { bytesOf, Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
+import { setString } from '../keyspace/strings.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Reply } from '../protocol/reply.ts';
-import { type Encoding, entryType, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET, type ValueType } from '../values/entry.ts';
+import {
+  type Encoding,
+  entryType,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_ZSET,
+  type ValueType,
+} from '../values/entry.ts';
 import { newValue, smallestEncoding } from '../values/free.ts';
 import type { HashValue } from '../values/hash.ts';
 import type { ListValue } from '../values/list.ts';
 import type { SetValue } from '../values/set.ts';
-import { setString } from '../keyspace/strings.ts';
 import type { ZsetValue } from '../values/zset.ts';
 import type { BlockRequest } from './blocking.ts';
 import type { Engine } from './engine.ts';
@@ -144,7 +152,9 @@ export class Call {
   /** The errors of containers and options that have a HELP of their own. */
   unknownSubcommand(i: number): void {
     const parent = (this.registered.parent ?? this.registered).name.toUpperCase();
-    this.reply.error(`ERR unknown subcommand or wrong number of arguments for '${this.args[i].latin1()}'. Try ${parent} HELP.`);
+    this.reply.error(
+      `ERR unknown subcommand or wrong number of arguments for '${this.args[i].latin1()}'. Try ${parent} HELP.`,
+    );
   }
 
   // Keys.

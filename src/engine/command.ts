@@ -4,8 +4,9 @@
  * Everything that Redis keeps beside a command's code (arity, flags, key positions, ACL categories, documentation) is
  * here or derived from here (derive.ts); `run` is what it does.
  */
-import type { Argument } from './grammar.ts';
+
 import type { Call } from './call.ts';
+import type { Argument } from './grammar.ts';
 
 /** Redis's own names of the flags of a command, as COMMAND INFO lists them. */
 export type CommandFlag =

@@ -21,6 +21,7 @@ import type { Command } from './command.ts';
 import { eventClass } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import { GATE_MONITORED } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
@@ -149,7 +150,6 @@ export class Engine implements SessionHost<Session> {
 
   protocolError(session: Session, reason: string): void {
     this.server.log.verbose(`Protocol error (${reason}) from client: ${session.describe()}`);
-    this.stats.errorReplied('ERR');
     session.closing = true;
   }
 
@@ -253,6 +253,7 @@ export class Engine implements SessionHost<Session> {
     }
     const end = this.clock.monotonic();
     this.lastMicros = end;
+    if ((this.denied & registered.gates & GATE_MONITORED) !== 0) this.gatekeeper.monitor(session, args, argc);
     this.depth--;
     this.stats.commands++;
     if (c.dirty > 0) this.stats.dirty += c.dirty;
@@ -345,6 +346,11 @@ export class Engine implements SessionHost<Session> {
     const name = key.latin1();
     if (wanted & NOTIFY.KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, event);
     if (wanted & NOTIFY.KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, name);
+  }
+
+  /** There is a key where there was none. */
+  keyCreated(db: Database, key: Slice): void {
+    if (this.events !== null) this.notify(db, 'new', key);
   }
 
   /** A key's time was up and it was removed. */

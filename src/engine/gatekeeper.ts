@@ -70,7 +70,6 @@ export class Gatekeeper {
       session.reply.status('QUEUED');
       return false;
     }
-    if (gates & GATE_MONITORED && engine.monitors.size > 0) this.monitor(session, args, argc);
     return true;
   }
 

@@ -94,7 +94,6 @@ export function gatesOf(command: Command, flags: number): number {
   if (!(flags & ALLOW_BUSY)) gates |= GATE_BUSY;
   if (!NEVER_QUEUED.has(command.name)) gates |= GATE_QUEUE;
   if (!(flags & (SKIP_MONITOR | ADMIN))) gates |= GATE_MONITORED;
-  // EXEC is shown after what it ran, by itself.
-  if (command.name === 'EXEC') gates = (gates | GATES_OF_QUEUE) & ~GATE_MONITORED;
+  if (command.name === 'EXEC') gates |= GATES_OF_QUEUE;
   return gates;
 }

@@ -10,7 +10,7 @@ import type { Call } from './call.ts';
 import type { Command, KeySpec } from './command.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
 import { gatesOf } from './gates.ts';
-import { LatencyHistogram } from './histogram.ts';
+import type { LatencyHistogram } from './histogram.ts';
 
 /** The longest name of a command or subcommand. */
 const NAME_MAX = 64;

@@ -113,6 +113,11 @@ export class Watches {
     return false;
   }
 
+  /** Whether a watched key of `session` is known to have changed (CLIENT LIST's flag d). */
+  isTouched(session: Session): boolean {
+    return this.touched.has(session);
+  }
+
   /** Marks a session's transaction as failed from outside (a lost master, a flushed database). */
   fail(session: Session): void {
     this.touched.add(session);

@@ -31,8 +31,8 @@ import {
 } from '../structures/dict.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
-  EXPIRY_LINK,
   type Encoding,
+  EXPIRY_LINK,
   entryEncoding,
   entryExpiry,
   entryHasExpiry,
@@ -66,6 +66,8 @@ export interface DatabaseRules {
   removesExpired: boolean;
   /** Whether a key past its time is seen at all: while loading, keys are what they are. */
   seesExpired: boolean;
+  /** A key has come into being: nothing was under it before. */
+  created(db: Database, key: Slice): void;
   /** A key has been removed because its time was up. `key` is a copy. */
   expired(db: Database, key: Slice): void;
   readonly reclaimer: Reclaimer;
@@ -155,15 +157,7 @@ export class Database {
   }
 
   /** Stores a value that hangs off `root` under `key`, in place of what `old` held (released), or anew. */
-  store(
-    key: Slice,
-    hash: number,
-    old: Addr,
-    type: ValueType,
-    encoding: Encoding,
-    root: Addr,
-    expiry: number,
-  ): Addr {
+  store(key: Slice, hash: number, old: Addr, type: ValueType, encoding: Encoding, root: Addr, expiry: number): Addr {
     const fresh = newEntry(this.memory, key, type, encoding, root, expiry);
     return this.put(key, hash, old, fresh, true);
   }
@@ -259,7 +253,6 @@ export class Database {
     this.memory.setU32(this.root, Root.expires, this.expires);
   }
 
-
   /** Puts `fresh` where `old` was, or anew, and releases `old` with (if asked) its value. */
   private put(key: Slice, hash: number, old: Addr, fresh: Addr, releaseValue: boolean): Addr {
     const m = this.memory;
@@ -268,6 +261,7 @@ export class Database {
       dictInsert(m, this.keys, fresh, hash);
       if (expires) dictInsert(m, this.expires, fresh, hash);
       setEntryLru(m, fresh, this.rules.stamp);
+      this.rules.created(this, key);
       return fresh;
     }
     dictRelink(m, this.keys, old, fresh, hash);

@@ -5,10 +5,11 @@ import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Database, type DatabaseRules } from './database.ts';
 import { Reclaimer } from './reclaimer.ts';
-import { type UsagePolicy, UsageClock } from './usage.ts';
+import { UsageClock, type UsagePolicy } from './usage.ts';
 
-/** Who hears that a key's time was up. */
-export interface ExpiryListener {
+/** Who hears of keys that come into being and of those whose time was up. */
+export interface KeyListener {
+  keyCreated(db: Database, key: Slice): void;
   keyExpired(db: Database, key: Slice): void;
 }
 
@@ -21,7 +22,11 @@ export class Keyspaces implements DatabaseRules {
   stamp = 0;
   removesExpired = true;
   seesExpired = false;
-  listener: ExpiryListener | null = null;
+  /** Whether keys past their time are looked for (DEBUG SET-ACTIVE-EXPIRE). */
+  activeExpire = true;
+  /** Whether all background work stands still (DEBUG PAUSE-CRON). */
+  cronPaused = false;
+  listener: KeyListener | null = null;
   private readonly clock: Clock;
 
   constructor(memory: Memory, clock: Clock, count: number, policy: UsagePolicy, random: { double01(): number }) {
@@ -53,6 +58,10 @@ export class Keyspaces implements DatabaseRules {
   /** The addresses of the databases' root blocks, for a frozen view. */
   roots(): Addr[] {
     return this.databases.map((db) => db.root);
+  }
+
+  created(db: Database, key: Slice): void {
+    if (this.listener !== null) this.listener.keyCreated(db, key);
   }
 
   expired(db: Database, key: Slice): void {

@@ -8,7 +8,7 @@ import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { DictCursor, dictFree, dictSize } from '../structures/dict.ts';
 import { type Encoding, entryEncoding, entryType, entryValue, isInline, type ValueType } from '../values/entry.ts';
-import { freeValue, freeValueSome, freeEffort } from '../values/free.ts';
+import { freeEffort, freeValue, freeValueSome } from '../values/free.ts';
 
 /** Values that take more steps than this to release are worth the queue (as Redis's LAZYFREE_THRESHOLD). */
 const LAZY_THRESHOLD = 64;

@@ -305,7 +305,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.server.host.closed(this.session);
   }
 
-  /** Once a second. */
+  /** Now and then, at least once a second. */
   tick(now: number): void {
     if (this.dead) return;
     const idle = now - this.lastActive;

@@ -93,7 +93,7 @@ export class Waiting {
     if (bytes > this.peak) this.peak = bytes;
   }
 
-  /** Once a second: a buffer that idles, or is far larger than of late needed, is given back or cut. */
+  /** Now and then: a buffer that idles, or is far larger than of late needed, is given back or cut. */
   shrink(idleMs: number): void {
     const peak = Math.max(this.peak, this.length);
     this.peak = this.length;

@@ -65,6 +65,9 @@ export interface NetParts<S extends TransportSession> {
   readonly transport: Transport;
 }
 
+const TICKS_PER_SECOND = 10;
+const MIN_TICKED = 50;
+
 /** Texts for CONFIG SET. */
 const PORT_TAKEN = 'Unable to listen on this port. Check server logs.';
 const BIND_FAILED = 'Failed to bind to specified addresses.';
@@ -100,6 +103,8 @@ export class NetServer<S extends TransportSession> {
   port = 0;
   private readonly clock: Clock;
   private readonly clients = new Set<Client<S>>();
+  /** How far the ticking has come among them. */
+  private walk: Iterator<Client<S>> = this.clients.values();
   private tcp: Listening[] = [];
   private unix: Listening | null = null;
   /** The addresses that \`tcp\` was opened for. */
@@ -107,6 +112,8 @@ export class NetServer<S extends TransportSession> {
   private list: Client<S>[] = [];
   private spareList: Client<S>[] = [];
   private scheduled = false;
+  private timed = false;
+  private turnNow = 0;
   private readonly runTurn = (): void => this.endTurn();
 
   constructor(parts: NetParts<S>) {
@@ -118,8 +125,9 @@ export class NetServer<S extends TransportSession> {
     this.transport = parts.transport;
   }
 
+  /** Wall time in ms, read once a turn as soon as the turn has work for its end. */
   get now(): number {
-    return this.clock.now();
+    return this.timed ? this.turnNow : this.clock.now();
   }
 
   // Listening.
@@ -263,6 +271,8 @@ export class NetServer<S extends TransportSession> {
     this.list.push(client);
     if (this.scheduled) return;
     this.scheduled = true;
+    this.turnNow = this.clock.now();
+    this.timed = true;
     setImmediate(this.runTurn);
   }
 
@@ -282,16 +292,26 @@ export class NetServer<S extends TransportSession> {
     }
     list.length = 0;
     this.spareList = list;
+    this.timed = this.scheduled;
   }
 
   private remove(client: Client<S>): void {
     if (this.clients.delete(client)) client.destroy();
   }
 
-  /** Once a second: idle clients, soft limits, buffers that have become too large. */
+  /** Ten times a second: idle clients, soft limits, buffers that have become too large; each client once a second at least. */
   tick(): void {
     const now = this.now;
-    for (const client of this.clients) client.tick(now);
+    const { size } = this.clients;
+    let left = Math.min(size, Math.max(MIN_TICKED, Math.ceil(size / TICKS_PER_SECOND)));
+    while (left-- > 0) {
+      let next = this.walk.next();
+      if (next.done) {
+        this.walk = this.clients.values();
+        next = this.walk.next();
+      }
+      if (!next.done) next.value.tick(now);
+    }
   }
 }
 
@@ -309,8 +329,6 @@ async function resolve(address: string): Promise<string> {
 function isLocal(connection: Connection): boolean {
   return connection.unix || connection.peer.startsWith('127.') || connection.peer === '::1';
 }
-
-const TICK_MS = 1000;
 
 /** The network of a server: NetServer with its settings followed and its clock ticking. */
 export class Network extends NetServer<Session> {
@@ -345,7 +363,7 @@ export class Network extends NetServer<Session> {
   }
 
   private ticking(): void {
-    this.timer = this.timers.after(TICK_MS, () => {
+    this.timer = this.timers.after(1000 / TICKS_PER_SECOND, () => {
       this.tick();
       this.ticking();
     });

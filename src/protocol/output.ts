@@ -47,6 +47,7 @@ export class Output {
   protected sealed = 0;
   protected capacity = 0;
   protected chunks = 0;
+  private peak = 0;
 
   constructor(pool: ChunkPool = new ChunkPool()) {
     this.pool = pool;
@@ -138,6 +139,16 @@ export class Output {
     return this.first === this.last ? this.openBytes() : this.first.end - this.first.start;
   }
 
+  /** CLIENT LIST's rbs: what the first chunk can hold, 0 when nothing is owed. */
+  get firstCapacity(): number {
+    return this.first === null ? 0 : this.first.bytes.length;
+  }
+
+  /** CLIENT LIST's rbp: the most of it that was in use at one time. */
+  get firstPeak(): number {
+    return this.peak;
+  }
+
   /** CLIENT LIST's oll: chunks beyond the first. */
   get moreChunks(): number {
     return this.chunks > 1 ? this.chunks - 1 : 0;
@@ -177,6 +188,7 @@ export class Output {
   /** The first `count` bytes owed have been written: their chunks go back to the pool. */
   consumed(count: number): void {
     this.seal();
+    if (count > this.peak) this.peak = count < CHUNK_BYTES ? count : CHUNK_BYTES;
     let chunk = this.first;
     while (chunk !== null) {
       const owed = chunk.end - chunk.start;

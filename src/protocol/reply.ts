@@ -299,7 +299,9 @@ export class Reply extends Output {
     const size = 3 + digitCount(length);
     if (chunk === this.last) {
       if (this.limit - this.at >= size) {
-        this.bytes.copyWithin(offset + size, offset, this.at);
+        const bytes = this.bytes;
+        if (this.at - offset > COPY_BY_LOOP) bytes.copyWithin(offset + size, offset, this.at);
+        else for (let i = this.at - 1; i >= offset; i--) bytes[i + size] = bytes[i];
         const end = this.at + size;
         this.at = offset;
         this.header(kind, length);

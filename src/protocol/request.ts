@@ -83,9 +83,8 @@ export class RequestParser {
     return this.bulk >= BIG_ARGUMENT ? this.at + this.bulk + 2 : 0;
   }
 
-  /** Bytes of the arguments already marked of an incomplete command. */
+  /** Bytes of the arguments marked so far of the command at hand. */
   get argumentBytes(): number {
-    if (this.missing === 0) return 0;
     let total = 0;
     for (let i = 0; i < this.argc; i++) total += this.args[i].length;
     return total;

@@ -17,12 +17,14 @@
  *   30  u8   linkAt     offset of the link in entries
  *   31  u8   -
  *
- * A table is a block of u32 addresses, one a bucket; beyond 64 MiB the allocator gives it a segment of its own.
+ * A table is a block of u32 addresses, one a bucket; beyond 64 MiB the allocator gives it a segment of its own. A large
+ * second table is zeroed a slice at a time before rehashing begins, as clearing 64 MiB at once takes many milliseconds:
+ * until then rehashAt is 0, and the table's first word counts the buckets that are zeroed.
  *
  * Invariants (dictVerify in dict-walk.ts):
  *   - the number of buckets is a power of two, at least 4;
  *   - an entry lies in bucket (hash & mask) of its table; while rehashing, buckets of table0 below rehashAt - 1 are empty;
- *   - used0 and used1 count the entries of their tables; table1, mask1 and used1 are 0 unless rehashing;
+ *   - used0 and used1 count the entries of their tables; table1, mask1 and used1 are 0 unless resizing;
  *   - no key is there twice.
  *
  * Find, insert and remove are O(1) expected; each moves one bucket while a rehash is under way. Growth begins at load
@@ -57,6 +59,9 @@ const FORCED_LOAD = 5;
 const MIN_FILL_PERCENT = 10;
 /** Empty buckets that one step of rehashing passes over at most. */
 const EMPTY_VISITS = 10;
+/** Bytes of a table that are zeroed at once, and in one slice. */
+const ZERO_AT_ONCE = 65536;
+const ZERO_SLICE = 16384;
 
 assert(Head.size === 32, 'a dict that is empty costs two granules');
 
@@ -92,11 +97,20 @@ export function dictClear(m: Memory, d: Addr): void {
  * more: the mask of each table counts what buckets are left of it.
  */
 export function dictDrain(m: Memory, d: Addr, budget: number, release: (entry: Addr) => void): boolean {
+  dropUnprepared(m, d);
   let left = drainTable(m, d, Head.table0, Head.mask0, budget, release);
   if (left > 0) left = drainTable(m, d, Head.table1, Head.mask1, left, release);
   if (left <= 0) return false;
   m.release(d);
   return true;
+}
+
+/** Releases a second table that holds nothing yet. */
+function dropUnprepared(m: Memory, d: Addr): void {
+  const table1 = m.addr(d, Head.table1);
+  if (table1 === NULL || m.u32(d, Head.rehashAt) !== 0) return;
+  m.release(table1);
+  m.setU32(d, Head.table1, NULL);
 }
 
 /** Returns what is left of the budget; above 0 when the table is gone. */
@@ -271,6 +285,10 @@ function growIfNeeded(m: Memory, d: Addr): void {
     beginResize(m, d, MIN_BUCKETS);
     return;
   }
+  if (isResizing(m, d)) {
+    prepare(m, d);
+    return;
+  }
   const buckets = m.u32(d, Head.mask0) + 1;
   if (m.frozen && used <= buckets * FORCED_LOAD) return;
   if (buckets >= MAX_BUCKETS) return;
@@ -289,17 +307,39 @@ function bucketsFor(size: number): number {
 
 /** Sets up a table of `buckets` to rehash into, or the first one. */
 function beginResize(m: Memory, d: Addr, buckets: number): void {
-  const table = m.allocateZeroed(buckets * 4);
-  const first = m.addr(d, Head.table0) === NULL;
-  m.setU32(d, first ? Head.table0 : Head.table1, table);
-  m.setU32(d, first ? Head.mask0 : Head.mask1, buckets - 1);
-  if (first) return;
-  m.setU32(d, Head.rehashAt, 1);
+  if (m.addr(d, Head.table0) === NULL) {
+    m.setU32(d, Head.table0, m.allocateZeroed(buckets * 4));
+    m.setU32(d, Head.mask0, buckets - 1);
+    return;
+  }
+  const atOnce = buckets * 4 <= ZERO_AT_ONCE;
+  const table = atOnce ? m.allocateZeroed(buckets * 4) : m.allocate(buckets * 4);
+  m.setU32(d, Head.table1, table);
+  m.setU32(d, Head.mask1, buckets - 1);
+  if (atOnce) m.setU32(d, Head.rehashAt, 1);
+  else m.setU32(table, 0, 1);
+}
+
+/** Whether there is a second table, be it still in preparation. */
+function isResizing(r: Reader, d: Addr): boolean {
+  return r.addr(d, Head.table1) !== NULL;
+}
+
+/** Zeroes the next slice of the second table; rehashing begins after the last. */
+function prepare(m: Memory, d: Addr): void {
+  const table = m.addr(d, Head.table1);
+  const from = m.u32(table, 0) * 4;
+  const end = (m.u32(d, Head.mask1) + 1) * 4;
+  const length = end - from < ZERO_SLICE ? end - from : ZERO_SLICE;
+  m.fill(table, from, 0, length);
+  const done = from + length === end;
+  m.setU32(table, 0, done ? NULL : (from + length) / 4);
+  if (done) m.setU32(d, Head.rehashAt, 1);
 }
 
 /** Makes room for `size` entries ahead of need; false when a rehash is under way or that would not be larger. */
 export function dictExpand(m: Memory, d: Addr, size: number): boolean {
-  if (dictIsRehashing(m, d) || m.u32(d, Head.used0) > size) return false;
+  if (isResizing(m, d) || m.u32(d, Head.used0) > size) return false;
   const buckets = bucketsFor(size);
   if (m.addr(d, Head.table0) !== NULL && buckets === m.u32(d, Head.mask0) + 1) return false;
   beginResize(m, d, buckets);
@@ -311,12 +351,13 @@ export function dictShrinkIfNeeded(m: Memory, d: Addr): void {
   const buckets = m.u32(d, Head.mask0) + 1;
   if (buckets <= MIN_BUCKETS || m.u32(d, Head.used0) * MIN_FILL_PERCENT >= buckets) return;
   if (m.u32(d, Head.rehashAt) !== 0 || m.frozen) return;
-  dictShrink(m, d);
+  if (isResizing(m, d)) prepare(m, d);
+  else dictShrink(m, d);
 }
 
 /** Begins to shrink the table to what its entries need; false when it can't be smaller or is rehashing. */
 export function dictShrink(m: Memory, d: Addr): boolean {
-  if (dictIsRehashing(m, d)) return false;
+  if (isResizing(m, d)) return false;
   const buckets = bucketsFor(m.u32(d, Head.used0));
   if (m.addr(d, Head.table0) === NULL || buckets >= m.u32(d, Head.mask0) + 1) return false;
   beginResize(m, d, buckets);
@@ -342,7 +383,11 @@ function rehashStep(m: Memory, d: Addr): void {
 
 /** Moves up to `steps` buckets, and says whether there is more to move. Does nothing while paused. */
 export function dictRehash(m: Memory, d: Addr, steps: number): boolean {
-  if (m.u32(d, Head.rehashAt) === 0) return false;
+  if (m.u32(d, Head.rehashAt) === 0) {
+    if (!isResizing(m, d)) return false;
+    prepare(m, d);
+    return true;
+  }
   if (m.u16(d, Head.pauses) !== 0) return true;
   if (m.frozen && !mustMove(m, d)) return true;
   const table = m.addr(d, Head.table0);

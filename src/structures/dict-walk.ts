@@ -73,10 +73,11 @@ export class DictCursor {
   private turn(): boolean {
     if (this.second) return false;
     this.second = true;
+    if (!dictIsRehashing(this.reader, this.d)) return false;
     this.table = dictTable(this.reader, this.d, 1);
     this.mask = dictMask(this.reader, this.d, 1);
     this.bucket = 0;
-    return this.table !== NULL;
+    return true;
   }
 }
 
@@ -160,12 +161,33 @@ function randomBucket(r: Reader, d: Addr, random: Random): Addr {
     : r.addr(dictTable(r, d, 1), (bucket - buckets0) << 2);
 }
 
-/** Entries among which a fair pick is made. */
+/** Places that a fair pick gives every bucket: a longer chain is next to never met. */
+const PLACES = 8;
+/** Draws after which a dict is too sparse for fair picking. */
+const DRAWS = 1024;
+/** Entries that are sampled then. */
 const SAMPLE = 15;
 const sample: Addr[] = new Array<Addr>(SAMPLE).fill(NULL);
 
-/** A random entry, nearly uniform: one of a sample of neighbouring chains, so that being alone in a bucket matters less. */
+/**
+ * A random entry, each as likely as the others: a random place of a random bucket is drawn until one is taken. (Entries of
+ * a chain longer than PLACES share the odds of that many.) Null when the dict is empty.
+ */
 export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
+  if (dictSize(m, d) === 0) return NULL;
+  if (dictIsRehashing(m, d)) dictRehash(m, d, 1);
+  const linkAt = dictLinkAt(m, d);
+  for (let draws = 0; draws < DRAWS; draws++) {
+    const first = randomBucket(m, d, random);
+    if (first === NULL) continue;
+    let length = 0;
+    for (let e = first; e !== NULL; e = m.addr(e, linkAt)) length++;
+    let place = random.below(length > PLACES ? length : PLACES);
+    if (place >= length) continue;
+    let e = first;
+    while (place-- > 0) e = m.addr(e, linkAt);
+    return e;
+  }
   const count = dictSome(m, d, SAMPLE, random, sample);
   return count > 0 ? sample[random.below(count)] : dictRandom(m, d, random);
 }
@@ -274,13 +296,12 @@ function tableStats(r: Reader, d: Addr, which: 0 | 1): string {
 
 /** Asserts the invariants of the header comment, hashing every key. */
 export function dictVerify(r: Reader, d: Addr, seed: Uint32Array): void {
-  assert(
-    dictIsRehashing(r, d) === (dictTable(r, d, 1) !== NULL),
-    'dict: a second table while rehashing, and only then',
-  );
+  const rehashing = dictIsRehashing(r, d);
+  assert(!rehashing || dictTable(r, d, 1) !== NULL, 'dict: a second table while rehashing');
   const keys = new Set<string>();
   verifyTable(r, d, seed, 0, keys);
-  verifyTable(r, d, seed, 1, keys);
+  if (rehashing) verifyTable(r, d, seed, 1, keys);
+  else assert(dictUsed(r, d, 1) === 0, 'dict: nothing in a second table before rehashing');
 }
 
 function verifyTable(r: Reader, d: Addr, seed: Uint32Array, which: 0 | 1, keys: Set<string>): void {

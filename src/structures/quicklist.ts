@@ -9,8 +9,8 @@
  *
  * Work at the head would shift a whole listpack for every element, and moving bytes by an odd distance is slow in shared
  * memory. So, where nothing is packed, the head node is kept short while its list is worked on there: pushing begins a
- * new head node once the first has SHORT bytes, and joins the two that follow where they make one allowed node; popping
- * cuts a SHORT node off a long one. An element is then shifted about twice in its life.
+ * new head node once the first is no longer short, and joins the two that follow where they make one allowed node; popping
+ * cuts a long one in half.
  *
  * Invariants (qlVerify): the links agree both ways; count and nodes are true; no node is empty; every node is valid
  * (verifyNode); with depth 0 no node is packed, else none of the `depth` nodes at either end.
@@ -68,8 +68,9 @@ import {
 
 const Root = layout({ head: 'u32', tail: 'u32', count: 'u32', nodes: 'u32', fill: 'u32', depth: 'u32' });
 
-/** Bytes of a listpack that are shifted without a second thought. */
+/** A listpack of fewer bytes, or of fewer entries, is shifted without a second thought. */
 const SHORT = 256;
+const FEW = 8;
 
 /** An element of so many bytes gets a node of its own, unless DEBUG QUICKLIST-PACKED-THRESHOLD says otherwise. */
 export const QL_PLAIN_FROM = 0x40000000;
@@ -248,7 +249,7 @@ export function qlPushHead(m: Memory, ql: Addr, value: Slice, plainFrom: number)
     link(m, ql, NULL, node, head);
     addCount(m, ql, 1);
     settle(m, ql, node);
-  } else if (nodeBytes(m, head) > SHORT && depthOf(m, ql) === 0) {
+  } else if (nodeBytes(m, head) > SHORT && nodeCount(m, head) >= FEW && depthOf(m, ql) === 0) {
     const node = newNodeOf(m, value, false);
     link(m, ql, NULL, node, head);
     addCount(m, ql, 1);
@@ -289,9 +290,9 @@ export function qlPeek(r: Reader, ql: Addr, atHead: boolean, into: Slice): Slice
 
 /** Removes the first element of a list that has one. */
 export function qlDropHead(m: Memory, ql: Addr): void {
-  let head = qlHead(m, ql);
-  if (nodeBytes(m, head) > SHORT * 2 && depthOf(m, ql) === 0 && !nodeIsPlain(m, head)) head = shorten(m, ql, head);
-  qlDeleteAt(m, ql, head, nodeIsPlain(m, head) ? 0 : FIRST);
+  const head = qlHead(m, ql);
+  if (nodeCount(m, head) >= FEW * 2 && nodeBytes(m, head) > SHORT * 2 && depthOf(m, ql) === 0) halve(m, ql, head);
+  qlDeleteAt(m, ql, head, FIRST);
 }
 
 /** Removes the last element of a list that has one. */
@@ -303,25 +304,16 @@ export function qlDropTail(m: Memory, ql: Addr): void {
 
 /** Position of the first entry of any listpack. */
 const FIRST = 6;
-/** A cut is worth its move of the whole listpack from this many entries on. */
-const CUT_FROM = 4;
-
-/** Cuts a short node off the front of a long one, where entries are small; returns the head there is then. */
-function shorten(m: Memory, ql: Addr, head: Addr): Addr {
-  const lp = nodeData(m, head);
-  let count = 0;
-  for (walker.reset(m, lp, FIRST); walker.more && walker.position < SHORT; walker.next()) count++;
-  if (count < CUT_FROM || !walker.more) return head;
+/** Cuts a node in two; want of memory leaves it as it is. */
+function halve(m: Memory, ql: Addr, node: Addr): void {
+  const half = nodeBytes(m, node) >>> 1;
+  walker.reset(m, nodeData(m, node), FIRST);
+  while (walker.position < half) walker.next();
+  if (!walker.more) return;
   try {
-    const cut = lpCopyRange(m, lp, FIRST, walker.position);
-    const node = newNode(m, cut, 0, 0, false);
-    setListpack(m, node, cut, count);
-    setListpack(m, head, lpDeleteRange(m, lp, FIRST, count), nodeCount(m, head) - count);
-    link(m, ql, NULL, node, head);
-    return node;
+    split(m, ql, node, walker.position);
   } catch (error) {
-    if (error instanceof OutOfMemory) return head;
-    throw error;
+    if (!(error instanceof OutOfMemory)) throw error;
   }
 }
 

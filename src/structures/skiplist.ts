@@ -266,25 +266,62 @@ function precedes(r: Reader, node: Addr, score: number, member: Slice): boolean 
   return there < score || (there === score && compareBytes(entryKey(r, node, key), member) < 0);
 }
 
-/** Fills `path` and `ranks` for the place of (score, member) and returns how many nodes stand before it. */
+/**
+ * Fills `path` and `ranks` for the place of (score, member) and returns how many nodes stand before it.
+ *
+ * Members of one application begin alike. What the member shares with both of the nodes that bound its place so far, it
+ * shares with every node between them, so those bytes are not compared again.
+ */
 function descend(r: Reader, sl: Addr, score: number, member: Slice): number {
   let x = sl;
   let rank = 0;
+  // The node that the level above stopped at needs no second look.
+  let beyond = NULL;
+  let sharedBefore = 0;
+  let sharedBeyond = 0;
   for (let i = r.u8(sl, Root.level) - 1; i >= 0; i--) {
     const at = FORWARD + i * 8;
     let next = r.addr(x, at);
-    while (next !== NULL) {
+    while (next !== beyond) {
       const there = r.f64(next, Node.score);
-      if (there > score) break;
-      if (there === score && compareBytes(entryKey(r, next, key), member) >= 0) break;
+      if (there > score) {
+        sharedBeyond = 0;
+        break;
+      }
+      if (there === score) {
+        const from = sharedBefore < sharedBeyond ? sharedBefore : sharedBeyond;
+        if (compareFrom(entryKey(r, next, key), member, from) >= 0) {
+          sharedBeyond = shared.length;
+          break;
+        }
+        sharedBefore = shared.length;
+      } else sharedBefore = 0;
       rank += r.u32(x, at + 4);
       x = next;
       next = r.addr(x, at);
     }
+    beyond = next;
     path[i] = x;
     ranks[i] = rank;
   }
   return rank;
+}
+
+/** How many bytes the last `compareFrom` found to be the same. */
+const shared = { length: 0 };
+
+/** `compareBytes` of two that are known to share their first `from` bytes. */
+function compareFrom(a: Slice, b: Slice, from: number): number {
+  const x = a.buffer;
+  const y = b.buffer;
+  const length = a.length < b.length ? a.length : b.length;
+  const start = a.start;
+  const offset = b.start - start;
+  const end = start + length;
+  let at = start + from;
+  while (at < end && x[at] === y[at + offset]) at++;
+  shared.length = at - start;
+  return at < end ? x[at] - y[at + offset] : a.length - b.length;
 }
 
 /** Fills `path` and `ranks` for the place that `rank` nodes stand before, and returns the node before it. */

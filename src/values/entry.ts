@@ -172,14 +172,7 @@ export function newInlineEntry(m: Memory, key: Slice, encoding: Encoding, value:
 }
 
 /** A new entry whose value hangs off `root`. Not yet in any dict. */
-export function newEntry(
-  m: Memory,
-  key: Slice,
-  type: ValueType,
-  encoding: Encoding,
-  root: Addr,
-  expiry: number,
-): Addr {
+export function newEntry(m: Memory, key: Slice, type: ValueType, encoding: Encoding, root: Addr, expiry: number): Addr {
   const e = m.allocate(keyAtOf(false, expiry >= 0) + keyFieldSize(key.length));
   writeHead(m, e, type, encoding, expiry, key);
   m.setU32(e, VALUE, root);

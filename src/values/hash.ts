@@ -63,7 +63,7 @@ import { LooseSlot, type ValueSlot } from './value.ts';
 
 /** Up to where a hash stays a listpack; the options hash-max-listpack-entries and -value write here. */
 export class HashLimits {
-  listpackEntries = 128;
+  listpackEntries = 512;
   listpackValue = 64;
 }
 

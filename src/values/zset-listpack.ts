@@ -16,7 +16,9 @@ import {
   LP_BEFORE,
   lpAppend,
   lpAt,
+  lpBytes,
   lpDeleteRange,
+  lpEntryBytes,
   lpFind,
   lpFirst,
   lpGet,
@@ -83,14 +85,21 @@ export function zlInsert(m: Memory, lp: Addr, member: Slice, score: number): Add
   if (last === 0 || precedes(m, lp, last, score, member)) return zlAppend(m, lp, member, score);
   let p = lpFirst(m, lp);
   while (precedes(m, lp, p, score, member)) p = zlNext(m, lp, p);
-  lp = lpInsert(m, lp, p, LP_BEFORE, member);
-  return lpInsert(m, lp, lpAt.position, LP_AFTER, zlScoreText(score));
+  const scored = zlScoreText(score);
+  lp = lpInsert(m, withRoom(m, lp, member, scored), p, LP_BEFORE, member);
+  return lpInsert(m, lp, lpAt.position, LP_AFTER, scored);
 }
 
 /** Adds a member that comes after all others. */
 export function zlAppend(m: Memory, lp: Addr, member: Slice, score: number): Addr {
-  lp = lpAppend(m, lp, member);
-  return lpAppend(m, lp, zlScoreText(score));
+  const scored = zlScoreText(score);
+  lp = lpAppend(m, withRoom(m, lp, member, scored), member);
+  return lpAppend(m, lp, scored);
+}
+
+/** Takes the room for both entries at once, so that no member is left without its score when there is none. */
+function withRoom(m: Memory, lp: Addr, member: Slice, scored: Slice): Addr {
+  return m.resize(lp, lpBytes(m, lp) + lpEntryBytes(member) + lpEntryBytes(scored));
 }
 
 /** Gives the member at `p`, which is `member`, another score. */

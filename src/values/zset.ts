@@ -345,11 +345,16 @@ export class ZsetValue {
     const { root: lp, encoding } = this.slot;
     if (encoding !== ENC_LISTPACK) return;
     const sl = newSkiplist(m);
-    const dict = slOwner(m, sl);
-    dictExpand(m, dict, zlLength(m, lp));
-    for (let p = lpFirst(m, lp); p !== 0; p = zlNext(m, lp, p)) {
-      const member = lpGetBytes(m, lp, p, key);
-      dictInsert(m, dict, slInsert(m, sl, zlScore(m, lp, p), member), hashBytes(m.seed, member));
+    try {
+      const dict = slOwner(m, sl);
+      dictExpand(m, dict, zlLength(m, lp));
+      for (let p = lpFirst(m, lp); p !== 0; p = zlNext(m, lp, p)) {
+        const member = lpGetBytes(m, lp, p, key);
+        dictInsert(m, dict, slInsert(m, sl, zlScore(m, lp, p), member), hashBytes(m.seed, member));
+      }
+    } catch (error) {
+      zsetFree(m, ENC_SKIPLIST, sl);
+      throw error;
     }
     m.release(lp);
     this.slot.update(sl, ENC_SKIPLIST);
@@ -405,8 +410,11 @@ function verifyListpack(m: Memory, lp: Addr): void {
 }
 
 function newSkiplist(m: Memory): Addr {
+  const dict = dictNew(m);
+  // With a table from the start no insertion into the dict can fail once its node is in the list.
+  dictExpand(m, dict, 4);
   const sl = slNew(m);
-  slSetOwner(m, sl, dictNew(m));
+  slSetOwner(m, sl, dict);
   return sl;
 }
 

@@ -48,7 +48,7 @@ function list(tree: Tree | undefined): Tree[] {
 
 function argument(tree: Tree): DocArgument {
   const fields = fieldsOf(tree);
-  const flags = list(fields.get('flags')).map(String);
+  const flags = list(fields.get('flags')).map((flag) => String(flag).replace('+', ''));
   const token = fields.get('token');
   return {
     name: String(fields.get('name')),

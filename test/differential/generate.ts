@@ -6,12 +6,13 @@ import type { Command } from './wire.ts';
 
 /** Commands that fill values, drawn more often than the rest. */
 const FILLERS = new Set(['SET', 'RPUSH', 'LPUSH', 'SADD', 'HSET', 'ZADD', 'MSET', 'APPEND']);
-const FILLER_WEIGHT = 6;
+const FILLER_WEIGHT = 12;
 /** Commands that empty much, drawn less often. */
-const EMPTIERS = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'DEL', 'UNLINK', 'RENAME', 'MOVE']);
+const EMPTIERS = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'SELECT', 'DEL', 'UNLINK', 'RENAME', 'MOVE', 'EXPIREAT']);
+/** Drawn less often still: they change everything at once. */
+const SWEEPING = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'SELECT']);
 const USUAL_WEIGHT = 3;
 
-const EXPIRES_AT = new Set(['EXPIREAT', 'PEXPIREAT', 'EXAT', 'PXAT']);
 const RANGES = new Set(['ZRANGE', 'ZRANGESTORE']);
 
 export class Generator {
@@ -21,6 +22,10 @@ export class Generator {
   private numkeys = 0;
   /** How ZRANGE reads its bounds this time: BYSCORE, BYLEX or by rank. */
   private range = '';
+  /** Whether this command is about sets in which all scores are equal: by members' order nothing else is defined. */
+  private lex = false;
+  /** The kind of value that a generic command is about this time. */
+  private kind = '';
 
   constructor(random: SeededRandom, commands: readonly DocCommand[]) {
     this.random = random;
@@ -33,12 +38,17 @@ export class Generator {
   }
 
   next(): Command {
-    this.command = this.pick(this.drawn);
+    do this.command = this.pick(this.drawn);
+    while (SWEEPING.has(this.command.words[0]) && this.percent(75));
     this.numkeys = 0;
     this.range = this.pick(['', 'BYSCORE', 'BYLEX']);
+    this.kind = this.pick([...pools.KINDS, 'mixed']);
+    const name = this.command.words[0];
+    this.lex = name.includes('LEX') || (RANGES.has(name) && this.range === 'BYLEX');
+    if (name === 'ZADD' && this.percent(30)) this.lex = true;
     const out = this.command.words.map((word) => this.cased(word));
     for (const arg of this.ordered(this.command.args)) this.put(arg, out);
-    if (this.percent(10)) this.mutate(out);
+    if (this.percent(10) && !(this.lex && name === 'ZADD')) this.mutate(out);
     return out;
   }
 
@@ -60,35 +70,45 @@ export class Generator {
     const times = this.times(arg);
     for (let i = 0; i < times; i++) {
       if (arg.token !== undefined && (i === 0 || arg.multipleToken)) out.push(this.cased(arg.token));
-      if (arg.type === 'oneof') this.put({ ...this.pick(arg.args), optional: false }, out);
+      if (arg.type === 'oneof') this.put({ ...this.choice(arg), optional: false }, out);
       else if (arg.type === 'block') for (const inner of arg.args) this.put(inner, out);
       else if (arg.type !== 'pure-token') out.push(this.value(arg));
     }
   }
 
+  private choice(arg: DocArgument): DocArgument {
+    const fitting = arg.name === 'sortby' ? arg.args.find((one) => one.token === this.range) : undefined;
+    return fitting ?? this.pick(arg.args.filter((one) => one.token !== 'BYLEX' || this.lex));
+  }
+
   private wanted(arg: DocArgument): boolean {
     if (RANGES.has(this.command.words[0]) && arg.name === 'sortby') return this.range !== '' || this.percent(5);
     if (arg.name === 'count' && this.command.words[0].endsWith('SCAN')) return true;
-    return this.percent(40);
+    return this.percent(this.command.args.filter((one) => one.optional).length > 2 ? 25 : 40);
   }
 
   private times(arg: DocArgument): number {
     if (!arg.multiple) return 1;
     if (this.numkeys > 0 && (arg.type === 'key' || arg.name === 'weight')) return this.percent(96) ? this.numkeys : 1;
-    return this.percent(4) ? 5 + this.random.below(30) : 1 + this.random.below(3);
+    const many = FILLERS.has(this.command.words[0]) ? 15 : 4;
+    return this.percent(many) ? 5 + this.random.below(30) : 1 + this.random.below(3);
   }
 
   private value(arg: DocArgument): string {
-    if (this.percent(2)) return this.pick([...pools.NOT_INTEGERS, ...pools.EDGE_INTEGERS, ...pools.WORDS]);
+    if (this.percent(2) && !this.lex) return this.pick([...pools.NOT_INTEGERS, ...pools.EDGE_INTEGERS, ...pools.WORDS]);
+    if (arg.name === 'min' || arg.name === 'max') return this.bound(this.command.words[0]);
     switch (arg.type) {
       case 'key':
         return this.key();
       case 'integer':
+        if (arg.name === 'timeout') return this.pick(['0', '1', '10', '-1', 'x']);
         return this.integer(arg);
       case 'double':
-        return arg.name === 'timeout' ? this.pick(['0.01', '0.02', '0.01', '-1', 'x', 'inf']) : this.double();
+        return arg.name === 'timeout'
+          ? this.pick(['0.01', '0', '1', '0.02', '10', '1.5', '-1', 'x', 'inf'])
+          : this.double();
       case 'unix-time':
-        return this.percent(70) ? '19' + String(10 ** 8 + this.random.below(8 * 10 ** 8)).repeat(2).slice(0, 8) : this.anInteger();
+        return this.percent(92) ? this.moment(arg.name.endsWith('milliseconds')) : this.anInteger();
       case 'pattern':
         return this.pick(this.command.words[0].startsWith('SORT') ? pools.SORT_PATTERNS : pools.PATTERNS);
       default:
@@ -99,42 +119,56 @@ export class Generator {
   private key(): string {
     const group = this.command.group;
     const roll = this.random.below(100);
-    if (roll < 3) return this.pick(pools.ODD_KEYS);
-    const own = pools.KINDS.some((kind) => kind === group) && roll < 88;
-    return this.pick(pools.keysOf(own ? group : this.pick([...pools.KINDS, 'mixed'])));
+    if (this.lex) return this.pick(roll < 95 ? pools.LEX_KEYS : pools.keysOf('string'));
+    if (roll < 2) return this.pick(pools.ODD_KEYS);
+    if (roll < 5) return this.pick(pools.keysOf(this.pick([...pools.KINDS, 'mixed'])));
+    const own = pools.KINDS.some((kind) => kind === group);
+    return this.pick(pools.keysOf(own ? group : this.kind));
   }
 
   private integer(arg: DocArgument): string {
+    if (arg.name === 'weight') return this.double();
     if (arg.name === 'numkeys') {
       this.numkeys = 1 + this.random.below(3);
       return this.percent(94) ? String(this.numkeys) : this.anInteger();
     }
     if (arg.name === 'seconds' || arg.name === 'milliseconds') return this.pick(pools.LIFETIMES);
     if (arg.name === 'cursor') return this.percent(90) ? '0' : this.anInteger();
-    if (arg.name === 'count' && this.command.words[0].endsWith('SCAN')) return this.percent(95) ? '100000' : this.anInteger();
+    if (arg.name === 'count' && this.command.words[0].endsWith('SCAN'))
+      return this.percent(95) ? '100000' : this.anInteger();
     if (/db|index\d/.test(arg.name) || this.command.words[0] === 'SELECT')
       return this.percent(90) ? String(this.random.below(4)) : this.pick(pools.NOT_INTEGERS);
+    if (/count|len|num-matches|limit|rank/.test(arg.name) && this.percent(85)) return String(1 + this.random.below(5));
     return this.anInteger();
+  }
+
+  /** A moment after 2030. */
+  private moment(milliseconds: boolean): string {
+    const seconds = 1_900_000_000 + this.random.below(99_999_999);
+    return String(seconds) + (milliseconds ? '123' : '');
   }
 
   private anInteger(): string {
     const roll = this.random.below(100);
-    if (roll < 75) return this.pick(pools.SMALL_INTEGERS);
-    return this.pick(roll < 95 ? pools.EDGE_INTEGERS : pools.NOT_INTEGERS);
+    if (roll < 82) return this.pick(pools.SMALL_INTEGERS);
+    return this.pick(roll < 96 ? pools.EDGE_INTEGERS : pools.NOT_INTEGERS);
   }
 
   private double(): string {
+    if (this.lex) return '0';
     const roll = this.random.below(100);
     if (roll < 50) return this.pick(pools.SMALL_INTEGERS);
-    if (roll < 90) return this.pick(pools.DOUBLES);
-    return this.pick(roll < 95 ? pools.EDGE_INTEGERS : pools.NOT_DOUBLES);
+    if (roll < 95) return this.pick(pools.DOUBLES);
+    return this.pick(roll < 98 ? pools.EDGE_INTEGERS : pools.NOT_DOUBLES);
   }
 
   private text(arg: DocArgument): string {
     const name = this.command.words[0];
-    if (arg.name === 'min' || arg.name === 'max' || arg.name === 'start' || arg.name === 'stop') return this.bound(name);
+    if (arg.name === 'start' || arg.name === 'stop') return this.bound(name);
+    if (arg.name === 'type') return this.pick(['string', 'list', 'set', 'zset', 'hash', 'stream', 'HASH', 'none', '']);
     const roll = this.random.below(100);
-    if (arg.name === 'value' && this.command.group === 'string' && roll < 40) return this.pick([this.anInteger(), this.double()]);
+    if (arg.name === 'value' && this.command.group === 'string' && roll < 40)
+      return this.pick([this.anInteger(), this.double()]);
     if (roll < 70) return this.pick(pools.WORDS);
     if (roll < 80) return this.anInteger();
     if (roll < 88) return this.double();
@@ -145,7 +179,7 @@ export class Generator {
   private bound(name: string): string {
     const lex = name.includes('LEX') || (RANGES.has(name) && this.range === 'BYLEX');
     const score = name.includes('SCORE') || name === 'ZCOUNT' || (RANGES.has(name) && this.range === 'BYSCORE');
-    if (this.percent(5)) return this.pick([...pools.LEX_BOUNDS, ...pools.SCORE_BOUNDS]);
+    if (this.percent(3) && !this.lex) return this.pick([...pools.LEX_BOUNDS, ...pools.SCORE_BOUNDS]);
     if (lex) return this.pick(pools.LEX_BOUNDS);
     return score ? this.pick(pools.SCORE_BOUNDS) : this.anInteger();
   }
@@ -161,7 +195,9 @@ export class Generator {
         out.splice(at + 1, 0, out[at]);
         break;
       case 2:
-        out.push(this.pick([...pools.WORDS, ...pools.EDGE_INTEGERS, 'NX', 'XX', 'LIMIT', 'WITHSCORES', 'COUNT', 'GET']));
+        out.push(
+          this.pick([...pools.WORDS, ...pools.EDGE_INTEGERS, 'NX', 'XX', 'LIMIT', 'WITHSCORES', 'COUNT', 'GET']),
+        );
         break;
       case 3:
         if (at > 0) out[at] = this.pick([...pools.NOT_INTEGERS, ...pools.NOT_DOUBLES, ...pools.EDGE_INTEGERS]);
@@ -192,9 +228,4 @@ export class Generator {
   private pick<T>(values: readonly T[]): T {
     return values[this.random.below(values.length)];
   }
-}
-
-/** Whether the argument before `i` of a command sets a moment of expiry. */
-export function isMoment(command: Command, i: number): boolean {
-  return EXPIRES_AT.has((command[i - 1] ?? '').toUpperCase()) || EXPIRES_AT.has(command[0].toUpperCase());
 }

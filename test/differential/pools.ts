@@ -15,8 +15,11 @@ const PREFIX: Readonly<Record<string, string>> = {
 /** Keys of each kind of value; `mixed` ones are used by all kinds. */
 export function keysOf(kind: string): string[] {
   const prefix = PREFIX[kind] ?? 'm';
-  return [1, 2, 3, 4].map((n) => prefix + n);
+  return [1, 2, 3].map((n) => prefix + n);
 }
+
+/** Sorted sets whose scores are all 0. */
+export const LEX_KEYS = ['x1', 'x2', 'x3'];
 
 export const ODD_KEYS = ['', '\x00\xff', '__proto__', 'k'.repeat(200), 'nosuchkey', 'w_1', 'w_a'];
 
@@ -83,7 +86,23 @@ export const DOUBLES = [
   'infinity',
 ];
 
-export const NOT_DOUBLES = ['', 'nan', 'NaN', '-nan', 'abc', ' 1', '1 ', '1e', '1e400', '0x10', '0x1p3', '1,5', '1.5.2', '.', '1\x00'];
+export const NOT_DOUBLES = [
+  '',
+  'nan',
+  'NaN',
+  '-nan',
+  'abc',
+  ' 1',
+  '1 ',
+  '1e',
+  '1e400',
+  '0x10',
+  '0x1p3',
+  '1,5',
+  '1.5.2',
+  '.',
+  '1\x00',
+];
 
 export const WORDS = [
   'a',
@@ -111,11 +130,53 @@ export const WORDS = [
   'w_1',
 ];
 
-export const LONG_WORDS = ['x'.repeat(44), 'y'.repeat(45), 'z'.repeat(64), 'v'.repeat(65), '1'.repeat(64), 'q'.repeat(300)];
+export const LONG_WORDS = [
+  'x'.repeat(44),
+  'y'.repeat(45),
+  'z'.repeat(64),
+  'v'.repeat(65),
+  '1'.repeat(64),
+  'q'.repeat(300),
+];
 
-export const LEX_BOUNDS = ['-', '+', '[a', '(a', '[c', '(c', '[f', '(', '[', 'a', '', '[hello', '(\xff', '+a'];
+export const LEX_BOUNDS = [
+  '-',
+  '+',
+  '-',
+  '+',
+  '[a',
+  '(a',
+  '[c',
+  '(c',
+  '[f',
+  '(b',
+  '[b',
+  '(',
+  '[',
+  'a',
+  '[hello',
+  '(\xff',
+  '+a',
+];
 
-export const SCORE_BOUNDS = ['-inf', '+inf', 'inf', '0', '1', '(1', '2', '(2', '3.5', '(-inf', '(inf', '-1', '10', '(', 'nan', 'x'];
+export const SCORE_BOUNDS = [
+  '-inf',
+  '+inf',
+  'inf',
+  '0',
+  '1',
+  '(1',
+  '2',
+  '(2',
+  '3.5',
+  '(-inf',
+  '(inf',
+  '-1',
+  '10',
+  '(',
+  'nan',
+  'x',
+];
 
 export const PATTERNS = [
   '*',
@@ -138,4 +199,17 @@ export const PATTERNS = [
 export const SORT_PATTERNS = ['nosort', '#', 'w_*', 's*', 'h1->*', 'h*->a', '*', 'nosuch_*', '*->', ''];
 
 /** Lifetimes that either end at once or not within a run: what ends in between would be a race. */
-export const LIFETIMES = ['100000', '5000000', '2147483648', '0', '-1', '-100', '9223372036854775807', '9223372036854775', 'x'];
+export const LIFETIMES = [
+  '100000',
+  '5000000',
+  '100000',
+  '200000',
+  '300000',
+  '2147483648',
+  '999999',
+  '0',
+  '-100',
+  '9223372036854775807',
+  '9223372036854775',
+  'x',
+];

@@ -48,6 +48,11 @@ export class Pipeline {
     return this.answers.splice(0, commands.length);
   }
 
+  /** Sends a command without waiting; its reply is among what `unasked` gives. */
+  post(command: readonly string[]): void {
+    this.socket.write(encode(command), 'latin1');
+  }
+
   /** What has arrived unasked: messages of channels. */
   unasked(): Answer[] {
     return this.answers.splice(0);

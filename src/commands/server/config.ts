@@ -102,13 +102,17 @@ const resetstat = command({
 /** CONFIG REWRITE and DEBUG CONFIG-REWRITE-FORCE-ALL. */
 export function rewrite(c: Call, all: boolean): void {
   const { config, log } = c.engine.server;
-  if (config.file === '') return c.reply.error('ERR The server is running without a config file');
+  if (config.file === '') {
+    c.reply.error('ERR The server is running without a config file');
+    return;
+  }
   try {
     rewriteConfig(config, [], all);
   } catch (error) {
     const reason = systemError(error);
     log.warning(`CONFIG REWRITE failed: ${reason}`);
-    return c.reply.error(`ERR Rewriting config file: ${reason}`);
+    c.reply.error(`ERR Rewriting config file: ${reason}`);
+    return;
   }
   log.warning('CONFIG REWRITE executed with success.');
   c.reply.ok();

@@ -3,7 +3,7 @@ import type { Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { bytes, optional, many } from '../../engine/grammar.ts';
+import { bytes, many, optional } from '../../engine/grammar.ts';
 import { SECTIONS } from './info-sections.ts';
 import { commandStats, errorStats, latencyStats } from './info-stats.ts';
 

@@ -16,7 +16,7 @@ import {
 import { type Addr, NULL } from '../../memory/address.ts';
 import { ENC_INT, TYPE_STRING } from '../../values/entry.ts';
 import { plainEncoding, stringBytes, stringLength } from '../../values/string.ts';
-import { allowedSize, stored } from './shared.ts';
+import { allowedSize } from './shared.ts';
 
 const OVERFLOW = 'ERR increment or decrement would overflow';
 
@@ -37,7 +37,7 @@ function increment(c: Call, by: number): void {
   }
   text.set(digits, 0, writeInteger(digits, 0, sum));
   c.db.storeInline(c.arg(1), c.hashOf(1), e, ENC_INT, text, expiryOf(c.db, e));
-  stored(c, 1, e === NULL, 'incrby');
+  c.changed(1, 'incrby');
   c.reply.int(sum);
 }
 
@@ -55,7 +55,7 @@ function incrementExactly(c: Call, e: Addr, by: bigint): void {
   }
   const written = new Slice(bytesOf(sum.toString()));
   c.db.storeInline(c.arg(1), c.hashOf(1), e, ENC_INT, written, expiryOf(c.db, e));
-  stored(c, 1, e === NULL, 'incrby');
+  c.changed(1, 'incrby');
   c.reply.bigint(sum);
 }
 
@@ -153,7 +153,7 @@ export const incrbyfloat = command({
     const written = new Slice(bytesOf(formatLongDouble(sum)));
     // The result is never encoded as an integer, even if it is one.
     storeString(c.db, c.arg(1), c.hashOf(1), e, plainEncoding(written.length), written, expiryOf(c.db, e));
-    stored(c, 1, e === NULL, 'incrbyfloat');
+    c.changed(1, 'incrbyfloat');
     c.reply.bulk(written);
     // A copy may compute with other floats: it is told the result.
     if (c.propagates) c.rewrite('SET', c.arg(1), written, 'KEEPTTL');
@@ -180,7 +180,7 @@ export const append = command({
       if (!allowedSize(c, length, value.length)) return;
       appendString(c.db, c.arg(1), c.hashOf(1), e, value);
     }
-    stored(c, 1, e === NULL, 'append');
+    c.changed(1, 'append');
     c.reply.int(length + value.length);
   },
 });
@@ -203,7 +203,6 @@ export const setrange = command({
     const value = c.arg(3);
     let e = c.openFor(c.findForWrite(1), TYPE_STRING);
     if (e === undefined) return;
-    const fresh = e === NULL;
     const length = e === NULL ? 0 : stringLength(c.memory, e);
     if (value.length === 0) {
       c.reply.int(length);
@@ -213,7 +212,7 @@ export const setrange = command({
     if (!allowedSize(c, offset, value.length)) return;
     if (e === NULL) e = storeZeroes(c.db, c.arg(1), c.hashOf(1), end);
     overwriteString(c.db, c.arg(1), c.hashOf(1), e, offset, value);
-    stored(c, 1, fresh, 'setrange');
+    c.changed(1, 'setrange');
     c.reply.int(Math.max(length, end));
   },
 });

@@ -5,7 +5,7 @@ import { type Command, command, type KeySpec } from '../../engine/command.ts';
 import { after, bytes, integer, key, manyOf, oneOf, optional, token, unixTime } from '../../engine/grammar.ts';
 import { expiryOf, setString } from '../../keyspace/strings.ts';
 import { NULL } from '../../memory/address.ts';
-import { EX, expiryTime, KEEPTTL, NO_EXPIRY, PX, PXAT, replyString, StringOptions, stored } from './shared.ts';
+import { EX, expiryTime, KEEPTTL, NO_EXPIRY, PX, PXAT, replyString, StringOptions } from './shared.ts';
 
 const options = new StringOptions();
 
@@ -13,7 +13,7 @@ const options = new StringOptions();
 function storeUntil(c: Call, value: Slice, expiry: number, rewrite: boolean): void {
   const e = c.peek(1);
   setString(c.db, c.arg(1), c.hashOf(1), e, value, expiry);
-  stored(c, 1, e === NULL, 'set');
+  c.changed(1, 'set');
   if (rewrite && c.propagates) c.rewrite('SET', c.arg(1), value, 'PXAT', expiry);
   c.changed(1, 'expire', 0);
 }
@@ -35,7 +35,7 @@ function setWithOptions(c: Call): void {
   } else {
     const kept = kind === NO_EXPIRY ? -1 : expiryOf(c.db, e);
     setString(c.db, c.arg(1), c.hashOf(1), e, c.arg(2), kept);
-    stored(c, 1, e === NULL, 'set');
+    c.changed(1, 'set');
     if (get) propagateWithoutGet(c);
   }
   if (!get) c.reply.ok();
@@ -92,7 +92,7 @@ export const set = command({
     }
     const e = c.peek(1);
     setString(c.db, c.arg(1), c.hashOf(1), e, c.arg(2), -1);
-    stored(c, 1, e === NULL, 'set');
+    c.changed(1, 'set');
     c.reply.ok();
   },
 });
@@ -111,7 +111,7 @@ export const setnx = command({
       return;
     }
     setString(c.db, c.arg(1), c.hashOf(1), NULL, c.arg(2), -1);
-    stored(c, 1, true, 'set');
+    c.changed(1, 'set');
     c.reply.int(1);
   },
 });
@@ -164,7 +164,7 @@ export const getset = command({
     if (!replyString(c, 1)) return;
     const e = c.peek(1);
     setString(c.db, c.arg(1), c.hashOf(1), e, c.arg(2), -1);
-    stored(c, 1, e === NULL, 'set');
+    c.changed(1, 'set');
     if (c.propagates) c.rewrite('SET', c.arg(1), c.arg(2));
   },
 });
@@ -173,7 +173,7 @@ function setPairs(c: Call): void {
   for (let i = 1; i < c.argc; i += 2) {
     const e = c.peek(i);
     setString(c.db, c.arg(i), c.hashOf(i), e, c.arg(i + 1), -1);
-    stored(c, i, e === NULL, 'set');
+    c.changed(i, 'set');
   }
 }
 

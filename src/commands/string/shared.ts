@@ -18,12 +18,6 @@ export function replyString(c: Call, i: number): boolean {
   return true;
 }
 
-/** The key at argument `i` has got a string; `fresh` says that it was not there before. */
-export function stored(c: Call, i: number, fresh: boolean, event: string): void {
-  if (fresh && c.engine.events !== null) c.engine.notify(c.db, 'new', c.arg(i));
-  c.changed(i, event);
-}
-
 /** Whether a string of `size` bytes and `more` may be; otherwise the error has been replied. */
 export function allowedSize(c: Call, size: number, more: number): boolean {
   if (size + more <= c.engine.server.settings.protoMaxBulkLen) return true;

@@ -76,8 +76,8 @@ export class Result {
   store(c: Call, i: number, event: string): void {
     const length = this.zset.length;
     if (length > 0) {
-      this.stored = true;
       c.storeValue(i, TYPE_ZSET, this.slot.encoding, this.slot.root);
+      this.stored = true;
       c.changed(i, event);
     } else if (c.peek(i) !== 0 && c.remove(i)) {
       c.changed(i, 'del');

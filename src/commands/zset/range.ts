@@ -3,6 +3,7 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { type Argument, bytes, double, integer, key, oneOf, optional, token } from '../../engine/grammar.ts';
+import { ENC_LISTPACK, ENC_SKIPLIST } from '../../values/entry.ts';
 import type { ZsetValue } from '../../values/zset.ts';
 import { LexRange, ScoreRange } from '../../values/zset-range.ts';
 import {
@@ -271,7 +272,11 @@ export const zrangestore = command({
     if (!readQuery(c, 2, BY_ANY, EITHER, true)) return;
     const source = c.zsetForRead(2);
     if (source === undefined) return;
-    const result = new Result(c);
+    picked.count = 0;
+    if (source !== null) pick(source);
+    // A range of ranks knows its length beforehand and never passes through a listpack, which forgets the sign of -0.
+    const large = query.by === BY_RANK && picked.count > c.engine.faces.limits.zset.listpackEntries;
+    const result = new Result(c, large ? ENC_SKIPLIST : ENC_LISTPACK);
     try {
       if (source !== null) copyPicked(source, result.zset);
       result.store(c, 1, 'zrangestore');
@@ -282,7 +287,6 @@ export const zrangestore = command({
 });
 
 function copyPicked(source: ZsetValue, target: ZsetValue): void {
-  pick(source);
   const cursor = source.cursor(picked.skip, query.direction === REVERSE);
   for (let left = picked.count; left > 0 && cursor.next(); left--) target.add(cursor.member, cursor.score);
 }

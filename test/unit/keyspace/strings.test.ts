@@ -27,6 +27,7 @@ function newDatabase(): Database {
     touched: (lru) => lru,
     removesExpired: true,
     seesExpired: false,
+    created: () => {},
     expired: () => {},
     reclaimer: new Reclaimer(memory),
   };

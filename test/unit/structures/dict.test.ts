@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { type Addr, NULL } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import {
   DictCursor,
   dictBuckets,
@@ -52,7 +53,7 @@ function newEntry(m: Memory, key: Slice): Addr {
 
 const keyOf = (m: Memory, e: Addr): string => entryKey(m, e, scratch).latin1();
 
-function filled(count: number, m = new Memory({ seed: SEED })): { m: Memory; d: Addr } {
+function filled(count: number, m = createMemory({ seed: SEED })): { m: Memory; d: Addr } {
   const d = dictNew(m);
   for (let i = 0; i < count; i++) add(m, d, `key:${i}`);
   return { m, d };
@@ -104,7 +105,7 @@ describe('hash', () => {
 
 describe('key field', () => {
   test.each([0, 1, 127, 128, 129, 16383, 16384, 300_000])('of %i bytes', (length) => {
-    const m = new Memory({ seed: SEED });
+    const m = createMemory({ seed: SEED });
     const key = new Slice(new Uint8Array(length).fill(7));
     const e = newEntry(m, key);
     expect(entryKey(m, e, scratch).length).toBe(length);
@@ -128,7 +129,7 @@ describe('model', () => {
   ])
     test(`10,000 random steps, seed ${seed}, ${range} keys`, () => {
       const random = new SeededRandom(seed);
-      const m = new Memory({ seed: SEED });
+      const m = createMemory({ seed: SEED });
       const before = m.used;
       const d = dictNew(m);
       const model = new Map<string, Addr>();
@@ -198,6 +199,42 @@ describe('resizing', () => {
     expect(dictBuckets(m, d)).toBe(8);
   });
 
+  test('a large table is zeroed in slices before rehashing begins', () => {
+    const m = createMemory({ seed: SEED });
+    // What the table will lie in is not zero.
+    const dirty = m.allocate(1 << 20);
+    m.fill(dirty, 0, 0xff, 1 << 20);
+    m.release(dirty);
+    const { d } = filled(32768, m);
+    while (dictRehash(m, d, 1000));
+    const before = m.used;
+    add(m, d, 'more');
+    expect(m.used).toBeGreaterThan(before + 65536 * 4 - 1);
+    expect(dictIsRehashing(m, d)).toBe(false);
+    dictVerify(m, d, m.seed);
+    expect(dictExpand(m, d, 1_000_000)).toBe(false);
+    expect(all(m, d).length).toBe(32769);
+    for (let i = 0; !dictIsRehashing(m, d); i++) {
+      expect(i).toBeLessThan(20);
+      expect(remove(m, d, `key:${i}`)).toBe(true);
+      add(m, d, `other:${i}`);
+    }
+    dictVerify(m, d, m.seed);
+    while (dictRehash(m, d, 1000));
+    dictVerify(m, d, m.seed);
+    expect(dictSize(m, d)).toBe(32769);
+  });
+
+  test('a dict goes away while its larger table is in preparation', () => {
+    const { m, d } = filled(0);
+    const before = m.used - 32;
+    for (let i = 0; i < 32768; i++) add(m, d, `key:${i}`);
+    while (dictRehash(m, d, 1000));
+    add(m, d, 'more');
+    while (!dictDrain(m, d, 1000, (e) => m.release(e)));
+    expect(m.used).toBe(before);
+  });
+
   test('dictExpand makes room ahead of need', () => {
     const { m, d } = filled(0);
     expect(dictBytes(m, d)).toBe(32);
@@ -233,7 +270,7 @@ describe('resizing', () => {
   });
 
   test('a table that can not be had lets chains grow', () => {
-    const m = new Memory({ seed: SEED, limit: 64 * 1024 * 1024 });
+    const m = createMemory({ seed: SEED, limit: 64 * 1024 * 1024 });
     const { d } = filled(4, m);
     const hoard: Addr[] = [];
     try {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import {
   Int64,
   intsetBytes,
@@ -44,7 +45,7 @@ function bytes(m: Memory, s: Addr): number[] {
 
 describe('bytes', () => {
   test('are those drawn in the header', () => {
-    const m = new Memory();
+    const m = createMemory();
     let s = add(m, add(m, intsetNew(m), '300'), '-5');
     expect(bytes(m, s)).toEqual([2, 0, 0, 0, 2, 0, 0, 0, 0xfb, 0xff, 0x2c, 0x01]);
     s = add(m, intsetNew(m), '4294967296');
@@ -60,14 +61,14 @@ describe('bytes', () => {
     ['-2147483649', '0', 8],
     ['9223372036854775807', '-9223372036854775808', 8],
   ])('%s and %s are %i bytes wide', (a, b, width) => {
-    const m = new Memory();
+    const m = createMemory();
     const s = add(m, add(m, intsetNew(m), a), b);
     expect(m.u32(s, 0)).toBe(width);
     expect(all(m, s)).toEqual([a, b].sort((x, y) => (BigInt(x) < BigInt(y) ? -1 : 1)));
   });
 
   test('upgrades keep what is there, on either end', () => {
-    const m = new Memory();
+    const m = createMemory();
     let s = intsetNew(m);
     for (const n of ['5', '-7', '70000', '-70000', '9007199254740993', '-9007199254740993', '9007199254740992']) {
       s = add(m, s, n);
@@ -95,7 +96,7 @@ describe('model', () => {
   for (const [name, draw] of Object.entries(ranges))
     test(`10,000 random steps, ${name}`, () => {
       const random = new SeededRandom(7);
-      const m = new Memory();
+      const m = createMemory();
       const before = m.used;
       let s = intsetNew(m);
       const model = new Set<string>();

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { type Addr, NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { FrozenMemory } from '../../../src/memory/frozen.ts';
 import type { Memory } from '../../../src/memory/memory.ts';
+import { FrozenView } from '../../../src/memory/view.ts';
 import { lpAppend, lpBytes, lpNew } from '../../../src/structures/listpack.ts';
 import {
   QL_PLAIN_FROM,
@@ -294,6 +296,32 @@ class Pair {
     expect(contents(this.m, this.ql, true)).toEqual(this.model);
   }
 }
+
+test('a frozen view is walked as it was', () => {
+  for (const depth of [0, 1]) {
+    const m = createMemory();
+    const values = numbered(3000).map((text, i) => (i % 100 === 0 ? 'x'.repeat(300) : i % 3 ? text : String(i)));
+    const ql = build(m, values, -1, depth, 200);
+    const view = new FrozenView(m);
+    const frozen = new FrozenMemory(view.image);
+    for (let i = 0; i < 500; i++) {
+      qlDropHead(m, ql);
+      qlPushTail(m, ql, sliceOf(`new ${i}`), 200);
+    }
+    qlRemove(m, ql, sliceOf('element 700'), 1, false);
+    qlDeleteRange(m, ql, 100, 1000);
+    const seen: string[] = [];
+    for (cursor.reset(frozen, ql, 0); cursor.more; cursor.next()) seen.push(cursor.bytes(out).latin1());
+    expect(seen).toEqual(values);
+    const back: string[] = [];
+    for (cursor.reset(frozen, ql, -1, true); cursor.more; cursor.next()) back.unshift(cursor.bytes(out).latin1());
+    expect(back).toEqual(values);
+    frozen.close();
+    view.close();
+    qlVerify(m, ql);
+    qlFree(m, ql);
+  }
+});
 
 describe('10,000 random steps against an array', () => {
   const shapes: [name: string, fill: number, depth: number, plainFrom: number, most: number][] = [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compareBytes, Slice, sliceOf } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
 import {
   slBeginCut,
   slByRank,
@@ -48,7 +48,7 @@ function dice(seed: number): (below: number) => number {
 const SCORES = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0, 1e300, -1e-300, 0.5];
 
 class Pair {
-  readonly memory = new Memory();
+  readonly memory = createMemory();
   readonly start = this.memory.used;
   sl = slNew(this.memory);
   rows: Row[] = [];
@@ -148,7 +148,7 @@ function slVerifyEvery(pair: Pair, step: number): void {
 }
 
 test('counts by member where all scores are equal', () => {
-  const memory = new Memory();
+  const memory = createMemory();
   const sl = slNew(memory);
   const members = ['', 'a', 'aa', 'b', '\xff', '\xff\x00', '\xff\xff'];
   for (const member of [...members].reverse()) slInsert(memory, sl, 0, sliceOf(member));
@@ -161,7 +161,7 @@ test('counts by member where all scores are equal', () => {
 });
 
 test('towers thin out by about four a level', () => {
-  const memory = new Memory();
+  const memory = createMemory();
   const sl = slNew(memory);
   const node = slInsert(memory, sl, 0, sliceOf('first'));
   expect(slRank(memory, sl, node)).toBe(0);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import { ENC_HASHTABLE, ENC_LISTPACK, type Encoding } from '../../../src/values/entry.ts';
 import {
   HashCursor,
@@ -17,7 +18,7 @@ import {
 import { LooseSlot } from '../../../src/values/value.ts';
 
 function newHash(encoding: Encoding, limits = new HashLimits()): { m: Memory; slot: LooseSlot; hash: HashValue } {
-  const m = new Memory();
+  const m = createMemory();
   const slot = new LooseSlot(m, hashNew(m, encoding), encoding);
   return { m, slot, hash: new HashValue(m, limits).bind(slot) };
 }
@@ -116,12 +117,12 @@ describe('conversion', () => {
 
   test('one field more than the limit', () => {
     const { hash } = newHash(ENC_LISTPACK);
-    for (let i = 0; i < 128; i++) hash.put(sliceOf(`f${i}`), sliceOf(`${i}`));
+    for (let i = 0; i < 512; i++) hash.put(sliceOf(`f${i}`), sliceOf(`${i}`));
     hash.put(sliceOf('f5'), sliceOf('x'));
     expect(hash.encoding).toBe(ENC_LISTPACK);
     hash.put(sliceOf('more'), sliceOf('x'));
     expect(hash.encoding).toBe(ENC_HASHTABLE);
-    expect(hash.length).toBe(129);
+    expect(hash.length).toBe(513);
     hash.verify();
   });
 });

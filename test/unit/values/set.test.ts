@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { sliceOf } from '../../../src/base/slice.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import type { Memory } from '../../../src/memory/memory.ts';
 import { ENC_HASHTABLE, ENC_INTSET, type Encoding } from '../../../src/values/entry.ts';
 import {
   SetCursor,
@@ -17,7 +18,7 @@ import {
 import { LooseSlot } from '../../../src/values/value.ts';
 
 function newSet(encoding: Encoding, limits = new SetLimits()): { m: Memory; slot: LooseSlot; set: SetValue } {
-  const m = new Memory();
+  const m = createMemory();
   const slot = new LooseSlot(m, setNew(m, encoding), encoding);
   return { m, slot, set: new SetValue(m, limits).bind(slot) };
 }

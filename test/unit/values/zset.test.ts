@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { compareBytes, sliceOf } from '../../../src/base/slice.ts';
-import { Memory } from '../../../src/memory/memory.ts';
+import { createMemory } from '../../../src/memory/create.ts';
 import { ENC_LISTPACK, ENC_SKIPLIST, type Encoding } from '../../../src/values/entry.ts';
 import { LooseSlot } from '../../../src/values/value.ts';
 import {
@@ -22,7 +22,7 @@ import {
 import { LexRange, parseLexBound, ScoreRange } from '../../../src/values/zset-range.ts';
 
 function fresh(encoding: Encoding, limits = new ZsetLimits()) {
-  const memory = new Memory();
+  const memory = createMemory();
   const before = memory.used;
   const slot = new LooseSlot(memory, zsetNew(memory, encoding), encoding);
   const zset = new ZsetValue(memory, limits).bind(slot);

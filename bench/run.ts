@@ -1,0 +1,186 @@
+/**
+ * redis-benchmark's tests, side by side against redis-server and ours in one run: `npm run bench [-- options]`
+ *
+ *   --quick           a quarter of the requests, one repetition
+ *   --smoke           a few thousand requests: does it work
+ *   --tests a,b       of set get incr lpush rpop sadd hset zadd zpopmin lrange_100 mset
+ *   --pipeline 1,16   --keys 1,1000000   --repeat N
+ *   --memory          only used_memory per key
+ *
+ * Both servers run throughout; each test runs on one, then on the other, and so on (A B A B), from one client thread of
+ * 50 connections; the better run of each counts. CPU is the server's utime + stime from /proc over its requests.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { type ServerProcess, startCinnabar, startRedis } from '../test/support/server-process.ts';
+import { bytesPerKey } from './memory.ts';
+
+const TESTS = ['set', 'get', 'incr', 'lpush', 'rpop', 'sadd', 'hset', 'zadd', 'zpopmin', 'lrange_100', 'mset'];
+/** redis-benchmark's own preparation of LRANGE would count as its cost, so the list is filled apart. */
+const LRANGE = ['LRANGE', 'mylist', '0', '99'];
+const LIST_ELEMENTS = '1000';
+const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
+
+interface Options {
+  readonly tests: readonly string[];
+  readonly pipelines: readonly number[];
+  readonly keys: readonly number[];
+  readonly repeat: number;
+  readonly requests: number;
+  readonly memoryKeys: number;
+  readonly onlyMemory: boolean;
+}
+
+interface Run {
+  readonly perSecond: number;
+  readonly cpuMicroseconds: number;
+}
+
+interface Row {
+  readonly test: string;
+  readonly keys: number;
+  readonly pipeline: number;
+  readonly redis: Run;
+  readonly ours: Run;
+}
+
+function options(argv: readonly string[]): Options {
+  const list = (name: string): string[] | undefined => {
+    const at = argv.indexOf('--' + name);
+    return at < 0 ? undefined : argv[at + 1].split(',');
+  };
+  const smoke = argv.includes('--smoke');
+  const quick = argv.includes('--quick');
+  return {
+    tests: list('tests') ?? (smoke ? ['set', 'get', 'lrange_100'] : TESTS),
+    pipelines: (list('pipeline') ?? ['1', '16']).map(Number),
+    keys: (list('keys') ?? ['1', '1000000']).map(Number),
+    repeat: Number(list('repeat')?.[0] ?? (smoke || quick ? 1 : 2)),
+    requests: smoke ? 3000 : quick ? 50_000 : 200_000,
+    memoryKeys: smoke ? 20_000 : 1_000_000,
+    onlyMemory: argv.includes('--memory'),
+  };
+}
+
+/** Processor time of a process so far, in microseconds. */
+function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS) * 1e6;
+}
+
+function benchmark(port: number, args: readonly string[]): number {
+  const all = ['-h', '127.0.0.1', '-p', String(port), '-c', '50', '--csv', ...args];
+  const lines = execFileSync('redis-benchmark', all, { encoding: 'latin1', stdio: ['ignore', 'pipe', 'ignore'] })
+    .trim()
+    .split('\n');
+  return Number(lines[lines.length - 1].split('","')[1]);
+}
+
+function measure(server: ServerProcess, test: string, keys: number, pipeline: number, requests: number): Run {
+  const random = keys > 1 ? ['-r', String(keys)] : [];
+  const what = test === 'lrange_100' ? LRANGE : ['-t', test];
+  if (test === 'lrange_100') {
+    benchmark(server.port, ['-n', '1', 'DEL', 'mylist']);
+    benchmark(server.port, ['-n', LIST_ELEMENTS, '-t', 'lpush']);
+  }
+  const before = cpuOf(server.pid);
+  const perSecond = benchmark(server.port, ['-n', String(requests), '-P', String(pipeline), ...random, ...what]);
+  return { perSecond, cpuMicroseconds: (cpuOf(server.pid) - before) / requests };
+}
+
+function better(a: Run | undefined, b: Run): Run {
+  if (a === undefined) return b;
+  return {
+    perSecond: Math.max(a.perSecond, b.perSecond),
+    cpuMicroseconds: Math.min(a.cpuMicroseconds, b.cpuMicroseconds),
+  };
+}
+
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+const speedRatio = (row: Row): number => row.ours.perSecond / row.redis.perSecond;
+const cpuRatio = (row: Row): number => row.ours.cpuMicroseconds / row.redis.cpuMicroseconds;
+
+function print(row: Row): void {
+  const cells = [
+    row.test.padEnd(11),
+    String(row.keys).padStart(8),
+    String(row.pipeline).padStart(3),
+    row.redis.perSecond.toFixed(0).padStart(10),
+    row.ours.perSecond.toFixed(0).padStart(10),
+    speedRatio(row).toFixed(2).padStart(7),
+    row.redis.cpuMicroseconds.toFixed(2).padStart(9),
+    row.ours.cpuMicroseconds.toFixed(2).padStart(9),
+    cpuRatio(row).toFixed(2).padStart(7),
+  ];
+  console.log(cells.join(' '));
+}
+
+function printMeans(rows: readonly Row[]): void {
+  const groups = [...new Set(rows.map((row) => row.pipeline))].map((pipeline) => ({
+    name: `pipeline ${pipeline}`,
+    rows: rows.filter((row) => row.pipeline === pipeline),
+  }));
+  for (const group of [...groups, { name: 'all', rows }]) {
+    // A run too short for the clock's ticks has no CPU figure.
+    const timed = group.rows.map(cpuRatio).filter((ratio) => Number.isFinite(ratio) && ratio > 0);
+    const cpu = timed.length > 0 ? geometricMean(timed).toFixed(2) : '-';
+    const speed = geometricMean(group.rows.map(speedRatio)).toFixed(2);
+    console.log(`geometric mean, ${group.name}: requests/s ${speed} x Redis, CPU per request ${cpu} x Redis`);
+  }
+}
+
+function speed(given: Options, redis: ServerProcess, ours: ServerProcess): Row[] {
+  const rows: Row[] = [];
+  console.log('test            keys   P    redis/s     ours/s   ratio  redis us   ours us   ratio');
+  for (const keys of given.keys) {
+    for (const server of [redis, ours]) benchmark(server.port, ['-n', '1', 'FLUSHALL']);
+    for (const pipeline of given.pipelines)
+      for (const test of given.tests) {
+        const requests = given.requests * (pipeline > 1 ? 5 : 1) * (test === 'mset' || test === 'lrange_100' ? 0.5 : 1);
+        let row: { redis?: Run; ours?: Run } = {};
+        for (let i = 0; i < given.repeat; i++)
+          row = {
+            redis: better(row.redis, measure(redis, test, keys, pipeline, requests)),
+            ours: better(row.ours, measure(ours, test, keys, pipeline, requests)),
+          };
+        if (row.redis === undefined || row.ours === undefined) continue;
+        rows.push({ test, keys, pipeline, redis: row.redis, ours: row.ours });
+        print(rows[rows.length - 1]);
+      }
+  }
+  return rows;
+}
+
+async function main(given: Options): Promise<void> {
+  const redis = await startRedis();
+  let ours: ServerProcess | undefined;
+  try {
+    ours = await startCinnabar();
+    console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}`);
+    const perKey = {
+      redis: await bytesPerKey(redis.port, given.memoryKeys),
+      ours: await bytesPerKey(ours.port, given.memoryKeys),
+    };
+    console.log(
+      `used_memory per key, ${given.memoryKeys} of 16 bytes with values of 3: ` +
+        `redis ${perKey.redis.toFixed(1)}, ours ${perKey.ours.toFixed(1)}`,
+    );
+    if (given.onlyMemory) return;
+    const rows = speed(given, redis, ours);
+    printMeans(rows);
+    const folder = join(import.meta.dirname, '.results');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${Date.now()}.json`), JSON.stringify({ node: process.version, perKey, rows }, null, 1));
+  } finally {
+    await redis.stop();
+    await ours?.stop();
+  }
+}
+
+await main(options(process.argv.slice(2)));

@@ -1,0 +1,114 @@
+/** CLIENT PAUSE and UNPAUSE: commands of clients are held for a time, and run in their order when it is over. */
+import { isWord, Slice } from '../../base/slice.ts';
+import type { Timer } from '../../base/time.ts';
+import { command } from '../../engine/command.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE } from '../../engine/gates.ts';
+import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
+import type { Session } from '../../engine/session.ts';
+
+interface Held {
+  readonly session: Session;
+  readonly args: Slice[];
+}
+
+/** The pause of one server. */
+class Pause {
+  private readonly engine: Engine;
+  private held: Held[] = [];
+  private timer: Timer | null = null;
+  private until = 0;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    engine.gatekeeper.hold = (session, _, args, argc) => this.hold(session, args, argc);
+  }
+
+  /** Pauses until `until`, in ms of the server's clock. A pause in force is only ever made longer and stricter. */
+  begin(until: number, all: boolean): void {
+    const { engine } = this;
+    engine.denied |= all ? GATE_PAUSED_ALL | GATE_PAUSED_WRITE : GATE_PAUSED_WRITE;
+    if (until > this.until) this.until = until;
+    this.timer?.cancel();
+    this.timer = engine.clock.after(Math.max(0, this.until - engine.clock.now()), () => this.end());
+  }
+
+  end(): void {
+    this.timer?.cancel();
+    this.timer = null;
+    this.until = 0;
+    this.engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
+    const held = this.held;
+    this.held = [];
+    for (const { session, args } of held) {
+      session.postponed = false;
+      this.engine.blocking.count--;
+      if (session.closed) continue;
+      if (this.engine.execute(session, args, args.length)) session.port.resume();
+    }
+  }
+
+  private hold(session: Session, args: readonly Slice[], argc: number): boolean {
+    const kept: Slice[] = [];
+    for (let i = 0; i < argc; i++) kept.push(new Slice(args[i].copy()));
+    this.held.push({ session, args: kept });
+    session.postponed = true;
+    this.engine.blocking.count++;
+    return true;
+  }
+}
+
+const pauses = new WeakMap<Engine, Pause>();
+
+function pauseOf(engine: Engine): Pause {
+  let found = pauses.get(engine);
+  if (!found) pauses.set(engine, (found = new Pause(engine)));
+  return found;
+}
+
+export const pause = command({
+  name: 'PAUSE',
+  group: 'connection',
+  since: '2.9.50',
+  complexity: 'O(1)',
+  summary: 'Holds the commands of clients, or only those that write, for a time.',
+  flags: ['admin', 'noscript', 'loading', 'stale'],
+  categories: ['connection'],
+  history: [['6.2.0', 'Takes WRITE and ALL.']],
+  args: [integer('timeout'), optional(oneOf('mode', token('write', 'WRITE'), token('all', 'ALL')), { since: '6.2.0' })],
+  run(c) {
+    let all = true;
+    if (c.argc === 4) {
+      if (isWord(c.arg(3), 'WRITE')) {
+        all = false;
+      } else if (!isWord(c.arg(3), 'ALL')) {
+        c.reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL');
+        return;
+      }
+    }
+    const timeout = c.integerOr(2, 'ERR timeout is not an integer or out of range');
+    if (timeout === undefined) return;
+    if (timeout < 0) {
+      c.reply.error('ERR timeout is negative');
+      return;
+    }
+    pauseOf(c.engine).begin(c.engine.clock.now() + timeout, all);
+    c.reply.ok();
+  },
+});
+
+export const unpause = command({
+  name: 'UNPAUSE',
+  group: 'connection',
+  since: '6.2.0',
+  complexity: 'O(N) in the clients held',
+  summary: 'Ends a pause.',
+  flags: ['admin', 'noscript', 'loading', 'stale'],
+  categories: ['connection'],
+  run(c) {
+    c.reply.ok();
+    // What was held runs when this command is done, as it would at the end of the time.
+    const { engine } = c;
+    engine.clock.after(0, () => pauses.get(engine)?.end());
+  },
+});

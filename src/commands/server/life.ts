@@ -1,0 +1,121 @@
+/** TIME, LASTSAVE, ROLE, WAIT, SHUTDOWN. */
+import { isWord } from '../../base/slice.ts';
+import { command } from '../../engine/command.ts';
+import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
+
+export const time = command({
+  name: 'TIME',
+  group: 'server',
+  since: '2.6.0',
+  complexity: 'O(1)',
+  summary: "Tells the server's time in seconds and microseconds.",
+  flags: ['loading', 'stale', 'fast'],
+  tips: ['nondeterministic_output'],
+  run(c) {
+    const micros = c.engine.clock.micros();
+    c.reply.array(2);
+    c.reply.bulkText(String(Math.floor(micros / 1e6)));
+    c.reply.bulkText(String(micros % 1e6));
+  },
+});
+
+export const lastsave = command({
+  name: 'LASTSAVE',
+  group: 'server',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  summary: 'Tells when the data was last saved; the start, before a first save.',
+  flags: ['loading', 'stale', 'fast'],
+  categories: ['admin', 'dangerous'],
+  tips: ['nondeterministic_output'],
+  run(c) {
+    c.reply.int(Math.floor(c.engine.server.startedAt / 1000));
+  },
+});
+
+export const role = command({
+  name: 'ROLE',
+  group: 'server',
+  since: '2.8.12',
+  complexity: 'O(1)',
+  summary: 'Tells the part that the server has in replication.',
+  flags: ['noscript', 'loading', 'stale', 'fast'],
+  categories: ['admin', 'dangerous'],
+  run(c) {
+    c.reply.array(3);
+    c.reply.bulkText('master');
+    c.reply.int(0);
+    c.reply.array(0);
+  },
+});
+
+/** There are no replicas yet: nothing can be waited for, so the answer comes when the time is up, or at once for none. */
+export const wait = command({
+  name: 'WAIT',
+  group: 'generic',
+  since: '3.0.0',
+  complexity: 'O(1)',
+  summary: 'Waits until replicas have what this client wrote.',
+  flags: ['noscript'],
+  categories: ['connection'],
+  tips: ['request_policy:all_shards', 'response_policy:agg_min'],
+  args: [integer('numreplicas'), integer('timeout')],
+  run(c) {
+    const wanted = c.integer(1);
+    if (wanted === undefined) return;
+    const timeout = c.integerOr(2, 'ERR timeout is not an integer or out of range');
+    if (timeout === undefined) return;
+    if (timeout < 0) {
+      c.reply.error('ERR timeout is negative');
+      return;
+    }
+    if (wanted <= 0 || c.denyBlocking) {
+      c.reply.int(0);
+      return;
+    }
+    c.block({ type: -1, keys: [], timeout, onTimeout: (session) => session.reply.int(0) });
+  },
+});
+
+export const shutdown = command({
+  name: 'SHUTDOWN',
+  group: 'server',
+  since: '1.0.0',
+  complexity: 'O(N) in all keys when they are saved',
+  summary: 'Ends the server.',
+  flags: ['admin', 'noscript', 'loading', 'stale', 'no_multi', 'allow_busy'],
+  history: [['7.0.0', 'Takes NOW, FORCE and ABORT.']],
+  args: [
+    optional(oneOf('nosave_save', token('nosave', 'NOSAVE'), token('save', 'SAVE'))),
+    optional(token('now', 'NOW', { since: '7.0.0' })),
+    optional(token('force', 'FORCE', { since: '7.0.0' })),
+    optional(token('abort', 'ABORT', { since: '7.0.0' })),
+  ],
+  run(c) {
+    const given = new Set<string>();
+    for (let i = 1; i < c.argc; i++) {
+      const option = ['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'].find((each) => isWord(c.arg(i), each));
+      if (option === undefined) {
+        c.syntaxError();
+        return;
+      }
+      given.add(option);
+    }
+    const abort = given.has('ABORT');
+    if ((abort && c.argc > 2) || (given.has('SAVE') && given.has('NOSAVE'))) {
+      c.syntaxError();
+      return;
+    }
+    if (abort) {
+      c.reply.error('ERR No shutdown in progress.');
+      return;
+    }
+    const error = c.engine.server.shutdown({
+      save: given.has('SAVE'),
+      noSave: given.has('NOSAVE'),
+      now: given.has('NOW'),
+      force: given.has('FORCE'),
+    });
+    if (error !== undefined) c.reply.error(`ERR ${error}`);
+  },
+});

@@ -1,0 +1,64 @@
+/** LOLWUT: a crystal that grows differently each time, and the version. */
+import type { Random } from '../../base/random.ts';
+import { isWord } from '../../base/slice.ts';
+import { command } from '../../engine/command.ts';
+import { after, integer, optional } from '../../engine/grammar.ts';
+
+const WIDTH = 40;
+const HEIGHT = 16;
+const SHADES = [' ', '░', '▒', '▓', '█'];
+
+/** Facets: every point takes the shade of the seed that is nearest to it, within the outline of a gem. */
+function crystal(random: Random, width: number, height: number): string {
+  const seeds = Array.from({ length: 9 }, () => ({
+    x: random.below(width),
+    y: random.below(height),
+    shade: 1 + random.below(SHADES.length - 1),
+  }));
+  const rows: string[] = [];
+  for (let y = 0; y < height; y++) {
+    let row = '';
+    for (let x = 0; x < width; x++) {
+      const inside = Math.abs(x - width / 2) / (width / 2) + Math.abs(y - height / 2) / (height / 2) < 1;
+      const nearest = seeds.reduce((best, s) => (distance(s, x, y) < distance(best, x, y) ? s : best));
+      row += inside ? SHADES[nearest.shade] : ' ';
+    }
+    rows.push(row.trimEnd());
+  }
+  return rows.join('\n');
+}
+
+function distance(seed: { x: number; y: number }, x: number, y: number): number {
+  return (seed.x - x) ** 2 + 4 * (seed.y - y) ** 2;
+}
+
+/** The text as the bytes of its UTF-8, one a character, as replies want it. */
+function utf8(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+export const lolwut = command({
+  name: 'LOLWUT',
+  group: 'server',
+  since: '5.0.0',
+  complexity: 'O(1)',
+  summary: 'Draws something, and tells the version.',
+  flags: ['readonly', 'fast'],
+  args: [optional(after('VERSION', integer('version')))],
+  run(c) {
+    let at = 1;
+    if (c.argc >= 3 && isWord(c.arg(1), 'VERSION')) {
+      if (c.integer(2) === undefined) return;
+      at = 3;
+    }
+    const sizes: number[] = [];
+    for (; at < c.argc; at++) {
+      const size = c.integer(at);
+      if (size === undefined) return;
+      sizes.push(Math.max(4, Math.min(size, 120)));
+    }
+    const art = crystal(c.random, sizes[0] ?? WIDTH, Math.min(sizes[1] ?? HEIGHT, 60));
+    const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. Redis ver. ${c.engine.server.version}\n`;
+    c.reply.verbatim(utf8(text));
+  },
+});

@@ -1,0 +1,73 @@
+/**
+ * Where the keys of a command with its arguments are: for COMMAND GETKEYS, and for whoever must know keys before a command
+ * runs (ACL, cluster routing, tracking).
+ */
+import { parseInteger } from '../base/numbers.ts';
+import { isWord, type Slice } from '../base/slice.ts';
+import type { KeySpec } from './command.ts';
+import type { Registered } from './table.ts';
+
+export interface KeyPosition {
+  /** Position in the arguments. */
+  readonly at: number;
+  /** Of the specification that found it: 'RW UPDATE'. */
+  readonly access: string;
+}
+
+/** Positions of the keys; undefined when the arguments make no sense. */
+export function findKeys(
+  registered: Registered,
+  args: readonly Slice[],
+  argc: number,
+): readonly KeyPosition[] | undefined {
+  const { keySpecs, command } = registered;
+  if (command.keyFinder) {
+    const positions = command.keyFinder({ argc, arg: (i) => args[i] });
+    return positions?.map((at, i) => ({ at, access: (i === 0 ? keySpecs[0] : keySpecs.at(-1))?.access ?? 'RW' }));
+  }
+  const keys: KeyPosition[] = [];
+  for (const spec of keySpecs) {
+    if (spec.access.includes('NOT_KEY')) continue;
+    const begin = beginning(spec, args, argc);
+    if (begin === 0) continue;
+    if (!addKeys(spec, begin, args, argc, keys)) return undefined;
+  }
+  return keys;
+}
+
+/** Where a specification's search begins, 0 when its keyword isn't there. */
+function beginning({ begin }: KeySpec, args: readonly Slice[], argc: number): number {
+  if (begin.type === 'index') return begin.index;
+  if (begin.type === 'unknown') return 0;
+  const backwards = begin.startFrom < 0;
+  const start = backwards ? argc + begin.startFrom : begin.startFrom;
+  const step = backwards ? -1 : 1;
+  for (let i = start; backwards ? i > 0 : i < argc - 1; i += step)
+    if (i < argc && isWord(args[i], begin.keyword.toUpperCase())) return i + 1;
+  return 0;
+}
+
+function addKeys(spec: KeySpec, begin: number, args: readonly Slice[], argc: number, keys: KeyPosition[]): boolean {
+  const { find, access } = spec;
+  let first = begin;
+  let last = begin;
+  let step = 1;
+  if (find.type === 'unknown') return true;
+  if (find.type === 'range') {
+    step = find.step;
+    if (find.lastKey >= 0) last = first + find.lastKey;
+    else if (find.limit <= 1) last = argc + find.lastKey;
+    else last = first + Math.floor((argc - first) / find.limit) + find.lastKey;
+  } else {
+    const at = begin + find.keyNumIndex;
+    const count = at < argc ? parseInteger(args[at]) : Number.NaN;
+    if (!(count >= 0)) return false;
+    step = find.step;
+    first = begin + find.firstKey;
+    last = first + (count - 1) * step;
+    if (count === 0) return true;
+  }
+  if (last >= argc || last < first || first >= argc) return false;
+  for (let i = first; i <= last; i += step) keys.push({ at: i, access });
+  return true;
+}

@@ -1,0 +1,134 @@
+/**
+ * What a server does by itself, `hz` times a second: expiry, moving dicts along, the memory's housekeeping, samples for
+ * INFO. Values that are released lazily are worked off between, whenever there are any.
+ *
+ * Every piece of work is a slice of about a millisecond, so that no client waits longer for it.
+ */
+import type { Clock, Timer } from '../base/time.ts';
+import type { Config } from '../config/config.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Database } from '../keyspace/database.ts';
+import { ExpireCycle } from '../keyspace/expire-cycle.ts';
+import { dictRehashFor, dictShrinkIfNeeded } from '../structures/dict.ts';
+
+const CLIENTS_PER_TICK = 200;
+const HZ_MAX = 500;
+const SAMPLE_MICROS = 100_000;
+const REHASH_MICROS = 1000;
+const RECLAIM_MICROS = 1000;
+/** Elements that are released between two looks at the clock. */
+const RECLAIM_STEP = 256;
+
+export class Cron {
+  private readonly engine: Engine;
+  private readonly config: Config;
+  private readonly clock: Clock;
+  private readonly expiry: ExpireCycle;
+  private running = false;
+  private tickTimer: Timer | null = null;
+  private expiryTimer: Timer | null = null;
+  private reclaimTimer: Timer | null = null;
+  private sampledAt = Number.NEGATIVE_INFINITY;
+  private rehashedDatabase = 0;
+
+  constructor(engine: Engine, config: Config, clock: Clock) {
+    this.engine = engine;
+    this.config = config;
+    this.clock = clock;
+    this.expiry = new ExpireCycle(engine.keyspaces, clock, config.settings, engine.stats);
+    engine.keyspaces.reclaimer.onWork = () => this.reclaimSoon();
+  }
+
+  /** Ticks a second now: more than configured when there are many clients and dynamic-hz allows it. */
+  get hz(): number {
+    const { hz, dynamicHz } = this.config.settings;
+    let now = hz;
+    if (dynamicHz) while (now < HZ_MAX && this.engine.sessionCount / now > CLIENTS_PER_TICK) now *= 2;
+    return Math.min(now, HZ_MAX);
+  }
+
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.schedule();
+    if (this.engine.keyspaces.reclaimer.pending > 0) this.reclaimSoon();
+  }
+
+  stop(): void {
+    this.running = false;
+    this.tickTimer?.cancel();
+    this.expiryTimer?.cancel();
+    this.reclaimTimer?.cancel();
+    this.tickTimer = this.expiryTimer = this.reclaimTimer = null;
+  }
+
+  private schedule(): void {
+    this.tickTimer = this.clock.after(1000 / this.hz, () => this.tick());
+  }
+
+  private tick(): void {
+    this.schedule();
+    const { engine } = this;
+    if (engine.keyspaces.cronPaused) return;
+    engine.keyspaces.refresh();
+    this.sampleRates();
+    this.expiry.begin();
+    if (this.expiryTimer === null) this.expire();
+    this.resizeDicts();
+    engine.memory.collect();
+  }
+
+  private sampleRates(): void {
+    const micros = this.clock.monotonic();
+    if (micros - this.sampledAt < SAMPLE_MICROS) return;
+    this.sampledAt = micros;
+    const { stats } = this.engine;
+    stats.rates.sample(micros, stats.commands, stats.netInput, stats.netOutput);
+  }
+
+  private expire(): void {
+    this.expiryTimer = null;
+    if (!this.expiry.run() || !this.running) return;
+    this.expiryTimer = this.clock.after(this.expiry.pauseMicros / 1000, () => this.expire());
+  }
+
+  /** Shrinks tables that have become too large, and spends up to a millisecond on moving the next that is on its way. */
+  private resizeDicts(): void {
+    const { memory, keyspaces } = this.engine;
+    if (memory.frozen) return;
+    const { databases } = keyspaces;
+    for (const { keys, expires } of databases) {
+      dictShrinkIfNeeded(memory, keys);
+      dictShrinkIfNeeded(memory, expires);
+    }
+    if (!this.config.settings.activerehashing) return;
+    for (let i = 0; i < databases.length; i++) {
+      if (this.rehash(databases[this.rehashedDatabase])) return;
+      this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
+    }
+  }
+
+  /** Says whether there is more to move in this database. */
+  private rehash({ keys, expires }: Database): boolean {
+    const { memory } = this.engine;
+    const end = this.clock.monotonic() + REHASH_MICROS;
+    const late = (): boolean => this.clock.monotonic() >= end;
+    return dictRehashFor(memory, keys, late) || dictRehashFor(memory, expires, late);
+  }
+
+  private reclaimSoon(): void {
+    if (!this.running || this.reclaimTimer !== null) return;
+    this.reclaimTimer = this.clock.after(0, () => this.reclaim());
+  }
+
+  private reclaim(): void {
+    this.reclaimTimer = null;
+    const { reclaimer } = this.engine.keyspaces;
+    const end = this.clock.monotonic() + RECLAIM_MICROS;
+    while (reclaimer.run(RECLAIM_STEP)) {
+      if (this.clock.monotonic() < end) continue;
+      this.reclaimSoon();
+      return;
+    }
+  }
+}

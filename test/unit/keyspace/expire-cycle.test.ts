@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { sliceOf } from '../../../src/base/slice.ts';
+import { VirtualClock } from '../../../src/base/time.ts';
+import type { Database } from '../../../src/keyspace/database.ts';
+import { ExpireCycle } from '../../../src/keyspace/expire-cycle.ts';
+import { Keyspaces } from '../../../src/keyspace/keyspaces.ts';
+import { setString } from '../../../src/keyspace/strings.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+
+/** Every look at the monotonic clock takes 10 microseconds. */
+class WorkingClock extends VirtualClock {
+  private looks = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.looks++ * 10;
+  }
+}
+
+function setUp(effort = 1) {
+  const clock = new WorkingClock();
+  const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
+  const keyspaces = new Keyspaces(createMemory(), clock, 16, policy, new SeededRandom(7));
+  const stats = { expiredStalePercent: 0, expiredTimeCapReached: 0, expireCycleMilliseconds: 0 };
+  const cycle = new ExpireCycle(keyspaces, clock, { activeExpireEffort: effort }, stats);
+  return { clock, keyspaces, stats, cycle };
+}
+
+function fill(db: Database, count: number, expiry: (i: number) => number): void {
+  for (let i = 0; i < count; i++) {
+    const key = sliceOf(`key:${i}`);
+    setString(db, key, db.hash(key), db.peek(key, db.hash(key)), sliceOf('value'), expiry(i));
+  }
+}
+
+/** Slices until the pass is over. */
+function pass(cycle: ExpireCycle): number {
+  let slices = 1;
+  cycle.begin();
+  while (cycle.run()) slices++;
+  return slices;
+}
+
+describe('active expiry', () => {
+  test('removes what is due in slices, and leaves the rest', () => {
+    const { clock, keyspaces, cycle, stats } = setUp();
+    const [db, , third] = keyspaces.databases;
+    fill(db, 20_000, (i) => (i % 4 === 0 ? -1 : clock.now() + (i % 4 === 1 ? 1_000_000 : 500)));
+    fill(third, 100, () => clock.now() + 500);
+    expect(pass(cycle)).toBeLessThan(3);
+    expect(db.size).toBe(20_000);
+    clock.advance(501);
+    expect(pass(cycle)).toBeGreaterThan(3);
+    expect(db.expiring).toBeLessThan(5700);
+    expect(db.size - db.expiring).toBe(5000);
+    expect(third.size).toBe(0);
+    expect(stats.expiredStalePercent).toBeGreaterThan(0);
+    expect(stats.expireCycleMilliseconds).toBeGreaterThan(0);
+    expect(db.averageTtl).toBeGreaterThan(900_000);
+    for (let i = 0; i < 3000; i++) pass(cycle);
+    expect(db.size).toBe(10_000);
+    for (const each of keyspaces.databases) each.verify();
+  });
+
+  test('does nothing where keys past their time stay', () => {
+    const { clock, keyspaces, cycle } = setUp(10);
+    fill(keyspaces.databases[0], 100, () => clock.now() + 1);
+    clock.advance(2);
+    keyspaces.removesExpired = false;
+    pass(cycle);
+    expect(keyspaces.databases[0].size).toBe(100);
+    keyspaces.removesExpired = true;
+    keyspaces.activeExpire = false;
+    pass(cycle);
+    expect(keyspaces.databases[0].size).toBe(100);
+    keyspaces.activeExpire = true;
+    pass(cycle);
+    expect(keyspaces.databases[0].size).toBe(0);
+  });
+
+  test('a pass that is not over in its period counts', () => {
+    const { clock, keyspaces, cycle, stats } = setUp();
+    fill(keyspaces.databases[0], 20_000, () => clock.now() + 1);
+    clock.advance(2);
+    cycle.begin();
+    expect(cycle.run()).toBe(true);
+    cycle.begin();
+    expect(stats.expiredTimeCapReached).toBe(1);
+  });
+});
