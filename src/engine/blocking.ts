@@ -53,6 +53,8 @@ export class Blocking {
   /** Blocked clients, and those of them with a time limit (INFO clients). */
   count = 0;
   timed = 0;
+  /** The key (one character a byte) whose waiters are being served, each by running its command again. */
+  serving = '';
   /** Called for a waiter whose time is up, after it was taken out of the register. */
   onTimeout: (waiter: Waiter) => void = () => {};
 
@@ -172,6 +174,7 @@ export class Blocking {
           const e = db.find(key, db.hash(key));
           if (e === 0) break;
           if (entryType(db.memory, e) !== waiter.type) continue;
+          this.serving = name;
           again(waiter);
         }
       }

@@ -94,6 +94,8 @@ export interface CommandDeclaration {
   /** Where the grammar can't say where the keys are. */
   readonly keySpecs?: readonly KeySpec[];
   readonly keyFinder?: KeyFinder;
+  /** Of keys with VARIABLE_FLAGS: what is done to them with these arguments. */
+  readonly keyAccess?: (c: KeyFinderInput) => string;
   /** ACL categories beyond those that flags and group imply ('dangerous', 'keyspace' ...). */
   readonly categories?: readonly string[];
   readonly tips?: readonly string[];

@@ -206,7 +206,7 @@ export class Engine implements SessionHost<Session> {
         return this.refuse(
           session,
           null,
-          `ERR unknown subcommand '${args[1].latin1().slice(0, 128)}'. Try ${registered.name.toUpperCase()} HELP.`,
+          `ERR unknown subcommand '${shown(args[1], 128)}'. Try ${registered.name.toUpperCase()} HELP.`,
         );
     }
     const arity = registered.arity;
@@ -269,7 +269,11 @@ export class Engine implements SessionHost<Session> {
   }
 
   private account(c: Call, microseconds: number, failed: boolean): void {
-    const registered = c.registered;
+    this.count(c.registered, microseconds, failed);
+    if (microseconds >= this.slowThreshold) this.onSlow(c, microseconds);
+  }
+
+  private count(registered: Registered, microseconds: number, failed: boolean): void {
     registered.calls++;
     registered.microseconds += microseconds;
     if (failed) registered.failed++;
@@ -277,7 +281,6 @@ export class Engine implements SessionHost<Session> {
       registered.histogram ??= new LatencyHistogram();
       registered.histogram.record(microseconds);
     }
-    if (microseconds >= this.slowThreshold) this.onSlow(c, microseconds);
   }
 
   private nextRefresh = 0;
@@ -327,7 +330,14 @@ export class Engine implements SessionHost<Session> {
     if (onTimeout === 'null') session.reply.null();
     else if (onTimeout === 'nullArray') session.reply.nullArray();
     else onTimeout(session);
+    this.count(waiter.registered, 0, false);
     session.port.resume();
+  }
+
+  /** Ends a session's wait from outside, and counts its command as finished. Whoever calls it has replied. */
+  interruptWait(session: Session, failed: boolean): void {
+    if (session.waiter) this.count(session.waiter.registered, 0, failed);
+    this.unblock(session);
   }
 
   // Consequences of writes.
@@ -366,6 +376,13 @@ export class Engine implements SessionHost<Session> {
 
 function unknownCommand(args: readonly Slice[], argc: number): string {
   let rest = '';
-  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${args[i].latin1().slice(0, 128 - rest.length)}' `;
-  return `ERR unknown command '${args[0].latin1().slice(0, 128)}', with args beginning with: ${rest}`;
+  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${shown(args[i], 128 - rest.length)}' `;
+  return `ERR unknown command '${shown(args[0], 128)}', with args beginning with: ${rest}`;
+}
+
+/** An argument as Redis puts it into an error: up to a zero byte, and no more than `limit`. */
+function shown(arg: Slice, limit: number): string {
+  const text = arg.latin1().slice(0, limit);
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }

@@ -14,6 +14,7 @@ import {
   GATE_PAUSED_ALL,
   GATE_PAUSED_WRITE,
   GATE_QUEUE,
+  GATE_REPLICAS,
   GATE_SUBSCRIBED,
   GATES_OF_QUEUE,
 } from './gates.ts';
@@ -47,7 +48,7 @@ export class Gatekeeper {
     const { transaction } = session;
     if (registered.command.name === 'EXEC') gates &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
     if (gates & GATE_AUTH) return this.refuse(session, registered, 'NOAUTH Authentication required.');
-    if (gates & GATE_NO_MULTI && transaction)
+    if (gates & GATE_NO_MULTI)
       return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
     if (gates & GATE_ACL) {
       const error = this.permits(session, registered, args, argc);
@@ -57,6 +58,7 @@ export class Gatekeeper {
     if (gates & GATE_QUEUE && engine.denied & GATE_OOM && registered.command.name !== 'UNWATCH') gates |= GATE_OOM;
     if (gates & GATE_OOM && !this.makeRoom())
       return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (gates & GATE_REPLICAS) return this.refuse(session, registered, 'NOREPLICAS Not enough good replicas to write.');
     if (gates & GATE_SUBSCRIBED)
       return this.refuse(
         session,

@@ -26,13 +26,46 @@ export function findKeys(
     return positions?.map((at, i) => ({ at, access: (i === 0 ? keySpecs[0] : keySpecs.at(-1))?.access ?? 'RW' }));
   }
   const keys: KeyPosition[] = [];
+  const access = command.keyAccess?.({ argc, arg: (i) => args[i] });
   for (const spec of keySpecs) {
     if (spec.access.includes('NOT_KEY')) continue;
     const begin = beginning(spec, args, argc);
     if (begin === 0) continue;
-    if (!addKeys(spec, begin, args, argc, keys)) return undefined;
+    if (!addKeys(access === undefined ? spec : { ...spec, access }, begin, args, argc, keys))
+      return looseKeys(keySpecs, args, argc);
   }
   return keys;
+}
+
+/**
+ * What Redis falls back to when a count of keys is none by its own rules: the count as C's atoi reads it (`+2`, `2x`), the
+ * counted keys before any other, and nothing said of what is done to them.
+ */
+function looseKeys(specs: readonly KeySpec[], args: readonly Slice[], argc: number): KeyPosition[] | undefined {
+  const keys: KeyPosition[] = [];
+  const others: KeyPosition[] = [];
+  for (const spec of specs) {
+    const begin = beginning(spec, args, argc);
+    const { find } = spec;
+    if (find.type !== 'keynum') {
+      others.push({ at: begin, access: '' });
+      continue;
+    }
+    const at = begin + find.keyNumIndex;
+    const first = begin + find.firstKey;
+    const count = at < argc ? atoi(args[at].latin1()) : 0;
+    if (!(count >= 1 && count <= (argc - first) / find.step)) return undefined;
+    for (let i = 0; i < count; i++) keys.push({ at: first + i * find.step, access: '' });
+  }
+  return keys.length === 0 ? undefined : [...keys, ...others];
+}
+
+/** The integer with which a text begins, as a C program takes it: clamped to 64 bits, then the lower 32 of them. */
+function atoi(text: string): number {
+  const digits = /^[ \t-\r]*([+-]?\d+)/.exec(text)?.[1] ?? '0';
+  const value = BigInt(digits.startsWith('+') ? digits.slice(1) : digits);
+  const limit = 1n << 63n;
+  return Number(BigInt.asIntN(32, value >= limit ? limit - 1n : value < -limit ? -limit : value));
 }
 
 /** Where a specification's search begins, 0 when its keyword isn't there. */
@@ -65,7 +98,6 @@ function addKeys(spec: KeySpec, begin: number, args: readonly Slice[], argc: num
     step = find.step;
     first = begin + find.firstKey;
     last = first + (count - 1) * step;
-    if (count === 0) return true;
   }
   if (last >= argc || last < first || first >= argc) return false;
   for (let i = first; i <= last; i += step) keys.push({ at: i, access });

@@ -5,7 +5,7 @@ import type { ChunkPool } from '../protocol/chunk.ts';
 import { Reply } from '../protocol/reply.ts';
 import type { Waiter } from './blocking.ts';
 import type { Engine } from './engine.ts';
-import { GATE_AUTH, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
+import { GATE_AUTH, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
 import { OUTPUT_NORMAL, OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
 import type { Registered } from './table.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
@@ -90,7 +90,8 @@ export class Session implements TransportSession {
 
   setTransaction(transaction: Transaction | null): void {
     this.transaction = transaction;
-    this.denied = transaction ? this.denied | GATE_QUEUE : this.denied & ~GATE_QUEUE;
+    const gates = GATE_QUEUE | GATE_NO_MULTI;
+    this.denied = transaction ? this.denied | gates : this.denied & ~gates;
   }
 
   get outputClass(): number {

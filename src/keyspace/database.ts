@@ -62,6 +62,8 @@ export interface DatabaseRules {
   stamp: number;
   /** The stamp that follows `lru` when an entry is touched (LRU's clock, or LFU's decayed and grown counter). */
   touched(lru: number): number;
+  /** The stamp of a value that takes the place of one stamped `lru`: how often a key is used outlives its value. */
+  overwritten(lru: number): number;
   /** Whether a key past its time is removed on sight (a master), or only treated as absent (a replica, a pause). */
   removesExpired: boolean;
   /** Whether a key past its time is seen at all: while loading, keys are what they are. */
@@ -148,7 +150,7 @@ export class Database {
     if (old !== NULL && isInline(entryEncoding(m, old)) && entryHasExpiry(m, old) === expiry >= 0) {
       if (overwriteInline(m, old, encoding, value)) {
         if (expiry >= 0) overwriteExpiry(m, old, expiry);
-        setEntryLru(m, old, this.rules.stamp);
+        setEntryLru(m, old, this.rules.overwritten(entryLru(m, old)));
         return old;
       }
     }
@@ -258,8 +260,7 @@ export class Database {
     const m = this.memory;
     const expires = entryHasExpiry(m, fresh);
     if (old === NULL) {
-      dictInsert(m, this.keys, fresh, hash);
-      if (expires) dictInsert(m, this.expires, fresh, hash);
+      this.enter(key, hash, fresh, expires);
       setEntryLru(m, fresh, this.rules.stamp);
       this.rules.created(this, key);
       return fresh;
@@ -271,12 +272,27 @@ export class Database {
     } else if (expires) {
       dictInsert(m, this.expires, fresh, hash);
     }
-    setEntryLru(m, fresh, releaseValue ? this.rules.stamp : entryLru(m, old));
+    setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
     if (releaseValue && !isInline(encoding))
       this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), false);
     m.release(old);
     return fresh;
+  }
+
+  /** Links a new entry in. When a first table can't be had, the entry is released and nothing has changed. */
+  private enter(key: Slice, hash: number, fresh: Addr, expires: boolean): void {
+    const m = this.memory;
+    let entered = false;
+    try {
+      if (expires) dictInsert(m, this.expires, fresh, hash);
+      entered = expires;
+      dictInsert(m, this.keys, fresh, hash);
+    } catch (error) {
+      if (entered) dictRemove(m, this.expires, key, hash);
+      m.release(fresh);
+      throw error;
+    }
   }
 
   /** A new block for `e` with or without an expiry; the value and the LRU stamp go along. */

@@ -55,6 +55,10 @@ export class Keyspaces implements DatabaseRules {
     return this.usage.touched(lru);
   }
 
+  overwritten(lru: number): number {
+    return this.usage.policy.lfu ? this.usage.touched(lru) : this.stamp;
+  }
+
   /** The addresses of the databases' root blocks, for a frozen view. */
   roots(): Addr[] {
     return this.databases.map((db) => db.root);

@@ -13,6 +13,7 @@ import {
   entryEncoding,
   entryExpiry,
   entryHasExpiry,
+  entryLru,
   entryType,
   entryValue,
   isInline,
@@ -45,7 +46,7 @@ export function storeString(
   if (old !== NULL && isRaw(db, old) && entryHasExpiry(m, old) === expiry >= 0) {
     if (sdsOverwrite(m, entryValue(m, old), value)) {
       if (expiry >= 0) overwriteExpiry(m, old, expiry);
-      setEntryLru(m, old, db.rules.stamp);
+      setEntryLru(m, old, db.rules.overwritten(entryLru(m, old)));
       return old;
     }
   }

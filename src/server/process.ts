@@ -1,6 +1,7 @@
 /** What the server does to its own process: title, PID file, background, the kernel's OOM score. */
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -42,13 +43,18 @@ export function removePidFile(path: string, log: Log): void {
   rmSync(path, { force: true });
 }
 
+/** The name under which the process was started: ours, unless somebody has given it another than Node's. */
+function startedAs(): string {
+  return basename(process.argv0).startsWith('node') ? 'cinnabar' : process.argv0;
+}
+
 /** The title that proc-title-template describes. */
 export function processTitle(settings: Readonly<Settings>, configFile: string): string {
   const { port, tlsPort, bind, unixsocket, clusterEnabled } = settings;
   const host = bind.length > 0 ? bind[0] : '*';
   const anyPort = port !== 0 ? port : tlsPort;
   const fields: Readonly<Record<string, string>> = {
-    title: 'cinnabar',
+    title: startedAs(),
     'listen-addr': anyPort !== 0 ? `${host}:${anyPort}` : unixsocket,
     'server-mode': clusterEnabled ? '[cluster]' : '',
     port: String(port),

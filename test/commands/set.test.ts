@@ -243,7 +243,7 @@ describe('random members', () => {
     expect(await both.ours.call('EXISTS', 's')).toBe(0);
   });
 
-  test('a set of millions is not gone through for a few of it', async () => {
+  test('a few members of a large set', async () => {
     const members = Array.from({ length: 50_000 }, (_, i) => `m${i}`);
     await both.ours.call('SADD', 'big', ...members);
     const seen = new Set((await both.ours.call('SRANDMEMBER', 'big', '100')) as string[]);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => both.stop());
 
 /** For answers whose order is left to chance. */
-function unordered(answer: Answer): Answer {
+function unordered(_: readonly string[], answer: Answer): Answer {
   return Array.isArray(answer) ? [...answer].sort() : answer;
 }
 

@@ -133,7 +133,7 @@ describe('beside the real server', () => {
 
 test('a key that was past its time when it was watched may go', async () => {
   const session = both.server.session();
-  await session.call('DEBUG', 'SET-ACTIVE-EXPIRE', 0);
+  both.server.engine.keyspaces.activeExpire = false;
   await session.call('SET', 'gone', 'v', 'PX', 1);
   await new Promise((done) => setTimeout(done, 10));
   await session.call('WATCH', 'gone');
@@ -145,7 +145,7 @@ test('a key that was past its time when it was watched may go', async () => {
   await new Promise((done) => setTimeout(done, 10));
   await session.call('MULTI');
   expect(await session.call('EXEC')).toBeNull();
-  await session.call('DEBUG', 'SET-ACTIVE-EXPIRE', 1);
+  both.server.engine.keyspaces.activeExpire = true;
   session.close();
 });
 

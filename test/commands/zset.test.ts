@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { latin1 } from '../../src/base/slice.ts';
 import { Beside, type Commands } from '../support/beside.ts';
-import type { Pipeline } from '../support/pipeline.ts';
+import { Pipeline } from '../support/pipeline.ts';
 
 let both: Beside;
 
@@ -307,34 +306,30 @@ function generator(seed: number): () => string[] {
   return () => of(bag)();
 }
 
-/** What a command hands to replicas and the append-only file, one effect a line. */
-async function effects(commands: Commands): Promise<string[]> {
-  const seen: string[] = [];
-  const sink = {
-    effect: (_db: number, parts: readonly Uint8Array[]) =>
-      seen.push(parts.map((part) => latin1(part, 0, part.length)).join(' ')),
-    begin: () => {},
-    end: () => {},
-  };
-  const { propagation } = both.server.engine;
-  propagation.attach(sink);
-  await both.ours.send(commands);
-  propagation.detach(sink);
-  return seen;
-}
-
 test('what is propagated', async () => {
   await both.ours.send([['FLUSHALL'], ['ZADD', 'z', '1', 'a', '2', 'b', '3', 'c', '4', 'd']]);
   expect(
-    await effects([
-      ['ZADD', 'z', '1', 'a'],
-      ['BZPOPMIN', 'none', 'z', '0'],
-      ['ZMPOP', '2', 'none', 'z', 'MAX', 'COUNT', '2'],
-      ['BZMPOP', '0', '1', 'z', 'MIN', 'COUNT', '9'],
-      ['ZREM', 'z', 'nobody'],
-    ]),
+    await both.propagated(`
+      ZADD z 1 a
+      BZPOPMIN none z 0
+      ZMPOP 2 none z MAX COUNT 2
+      BZMPOP 0 1 z MIN COUNT 9
+      ZREM z nobody
+    `),
   ).toEqual(['ZPOPMIN z', 'ZPOPMAX z 2', 'ZPOPMIN z 1']);
 });
+
+/** Further connections, one to each server, for as long as `use` runs. */
+async function connected(use: (ours: Pipeline, theirs: Pipeline) => Promise<void>): Promise<void> {
+  const ours = new Pipeline(both.server.port);
+  const theirs = new Pipeline(both.theirsPort);
+  try {
+    await use(ours, theirs);
+  } finally {
+    ours.close();
+    theirs.close();
+  }
+}
 
 async function waits(pipeline: Pipeline, others: Pipeline, commands: Commands): Promise<string> {
   const waiting = pipeline.send([['BZPOPMIN', 'k1', 'k2', '5']]);
@@ -343,36 +338,36 @@ async function waits(pipeline: Pipeline, others: Pipeline, commands: Commands): 
   return JSON.stringify(await waiting);
 }
 
-test('waiting for members', async () => {
-  const [ours, theirs] = both.connect();
-  for (const commands of [
-    [['ZADD', 'k2', '1', 'a', '2', 'b']],
-    [['MULTI'], ['ZADD', 'k1', '1', 'x'], ['DEL', 'k1'], ['ZADD', 'k1', '3', 'y'], ['EXEC']],
-    [
-      ['SET', 'k1', 'v'],
-      ['ZADD', 'k2', '0.5', 'z'],
-      ['DEL', 'k1'],
-    ],
-    [
-      ['SADD', 'plain', 'm'],
-      ['ZUNIONSTORE', 'k2', '1', 'plain'],
-    ],
-    [
-      ['ZADD', 'other', '1', 'm'],
-      ['RENAME', 'other', 'k1'],
-    ],
-  ]) {
-    await both.same('FLUSHALL');
-    expect(await waits(ours, both.ours, commands)).toBe(await waits(theirs, both.theirs, commands));
-    await both.same('EXISTS k1 k2');
-  }
-});
+test('waiting for members', () =>
+  connected(async (ours, theirs) => {
+    for (const commands of [
+      [['ZADD', 'k2', '1', 'a', '2', 'b']],
+      [['MULTI'], ['ZADD', 'k1', '1', 'x'], ['DEL', 'k1'], ['ZADD', 'k1', '3', 'y'], ['EXEC']],
+      [
+        ['SET', 'k1', 'v'],
+        ['ZADD', 'k2', '0.5', 'z'],
+        ['DEL', 'k1'],
+      ],
+      [
+        ['SADD', 'plain', 'm'],
+        ['ZUNIONSTORE', 'k2', '1', 'plain'],
+      ],
+      [
+        ['ZADD', 'other', '1', 'm'],
+        ['RENAME', 'other', 'k1'],
+      ],
+    ]) {
+      await both.same('FLUSHALL');
+      expect(await waits(ours, both.ours, commands)).toBe(await waits(theirs, both.theirs, commands));
+      await both.same('EXISTS k1 k2');
+    }
+  }));
 
-test('keyspace events', async () => {
-  const [ours, theirs] = both.connect();
-  await both.same('CONFIG SET notify-keyspace-events EA');
-  for (const pipeline of [ours, theirs]) await pipeline.call('PSUBSCRIBE', '__keyevent@0__:*');
-  await both.same(`
+test('keyspace events', () =>
+  connected(async (ours, theirs) => {
+    await both.same('CONFIG SET notify-keyspace-events EA');
+    for (const pipeline of [ours, theirs]) await pipeline.call('PSUBSCRIBE', '__keyevent@0__:*');
+    await both.same(`
     FLUSHALL
     ZADD z 1 a 2 b 3 c 4 d 5 e 6 f
     ZADD z 1 a
@@ -402,6 +397,6 @@ test('keyspace events', async () => {
     SORT none STORE s
     CONFIG SET notify-keyspace-events ""
   `);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(ours.unasked()).toEqual(theirs.unasked());
-});
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(ours.unasked()).toEqual(theirs.unasked());
+  }));

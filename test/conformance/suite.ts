@@ -124,7 +124,8 @@ export interface ServerUnderTest {
  * shows it.
  */
 export function ownServer(mainFile: string): ServerUnderTest {
-  const node = `exec -a "$0" ${quote(process.execPath)} ${quote(mainFile)}`;
+  // A title can't grow beyond the bytes of the original command line: --title reserves room for a long one.
+  const node = `exec -a "$0" ${quote(process.execPath)} --title=${'_'.repeat(300)} ${quote(mainFile)}`;
   return { serverScript: `${node} "$@"`, sentinelScript: `${node} --sentinel "$@"` };
 }
 

@@ -4,6 +4,7 @@
  * - Sets, hashes and the keyspace have no order: same framing, same elements (of a hash: same pairs) in any order.
  * - SCAN's cursors depend on the secret hash seed; full iterations are compared as sets, others not at all.
  * - The idle time of a value that is a shared small integer is Redis's age.
+ * - The reference count of a small integer tells whether Redis shares it, which has no meaning here.
  * - SORT without an order, with equal weights under ALPHA BY, or with elements that are equal up to a zero byte (it
  *   compares C strings), may give any order; with LIMIT then also any choice.
  */
@@ -16,6 +17,7 @@ const LIFETIME_TOLERANCE: Readonly<Record<string, number>> = {
   PTTL: 3000,
   PEXPIRETIME: 3000,
   'OBJECT IDLETIME': 1e9,
+  'OBJECT REFCOUNT': 2 ** 31,
 };
 
 function key(tree: Tree): string {

@@ -48,7 +48,7 @@ export class Generator {
     if (name === 'ZADD' && this.percent(30)) this.lex = true;
     const out = this.command.words.map((word) => this.cased(word));
     for (const arg of this.ordered(this.command.args)) this.put(arg, out);
-    if (this.percent(10) && !(this.lex && name === 'ZADD')) this.mutate(out);
+    if (this.percent(10)) this.mutate(out);
     return out;
   }
 
@@ -186,8 +186,9 @@ export class Generator {
 
   /** Breaks a well-formed command a little. */
   private mutate(out: string[]): void {
-    const at = this.random.below(out.length);
-    switch (this.random.below(7)) {
+    // Where only equal scores are defined, the key stays what it is.
+    const at = this.lex ? out.length - 1 : this.random.below(out.length);
+    switch (this.lex ? 5 + this.random.below(2) : this.random.below(7)) {
       case 0:
         if (at > 0) out.splice(at, 1);
         break;
@@ -206,7 +207,7 @@ export class Generator {
         if (out.length > 2 && at > 1) [out[at], out[at - 1]] = [out[at - 1], out[at]];
         break;
       case 5:
-        out.length = 1 + at;
+        out.length = this.lex ? at : 1 + at;
         break;
       default:
         if (this.percent(20)) out[0] = this.pick(['NOSUCH', out[0] + 'X', '', 'get ', 'S\x00ET', 'h'.repeat(150)]);

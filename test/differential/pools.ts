@@ -57,6 +57,7 @@ export const EDGE_INTEGERS = [
 
 export const NOT_INTEGERS = ['', ' 1', '1 ', '+1', '01', '-0', '0x10', '1.0', '1e3', 'abc', '-', '--1', '1\x00', 'nan'];
 
+/** Nothing that under- or overflows: that leaves an error number behind, at which Redis's SORT then fails. */
 export const DOUBLES = [
   '0',
   '1',
@@ -76,7 +77,6 @@ export const DOUBLES = [
   '-2.5e-10',
   '17976931348623157e292',
   '-1.7976931348623157e308',
-  '5e-324',
   '9007199254740993',
   '1e21',
   '100000000000000000000',
@@ -95,7 +95,6 @@ export const NOT_DOUBLES = [
   ' 1',
   '1 ',
   '1e',
-  '1e400',
   '0x10',
   '0x1p3',
   '1,5',

@@ -87,13 +87,20 @@ class Round {
   private readonly profile: readonly string[];
   readonly commands: readonly Command[];
 
-  constructor(ports: readonly [number, number], seed: number, grammar: readonly DocCommand[], count: number) {
+  constructor(
+    ports: readonly [number, number],
+    seed: number,
+    grammar: readonly DocCommand[],
+    count: number,
+    without: Set<string>,
+  ) {
     this.ports = ports;
     this.random = new SeededRandom(seed);
     this.resp = this.random.below(3) === 0 ? '3' : '2';
     this.profile = PROFILES[this.random.below(PROFILES.length)];
     const generator = new Generator(this.random, grammar);
-    this.commands = Array.from({ length: count }, () => this.wrapped(safe(generator.next())));
+    const drawn = Array.from({ length: count }, () => this.wrapped(safe(generator.next())));
+    this.commands = drawn.filter((command) => !without.has(command[0].toUpperCase()));
   }
 
   /** Runs these commands on emptied servers. */
@@ -164,9 +171,9 @@ async function compare(given: Options, portOurs: number, portTheirs: number): Pr
     const seed = given.seed + index;
     const grammar = chosen.filter((command) => !failed.has(command.words[0]));
     if (grammar.length === 0) break;
-    const round = new Round([portOurs, portTheirs], seed, grammar, Math.min(ROUND, given.commands - done));
+    const round = new Round([portOurs, portTheirs], seed, grammar, Math.min(ROUND, given.commands - done), failed);
     const difference = await round.run(round.commands);
-    done += round.commands.length;
+    done += Math.max(1, round.commands.length);
     if (difference === undefined) continue;
     failures++;
     const minimal = await round.minimal(difference);

@@ -3,6 +3,7 @@
  * at once. CINNABAR_FUZZ sets the number of inputs, CINNABAR_FUZZ_SEED where they begin, CINNABAR_WIRE_PORT the server.
  */
 import { connect } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import type { CinnabarServer } from '../../src/server/server.ts';
@@ -87,7 +88,10 @@ function send(port: number, bytes: Buffer): Promise<void> {
     };
     socket.on('error', finish);
     socket.on('end', finish);
-    socket.on('data', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      if (!chunk.includes('-ERR internal error')) return;
+      reject(new Error(`an internal error after ${JSON.stringify(bytes.toString('latin1'))}`));
+    });
     socket.end(bytes);
   });
 }
@@ -112,7 +116,12 @@ test(`${INPUTS} hostile inputs from seed ${SEED}`, { timeout: 60_000 + INPUTS * 
   const worker = async (): Promise<void> => {
     while (next < INPUTS) await send(port, input(new SeededRandom(SEED + next++)));
   };
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  delay.disable();
+  // Server and clients share this process's loop, so this is an upper bound of the server's own stalls.
+  console.log(`longest turn: ${(delay.max / 1e6).toFixed(1)} ms`);
   const answer = await new Promise<string>((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.on('data', (chunk: Buffer) => {

@@ -141,7 +141,7 @@ const unblock = command({
     else if (waiter.onTimeout === 'null') session.reply.null();
     else if (waiter.onTimeout === 'nullArray') session.reply.nullArray();
     else waiter.onTimeout(session);
-    c.engine.unblock(session);
+    c.engine.interruptWait(session, error);
     c.reply.int(1);
   },
 });

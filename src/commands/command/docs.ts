@@ -20,7 +20,7 @@ export function replyDocs(reply: Reply, registered: Registered): void {
   const text = (value: string | undefined): (() => void) | undefined =>
     value === undefined ? undefined : () => reply.bulkText(value);
   const { history, args, docFlags } = command;
-  const keys = { next: 0 };
+  const keys = { next: 0, last: registered.keySpecs.length - 1 };
   replyFields(reply, [
     ['summary', text(command.summary)],
     ['since', text(command.since)],
@@ -57,8 +57,8 @@ function replySubcommands(reply: Reply, subcommands: readonly Registered[]): voi
   }
 }
 
-/** `keys` numbers the key specifications in the order of the key arguments. */
-function replyArguments(reply: Reply, args: readonly Argument[], keys: { next: number }): void {
+/** `keys` numbers the key specifications in the order of the key arguments; the last one may stand for several. */
+function replyArguments(reply: Reply, args: readonly Argument[], keys: { next: number; readonly last: number }): void {
   reply.array(args.length);
   for (const argument of args) {
     const text = (value: string | undefined): (() => void) | undefined =>
@@ -71,7 +71,7 @@ function replyArguments(reply: Reply, args: readonly Argument[], keys: { next: n
     replyFields(reply, [
       ['name', text(argument.name)],
       ['type', text(argument.kind)],
-      ['key_spec_index', argument.kind === 'key' ? () => reply.int(keys.next++) : undefined],
+      ['key_spec_index', argument.kind === 'key' ? () => reply.int(Math.min(keys.next++, keys.last)) : undefined],
       ['token', text(argument.token)],
       ['summary', text(argument.summary)],
       ['since', text(argument.since)],

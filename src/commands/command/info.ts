@@ -39,6 +39,7 @@ function replyWords(reply: Reply, words: readonly string[]): void {
 
 /** The words of a key's access as they are shown: RW and its like in capitals, the others not. */
 export function accessWords(access: string): string[] {
+  if (access === '') return [];
   return access.split(' ').map((word) => (word.length === 2 ? word : word.toLowerCase()));
 }
 

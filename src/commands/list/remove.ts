@@ -3,9 +3,9 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { after, bytes, double, integer, key, many, numkeys, optional } from '../../engine/grammar.ts';
-import { NULL } from '../../memory/address.ts';
-import { entryType, TYPE_LIST } from '../../values/entry.ts';
+import { TYPE_LIST } from '../../values/entry.ts';
 import type { ListValue } from '../../values/list.ts';
+import { firstOfType } from '../ready.ts';
 import { timeoutOf } from '../timeout.ts';
 import { endArgument, endOf, integerFrom, LEFT, MUST_BE_POSITIVE, popped, replyEnd, replyRange } from './common.ts';
 
@@ -49,23 +49,6 @@ function popRange(c: Call, i: number, list: ListValue, atHead: boolean, count: n
   return taken;
 }
 
-/**
- * Where the first key from `from` to `to` (exclusive) stands that holds a list: 0 when none does, -1 when another type came
- * first and WRONGTYPE has been replied. Who was waiting is served by whichever key is ready, so one that has become
- * something else meanwhile is passed over.
- */
-function firstList(c: Call, from: number, to: number): number {
-  for (let i = from; i < to; i++) {
-    const e = c.findForWrite(i);
-    if (e === NULL) continue;
-    if (entryType(c.memory, e) === TYPE_LIST) return i;
-    if (c.resuming) continue;
-    c.wrongType();
-    return -1;
-  }
-  return 0;
-}
-
 /** Waits for a list at one of the keys from `from` to `to` (exclusive). */
 function wait(c: Call, from: number, to: number, timeout: number): void {
   if (c.resuming) return;
@@ -78,7 +61,7 @@ function popBlocking(c: Call, atHead: boolean): void {
   const last = c.argc - 1;
   const timeout = timeoutOf(c, last);
   if (timeout === undefined) return;
-  const at = firstList(c, 1, last);
+  const at = firstOfType(c, 1, last, TYPE_LIST);
   if (at < 0) return;
   const list = at === 0 ? null : c.listForWrite(at, false);
   if (!list) {
@@ -177,7 +160,7 @@ export const lmpop = command({
   ],
   run(c) {
     if (!readRequest(c, 1)) return;
-    const at = firstList(c, 2, 2 + request.keys);
+    const at = firstOfType(c, 2, 2 + request.keys, TYPE_LIST);
     if (at === 0) c.reply.nullArray();
     else if (at > 0) popMany(c, at);
   },
@@ -230,7 +213,7 @@ export const blmpop = command({
     const timeout = timeoutOf(c, 1);
     if (timeout === undefined) return;
     const end = 3 + request.keys;
-    const at = firstList(c, 3, end);
+    const at = firstOfType(c, 3, end, TYPE_LIST);
     if (at > 0) popMany(c, at);
     else if (at === 0) wait(c, 3, end, timeout);
   },

@@ -1,4 +1,5 @@
 /** Commands that read strings, and those that read one and see to its end. */
+import { parseInt64 } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command, type KeySpec } from '../../engine/command.ts';
@@ -58,6 +59,12 @@ export const strlen = command({
   },
 });
 
+/** Whether the start given lies behind the end; what is rounded beyond 2^53 is compared exactly. */
+function isBehind(c: Call, start: number, end: number): boolean {
+  if (start !== end || Number.isSafeInteger(start)) return start > end;
+  return (parseInt64(c.arg(2)) ?? 0n) > (parseInt64(c.arg(3)) ?? 0n);
+}
+
 function replyRange(c: Call): void {
   let start = c.integer(2);
   if (start === undefined) return;
@@ -65,7 +72,7 @@ function replyRange(c: Call): void {
   if (end === undefined) return;
   const e = c.openFor(c.find(1), TYPE_STRING);
   if (e === undefined) return;
-  if (e === NULL || (start < 0 && end < 0 && start > end)) {
+  if (e === NULL || (start < 0 && end < 0 && isBehind(c, start, end))) {
     c.reply.bulkText('');
     return;
   }

@@ -1,7 +1,7 @@
 /** Commands that store a string whole. */
 import { isWord, type Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
-import { type Command, command, type KeySpec } from '../../engine/command.ts';
+import { type Command, command, type KeyFinderInput, type KeySpec } from '../../engine/command.ts';
 import { after, bytes, integer, key, manyOf, oneOf, optional, token, unixTime } from '../../engine/grammar.ts';
 import { expiryOf, setString } from '../../keyspace/strings.ts';
 import { NULL } from '../../memory/address.ts';
@@ -55,6 +55,11 @@ const SET_KEY: KeySpec = {
   find: { type: 'range', lastKey: 0, step: 1, limit: 0 },
 };
 
+function setAccess(c: KeyFinderInput): string {
+  for (let i = 3; i < c.argc; i++) if (isWord(c.arg(i), 'GET')) return 'RW ACCESS UPDATE';
+  return 'OW UPDATE';
+}
+
 export const set = command({
   name: 'SET',
   group: 'string',
@@ -69,6 +74,7 @@ export const set = command({
     ['7.0.0', 'Allowed the `NX` and `GET` options to be used together.'],
   ],
   keySpecs: [SET_KEY],
+  keyAccess: setAccess,
   args: [
     key('key', SET_KEY.access),
     bytes('value'),

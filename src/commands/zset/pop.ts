@@ -3,8 +3,9 @@ import { isWord, type Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { after, double, integer, key, many, numkeys, oneOf, optional, token } from '../../engine/grammar.ts';
-import { entryType, TYPE_ZSET } from '../../values/entry.ts';
+import { TYPE_ZSET } from '../../values/entry.ts';
 import type { ZsetValue } from '../../values/zset.ts';
+import { firstOfType } from '../ready.ts';
 import { timeoutOf } from '../timeout.ts';
 import { replyScore } from './common.ts';
 
@@ -55,23 +56,6 @@ function positiveOr(c: Call, i: number, least: number, error: string): number | 
   return undefined;
 }
 
-/**
- * The place of the first key from `from` to `to` (exclusive) that holds a sorted set: 0 when none does, -1 when another type
- * came first and WRONGTYPE has been replied. One who was waiting is served by whichever key is ready, so others that have
- * become something else meanwhile are passed over.
- */
-function firstZset(c: Call, from: number, to: number): number {
-  for (let i = from; i < to; i++) {
-    const e = c.findForWrite(i);
-    if (e === 0) continue;
-    if (entryType(c.memory, e) === TYPE_ZSET) return i;
-    if (c.resuming) continue;
-    c.wrongType();
-    return -1;
-  }
-  return 0;
-}
-
 function positions(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
 }
@@ -80,7 +64,7 @@ function popBlocking(c: Call, max: boolean): void {
   const last = c.argc - 1;
   const timeout = timeoutOf(c, last);
   if (timeout === undefined) return;
-  const at = firstZset(c, 1, last);
+  const at = firstOfType(c, 1, last, TYPE_ZSET);
   if (at < 0) return;
   if (at === 0) {
     c.block({ type: TYPE_ZSET, keys: positions(1, last), timeout, onTimeout: 'nullArray' });
@@ -206,7 +190,7 @@ export const zmpop = command({
   args: [numkeys(), many(key('key', 'RW ACCESS DELETE')), where, countOption],
   run(c) {
     if (!readRequest(c, 1)) return;
-    const at = firstZset(c, 2, 2 + request.keys);
+    const at = firstOfType(c, 2, 2 + request.keys, TYPE_ZSET);
     if (at === 0) c.reply.nullArray();
     else if (at > 0) popMany(c, at);
   },
@@ -225,7 +209,7 @@ export const bzmpop = command({
     const timeout = timeoutOf(c, 1);
     if (timeout === undefined) return;
     const end = 3 + request.keys;
-    const at = firstZset(c, 3, end);
+    const at = firstOfType(c, 3, end, TYPE_ZSET);
     if (at > 0) popMany(c, at);
     else if (at === 0) c.block({ type: TYPE_ZSET, keys: positions(3, end), timeout, onTimeout: 'nullArray' });
   },

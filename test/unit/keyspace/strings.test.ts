@@ -25,6 +25,7 @@ function newDatabase(): Database {
     now: 1000,
     stamp: 7,
     touched: (lru) => lru,
+    overwritten: (lru) => lru,
     removesExpired: true,
     seesExpired: false,
     created: () => {},

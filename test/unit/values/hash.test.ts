@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { FrozenMemory } from '../../../src/memory/frozen.ts';
 import type { Memory } from '../../../src/memory/memory.ts';
+import { FrozenView } from '../../../src/memory/view.ts';
 import { ENC_HASHTABLE, ENC_LISTPACK, type Encoding } from '../../../src/values/entry.ts';
 import {
   HashCursor,
@@ -160,4 +162,20 @@ test('a large hash is released in slices', () => {
   while (!hashFreeSome(m, slot.encoding, slot.root, 64)) slices++;
   expect(slices).toBeGreaterThan(10);
   expect(m.used).toBe(0);
+});
+
+test.each(ENCODINGS)('a frozen view shows a hash that was a %s as it was', (_, encoding) => {
+  const { m, slot, hash } = newHash(encoding);
+  for (let i = 0; i < 300; i++)
+    hash.put(sliceOf(`field:${i}`), sliceOf(encoding === ENC_LISTPACK || i % 2 ? String(i) : 'v'.repeat(i + 100)));
+  const root = slot.root;
+  const before = pairs(hash.cursor());
+  const view = new FrozenView(m);
+  const frozen = new FrozenMemory(view.image);
+  for (let i = 0; i < 300; i += 3) hash.remove(sliceOf(`field:${i}`));
+  for (let i = 0; i < 600; i++) hash.put(sliceOf(`field:${i}`), sliceOf('new'.repeat(i)));
+  expect(pairs(new HashCursor(frozen).reset(frozen, encoding, root))).toEqual(before);
+  view.close();
+  hash.verify();
+  expect(hash.length).toBe(600);
 });

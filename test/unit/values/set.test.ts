@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { sliceOf } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { FrozenMemory } from '../../../src/memory/frozen.ts';
 import type { Memory } from '../../../src/memory/memory.ts';
+import { FrozenView } from '../../../src/memory/view.ts';
 import { ENC_HASHTABLE, ENC_INTSET, type Encoding } from '../../../src/values/entry.ts';
 import {
   SetCursor,
@@ -130,4 +132,25 @@ test('a large set is released in slices', () => {
   while (!setFreeSome(m, slot.encoding, slot.root, 64)) slices++;
   expect(slices).toBeGreaterThan(10);
   expect(m.used).toBe(0);
+});
+
+test.each(ENCODINGS)('a frozen view shows a set that was an %s as it was', (_, encoding) => {
+  const limits = new SetLimits();
+  limits.intsetEntries = 400;
+  const { m, slot, set } = newSet(encoding, limits);
+  for (let i = 0; i < 300; i++) set.add(sliceOf(String(i * 1000)));
+  const root = slot.root;
+  const before = members(set).sort();
+  const view = new FrozenView(m);
+  const frozen = new FrozenMemory(view.image);
+  for (let i = 0; i < 300; i += 3) set.remove(sliceOf(String(i * 1000)));
+  for (let i = 0; i < 900; i++) set.add(sliceOf(`member ${i}`));
+  const seen: string[] = [];
+  const cursor = new SetCursor(frozen).reset(frozen, encoding, root);
+  while (cursor.next()) seen.push(cursor.member.latin1());
+  expect(seen.sort()).toEqual(before);
+  for (let i = 0; i < 301; i++) expect(setHas(frozen, m.seed, encoding, root, sliceOf(String(i * 1000)))).toBe(i < 300);
+  view.close();
+  set.verify();
+  expect(set.length).toBe(1100);
 });

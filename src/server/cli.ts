@@ -1,0 +1,63 @@
+/** The command line's own words, before anything is a setting: --version, --help and the modes that there aren't. */
+import { Command } from 'commander';
+import { REDIS_VERSION, VERSION } from '../base/version.ts';
+import { memoryOvercommit, transparentHugePages } from './system.ts';
+
+/** What to print, where, and the code to leave with. */
+export interface Answer {
+  readonly text: string;
+  readonly code: number;
+}
+
+const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
+       cinnabar - (read config from stdin)
+       cinnabar -v or --version
+       cinnabar -h or --help
+       cinnabar --check-system
+
+Every setting of redis.conf is an option: --NAME VALUE.
+
+Examples:
+       cinnabar (run the server with the usual settings)
+       echo 'maxmemory 128mb' | cinnabar -
+       cinnabar /etc/redis/6379.conf
+       cinnabar --port 7777
+       cinnabar --port 7777 --maxmemory 100mb --maxmemory-policy allkeys-lru
+       cinnabar /etc/myredis.conf --loglevel verbose -
+       cinnabar --save "" --save 900 1 --logfile ""
+`;
+
+export function versionLine(): string {
+  return `Redis server v=${REDIS_VERSION} sha=00000000:0 malloc=cinnabar bits=64 build=cinnabar-${VERSION}`;
+}
+
+function checkSystem(): Answer {
+  const checks = [memoryOvercommit(), transparentHugePages()];
+  const text = checks.map(({ name, warning }) => `[${name}]...${warning ? `WARNING:\n${warning}` : 'OK'}`).join('\n');
+  return { text: `${text}\n`, code: checks.some((check) => check.warning) ? 1 : 0 };
+}
+
+/** The answer to a command line that doesn't start a server; undefined for one that does. */
+export function answerCommandLine(args: readonly string[]): Answer | undefined {
+  let answer: Answer | undefined;
+  const program = new Command('cinnabar')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .exitOverride()
+    .option('-v, --version')
+    .option('-h, --help')
+    .option('--test-memory [megabytes]')
+    .option('--check-system');
+  // Only the first word may be one of these: further on they are values of settings, or settings.
+  program.parse(args.slice(0, 1), { from: 'user' });
+  const given = program.opts<{ version?: true; help?: true; testMemory?: true; checkSystem?: true }>();
+  if (given.version && args.length === 1) answer = { text: `${versionLine()}\n`, code: 0 };
+  else if (given.help && args.length === 1) answer = { text: USAGE, code: 0 };
+  else if (given.testMemory)
+    answer = { text: 'The memory test is not part of this server; use memtester or memtest86 for it.\n', code: 1 };
+  else if (given.checkSystem) answer = checkSystem();
+  else if (args.includes('--sentinel'))
+    answer = { text: 'Sentinel mode is reserved for a later version of this server.\n', code: 1 };
+  return answer;
+}

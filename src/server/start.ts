@@ -1,0 +1,199 @@
+/** Starts a server as a program: configuration, log, the process itself, signals, listeners; in Redis's order and words. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
+import { REDIS_VERSION, VERSION } from '../base/version.ts';
+import { commands } from '../commands/index.ts';
+import { Config } from '../config/config.ts';
+import {
+  ConfigReader,
+  FatalConfigError,
+  fatal,
+  readCommandLine,
+  type Sources,
+  UnreadableConfigError,
+} from '../config/file.ts';
+import { type ConfigHost, realHost, systemError } from '../config/host.ts';
+import { greet } from './banner.ts';
+import { ServerDirectives } from './directives.ts';
+import { ServerLog, tryLogFile } from './log.ts';
+import {
+  DEFAULT_PID_FILE,
+  isDaemonChild,
+  OomScore,
+  removePidFile,
+  setProcessTitle,
+  startDaemon,
+  writePidFile,
+} from './process.ts';
+import { createServer } from './server.ts';
+import { Signals } from './signals.ts';
+import { memoryOvercommit, openFilesLimit } from './system.ts';
+import { checkSupported, refuseUnsupported } from './unsupported.ts';
+
+/** Descriptors that the server needs beside its clients, as many as Redis reserves. */
+const RESERVED_FILES = 32;
+
+/** The file system, with what was read from the standard input kept for a daemon. */
+interface KeepingHost extends ConfigHost {
+  input: string | undefined;
+}
+
+function keepingHost(): KeepingHost {
+  const host = realHost();
+  const keeping: KeepingHost = {
+    ...host,
+    input: undefined,
+    readInput() {
+      keeping.input = host.readInput();
+      return keeping.input;
+    },
+  };
+  return keeping;
+}
+
+function logFor(config: Config): ServerLog {
+  const { logfile, loglevel, logFormat } = config.settings;
+  // A relative log file lies where `dir` was when the log was opened: here.
+  const file = logfile === '' ? '' : resolve(config.path, logfile);
+  if (file !== '') {
+    try {
+      tryLogFile(file);
+    } catch (error) {
+      throw fatal(`Can't open the log file: ${systemError(error)}`);
+    }
+  }
+  const log = new ServerLog({ file, level: loglevel, format: logFormat });
+  config.follow(['loglevel', 'log-format'], (s) => {
+    log.level = s.loglevel;
+    log.format = s.logFormat;
+  });
+  return log;
+}
+
+function announce(log: ServerLog, sources: Sources, args: readonly string[]): void {
+  log.warning('oO0OoO0OoO0Oo Cinnabar is starting oO0OoO0OoO0Oo');
+  log.warning(
+    `Redis version=${REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid=${process.pid}, just started (Cinnabar ${VERSION}, Node ${process.versions.node})`,
+  );
+  if (args.length === 0)
+    log.warning(
+      'Warning: no config file specified, using the default config. In order to specify a config file use cinnabar /path/to/redis.conf',
+    );
+  else log.warning('Configuration loaded');
+  if (sources.file === '' && sources.input) log.verbose('The configuration was read from the standard input');
+}
+
+/** Keeps maxclients within what the system lets the process open. */
+function limitClients(config: Config, log: ServerLog): void {
+  const most = openFilesLimit() - RESERVED_FILES;
+  const { maxclients } = config.settings;
+  if (maxclients > most) {
+    log.warning(
+      `You requested maxclients of ${maxclients} requiring at least ${maxclients + RESERVED_FILES} max file descriptors.`,
+    );
+    log.warning(
+      `Current maximum open files is ${most + RESERVED_FILES}. maxclients has been reduced to ${most} to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'.`,
+    );
+    config.force('maxclients', [String(Math.max(1, most))]);
+  }
+  config.on('maxclients', (settings) =>
+    settings.maxclients > most
+      ? `The operating system is not able to handle the specified number of clients, try with ${most}`
+      : undefined,
+  );
+}
+
+function followProcess(config: Config): void {
+  setProcessTitle(config.settings, config.file);
+  config.on(['proc-title-template', 'port', 'bind'], (settings) => {
+    setProcessTitle(settings, config.file);
+    return undefined;
+  });
+  const oom = new OomScore((path) => readFileSync(path, 'latin1'));
+  oom.apply(config.settings);
+  config.on(['oom-score-adj', 'oom-score-adj-values'], (settings) => oom.apply(settings));
+}
+
+function failed(error: unknown): never {
+  if (error instanceof FatalConfigError) process.stderr.write(error.message);
+  else if (error instanceof UnreadableConfigError)
+    new ServerLog({ file: '', level: 'notice', format: 'redis' }).warning(error.message);
+  else throw error;
+  process.exit(1);
+}
+
+/** Runs the server that the command line describes, until it is told to end. */
+export function start(args: readonly string[]): void {
+  const host = keepingHost();
+  const config = new Config(host);
+  const directives = new ServerDirectives(commands);
+  const sources = readCommandLine(args);
+  try {
+    new ConfigReader(config, directives).read(sources);
+    if (sources.file !== '') config.file = resolve(host.cwd, sources.file);
+    const log = logFor(config);
+    if (config.settings.daemonize && !isDaemonChild()) {
+      startDaemon(host.input);
+      return;
+    }
+    announce(log, sources, args);
+    run(config, directives, log);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function run(config: Config, directives: ServerDirectives, log: ServerLog): void {
+  const { settings } = config;
+  const unsupported = checkSupported(settings, log);
+  if (unsupported !== undefined) {
+    log.warning(unsupported);
+    process.exit(1);
+  }
+  if (settings.port === 0 && settings.unixsocket === '') {
+    log.warning('Configured to not listen anywhere, exiting.');
+    process.exit(1);
+  }
+  log.role = 'M';
+  log.notice('monotonic clock: POSIX clock_gettime');
+  if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
+  const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
+  if (pidFile !== '') writePidFile(pidFile, log);
+  limitClients(config, log);
+  refuseUnsupported(config);
+  const server = createServer({
+    config,
+    log,
+    onStop: () => {
+      if (pidFile !== '') removePidFile(pidFile, log);
+    },
+    onExit: (code) => process.exit(code),
+  });
+  directives.apply(server.engine.table);
+  followProcess(config);
+  greet(log, settings, VERSION, isatty(1));
+  const signals = new Signals(log, settings, {
+    stop(words) {
+      const given = (word: string) => words.has(word);
+      const request = { save: given('save'), noSave: given('nosave'), now: given('now'), force: given('force') };
+      if (server.engine.server.shutdown(request) !== undefined) signals.forget();
+    },
+  });
+  signals.install();
+  process.on('uncaughtException', (error) => {
+    log.warning(`=== BUG REPORT: ${error.stack ?? error.message}`);
+    process.exit(1);
+  });
+  server.listen().then(
+    () => ready(log),
+    () => process.exit(1),
+  );
+}
+
+function ready(log: ServerLog): void {
+  log.warning('Server initialized');
+  const { warning } = memoryOvercommit();
+  if (warning) log.warning(`WARNING ${warning}`);
+  log.notice('Ready to accept connections');
+}
