@@ -48,8 +48,7 @@ export class Gatekeeper {
     const { transaction } = session;
     if (registered.command.name === 'EXEC') gates &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
     if (gates & GATE_AUTH) return this.refuse(session, registered, 'NOAUTH Authentication required.');
-    if (gates & GATE_NO_MULTI)
-      return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
+    if (gates & GATE_NO_MULTI) return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
     if (gates & GATE_ACL) {
       const error = this.permits(session, registered, args, argc);
       if (error !== null) return this.refuse(session, registered, error);

@@ -2,7 +2,7 @@
  * Where the keys of a command with its arguments are: for COMMAND GETKEYS, and for whoever must know keys before a command
  * runs (ACL, cluster routing, tracking).
  */
-import { parseInteger } from '../base/numbers.ts';
+import { parseInt64, parseInteger } from '../base/numbers.ts';
 import { isWord, type Slice } from '../base/slice.ts';
 import type { KeySpec } from './command.ts';
 import type { Registered } from './table.ts';
@@ -60,6 +60,11 @@ function looseKeys(specs: readonly KeySpec[], args: readonly Slice[], argc: numb
   return keys.length === 0 ? undefined : [...keys, ...others];
 }
 
+/** A count as a C int holds it. */
+function int32(count: number, text: Slice): number {
+  return count < 2 ** 31 ? count : Number(BigInt.asIntN(32, parseInt64(text) ?? 0n));
+}
+
 /** The integer with which a text begins, as a C program takes it: clamped to 64 bits, then the lower 32 of them. */
 function atoi(text: string): number {
   const digits = /^[ \t-\r]*([+-]?\d+)/.exec(text)?.[1] ?? '0';
@@ -97,7 +102,7 @@ function addKeys(spec: KeySpec, begin: number, args: readonly Slice[], argc: num
     if (!(count >= 0)) return false;
     step = find.step;
     first = begin + find.firstKey;
-    last = first + (count - 1) * step;
+    last = first + (int32(count, args[at]) - 1) * step;
   }
   if (last >= argc || last < first || first >= argc) return false;
   for (let i = first; i <= last; i += step) keys.push({ at: i, access });

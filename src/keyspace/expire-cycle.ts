@@ -123,7 +123,8 @@ export class ExpireCycle {
     const { sampled, expired } = this;
     this.sample(db, wanted, start);
     const seen = this.sampled - sampled;
-    return seen === 0 || (this.expired - expired) * 100 > seen * (STALE_PERCENT - this.effort);
+    // A sample that time has cut short tells too little.
+    return seen < wanted || (this.expired - expired) * 100 > seen * (STALE_PERCENT - this.effort);
   }
 
   private sample(db: Database, wanted: number, start: number): void {

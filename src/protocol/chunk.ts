@@ -1,13 +1,14 @@
 /**
- * Output bytes in flight: chunks of 16 KiB from a pool that all sessions of a server share, so that a session which
- * owes nothing holds none. A chunk that carries one large foreign piece is made for it and not pooled.
+ * Output bytes in flight: chunks of 20 KiB (as a block of Redis's reply list takes, so that limits count alike) from a
+ * pool that all sessions of a server share; a session which owes nothing holds none. A chunk that carries one large
+ * foreign piece is made for it and not pooled.
  *
  *   bytes  [ written already | owed         | free ]
  *          0                 start          end    bytes.length
  */
-export const CHUNK_BYTES = 16 * 1024;
+export const CHUNK_BYTES = 20 * 1024;
 
-/** Free chunks kept for reuse; beyond it the garbage collector has them (4 MiB). */
+/** Free chunks kept for reuse; beyond it the garbage collector has them (5 MiB). */
 const KEEP = 256;
 
 export class Chunk {

@@ -272,7 +272,7 @@ function splice(m: Memory, lp: Addr, p: number, remove: number, insert: number):
   const total = m.u32(lp, 0);
   const fresh = total - remove + insert;
   if (insert === remove) return lp;
-  const at = insert > remove ? m.resize(lp, fresh) : lp;
+  const at = insert > remove && fresh > m.sizeOf(lp) ? m.resize(lp, fresh) : lp;
   m.copy(at, p + insert, at, p + remove, total - p - remove);
   m.setU32(at, 0, fresh);
   return insert > remove ? at : shrunk(m, at, fresh);

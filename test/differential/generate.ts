@@ -132,7 +132,7 @@ export class Generator {
       this.numkeys = 1 + this.random.below(3);
       return this.percent(94) ? String(this.numkeys) : this.anInteger();
     }
-    if (arg.name === 'seconds' || arg.name === 'milliseconds') return this.pick(pools.LIFETIMES);
+    if (arg.name === 'seconds' || arg.name === 'milliseconds') return this.lifetime();
     if (arg.name === 'cursor') return this.percent(90) ? '0' : this.anInteger();
     if (arg.name === 'count' && this.command.words[0].endsWith('SCAN'))
       return this.percent(95) ? '100000' : this.anInteger();
@@ -140,6 +140,11 @@ export class Generator {
       return this.percent(90) ? String(this.random.below(4)) : this.pick(pools.NOT_INTEGERS);
     if (/count|len|num-matches|limit|rank/.test(arg.name) && this.percent(85)) return String(1 + this.random.below(5));
     return this.anInteger();
+  }
+
+  /** Mostly one that no other command has, so that GT and LT are decided. */
+  private lifetime(): string {
+    return this.percent(80) ? String(200_000 + this.random.below(10_000_000)) : this.pick(pools.LIFETIMES);
   }
 
   /** A moment after 2030. */

@@ -28,6 +28,8 @@ class Pause {
   begin(until: number, all: boolean): void {
     const { engine } = this;
     engine.denied |= all ? GATE_PAUSED_ALL | GATE_PAUSED_WRITE : GATE_PAUSED_WRITE;
+    // Replicas must not see keys go while nothing may be written.
+    engine.keyspaces.removesExpired = false;
     if (until > this.until) this.until = until;
     this.timer?.cancel();
     this.timer = engine.clock.after(Math.max(0, this.until - engine.clock.now()), () => this.end());
@@ -38,6 +40,7 @@ class Pause {
     this.timer = null;
     this.until = 0;
     this.engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
+    this.engine.keyspaces.removesExpired = true;
     const held = this.held;
     this.held = [];
     for (const { session, args } of held) {

@@ -47,6 +47,16 @@ export function replyEnd(c: Call, list: ListValue, atHead: boolean): void {
   c.reply.bulk(list.peek(atHead, element));
 }
 
+/** Pushes to the list at argument `i`, which may have been made for it: want of memory takes it away again. */
+export function pushFirst(c: Call, i: number, list: ListValue, value: Slice, atHead: boolean): void {
+  try {
+    list.push(value, atHead);
+  } catch (error) {
+    if (list.length === 0) c.remove(i);
+    throw error;
+  }
+}
+
 /** Says that `count` elements left the list at argument `i`, and removes its key when none is left. */
 export function popped(c: Call, i: number, list: ListValue, atHead: boolean, count: number): void {
   c.changed(i, atHead ? 'lpop' : 'rpop', count);

@@ -6,7 +6,7 @@ import { double, key } from '../../engine/grammar.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryType, TYPE_LIST } from '../../values/entry.ts';
 import { timeoutOf } from '../timeout.ts';
-import { endArgument, endOf, LEFT, popped, replyEnd } from './common.ts';
+import { endArgument, endOf, LEFT, popped, pushFirst, replyEnd } from './common.ts';
 
 const element = new Slice();
 
@@ -18,7 +18,7 @@ function move(c: Call, fromHead: boolean, toHead: boolean): boolean {
   if (!target) return false;
   // The element is pushed before it is dropped, so that want of memory loses nothing.
   if (!source.isSame(target) || fromHead !== toHead) {
-    target.push(source.peek(fromHead, element), toHead);
+    pushFirst(c, 2, target, source.peek(fromHead, element), toHead);
     replyEnd(c, source, fromHead);
     source.drop(fromHead);
   } else replyEnd(c, source, fromHead);

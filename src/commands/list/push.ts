@@ -3,6 +3,8 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { bytes, integer, key, many, oneOf, token } from '../../engine/grammar.ts';
+import type { ListValue } from '../../values/list.ts';
+import { pushFirst } from './common.ts';
 
 function push(c: Call, atHead: boolean, create: boolean): void {
   const list = c.listForWrite(1, create);
@@ -12,9 +14,23 @@ function push(c: Call, atHead: boolean, create: boolean): void {
     return;
   }
   const { argc } = c;
-  for (let i = 2; i < argc; i++) list.push(c.arg(i), atHead);
+  if (argc === 3) pushFirst(c, 1, list, c.arg(2), atHead);
+  else pushAll(c, list, atHead);
   c.changed(1, atHead ? 'lpush' : 'rpush', argc - 2);
   c.reply.int(list.length);
+}
+
+/** Want of memory leaves none of the elements behind, nor an empty list. */
+function pushAll(c: Call, list: ListValue, atHead: boolean): void {
+  pushFirst(c, 1, list, c.arg(2), atHead);
+  let pushed = 1;
+  try {
+    for (; pushed < c.argc - 2; pushed++) list.push(c.arg(pushed + 2), atHead);
+  } catch (error) {
+    for (; pushed > 0; pushed--) list.drop(atHead);
+    if (list.length === 0) c.remove(1);
+    throw error;
+  }
 }
 
 const args = [key('key', 'RW INSERT'), many(bytes('element'))];

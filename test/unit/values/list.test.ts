@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { OutOfMemory } from '../../../src/memory/memory.ts';
 import { ENC_QUICKLIST } from '../../../src/values/entry.ts';
 import {
   ListLimits,
@@ -92,4 +93,34 @@ test('an element of the list can be pushed to its other end', () => {
     }
     free();
   }
+});
+
+test('want of memory leaves the list as it was', () => {
+  const m = createMemory({ limit: 64 * 1024 * 1024 });
+  const slot = new LooseSlot(m, listNew(m), ENC_QUICKLIST);
+  const list = new ListValue(m, new ListLimits()).bind(slot);
+  const value = sliceOf('x'.repeat(100_000));
+  const fill = (): number => {
+    for (let pushed = 0; ; pushed++) {
+      try {
+        list.push(value, pushed % 2 === 0);
+      } catch (error) {
+        expect(error).toBeInstanceOf(OutOfMemory);
+        return pushed;
+      }
+    }
+  };
+  const pushed = fill();
+  expect(pushed).toBeGreaterThan(400);
+  expect(list.length).toBe(pushed);
+  list.verify();
+  expect(() => list.insert(sliceOf('x'.repeat(100_000)), true, value)).toThrow(OutOfMemory);
+  expect(() => list.set(5, sliceOf('y'.repeat(200_000)))).toThrow(OutOfMemory);
+  list.verify();
+  expect(list.length).toBe(pushed);
+  list.drop(true);
+  list.drop(false);
+  expect(fill()).toBe(2);
+  while (list.length > 0) list.drop(true);
+  expect(fill()).toBe(pushed);
 });
