@@ -35,7 +35,10 @@ export class Slice {
 
   /** The bytes, in memory of their own. */
   copy(): Uint8Array {
-    return this.buffer.slice(this.start, this.start + this.length);
+    const bytes = new Uint8Array(this.length);
+    if (this.length <= COPY_BY_LOOP) for (let i = 0; i < this.length; i++) bytes[i] = this.buffer[this.start + i];
+    else bytes.set(this.view());
+    return bytes;
   }
 
   /** The bytes where they are; shares memory with the buffer. */
@@ -50,6 +53,7 @@ export class Slice {
 }
 
 const EMPTY = new Uint8Array(0);
+const COPY_BY_LOOP = 64;
 
 /** `length` bytes of `buffer` from `start` as a string of one character a byte. */
 export function latin1(buffer: Uint8Array, start: number, length: number): string {

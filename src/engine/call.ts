@@ -16,14 +16,16 @@ import type { Memory } from '../memory/memory.ts';
 import type { Reply } from '../protocol/reply.ts';
 import {
   type Encoding,
+  entryEncoding,
   entryType,
+  entryValue,
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
   TYPE_ZSET,
   type ValueType,
 } from '../values/entry.ts';
-import { newValue, smallestEncoding } from '../values/free.ts';
+import { freeValue, newValue, smallestEncoding, valueLength } from '../values/free.ts';
 import type { HashValue } from '../values/hash.ts';
 import type { ListValue } from '../values/list.ts';
 import type { SetValue } from '../values/set.ts';
@@ -63,6 +65,7 @@ export class Call {
   /** Changes so far, as `rdb_changes_since_last_save` counts them. */
   dirty = 0;
   private foundAt = -1;
+  private createdAt = -1;
   private hash = 0;
   private entry: Addr = NULL;
   private effects: EffectPart[][] | null = null;
@@ -90,6 +93,7 @@ export class Call {
     this.stillWaiting = false;
     this.dirty = 0;
     this.foundAt = -1;
+    this.createdAt = -1;
     this.entry = NULL;
     this.effects = null;
     this.extra = null;
@@ -264,8 +268,23 @@ export class Call {
   private create(i: number, type: ValueType): Addr {
     const encoding = smallestEncoding(type);
     const root = newValue(this.memory, type, encoding);
-    this.entry = this.db.store(this.args[i], this.hashOf(i), NULL, type, encoding, root, -1);
+    try {
+      this.entry = this.db.store(this.args[i], this.hashOf(i), NULL, type, encoding, root, -1);
+    } catch (error) {
+      freeValue(this.memory, type, encoding, root);
+      throw error;
+    }
+    this.createdAt = i;
     return this.entry;
+  }
+
+  /** After a command that ran out of memory: a key that it created and could put nothing under goes again. */
+  dropCreated(): void {
+    const i = this.createdAt;
+    if (i < 0) return;
+    const m = this.memory;
+    const e = this.db.peek(this.args[i], this.hashOf(i));
+    if (e !== NULL && valueLength(m, entryType(m, e), entryEncoding(m, e), entryValue(m, e)) === 0) this.remove(i);
   }
 
   /**

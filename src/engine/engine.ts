@@ -8,7 +8,7 @@
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
 import type { Random } from '../base/random.ts';
-import type { Slice } from '../base/slice.ts';
+import { bytesOf, type Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { NOTIFY } from '../config/special.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -295,6 +295,7 @@ export class Engine implements SessionHost<Session> {
   /** A command threw. Out of memory is an answer; all else is a bug of ours, told to the client and the log. */
   private failed(c: Call, error: unknown): void {
     if (error instanceof OutOfMemory) {
+      c.dropCreated();
       c.reply.error(OOM);
       return;
     }
@@ -367,7 +368,8 @@ export class Engine implements SessionHost<Session> {
   keyExpired(db: Database, key: Slice): void {
     this.stats.expired++;
     if (this.propagation.active) {
-      this.propagation.add(db.index, [new Uint8Array([68, 69, 76]), key.copy()]);
+      const removal = this.server.settings.lazyfreeLazyExpire ? 'UNLINK' : 'DEL';
+      this.propagation.add(db.index, [bytesOf(removal), key.copy()]);
       if (this.depth === 0) this.propagation.flush(false);
     }
     this.changed(db, key, 'expired');

@@ -121,27 +121,30 @@ export class ExpireCycle {
     if (buckets > MIN_BUCKETS && size * 100 < buckets * SPARSE_PERCENT) return false;
     const wanted = Math.min(size, KEYS_PER_SAMPLE + (KEYS_PER_SAMPLE / 4) * this.effort);
     const { sampled, expired } = this;
-    this.sample(db, wanted, start);
-    const seen = this.sampled - sampled;
     // A sample that time has cut short tells too little.
-    return seen < wanted || (this.expired - expired) * 100 > seen * (STALE_PERCENT - this.effort);
+    if (!this.sample(db, wanted, start)) return true;
+    const seen = this.sampled - sampled;
+    return seen === 0 || (this.expired - expired) * 100 > seen * (STALE_PERCENT - this.effort);
   }
 
-  private sample(db: Database, wanted: number, start: number): void {
+  /** Looks at `wanted` keys, or passes over as many empty buckets as are worth it; false when time was up before. */
+  private sample(db: Database, wanted: number, start: number): boolean {
     const until = this.sampled + wanted;
     let cursor = this.cursors[db.index] ?? 0;
     this.lifetimes = 0;
     this.living = 0;
-    for (let buckets = wanted * BUCKETS_PER_KEY; buckets > 0 && this.sampled < until; buckets--) {
+    let late = false;
+    for (let buckets = wanted * BUCKETS_PER_KEY; buckets > 0 && this.sampled < until && !late; buckets--) {
       cursor = dictScan(this.memory, db.expires, cursor, this.look);
       if (this.due.length > 0) this.removeDue(db);
-      if ((buckets & 15) === 0 && this.clock.monotonic() - start >= SLICE_MICROS) break;
+      late = (buckets & 15) === 0 && this.clock.monotonic() - start >= SLICE_MICROS;
     }
     this.cursors[db.index] = cursor;
     if (this.living > 0) {
       const mean = this.lifetimes / this.living;
       db.averageTtl = db.averageTtl === 0 ? mean : db.averageTtl * 0.98 + mean * 0.02;
     }
+    return !late;
   }
 
   private readonly look = (e: Addr): void => {

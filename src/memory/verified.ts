@@ -49,6 +49,8 @@ export interface VerifiedOptions extends MemoryOptions {
 }
 
 export class VerifiedMemory extends Memory {
+  /** Tests set it: whether this allocation is to fail as if there were no memory. */
+  refuse: () => boolean = () => false;
   private readonly sizes: (Int32Array | undefined)[] = new Array(MAX_SEGMENTS);
   private readonly live = new Map<Addr, LiveBlock>();
   private readonly quarantine: Dead[] = [];
@@ -140,6 +142,7 @@ export class VerifiedMemory extends Memory {
 
   override allocate(size: number): Addr {
     assert(size >= 0 && Number.isInteger(size), `verify: ${size} bytes can't be allocated`);
+    if (this.refuse()) throw new OutOfMemory('refused by the test');
     const payload = super.roundUp(size);
     const outer = this.allocateOuter(payload + 2 * GUARD);
     const a = (outer + GUARD / GRANULE) as Addr;

@@ -88,7 +88,10 @@ export class Cron {
 
   private expire(): void {
     this.expiryTimer = null;
-    if (!this.expiry.run() || !this.running) return;
+    const start = this.clock.monotonic();
+    const more = this.expiry.run();
+    this.engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());
+    if (!more || !this.running) return;
     this.expiryTimer = this.clock.after(this.expiry.pauseMicros / 1000, () => this.expire());
   }
 

@@ -13,7 +13,7 @@ import {
   type ValueType,
 } from './entry.ts';
 import { hashFreeSome, hashLength, hashNew } from './hash.ts';
-import { listFreeSome, listLength, listNew } from './list.ts';
+import { listFreeSome, listLength, listNew, listNodes } from './list.ts';
 import { setFreeSome, setLength, setNew } from './set.ts';
 import { zsetFreeSome, zsetLength, zsetNew } from './zset.ts';
 
@@ -59,9 +59,8 @@ export function freeValueSome(m: Memory, type: ValueType, encoding: Encoding, ro
   }
 }
 
-/** About how many blocks releasing a value takes. */
-export function freeEffort(m: Memory, type: ValueType, encoding: Encoding, root: Addr): number {
-  if (encoding === ENC_LISTPACK || encoding === ENC_INTSET || root === NULL) return 1;
+/** Elements of an aggregate. */
+export function valueLength(m: Memory, type: ValueType, encoding: Encoding, root: Addr): number {
   switch (type) {
     case TYPE_LIST:
       return listLength(m, root);
@@ -74,4 +73,10 @@ export function freeEffort(m: Memory, type: ValueType, encoding: Encoding, root:
     default:
       return 1;
   }
+}
+
+/** About how many blocks releasing a value takes. */
+export function freeEffort(m: Memory, type: ValueType, encoding: Encoding, root: Addr): number {
+  if (encoding === ENC_LISTPACK || encoding === ENC_INTSET || root === NULL) return 1;
+  return type === TYPE_LIST ? listNodes(m, root) : valueLength(m, type, encoding, root);
 }

@@ -37,8 +37,7 @@ function moveOrNull(c: Call, fromHead: boolean, toHead: boolean): void {
 function moveOrWait(c: Call, fromHead: boolean, toHead: boolean, timeout: number): boolean {
   const e = c.findForWrite(1);
   if (e !== NULL && entryType(c.memory, e) === TYPE_LIST) return move(c, fromHead, toHead);
-  if (c.resuming) return false;
-  if (e !== NULL) c.wrongType();
+  if (e !== NULL && !c.resuming) c.wrongType();
   else if (c.denyBlocking) c.reply.null();
   else c.block({ type: TYPE_LIST, keys: [1], timeout, onTimeout: 'nullArray' });
   return false;

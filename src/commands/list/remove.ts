@@ -51,7 +51,6 @@ function popRange(c: Call, i: number, list: ListValue, atHead: boolean, count: n
 
 /** Waits for a list at one of the keys from `from` to `to` (exclusive). */
 function wait(c: Call, from: number, to: number, timeout: number): void {
-  if (c.resuming) return;
   const keys: number[] = [];
   for (let i = from; i < to; i++) keys.push(i);
   c.block({ type: TYPE_LIST, keys, timeout, onTimeout: 'nullArray' });
