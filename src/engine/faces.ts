@@ -5,7 +5,7 @@ import { type Encoding, entryEncoding, entryValue, setEntryValue } from '../valu
 import { type HashLimits, HashValue } from '../values/hash.ts';
 import { type ListLimits, ListValue } from '../values/list.ts';
 import { type SetLimits, SetValue } from '../values/set.ts';
-import type { ValueSlot } from '../values/value.ts';
+import type { ValueFace, ValueSlot } from '../values/value.ts';
 import { type ZsetLimits, ZsetValue } from '../values/zset.ts';
 
 /** The slot of a value that hangs off a keyspace entry. */
@@ -40,49 +40,56 @@ export interface ValueLimits {
   readonly zset: ZsetLimits;
 }
 
-interface Bound<T> {
-  readonly face: T;
-  readonly slot: EntrySlot;
+/** Faces of one type, made when first asked for. */
+class FacePool<T extends ValueFace> {
+  private readonly memory: Memory;
+  private readonly make: () => T;
+  private readonly faces: T[] = [];
+  private readonly slots: EntrySlot[] = [];
+
+  constructor(memory: Memory, make: () => T) {
+    this.memory = memory;
+    this.make = make;
+  }
+
+  /** Face number `which`, bound to the value of `entry`. */
+  open(entry: Addr, which: number): T {
+    while (this.faces.length <= which) {
+      this.faces.push(this.make());
+      this.slots.push(new EntrySlot(this.memory));
+    }
+    return this.faces[which].bind(this.slots[which].attach(entry));
+  }
 }
 
 export class Faces {
   readonly limits: ValueLimits;
-  private readonly memory: Memory;
-  private readonly lists: Bound<ListValue>[] = [];
-  private readonly sets: Bound<SetValue>[] = [];
-  private readonly hashes: Bound<HashValue>[] = [];
-  private readonly zsets: Bound<ZsetValue>[] = [];
+  private readonly lists: FacePool<ListValue>;
+  private readonly sets: FacePool<SetValue>;
+  private readonly hashes: FacePool<HashValue>;
+  private readonly zsets: FacePool<ZsetValue>;
 
   constructor(memory: Memory, limits: ValueLimits) {
-    this.memory = memory;
     this.limits = limits;
+    this.lists = new FacePool(memory, () => new ListValue(memory, limits.list));
+    this.sets = new FacePool(memory, () => new SetValue(memory, limits.set));
+    this.hashes = new FacePool(memory, () => new HashValue(memory, limits.hash));
+    this.zsets = new FacePool(memory, () => new ZsetValue(memory, limits.zset));
   }
 
   list(entry: Addr, which = 0): ListValue {
-    while (this.lists.length <= which)
-      this.lists.push({ face: new ListValue(this.memory, this.limits.list), slot: new EntrySlot(this.memory) });
-    const { face, slot } = this.lists[which];
-    return face.bind(slot.attach(entry));
+    return this.lists.open(entry, which);
   }
 
   set(entry: Addr, which = 0): SetValue {
-    while (this.sets.length <= which)
-      this.sets.push({ face: new SetValue(this.memory, this.limits.set), slot: new EntrySlot(this.memory) });
-    const { face, slot } = this.sets[which];
-    return face.bind(slot.attach(entry));
+    return this.sets.open(entry, which);
   }
 
   hash(entry: Addr, which = 0): HashValue {
-    while (this.hashes.length <= which)
-      this.hashes.push({ face: new HashValue(this.memory, this.limits.hash), slot: new EntrySlot(this.memory) });
-    const { face, slot } = this.hashes[which];
-    return face.bind(slot.attach(entry));
+    return this.hashes.open(entry, which);
   }
 
   zset(entry: Addr, which = 0): ZsetValue {
-    while (this.zsets.length <= which)
-      this.zsets.push({ face: new ZsetValue(this.memory, this.limits.zset), slot: new EntrySlot(this.memory) });
-    const { face, slot } = this.zsets[which];
-    return face.bind(slot.attach(entry));
+    return this.zsets.open(entry, which);
   }
 }

@@ -59,7 +59,7 @@ import {
 import { sdsBytes, sdsFree, sdsNew, sdsOverwrite, sdsVerify } from '../structures/sds.ts';
 import { ENC_HASHTABLE, ENC_LISTPACK, type Encoding } from './entry.ts';
 import { pickDistinct } from './pick.ts';
-import { LooseSlot, type ValueSlot } from './value.ts';
+import { ValueFace } from './value.ts';
 
 /** Up to where a hash stays a listpack; the options hash-max-listpack-entries and -value write here. */
 export class HashLimits {
@@ -134,37 +134,20 @@ function overwriteValue(m: Memory, e: Addr, value: Slice): boolean {
   return true;
 }
 
-export class HashValue {
+export class HashValue extends ValueFace {
   /** What the last `random` or `show` showed; good until the next store. */
   readonly field = new Slice();
   readonly value = new Slice();
   private readonly limits: HashLimits;
   private readonly walk: HashCursor;
-  private slot: ValueSlot;
-  private m: Memory;
 
   constructor(memory: Memory, limits: HashLimits) {
-    this.slot = new LooseSlot(memory, NULL, ENC_LISTPACK);
-    this.m = memory;
+    super(memory, ENC_LISTPACK);
     this.limits = limits;
     this.walk = new HashCursor(memory);
   }
 
-  bind(slot: ValueSlot): this {
-    this.slot = slot;
-    this.m = slot.memory;
-    return this;
-  }
-
-  get encoding(): Encoding {
-    return this.slot.encoding;
-  }
-
-  get root(): Addr {
-    return this.slot.root;
-  }
-
-  get length(): number {
+  override get length(): number {
     return hashLength(this.m, this.slot.encoding, this.slot.root);
   }
 

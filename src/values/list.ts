@@ -28,7 +28,7 @@ import {
 } from '../structures/quicklist.ts';
 import { QuicklistCursor } from '../structures/quicklist-cursor.ts';
 import { ENC_QUICKLIST, type Encoding } from './entry.ts';
-import { LooseSlot, type ValueSlot } from './value.ts';
+import { ValueFace } from './value.ts';
 
 /** list-max-listpack-size, list-compress-depth, and DEBUG QUICKLIST-PACKED-THRESHOLD. */
 export class ListLimits {
@@ -76,34 +76,17 @@ export function listVerify(m: Memory, root: Addr): void {
   qlVerify(m, root);
 }
 
-export class ListValue {
+export class ListValue extends ValueFace {
   /** A walk that belongs to this face: nothing may be written while it is in use. */
   readonly cursor = new QuicklistCursor();
   private readonly limits: ListLimits;
-  private slot: ValueSlot;
-  private m: Memory;
 
   constructor(memory: Memory, limits: ListLimits) {
-    this.slot = new LooseSlot(memory, NULL, ENC_QUICKLIST);
-    this.m = memory;
+    super(memory, ENC_QUICKLIST);
     this.limits = limits;
   }
 
-  bind(slot: ValueSlot): this {
-    this.slot = slot;
-    this.m = slot.memory;
-    return this;
-  }
-
-  get root(): Addr {
-    return this.slot.root;
-  }
-
-  get encoding(): Encoding {
-    return this.slot.encoding;
-  }
-
-  get length(): number {
+  override get length(): number {
     return qlLength(this.m, this.slot.root);
   }
 

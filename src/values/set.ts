@@ -46,7 +46,7 @@ import {
 } from '../structures/intset.ts';
 import { ENC_HASHTABLE, ENC_INTSET, type Encoding } from './entry.ts';
 import { pickDistinct } from './pick.ts';
-import { LooseSlot, type ValueSlot } from './value.ts';
+import { ValueFace } from './value.ts';
 
 /** Up to where a set stays an intset; the option set-max-intset-entries writes here. */
 export class SetLimits {
@@ -63,36 +63,19 @@ const key = new Slice();
 /** The member of an entry that `scan` or a handle of the hashtable encoding names. */
 export const setEntryMember = entryKey;
 
-export class SetValue {
+export class SetValue extends ValueFace {
   /** What the last `random` or `show` showed; good until the next store. */
   readonly member = new Slice();
   private readonly limits: SetLimits;
   private readonly walk: SetCursor;
-  private slot: ValueSlot;
-  private m: Memory;
 
   constructor(memory: Memory, limits: SetLimits) {
-    this.slot = new LooseSlot(memory, NULL, ENC_INTSET);
-    this.m = memory;
+    super(memory, ENC_INTSET);
     this.limits = limits;
     this.walk = new SetCursor(memory);
   }
 
-  bind(slot: ValueSlot): this {
-    this.slot = slot;
-    this.m = slot.memory;
-    return this;
-  }
-
-  get encoding(): Encoding {
-    return this.slot.encoding;
-  }
-
-  get root(): Addr {
-    return this.slot.root;
-  }
-
-  get length(): number {
+  override get length(): number {
     return setLength(this.m, this.slot.encoding, this.slot.root);
   }
 

@@ -5,7 +5,7 @@
  * never kept beyond the command: the slot names where the value hangs, and is told when the root moves or the encoding
  * changes.
  */
-import type { Addr } from '../memory/address.ts';
+import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Encoding } from './entry.ts';
 
@@ -15,6 +15,35 @@ export interface ValueSlot {
   readonly encoding: Encoding;
   /** The value hangs off `root` in `encoding` from now on. */
   update(root: Addr, encoding: Encoding): void;
+}
+
+/** What the faces of all types share: the slot that they are bound to. */
+export abstract class ValueFace {
+  protected slot: ValueSlot;
+  protected m: Memory;
+
+  /** `encoding` is that of an empty value, for as long as nothing is bound. */
+  constructor(memory: Memory, encoding: Encoding) {
+    this.slot = new LooseSlot(memory, NULL, encoding);
+    this.m = memory;
+  }
+
+  bind(slot: ValueSlot): this {
+    this.slot = slot;
+    this.m = slot.memory;
+    return this;
+  }
+
+  get encoding(): Encoding {
+    return this.slot.encoding;
+  }
+
+  get root(): Addr {
+    return this.slot.root;
+  }
+
+  /** Elements. */
+  abstract get length(): number;
 }
 
 /** A slot that belongs to no key yet: how a value is built before it is stored under one. */

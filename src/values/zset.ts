@@ -44,7 +44,7 @@ import {
   slVerify,
 } from '../structures/skiplist.ts';
 import { ENC_LISTPACK, ENC_SKIPLIST, type Encoding } from './entry.ts';
-import { LooseSlot, type ValueSlot } from './value.ts';
+import { ValueFace } from './value.ts';
 import { ZsetCursor } from './zset-cursor.ts';
 import {
   zlAppend,
@@ -86,7 +86,7 @@ export const ZSET_NAN = 4;
 
 const key = new Slice();
 
-export class ZsetValue {
+export class ZsetValue extends ValueFace {
   /** The member's score after an `add` that was not held back. */
   newScore = 0;
   /** The ranks that the last range found: the first one in it and the first one behind it; equal when it is empty. */
@@ -94,27 +94,14 @@ export class ZsetValue {
   to = 0;
   private readonly limits: ZsetLimits;
   private readonly walk: ZsetCursor;
-  private slot: ValueSlot;
-  private m: Memory;
 
   constructor(memory: Memory, limits: ZsetLimits) {
-    this.slot = new LooseSlot(memory, NULL, ENC_LISTPACK);
-    this.m = memory;
+    super(memory, ENC_LISTPACK);
     this.limits = limits;
     this.walk = new ZsetCursor(memory);
   }
 
-  bind(slot: ValueSlot): this {
-    this.slot = slot;
-    this.m = slot.memory;
-    return this;
-  }
-
-  get encoding(): Encoding {
-    return this.slot.encoding;
-  }
-
-  get length(): number {
+  override get length(): number {
     const { root, encoding } = this.slot;
     return encoding === ENC_LISTPACK ? zlLength(this.m, root) : slLength(this.m, root);
   }

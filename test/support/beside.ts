@@ -39,10 +39,14 @@ export class Beside implements EffectSink {
     this.theirs = new Pipeline(redis.port);
   }
 
-  static async start(): Promise<Beside> {
-    const server = createServer({ port: await freePort() });
+  /** With `settings` on both sides. */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<Beside> {
+    const server = createServer({ port: await freePort(), settings: { save: '', ...settings } });
     await server.listen();
-    return new Beside(server, await startRedis());
+    return new Beside(
+      server,
+      await startRedis(...Object.entries(settings).flatMap(([name, text]) => [`--${name}`, text])),
+    );
   }
 
   get theirsPort(): number {

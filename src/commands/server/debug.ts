@@ -33,6 +33,7 @@ import { isLocal } from './local.ts';
 
 const REFUSED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
+const NOT_POSITIVE = 'ERR value is out of range, must be positive';
 const NO_KEY = 'ERR no such key';
 const PACKED_MAX = 4294967296n;
 
@@ -68,15 +69,18 @@ function sleep(c: Call): void {
   c.reply.ok();
 }
 
+function positive(c: Call, i: number): number | undefined {
+  const value = c.integerOr(i, NOT_POSITIVE);
+  if (value === undefined || value >= 0) return value;
+  c.reply.error(NOT_POSITIVE);
+  return undefined;
+}
+
 function populate(c: Call): void {
-  const count = c.integer(2);
+  const count = positive(c, 2);
   if (count === undefined) return;
-  const size = c.argc > 4 ? c.integer(4) : 0;
+  const size = c.argc > 4 ? positive(c, 4) : 0;
   if (size === undefined) return;
-  if (count < 0 || size < 0) {
-    c.reply.error('ERR value is out of range, must be positive');
-    return;
-  }
   const prefix = c.argc > 3 ? c.arg(3).latin1() : 'key';
   const { db } = c;
   db.expand(count, 0);

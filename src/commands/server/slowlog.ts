@@ -10,6 +10,7 @@ import { isSecret, REDACTED } from './redact.ts';
 const MAX_ARGUMENTS = 32;
 const MAX_LENGTH = 128;
 const DEFAULT_COUNT = 10;
+const BAD_COUNT = 'ERR count should be greater than or equal to -1';
 const SKIPPED = flagBit('skip_slowlog');
 
 /** The arguments as the log keeps them: long ones and the end of a long list cut. */
@@ -78,10 +79,10 @@ const get = command({
       c.unknownSubcommand(1);
       return;
     }
-    const count = c.argc === 3 ? c.integer(2) : DEFAULT_COUNT;
+    const count = c.argc === 3 ? c.integerOr(2, BAD_COUNT) : DEFAULT_COUNT;
     if (count === undefined) return;
     if (count < -1) {
-      c.reply.error('ERR count should be greater than or equal to -1');
+      c.reply.error(BAD_COUNT);
       return;
     }
     const entries = c.engine.slowLog.latest(count === -1 ? c.engine.slowLog.length : count);

@@ -1,0 +1,154 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Pipeline } from '../../support/pipeline.ts';
+import { freePort, MAIN } from '../../support/server-process.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cinnabar-program-'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Run {
+  readonly output: () => string;
+  readonly pid: number;
+  readonly exit: Promise<number | null>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts the program and waits until its output holds `text`. */
+async function run(args: readonly string[], text: string, input = ''): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
+  let output = '';
+  const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  child.stdin.end(input);
+  await new Promise<void>((done) => {
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString('latin1');
+      if (output.includes(text)) done();
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    void exit.then(() => done());
+  });
+  return { output: () => output, pid: child.pid ?? 0, exit, kill: (signal) => child.kill(signal) };
+}
+
+function once(...args: string[]): { text: string; code: number | null } {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: 'latin1' });
+  return { text: stdout + stderr, code: status };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 200 && !condition(); i++) await new Promise((done) => setTimeout(done, 25));
+  expect(condition()).toBe(true);
+}
+
+describe('the command line', () => {
+  test('answers what starts no server', () => {
+    expect(once('--version').text).toMatch(/^Redis server v=7\.0\.15 .*malloc=cinnabar/);
+    expect(once('-v').code).toBe(0);
+    expect(once('--help').text).toMatch(/^Usage: cinnabar/);
+    expect(once('--test-memory', '10')).toMatchObject({ code: 1 });
+    expect(once('--sentinel').text).toMatch(/reserved/);
+  });
+
+  test('names the line and the reason of a broken setting', () => {
+    const { text, code } = once('--port', '6380', '--loglevel');
+    expect(code).toBe(1);
+    expect(text).toBe(
+      "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 3\n>>> 'loglevel'\nwrong number of arguments\n",
+    );
+    expect(once('--rename-command', 'nosuch', 'x').text).toMatch(/No such command in rename-command/);
+    expect(once('--syslog-enabled', 'yes').text).toMatch(/syslog is not supported/);
+    expect(once('none.conf').text).toMatch(
+      /# Fatal error, can't open config file 'none.conf': No such file or directory/,
+    );
+    expect(once('--logfile', 'none/x').text).toMatch(/Can't open the log file: No such file or directory/);
+  });
+});
+
+describe('a running server', () => {
+  test('logs in Redis’s words, and ends on SIGTERM', async () => {
+    const port = await freePort();
+    const server = await run(['--port', String(port), '--always-show-logo', 'yes'], 'Ready to accept connections');
+    expect(server.output()).toContain(` PID: ${server.pid}`);
+    expect(server.output()).toMatch(
+      new RegExp(
+        `${server.pid}:M \\d\\d \\w{3} \\d{4} \\d\\d:\\d\\d:\\d\\d\\.\\d{3} \\* Ready to accept connections\n`,
+      ),
+    );
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+    expect(server.output()).toMatch(/:signal-handler \(\d+\) Received SIGTERM scheduling shutdown\.\.\.\n/);
+    expect(server.output()).toMatch(/# User requested shutdown\.\.\.\n/);
+    expect(server.output()).toMatch(/# Redis is now ready to exit, bye bye\.\.\.\n$/);
+  });
+
+  test('says that a port is taken', async () => {
+    const port = await freePort();
+    const first = await run(['--port', String(port), '--bind', '127.0.0.1'], 'Ready to accept');
+    const second = await run(['--port', String(port), '--bind', '127.0.0.1'], 'never');
+    expect(await second.exit).toBe(1);
+    expect(second.output()).toContain(`Failed listening on port ${port}`);
+    first.kill('SIGINT');
+    expect(await first.exit).toBe(0);
+  });
+
+  test('goes into the background, with a PID file that it removes', async () => {
+    const port = await freePort();
+    const pidFile = join(folder, 'server.pid');
+    const log = join(folder, 'server.log');
+    const settings = `port ${port}\ndaemonize yes\npidfile ${pidFile}\nlogfile ${log}\nlog-format json\n`;
+    const parent = await run(['-'], 'never', settings);
+    expect(await parent.exit).toBe(0);
+    await until(() => existsSync(log) && readFileSync(log, 'latin1').includes('Ready to accept'));
+    const pid = Number(readFileSync(pidFile, 'latin1'));
+    expect(pid).not.toBe(parent.pid);
+    for (const line of readFileSync(log, 'latin1').trimEnd().split('\n'))
+      expect(JSON.parse(line)).toMatchObject({ pid });
+    process.kill(pid, 'SIGTERM');
+    await until(() => !existsSync(pidFile));
+  });
+
+  test('rewrites its configuration file, and starts from it again', async () => {
+    const port = await freePort();
+    const file = join(folder, 'redis.conf');
+    writeFileSync(file, `# mine\nport ${port}\nrename-command FLUSHDB badger\nsave 900 1\n`);
+    const first = await run([file], 'Ready to accept');
+    const client = new Pipeline(port);
+    const replies = await client.send([
+      ['FLUSHDB'],
+      ['BADGER'],
+      ['CONFIG', 'SET', 'maxmemory', '100mb', 'save', ''],
+      ['CONFIG', 'REWRITE'],
+      ['SHUTDOWN', 'NOSAVE'],
+    ]);
+    expect(String(replies[0])).toMatch(/unknown command/);
+    expect(replies.slice(1, 4)).toEqual(['OK', 'OK', 'OK']);
+    expect(await first.exit).toBe(0);
+    client.close();
+    expect(readFileSync(file, 'latin1')).toMatch(
+      /^# mine\nport \d+\nrename-command FLUSHDB badger\nsave ""\n\n# Generated by CONFIG REWRITE\n(.*\n)*maxmemory 100mb\n/,
+    );
+    const again = await run([file], 'Ready to accept');
+    const other = new Pipeline(port);
+    expect(
+      await other.send([
+        ['CONFIG', 'GET', 'maxmemory'],
+        ['CONFIG', 'GET', 'save'],
+      ]),
+    ).toEqual([
+      ['maxmemory', '104857600'],
+      ['save', ''],
+    ]);
+    other.close();
+    again.kill('SIGTERM');
+    expect(await again.exit).toBe(0);
+  });
+});
