@@ -17,8 +17,9 @@ const LONGEST_COPY = 264;
 const FARTHEST = 8192;
 const HASH_BITS = 14;
 
-/** Latest place of each hash, scratch of one call. */
+/** Latest place of each hash, counted from `epoch`: what is below it is of an earlier call, so that none has to clear. */
 const places = new Int32Array(1 << HASH_BITS);
+const scratch = { epoch: 1 };
 
 function hashOf(buffer: Uint8Array, at: number): number {
   const word = (buffer[at] << 16) | (buffer[at + 1] << 8) | buffer[at + 2];
@@ -29,15 +30,22 @@ function hashOf(buffer: Uint8Array, at: number): number {
 export function lzfCompress(source: Slice, target: Uint8Array, room = target.length): number {
   const { buffer, start, length } = source;
   const end = start + length;
-  places.fill(-1);
+  if (scratch.epoch + length > 0x7fffffff) {
+    places.fill(0);
+    scratch.epoch = 1;
+  }
+  const base = scratch.epoch - start;
+  scratch.epoch += length;
+  const oldest = base + start;
   let out = 0;
   let pending = start;
   let at = start;
   while (at < end - 2) {
     const slot = hashOf(buffer, at);
-    const place = places[slot];
-    places[slot] = at;
-    const copied = place < 0 || at - place > FARTHEST ? 0 : matching(buffer, place, at, end);
+    const stored = places[slot];
+    const place = stored - base;
+    places[slot] = at + base;
+    const copied = stored < oldest || at - place > FARTHEST ? 0 : matching(buffer, place, at, end);
     if (copied < 3) {
       at++;
       continue;
@@ -45,7 +53,7 @@ export function lzfCompress(source: Slice, target: Uint8Array, room = target.len
     out = writeLiterals(buffer, pending, at, target, out, room);
     if (out < 0 || out + 3 > room) return 0;
     out = writeCopy(target, out, at - place - 1, copied);
-    for (let i = at + 1; i < at + copied && i < end - 2; i++) places[hashOf(buffer, i)] = i;
+    for (let i = at + 1; i < at + copied && i < end - 2; i++) places[hashOf(buffer, i)] = i + base;
     at += copied;
     pending = at;
   }

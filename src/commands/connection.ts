@@ -1,10 +1,9 @@
 /** Commands about the connection itself; CLIENT is in client/. */
-import { timingSafeEqual } from 'node:crypto';
-import { bytesOf, isText, isWord, type Slice } from '../base/slice.ts';
+import { isWord, type Slice, sliceOf } from '../base/slice.ts';
+import { DEFAULT_USER } from '../engine/acl/acl.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { after, block, bytes, integer, optional } from '../engine/grammar.ts';
-import type { Session } from '../engine/session.ts';
 import { client, setName } from './client/client.ts';
 
 const HANDSHAKE: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fast', 'no_auth', 'allow_busy'];
@@ -98,9 +97,8 @@ const reset = command({
     engine.release(session);
     session.db = engine.keyspaces.databases[0];
     session.resp = 2;
-    session.user = 'default';
     session.name = '';
-    session.authenticated = engine.server.settings.requirepass === '';
+    engine.acl.welcome(session);
     session.replyOff = false;
     session.replySkip = 'no';
     c.reply.suppressed = false;
@@ -108,20 +106,13 @@ const reset = command({
   },
 });
 
-/** Whether the password is the user's; no user but 'default' exists before ACL does. Constant in time. */
-function passwordFits(c: Call, user: Slice | null, password: Slice): boolean {
-  if (user !== null && !isText(user, 'default')) return false;
-  const expected = c.engine.server.settings.requirepass;
-  if (expected === '') return true;
-  const wanted = bytesOf(expected);
-  const given = password.copy();
-  const same = given.length === wanted.length ? given : wanted;
-  return timingSafeEqual(same, wanted) && same === given;
-}
-
-function authenticate(session: Session): void {
-  session.authenticated = true;
-  session.user = 'default';
+/** Turns the session into the user's; false when an error has been replied. */
+function authenticate(c: Call, user: Slice, password: Slice): boolean {
+  const { acl } = c.engine;
+  if (acl.authenticate(c.session, user, password)) return true;
+  acl.authenticationFailed(c.session, user, c.arg(0));
+  c.reply.error(WRONG_PASSWORD);
+  return false;
 }
 
 const auth = command({
@@ -135,19 +126,15 @@ const auth = command({
   args: [optional(bytes('username', { since: '6.0.0' })), bytes('password')],
   run(c) {
     if (c.argc > 3) return c.syntaxError();
-    if (c.argc === 2 && c.engine.server.settings.requirepass === '') {
+    if (c.argc === 2 && c.engine.acl.defaultUser.nopass) {
       c.reply.error(
         'ERR AUTH <password> called without any password configured for the default user. ' +
           'Are you sure your configuration is correct?',
       );
       return;
     }
-    if (passwordFits(c, c.argc === 3 ? c.arg(1) : null, c.arg(c.argc - 1))) {
-      authenticate(c.session);
-      c.reply.ok();
-    } else {
-      c.reply.error(WRONG_PASSWORD);
-    }
+    const user = c.argc === 3 ? c.arg(1) : sliceOf(DEFAULT_USER);
+    if (authenticate(c, user, c.arg(c.argc - 1))) c.reply.ok();
   },
 });
 
@@ -181,7 +168,7 @@ const hello = command({
       version = asked;
     }
     if (!helloOptions(c)) return;
-    if (!c.session.authenticated) {
+    if (!c.session.proven) {
       c.reply.error(
         'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> ' +
           'option can be used to authenticate the client and select the RESP protocol version at the same time',
@@ -199,11 +186,7 @@ function helloOptions(c: Call): boolean {
     const more = c.argc - 1 - i;
     const option = c.arg(i);
     if (isWord(option, 'AUTH') && more >= 2) {
-      if (!passwordFits(c, c.arg(i + 1), c.arg(i + 2))) {
-        c.reply.error(WRONG_PASSWORD);
-        return false;
-      }
-      authenticate(c.session);
+      if (!authenticate(c, c.arg(i + 1), c.arg(i + 2))) return false;
       i += 2;
     } else if (isWord(option, 'SETNAME') && more >= 1) {
       if (!setName(c, c.arg(i + 1))) return false;

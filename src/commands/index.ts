@@ -1,5 +1,7 @@
 /** All commands of the server; a new file of commands is added here. */
 import type { Command } from '../engine/command.ts';
+import { aclCommands } from './acl/index.ts';
+import { bitmapCommands } from './bitmap/index.ts';
 import { commandCommands } from './command/index.ts';
 import { connectionCommands } from './connection.ts';
 import { genericCommands } from './generic/index.ts';
@@ -20,8 +22,10 @@ export const commands: readonly Command[] = [
   ...hashCommands,
   ...zsetCommands,
   ...sortCommands,
+  ...bitmapCommands,
   ...genericCommands,
   ...connectionCommands,
+  ...aclCommands,
   ...serverCommands,
   ...commandCommands,
   ...transactionCommands,

@@ -143,7 +143,7 @@ const publish = command({
   flags: PUBLISH_FLAGS,
   args: [bytes('channel'), bytes('message')],
   run(c) {
-    c.reply.int(c.engine.pubsub.publish(c.arg(1).latin1(), c.arg(2).latin1()));
+    c.reply.int(c.engine.pubsub.publish(c.arg(1).latin1(), c.arg(2)));
   },
 });
 
@@ -157,7 +157,7 @@ const spublish = command({
   args: [bytes('shardchannel'), bytes('message')],
   keySpecs: shardSpec(0),
   run(c) {
-    c.reply.int(c.engine.pubsub.publishShard(c.arg(1).latin1(), c.arg(2).latin1()));
+    c.reply.int(c.engine.pubsub.publishShard(c.arg(1).latin1(), c.arg(2)));
   },
 });
 

@@ -74,13 +74,23 @@ function readQuery(c: Call, stores: boolean): Query | undefined {
     else if (left >= 1 && isWord(word, 'BY')) {
       query.by = c.arg(++i);
       if (starIn(query.by) < 0) query.unsorted = true;
-    } else if (left >= 1 && isWord(word, 'GET')) query.gets.push(c.arg(++i));
-    else {
+      else if (!mayReadOtherKeys(c, 'BY')) return undefined;
+    } else if (left >= 1 && isWord(word, 'GET')) {
+      if (!mayReadOtherKeys(c, 'GET')) return undefined;
+      query.gets.push(c.arg(++i));
+    } else {
       c.syntaxError();
       return undefined;
     }
   }
   return query;
+}
+
+/** Patterns lead to any key, so they are only for users who may read all; false when an error has been replied. */
+function mayReadOtherKeys(c: Call, option: string): boolean {
+  if (c.engine.acl.mayReadAllKeys(c.session, c.registered, c.args, c.argc)) return true;
+  c.reply.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
+  return false;
 }
 
 function starIn(text: Slice): number {

@@ -1,7 +1,7 @@
 /** Transactions: commands that are queued and run as one, and keys that are watched for changes until then. */
+import { ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, type Verdict } from '../engine/acl/selector.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
-import { GATE_ACL } from '../engine/gates.ts';
 import { key, many } from '../engine/grammar.ts';
 import { type Queued, Transaction } from '../engine/transaction.ts';
 
@@ -47,13 +47,26 @@ const discard = command({
   },
 });
 
+function lostPermission(verdict: Verdict): string {
+  switch (verdict) {
+    case DENIED_COMMAND:
+      return 'no permission to execute the command or subcommand';
+    case DENIED_KEY:
+      return 'no permission to touch the specified keys';
+    case DENIED_CHANNEL:
+      return 'no permission to access one of the channels used as arguments';
+    default:
+      return 'no permission';
+  }
+}
+
 /** Runs one of the queued commands, if the user may still do so. */
 function runQueued(c: Call, { registered, args }: Queued): void {
   const { engine, session } = c;
-  if (session.denied & GATE_ACL) {
-    const refusal = engine.gatekeeper.permits(session, registered, args, args.length);
-    if (refusal !== null) {
-      session.reply.error(NO_LONGER_ALLOWED + refusal.replace('NOPERM ', ''));
+  if (session.restricted) {
+    const verdict = engine.acl.check(session, registered, args, args.length, 'multi');
+    if (verdict !== ALLOWED) {
+      session.reply.error(NO_LONGER_ALLOWED + lostPermission(verdict));
       return;
     }
   }

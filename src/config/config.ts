@@ -216,7 +216,8 @@ export class Config implements WorkingDirectory {
   private steps(changes: readonly Change[]): Step[] {
     const steps = new Map<Listener, Step>();
     for (const { entry, name, before } of changes) {
-      if (entry.option.kind.text(before) === entry.option.kind.text(entry.value)) continue;
+      const { kind, volatile } = entry.option;
+      if (!volatile && kind.text(before) === kind.text(entry.value)) continue;
       for (const listener of this.listeners.get(entry.option.name) ?? [])
         if (!steps.has(listener)) steps.set(listener, { name, listener });
     }

@@ -15,7 +15,9 @@ import {
 import { dirname, join } from 'node:path';
 import { globMatch } from '../base/glob.ts';
 import { sliceOf } from '../base/slice.ts';
+import { narrow, widen } from '../base/text.ts';
 
+/** Paths are strings of one character a byte, as the configuration holds them. */
 export interface ConfigHost {
   readonly cwd: string;
   /** The file's bytes, one a character. Throws what node:fs throws. */
@@ -60,7 +62,7 @@ function expandFrom(base: string, parts: readonly string[], shown: string): stri
   if (!hasPattern(part)) return expandFrom(join(base, part), rest, shown === '' ? part : join(shown, part));
   let names: string[];
   try {
-    names = readdirSync(base).sort();
+    names = readdirSync(widen(base)).map(narrow).sort();
   } catch {
     return [];
   }
@@ -71,7 +73,7 @@ function expandFrom(base: string, parts: readonly string[], shown: string): stri
 
 function exists(path: string): boolean {
   try {
-    statSync(path);
+    statSync(widen(path));
     return true;
   } catch {
     return false;
@@ -80,8 +82,8 @@ function exists(path: string): boolean {
 
 export function realHost(): ConfigHost {
   return {
-    cwd: process.cwd(),
-    read: (path) => readFileSync(path, 'latin1'),
+    cwd: narrow(process.cwd()),
+    read: (path) => readFileSync(widen(path), 'latin1'),
     readInput: () => readFileSync(0, 'latin1'),
     expand(pattern) {
       const absolute = pattern.startsWith('/');
@@ -90,14 +92,14 @@ export function realHost(): ConfigHost {
     },
     directoryError(path) {
       try {
-        if (!statSync(path).isDirectory()) return ERRORS['ENOTDIR'];
-        accessSync(path, constants.X_OK);
+        if (!statSync(widen(path)).isDirectory()) return ERRORS['ENOTDIR'];
+        accessSync(widen(path), constants.X_OK);
         return undefined;
       } catch (error) {
         return systemError(error);
       }
     },
-    replace: replaceFile,
+    replace: (path, text) => replaceFile(widen(path), text),
   };
 }
 

@@ -57,6 +57,8 @@ export interface OptionRules {
   readonly denyLoading?: boolean;
   /** Shown only when asked for by its full name. */
   readonly hidden?: boolean;
+  /** The value names something that may have changed though the value has not: setting it again counts as a change. */
+  readonly volatile?: boolean;
   /** Refuses values of the right kind, with the text returned. */
   readonly validate?: (text: string) => string | undefined;
 }

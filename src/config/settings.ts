@@ -2,9 +2,10 @@
 import type { Option, SettingsOf } from './option.ts';
 import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
-import { cluster, persistence, replication, scripting, tls } from './options/later.ts';
+import { cluster, persistence, replication, scripting } from './options/later.ts';
 import { network } from './options/network.ts';
 import { security } from './options/security.ts';
+import { tls } from './options/tls.ts';
 
 const ALL = [
   ...network,
@@ -39,6 +40,6 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Persistence (accepted now, at work in a later version)', options: persistence },
   { title: 'Replication (accepted now, at work in a later version)', options: replication },
   { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
-  { title: 'TLS (accepted now, at work in a later version)', options: tls },
+  { title: 'TLS', options: tls },
   { title: 'Scripting', options: scripting },
 ];

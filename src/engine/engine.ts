@@ -8,20 +8,24 @@
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
 import type { Random } from '../base/random.ts';
-import { bytesOf, type Slice } from '../base/slice.ts';
+import { bytesOf, type Slice, sliceOf } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { NOTIFY } from '../config/special.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { type Memory, OutOfMemory } from '../memory/memory.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
+import { Acl } from './acl/acl.ts';
 import { Blocking, type Waiter } from './blocking.ts';
 import { Call } from './call.ts';
+import { ClientMemory } from './client-memory.ts';
 import type { Command } from './command.ts';
+import { CrossProtocol } from './cross-protocol.ts';
+import { flagBit } from './derive.ts';
 import { eventClass } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { GATE_MONITORED } from './gates.ts';
+import { GATE_MONITORED, GATE_TRACKED } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
@@ -32,6 +36,7 @@ import { Session } from './session.ts';
 import { SlowLog } from './slowlog.ts';
 import { Stats } from './stats.ts';
 import { CommandTable, Registered } from './table.ts';
+import { Tracking } from './tracking.ts';
 import { Watches } from './transaction.ts';
 
 export interface EngineParts {
@@ -45,6 +50,11 @@ export interface EngineParts {
   readonly server: ServerPort;
 }
 
+const WRITE = flagBit('write');
+const GATES_OBSERVED = GATE_MONITORED | GATE_TRACKED;
+const READS = flagBit('readonly');
+/** Events of keys that go without a client's doing. */
+const BY_NOBODY = new Set(['expired', 'evicted']);
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 export class Engine implements SessionHost<Session> {
@@ -59,7 +69,11 @@ export class Engine implements SessionHost<Session> {
   readonly watches = new Watches();
   readonly pubsub: PubSub;
   readonly blocking: Blocking;
+  readonly tracking: Tracking;
+  readonly accounts: ClientMemory;
   readonly gatekeeper: Gatekeeper;
+  readonly acl: Acl;
+  private readonly crossProtocol: CrossProtocol;
   /** Settings, log, shutdown and the other services of the composition root. */
   readonly server: ServerPort;
   readonly sessions = new Map<number, Session>();
@@ -77,7 +91,7 @@ export class Engine implements SessionHost<Session> {
   onSlow: (c: Call, microseconds: number) => void = () => {};
   /** Whether durations are put into histograms (latency-tracking). */
   trackLatency = true;
-  private readonly pool: ChunkPool;
+  readonly pool: ChunkPool;
   private readonly calls: Call[] = [];
   private depth = 0;
   /** Errors that the calls within the present one replied: it has not failed by those. */
@@ -98,10 +112,15 @@ export class Engine implements SessionHost<Session> {
     this.faces = new Faces(parts.memory, parts.limits);
     this.pubsub = new PubSub();
     this.blocking = new Blocking(parts.clock);
+    this.tracking = new Tracking(this);
+    this.accounts = new ClientMemory(this);
     this.gatekeeper = new Gatekeeper(this);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
     this.keyspaces.listener = this;
     for (const command of parts.commands) this.table.add(new Registered(command, command.name.toLowerCase(), null));
+    this.acl = new Acl(this);
+    this.crossProtocol = new CrossProtocol(parts.server.log);
+    this.gatekeeper.permits = (session, registered, args, argc) => this.acl.permits(session, registered, args, argc);
   }
 
   // Sessions.
@@ -112,7 +131,7 @@ export class Engine implements SessionHost<Session> {
 
   open(port: SessionPort): Session {
     const session = new Session(this, this.nextId++, port, this.pool, this.clock.now());
-    if (this.server.settings.requirepass !== '') session.authenticated = false;
+    this.acl.welcome(session);
     this.sessions.set(session.id, session);
     this.stats.connections++;
     return session;
@@ -123,6 +142,8 @@ export class Engine implements SessionHost<Session> {
     session.closed = true;
     session.closing = true;
     this.sessions.delete(session.id);
+    this.accounts.remove(session);
+    if (session.postponed) this.gatekeeper.letGo(session);
     this.release(session);
     session.reply.clear();
   }
@@ -133,6 +154,7 @@ export class Engine implements SessionHost<Session> {
     this.watches.unwatch(session);
     session.setTransaction(null);
     this.pubsub.removeSession(session);
+    this.tracking.disable(session);
     this.monitors.delete(session);
     session.monitor = false;
     this.gatekeeper.refreshMonitors();
@@ -155,6 +177,7 @@ export class Engine implements SessionHost<Session> {
 
   beforeWrite(): void {
     this.turn = false;
+    this.tracking.broadcast();
     this.server.beforeWrite();
   }
 
@@ -197,7 +220,10 @@ export class Engine implements SessionHost<Session> {
   /** The command that the arguments name, with its arity checked; undefined when an error has been replied. */
   private resolve(session: Session, args: readonly Slice[], argc: number): Registered | undefined {
     let registered = this.table.find(args[0]);
-    if (registered === undefined) return this.refuse(session, null, unknownCommand(args, argc));
+    if (registered === undefined) {
+      if (this.crossProtocol.ends(session, args[0], this.keyspaces.now)) return undefined;
+      return this.refuse(session, null, unknownCommand(args, argc));
+    }
     const subcommands = registered.subcommands;
     if (subcommands !== null && argc > 1) {
       const sub = subcommands.find(args[1]);
@@ -223,6 +249,7 @@ export class Engine implements SessionHost<Session> {
       error = `EXECABORT Transaction discarded because of: ${error.startsWith('ERR ') ? error.slice(4) : error}`;
     }
     if (session.transaction) session.transaction.broken = true;
+    this.tracking.commandDone(session, registered);
     session.reply.error(error);
     return undefined;
   }
@@ -253,7 +280,8 @@ export class Engine implements SessionHost<Session> {
     }
     const end = this.clock.monotonic();
     this.lastMicros = end;
-    if ((this.denied & registered.gates & GATE_MONITORED) !== 0) this.gatekeeper.monitor(session, args, argc);
+    const observed = this.denied & registered.gates & GATES_OBSERVED;
+    if (observed !== 0) this.observe(session, registered, args, argc, observed);
     this.depth--;
     this.stats.commands++;
     if (c.dirty > 0) this.stats.dirty += c.dirty;
@@ -265,7 +293,26 @@ export class Engine implements SessionHost<Session> {
       c.propagate();
       if (this.depth === 0) this.propagation.flush(true);
     }
-    if (this.depth === 0) this.keyspacesCatchUp(end);
+    if (this.depth > 0) return;
+    if (observed !== 0) this.tracking.tellPending();
+    this.keyspacesCatchUp(end);
+  }
+
+  /** The session whose command runs, null between commands; of nested commands the outermost. */
+  get current(): Session | null {
+    return this.depth > 0 ? this.calls[0].session : null;
+  }
+
+  /** Shows a command that has run to those who want to know of it. */
+  private observe(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): void {
+    if (gates & GATE_MONITORED) this.gatekeeper.monitor(session, registered, args, argc);
+    if ((gates & GATE_TRACKED) === 0) return;
+    const outer = this.calls[0];
+    if (registered.has(READS) && outer.session.tracking !== null) {
+      if (session === outer.session) this.tracking.remember(session, registered, args, argc);
+      else this.tracking.remember(outer.session, outer.registered, outer.args, outer.argc);
+    }
+    if (this.depth === 1) this.tracking.commandDone(session, registered);
   }
 
   private account(c: Call, microseconds: number, failed: boolean): void {
@@ -299,7 +346,7 @@ export class Engine implements SessionHost<Session> {
       c.reply.error(OOM);
       return;
     }
-    this.server.commandFailed(c.registered.name, error);
+    this.server.commandFailed(c.registered.name, error, c.registered.has(WRITE));
     c.reply.error('ERR internal error, see the log');
   }
 
@@ -317,8 +364,18 @@ export class Engine implements SessionHost<Session> {
   }
 
   private runAgain(waiter: Waiter): void {
+    if (waiter.session.restricted && this.forbidden(waiter)) return;
     this.call(waiter.session, waiter.registered, waiter.args, waiter.args.length, true);
     if (!this.calls[this.depth].stillWaiting) this.unblock(waiter.session);
+  }
+
+  /** A user may lose permissions while its sessions wait: what they wait for is then refused. */
+  private forbidden({ session, registered, args }: Waiter): boolean {
+    const error = this.acl.permits(session, registered, args, args.length);
+    if (error === null) return false;
+    session.reply.error(error);
+    this.interruptWait(session, true);
+    return true;
   }
 
   /** Ends a session's wait; it takes commands again. Whoever calls it has replied. */
@@ -347,6 +404,7 @@ export class Engine implements SessionHost<Session> {
   changed(db: Database, key: Slice, event: string): void {
     if (!this.watches.idle) this.watches.touch(db, key);
     if (!this.blocking.idle) this.blocking.signal(db, key);
+    if ((this.denied & GATE_TRACKED) !== 0) this.tracking.changed(key, BY_NOBODY.has(event) ? null : this.current);
     if (this.events !== null) this.notify(db, event, key);
   }
 
@@ -355,8 +413,8 @@ export class Engine implements SessionHost<Session> {
     const wanted = this.events;
     if (wanted === null || (wanted & eventClass(event)) === 0) return;
     const name = key.latin1();
-    if (wanted & NOTIFY.KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, event);
-    if (wanted & NOTIFY.KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, name);
+    if (wanted & NOTIFY.KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, sliceOf(event));
+    if (wanted & NOTIFY.KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, key);
   }
 
   /** There is a key where there was none. */

@@ -6,7 +6,7 @@ import { NOTIFY } from '../config/special.ts';
 
 const CLASSES: readonly (readonly [bit: number, events: string])[] = [
   [NOTIFY.GENERIC, 'del expire persist rename_from rename_to move_from move_to copy_to restore touch'],
-  [NOTIFY.STRING, 'set setrange append incrby decrby incrbyfloat setbit'],
+  [NOTIFY.STRING, 'set setrange append incrby decrby incrbyfloat setbit pfadd'],
   [NOTIFY.LIST, 'lpush rpush lpop rpop linsert lset lrem ltrim sortstore'],
   [NOTIFY.SET, 'sadd srem spop sinterstore sunionstore sdiffstore'],
   [NOTIFY.HASH, 'hset hdel hincrby hincrbyfloat'],
@@ -23,6 +23,8 @@ const CLASSES: readonly (readonly [bit: number, events: string])[] = [
   [NOTIFY.EVICTED, 'evicted'],
   [NOTIFY.KEY_MISS, 'keymiss'],
   [NOTIFY.NEW, 'new'],
+  // A change that has no event: of no class, so never published.
+  [0, ''],
 ];
 
 const CLASS_OF = new Map(CLASSES.flatMap(([bit, events]) => events.split(' ').map((event) => [event, bit] as const)));

@@ -16,6 +16,7 @@ import {
   GATE_QUEUE,
   GATE_REPLICAS,
   GATE_SUBSCRIBED,
+  GATE_TRACKED,
   GATES_OF_QUEUE,
 } from './gates.ts';
 import type { Session } from './session.ts';
@@ -30,8 +31,10 @@ export class Gatekeeper {
     null;
   /** Holds a command of a paused client. Installed by CLIENT PAUSE; says whether it was held. */
   hold: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => boolean = () => false;
+  /** A session that may have a held command is gone. */
+  letGo: (session: Session) => void = () => {};
   /** Shows a command to those who monitor. */
-  monitor: (session: Session, args: readonly Slice[], argc: number) => void = () => {};
+  monitor: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => void = () => {};
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -57,6 +60,7 @@ export class Gatekeeper {
     if (gates & GATE_QUEUE && engine.denied & GATE_OOM && registered.command.name !== 'UNWATCH') gates |= GATE_OOM;
     if (gates & GATE_OOM && !this.makeRoom())
       return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
+    if (gates & GATE_TRACKED) this.engine.tracking.limit();
     if (gates & GATE_REPLICAS) return this.refuse(session, registered, 'NOREPLICAS Not enough good replicas to write.');
     if (gates & GATE_SUBSCRIBED)
       return this.refuse(

@@ -42,6 +42,8 @@ export const GATE_QUEUE = 1 << 14;
 export const GATE_MONITORED = 1 << 15;
 /** A loading replica that serves its old data meanwhile. */
 export const GATE_ASYNC_LOADING = 1 << 16;
+/** Somebody caches keys and is to be told of changes (CLIENT TRACKING); nothing is refused for it. */
+export const GATE_TRACKED = 1 << 17;
 
 const WRITE = flagBit('write');
 const NO_AUTH = flagBit('no_auth');
@@ -81,7 +83,7 @@ export const GATES_OF_QUEUE =
 
 /** The gates that concern a command. */
 export function gatesOf(command: Command, flags: number): number {
-  let gates = GATE_ACL | GATE_CLUSTER | GATE_PAUSED_ALL;
+  let gates = GATE_ACL | GATE_CLUSTER | GATE_PAUSED_ALL | GATE_TRACKED;
   if (!(flags & NO_AUTH)) gates |= GATE_AUTH;
   if (flags & NO_MULTI) gates |= GATE_NO_MULTI;
   if (flags & DENY_OOM) gates |= GATE_OOM;

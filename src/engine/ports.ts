@@ -63,6 +63,14 @@ export interface TransportSession {
   describe(): string;
 }
 
+/** The limit on the memory of all sessions. A transport measures, while it is active, whomever a turn has served. */
+export interface SessionAccounts<S extends TransportSession> {
+  readonly active: boolean;
+  measure(session: S): void;
+  /** Everyone is measured: closes sessions until the limit is kept. */
+  settle(): void;
+}
+
 /** The engine's face to transports. */
 export interface SessionHost<S extends TransportSession = TransportSession> {
   open(port: SessionPort): S;
@@ -75,4 +83,6 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   readonly sessionCount: number;
   /** Called once a turn before replies are written: the place of group commits. */
   beforeWrite(): void;
+  /** Where the sessions' memory is counted, if it is. */
+  readonly accounts?: SessionAccounts<S>;
 }

@@ -5,7 +5,9 @@
  * in the session's own set.
  */
 import { globMatch } from '../base/glob.ts';
-import { bytesOf, type Slice, sliceOf } from '../base/slice.ts';
+import { writeInteger } from '../base/numbers.ts';
+import { type Slice, sliceOf } from '../base/slice.ts';
+import { SUBSCRIPTION_BYTES } from './client-memory.ts';
 import type { Session } from './session.ts';
 
 export type ChannelKind = 'channels' | 'patterns' | 'shardChannels';
@@ -19,12 +21,14 @@ export class PubSub {
   readonly channels = new Map<string, Set<Session>>();
   readonly shardChannels = new Map<string, Set<Session>>();
   readonly patterns = new Map<string, PatternEntry>();
+  private readonly frame = new Frame();
 
   /** Says whether the session was not yet subscribed. */
   subscribe(session: Session, kind: ChannelKind, name: string): boolean {
     const own = (session[kind] ??= new Set());
     if (own.has(name)) return false;
     own.add(name);
+    session.subscribedBytes += name.length + SUBSCRIPTION_BYTES;
     if (kind === 'patterns') {
       const entry = this.patterns.get(name);
       if (entry) entry.sessions.add(session);
@@ -41,6 +45,7 @@ export class PubSub {
   /** Says whether the session was subscribed. */
   unsubscribe(session: Session, kind: ChannelKind, name: string): boolean {
     if (!session[kind]?.delete(name)) return false;
+    session.subscribedBytes -= name.length + SUBSCRIPTION_BYTES;
     const sessions = kind === 'patterns' ? this.patterns.get(name)?.sessions : this[kind].get(name);
     sessions?.delete(session);
     if (sessions?.size === 0) this[kind].delete(name);
@@ -54,37 +59,123 @@ export class PubSub {
   }
 
   /** Sends `message` to the subscribers of `channel` and of patterns that match it; returns how many received it. */
-  publish(channel: string, message: string): number {
+  publish(channel: string, message: Slice): number {
     let receivers = 0;
     const direct = this.channels.get(channel);
-    if (direct) receivers += deliver(direct, ['message', channel, message]);
+    if (direct) receivers += this.frame.deliver(direct, 'message', null, channel, message);
     if (this.patterns.size === 0) return receivers;
     const text = sliceOf(channel);
     for (const [pattern, { slice, sessions }] of this.patterns)
-      if (globMatch(slice, text)) receivers += deliver(sessions, ['pmessage', pattern, channel, message]);
+      if (globMatch(slice, text)) receivers += this.frame.deliver(sessions, 'pmessage', pattern, channel, message);
     return receivers;
   }
 
   /** Sends `message` to the subscribers of a shard channel. */
-  publishShard(channel: string, message: string): number {
+  publishShard(channel: string, message: Slice): number {
     const sessions = this.shardChannels.get(channel);
-    return sessions ? deliver(sessions, ['smessage', channel, message]) : 0;
+    return sessions ? this.frame.deliver(sessions, 'smessage', null, channel, message) : 0;
   }
 }
 
-/** Writes a push to each of the sessions; its bytes are made once for all that speak the same protocol. */
-function deliver(sessions: ReadonlySet<Session>, parts: readonly string[]): number {
-  const body = parts.map((part) => `$${part.length}\r\n${part}\r\n`).join('');
-  let resp2: Uint8Array | null = null;
-  let resp3: Uint8Array | null = null;
-  for (const session of sessions) {
-    const frame =
-      session.reply.resp === 2
-        ? (resp2 ??= bytesOf(`*${parts.length}\r\n${body}`))
-        : (resp3 ??= bytesOf(`>${parts.length}\r\n${body}`));
-    unsilenced(session, () => session.reply.raw(frame, 0, frame.length));
+const RESP2_ARRAY = 42;
+const RESP3_PUSH = 62;
+const DOLLAR = 36;
+const CR = 13;
+const LF = 10;
+/** Frames up to here are made in one buffer for ever and copied to each receiver. */
+const COPIED = 16 * 1024;
+/** From so many receivers on they share one frame instead, so that a message doesn't cost each of them a chunk. */
+const MANY = 256;
+/** The longest header of a bulk string. */
+const HEADER = 16;
+
+/**
+ * A message as its receivers get it, made once for all of them. The two protocols differ in the first byte only:
+ *
+ *   *3 or >3 | $7 message | $<n> channel | $<n> message
+ */
+class Frame {
+  private readonly small = new Uint8Array(COPIED);
+  private bytes: Uint8Array = this.small;
+  private at = 0;
+
+  deliver(
+    sessions: ReadonlySet<Session>,
+    kind: string,
+    pattern: string | null,
+    channel: string,
+    message: Slice,
+  ): number {
+    const most = kind.length + (pattern?.length ?? 0) + channel.length + message.length + 5 * HEADER;
+    const shared = most > COPIED || sessions.size >= MANY;
+    this.begin(shared ? new Uint8Array(most) : this.small, pattern === null ? 3 : 4);
+    this.text(kind);
+    if (pattern !== null) this.text(pattern);
+    this.text(channel);
+    this.header(message.length);
+    this.bytes.set(message.view(), this.at);
+    this.at += message.length;
+    this.line();
+    if (shared) this.share(sessions);
+    else this.copy(sessions);
+    this.bytes = this.small;
+    return sessions.size;
   }
-  return sessions.size;
+
+  private copy(sessions: ReadonlySet<Session>): void {
+    const { bytes, at } = this;
+    for (const session of sessions) {
+      const { reply } = session;
+      bytes[0] = reply.resp === 2 ? RESP2_ARRAY : RESP3_PUSH;
+      if (reply.suppressed) unsilenced(session, () => reply.raw(bytes, 0, at));
+      else reply.raw(bytes, 0, at);
+    }
+  }
+
+  private share(sessions: ReadonlySet<Session>): void {
+    const resp2 = this.bytes.subarray(0, this.at);
+    let resp3: Uint8Array | null = null;
+    for (const session of sessions) {
+      const { reply } = session;
+      const old = reply.resp === 2;
+      if (!old && resp3 === null) {
+        resp3 = resp2.slice();
+        resp3[0] = RESP3_PUSH;
+      }
+      const bytes = old || resp3 === null ? resp2 : resp3;
+      if (reply.suppressed) unsilenced(session, () => reply.rawShared(bytes));
+      else reply.rawShared(bytes);
+    }
+  }
+
+  private begin(bytes: Uint8Array, parts: number): void {
+    this.bytes = bytes;
+    bytes[0] = RESP2_ARRAY;
+    bytes[1] = 48 + parts;
+    this.at = 2;
+    this.line();
+  }
+
+  private text(text: string): void {
+    this.header(text.length);
+    const { bytes } = this;
+    let at = this.at;
+    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
+    this.at = at;
+    this.line();
+  }
+
+  private header(length: number): void {
+    this.bytes[this.at] = DOLLAR;
+    this.at = writeInteger(this.bytes, this.at + 1, length);
+    this.line();
+  }
+
+  private line(): void {
+    this.bytes[this.at] = CR;
+    this.bytes[this.at + 1] = LF;
+    this.at += 2;
+  }
 }
 
 /** Writes what goes to a client even while CLIENT REPLY keeps replies from it: all that concerns subscriptions. */

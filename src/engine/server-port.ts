@@ -35,8 +35,8 @@ export interface ServerPort {
   readonly version: string;
   /** A session in the words of CLIENT LIST. */
   describeSession(session: Session): string;
-  /** A command threw what it should not: logged with its stack. */
-  commandFailed(command: string, error: unknown): void;
+  /** A command threw what it should not: logged with its stack; one that writes may have left anything, so the server ends. */
+  commandFailed(command: string, error: unknown, isWrite: boolean): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
   /** Ends the server; undefined when it is on its way, else the error for the client. */

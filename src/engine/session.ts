@@ -3,11 +3,13 @@ import type { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
 import { Reply } from '../protocol/reply.ts';
+import type { User } from './acl/user.ts';
 import type { Waiter } from './blocking.ts';
 import type { Engine } from './engine.ts';
-import { GATE_AUTH, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
+import { GATE_ACL, GATE_AUTH, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
 import { OUTPUT_NORMAL, OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
 import type { Registered } from './table.ts';
+import type { Tracker } from './tracking.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
 
 export class Session implements TransportSession {
@@ -17,7 +19,10 @@ export class Session implements TransportSession {
   readonly reply: Reply;
   db: Database;
   name = '';
-  user = 'default';
+  /** Whose permissions it has: the default user's at first; null where nobody is to be asked for permission. */
+  account: User | null;
+  /** Has proven who it is, or needn't have when it came. */
+  proven = false;
   /** States that concern commands of this session; bits of gates.ts. */
   denied = 0;
   /** Wall time of the connection's start, ms. */
@@ -31,11 +36,16 @@ export class Session implements TransportSession {
   /** Between MULTI and EXEC. */
   transaction: Transaction | null = null;
   watched: WatchedKey[] | null = null;
+  /** What its watched keys and its subscriptions take. */
+  watchedBytes = 0;
+  subscribedBytes = 0;
   /** While a blocking command waits. */
   waiter: Waiter | null = null;
   /** Commands held back by CLIENT PAUSE. */
   postponed = false;
   monitor = false;
+  /** While it is told of changes to what it caches. */
+  tracking: Tracker | null = null;
   noEvict = false;
   noTouch = false;
   /** Closing: no further command is taken. */
@@ -57,6 +67,7 @@ export class Session implements TransportSession {
     this.reply = new Reply(pool);
     this.reply.errors = engine.stats;
     this.db = engine.keyspaces.databases[0];
+    this.account = engine.acl.defaultUser;
     this.created = now;
     this.lastCommandAt = now;
   }
@@ -65,8 +76,22 @@ export class Session implements TransportSession {
     return (this.denied & GATE_AUTH) === 0;
   }
 
-  set authenticated(yes: boolean) {
-    this.denied = yes ? this.denied & ~GATE_AUTH : this.denied | GATE_AUTH;
+  set mustAuthenticate(yes: boolean) {
+    this.denied = yes ? this.denied | GATE_AUTH : this.denied & ~GATE_AUTH;
+  }
+
+  /** Whether its user's rules must be asked. */
+  get restricted(): boolean {
+    return (this.denied & GATE_ACL) !== 0;
+  }
+
+  set restricted(yes: boolean) {
+    this.denied = yes ? this.denied | GATE_ACL : this.denied & ~GATE_ACL;
+  }
+
+  /** The name of its user. */
+  get user(): string {
+    return this.account ? this.account.name : '(superuser)';
   }
 
   get resp(): number {
@@ -104,6 +129,14 @@ export class Session implements TransportSession {
 
   describe(): string {
     return this.engine.describeSession(this);
+  }
+
+  /** Takes no further command, and ends the connection once the one that runs now has replied. */
+  closeAfterCommand(): void {
+    this.closing = true;
+    queueMicrotask(() => {
+      if (!this.closed) this.port.close(true);
+    });
   }
 
   /** Ends the connection; with `afterReply` once everything owed is written. */

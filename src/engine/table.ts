@@ -31,6 +31,8 @@ export class Registered {
   readonly categories: readonly string[];
   readonly subcommands: CommandTable | null;
   readonly run: ((c: Call) => void) | null;
+  /** Its place in sets of commands (acl/command-bits.ts); -1 until it has one. */
+  bit = -1;
 
   calls = 0;
   microseconds = 0;

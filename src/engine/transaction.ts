@@ -1,6 +1,7 @@
 /** MULTI's queue and WATCH's register. */
 import { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
+import { WATCH_BYTES } from './client-memory.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
@@ -55,6 +56,7 @@ export class Watches {
     if (session.watched.some((w) => w.db === db && w.key === name)) return;
     const e = db.peek(key, db.hash(key));
     session.watched.push({ db, key: name, bytes: new Slice(key.copy()), wasExpired: e !== 0 && db.isExpired(e) });
+    session.watchedBytes += name.length + WATCH_BYTES;
     let keys = this.byDatabase.get(db);
     if (!keys) this.byDatabase.set(db, (keys = new Map()));
     let sessions = keys.get(name);
@@ -72,6 +74,7 @@ export class Watches {
       if (keys.size === 0) this.byDatabase.delete(db);
     }
     session.watched = null;
+    session.watchedBytes = 0;
     this.touched.delete(session);
   }
 

@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import { layout } from '../memory/layout.ts';
-import type { Memory } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
   dictExpand,
@@ -53,6 +53,11 @@ import {
 import type { Reclaimer } from './reclaimer.ts';
 
 const Root = layout({ keys: 'u32', expires: 'u32' });
+
+/** The dict of all entries of the database whose root block is `root`, for readers of a frozen view. */
+export const databaseKeys = (r: Reader, root: Addr): Addr => r.addr(root, Root.keys);
+/** The same of the entries that expire. */
+export const databaseExpires = (r: Reader, root: Addr): Addr => r.addr(root, Root.expires);
 
 /** What a database asks of the keyspace that it belongs to. */
 export interface DatabaseRules {

@@ -73,8 +73,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   // Figures.
 
   get queryBytes(): number {
-    if (this.reading > 0) return this.reading;
-    return this.waiting.length - (this.parser.midway ? this.parser.argumentBytes : 0);
+    return this.reading > 0 ? this.reading : this.waiting.length - (this.waiting.length > 0 ? this.parser.at : 0);
   }
 
   get queryFree(): number {
@@ -82,7 +81,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   get argumentBytes(): number {
-    return this.parser.argumentBytes;
+    return this.parser.midway || this.reading > 0 ? this.parser.argumentBytes : 0;
   }
 
   // Bytes in.
@@ -98,6 +97,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     }
     if (count >= FULL_READ) this.yield();
     this.waiting.touched(count);
+    if (this.server.host.accounts?.active) this.server.enlist(this);
     if (this.waiting.length > 0) {
       if (!this.hold(buffer, from, to)) return;
       this.runWaiting();
@@ -120,7 +120,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       this.close(false);
       return false;
     }
-    if (this.queryBytes <= this.server.settings.clientQueryBufferLimit) return true;
+    const { clientQueryBufferLimit } = this.server.settings;
+    if (this.queryBytes + this.parser.overhead <= clientQueryBufferLimit) return true;
     const start = quoted(latin1(this.waiting.bytes, 0, Math.min(CLOSED_EARLY, this.waiting.length)));
     this.server.log.warning(
       `Closing client that reached max query buffer length: ${this.session.describe()} (qbuf initial bytes: ${start})`,
@@ -316,6 +317,9 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       return;
     }
     this.waiting.shrink(idle);
+    this.session.reply.adapt(now);
+    const { accounts } = this.server.host;
+    if (accounts?.active) accounts.measure(this.session);
     if (this.session.reply.moreChunks > 0) this.overLimit();
   }
 }

@@ -34,26 +34,36 @@ export class PlainTransport implements Transport {
     this.network = network;
   }
 
-  async listen(endpoint: ListenEndpoint, backlog: number, accept: (c: Connection) => void): Promise<Listening> {
+  listen(endpoint: ListenEndpoint, backlog: number, accept: (c: Connection) => void): Promise<Listening> {
     const path = isUnix(endpoint) ? endpoint.path : null;
-    try {
-      return await this.network.listen(endpoint, backlog, (stream) => {
-        accept(new PlainConnection(stream, path, this.nextFd++));
-      });
-    } catch (error) {
-      throw new ListenError(error instanceof Error && 'code' in error ? String(error.code) : String(error));
-    }
+    return listenPlain(this.network, endpoint, backlog, (stream) => {
+      accept(new PlainConnection(stream, path, this.nextFd++));
+    });
   }
 }
 
-class PlainConnection implements Connection {
+/** Listens, with the system's refusal as a ListenError. */
+export async function listenPlain(
+  network: Network,
+  endpoint: ListenEndpoint,
+  backlog: number,
+  accept: (stream: Duplex) => void,
+): Promise<Listening> {
+  try {
+    return await network.listen(endpoint, backlog, accept);
+  } catch (error) {
+    throw new ListenError(error instanceof Error && 'code' in error ? String(error.code) : String(error));
+  }
+}
+
+export class PlainConnection implements Connection {
   receiver: Receiver | null = null;
   readonly fd: number;
   readonly unix: boolean;
   readonly peer: string;
   readonly address: string;
   readonly localAddress: string;
-  private readonly stream: Duplex & MaybeSocket;
+  protected readonly stream: Duplex & MaybeSocket;
   /** Whether a write is under way whose end the receiver awaits. */
   private awaiting = false;
   private open = true;
@@ -116,6 +126,10 @@ class PlainConnection implements Connection {
     if (!this.open) return;
     this.open = false;
     this.receiver = null;
+    this.destroy();
+  }
+
+  protected destroy(): void {
     this.stream.destroy();
   }
 }

@@ -7,12 +7,9 @@
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
 
-import { lookup } from 'node:dns/promises';
-import { chmodSync, rmSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { type Network as NetworkInterface, RealNetwork } from '../base/network.ts';
 import type { Clock, Timer } from '../base/time.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, Listener } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
@@ -20,26 +17,24 @@ import type { Session } from '../engine/session.ts';
 import { Client } from './client.ts';
 import { openFast } from './fast.ts';
 import { SmallBuffers } from './input.ts';
+import { Listeners, type ListenSettings } from './listeners.ts';
 import { PlainTransport } from './plain.ts';
-import { ABSENT_ADDRESS, type Connection, ListenError, type Listening, type Transport } from './transport.ts';
+import { TlsTransport } from './tls.ts';
+import type { Connection, Transport } from './transport.ts';
 
-export type NetSettings = Readonly<
-  Pick<
-    Settings,
-    | 'port'
-    | 'bind'
-    | 'tcpBacklog'
-    | 'unixsocket'
-    | 'unixsocketperm'
-    | 'tcpKeepalive'
-    | 'timeout'
-    | 'maxclients'
-    | 'protectedMode'
-    | 'protoMaxBulkLen'
-    | 'clientQueryBufferLimit'
-    | 'clientOutputBufferLimit'
-  >
->;
+export type NetSettings = ListenSettings &
+  Readonly<
+    Pick<
+      Settings,
+      | 'tcpKeepalive'
+      | 'timeout'
+      | 'maxclients'
+      | 'protectedMode'
+      | 'protoMaxBulkLen'
+      | 'clientQueryBufferLimit'
+      | 'clientOutputBufferLimit'
+    >
+  >;
 
 /** Figures of the server that net/ keeps up. */
 export interface NetCounters {
@@ -63,14 +58,14 @@ export interface NetParts<S extends TransportSession> {
   readonly log: NetLog;
   readonly clock: Clock;
   readonly transport: Transport;
+  /** Under TLS, which has no fast road. */
+  readonly network: NetworkInterface;
+  /** Where relative paths of certificates begin; usually the process's own folder. */
+  readonly folder?: () => string;
 }
 
 const TICKS_PER_SECOND = 10;
 const MIN_TICKED = 50;
-
-/** Texts for CONFIG SET. */
-const PORT_TAKEN = 'Unable to listen on this port. Check server logs.';
-const BIND_FAILED = 'Failed to bind to specified addresses.';
 
 const TOO_MANY = Buffer.from('-ERR max number of clients reached\r\n');
 const DENIED = Buffer.from(
@@ -98,17 +93,11 @@ export class NetServer<S extends TransportSession> {
   readonly counters: NetCounters;
   readonly log: NetLog;
   readonly buffers = new SmallBuffers();
-  readonly transport: Transport;
-  /** The TCP port that is listened on now; 0 for none. */
-  port = 0;
+  readonly listeners: Listeners;
   private readonly clock: Clock;
   private readonly clients = new Set<Client<S>>();
   /** How far the ticking has come among them. */
   private walk: Iterator<Client<S>> = this.clients.values();
-  private tcp: Listening[] = [];
-  private unix: Listening | null = null;
-  /** The addresses that \`tcp\` was opened for. */
-  private bound: readonly string[] = [];
   private list: Client<S>[] = [];
   private spareList: Client<S>[] = [];
   private scheduled = false;
@@ -122,7 +111,23 @@ export class NetServer<S extends TransportSession> {
     this.counters = parts.counters;
     this.log = parts.log;
     this.clock = parts.clock;
-    this.transport = parts.transport;
+    const tls = new TlsTransport(parts.network, {
+      admits: (handshakes) => this.admits(handshakes),
+      refused: (reason) => this.log.warning(`Error accepting a client connection: ${reason}`),
+    });
+    this.listeners = new Listeners({
+      settings: parts.settings,
+      transport: parts.transport,
+      tls,
+      folder: parts.folder ?? (() => process.cwd()),
+      log: parts.log,
+      accept: (connection) => this.accept(connection),
+    });
+  }
+
+  /** The TCP port that is listened on now; 0 for none. */
+  get port(): number {
+    return this.listeners.port;
   }
 
   /** Wall time in ms, read once a turn as soon as the turn has work for its end. */
@@ -130,101 +135,9 @@ export class NetServer<S extends TransportSession> {
     return this.timed ? this.turnNow : this.clock.now();
   }
 
-  // Listening.
-
-  /** Listens wherever the settings say; answers why that can't be, if it can't (all is logged). */
-  async open(): Promise<string | undefined> {
-    const { port, bind, unixsocket } = this.settings;
-    if (port !== 0) {
-      const opened = await this.listenTcp(port, bind);
-      if (opened === undefined) {
-        this.log.warning(`Failed listening on port ${port} (TCP), aborting.`);
-        return PORT_TAKEN;
-      }
-      this.adopt(opened, port, bind);
-    }
-    return unixsocket === '' || unixsocket === null ? undefined : this.listenUnix(unixsocket);
-  }
-
-  /** The setting `port` has changed: CONFIG SET's listener. */
-  async portChanged(): Promise<string | undefined> {
-    const { port, bind } = this.settings;
-    if (port === this.port) return undefined;
-    const opened = port === 0 ? [] : await this.listenTcp(port, bind);
-    if (opened === undefined) return PORT_TAKEN;
-    this.stopTcp();
-    this.adopt(opened, port, bind);
-    return undefined;
-  }
-
-  /** The setting `bind` has changed. The old addresses are let go first, since the new may repeat them. */
-  async bindChanged(): Promise<string | undefined> {
-    const { bind, port } = this.settings;
-    const before = this.bound;
-    if (port === 0) return undefined;
-    this.stopTcp();
-    const opened = await this.listenTcp(port, bind);
-    if (opened !== undefined) {
-      this.adopt(opened, port, bind);
-      return undefined;
-    }
-    const again = await this.listenTcp(port, before);
-    if (again !== undefined) this.adopt(again, port, before);
-    return BIND_FAILED;
-  }
-
-  private adopt(listeners: Listening[], port: number, addresses: readonly string[]): void {
-    this.tcp = listeners;
-    this.port = port;
-    this.bound = addresses;
-  }
-
-  private stopTcp(): void {
-    for (const listener of this.tcp) listener.close();
-    this.tcp = [];
-    this.port = 0;
-  }
-
-  /** Listens at `port` of all `addresses`, or of none. */
-  private async listenTcp(port: number, addresses: readonly string[]): Promise<Listening[] | undefined> {
-    const opened: Listening[] = [];
-    for (const text of addresses) {
-      const optional = text.startsWith('-');
-      const address = optional ? text.slice(1) : text;
-      try {
-        const host = await resolve(address);
-        const endpoint = { host, port, ipv6Only: host.includes(':') };
-        opened.push(await this.transport.listen(endpoint, this.settings.tcpBacklog, (c) => this.accept(c)));
-      } catch (error) {
-        if (!(error instanceof ListenError)) throw error;
-        this.log.warning(`Warning: Could not create server TCP listening socket ${address}:${port}: ${error.message}`);
-        if (ABSENT_ADDRESS.has(error.code) && (optional || error.code !== 'EADDRNOTAVAIL')) continue;
-        for (const listener of opened) listener.close();
-        return undefined;
-      }
-    }
-    return opened;
-  }
-
-  private async listenUnix(path: string): Promise<string | undefined> {
-    try {
-      rmSync(path, { force: true });
-      this.unix = await this.transport.listen({ path }, this.settings.tcpBacklog, (c) => this.accept(c));
-      const { unixsocketperm } = this.settings;
-      if (unixsocketperm !== 0) chmodSync(path, unixsocketperm);
-      return undefined;
-    } catch (error) {
-      const text = `Failed opening Unix socket: ${error instanceof Error ? error.message : String(error)}`;
-      this.log.warning(text);
-      return text;
-    }
-  }
-
   /** Takes no further connection and ends those there are, each with what it is owed as far as the kernel takes it. */
   stop(): void {
-    this.stopTcp();
-    this.unix?.close();
-    this.unix = null;
+    this.listeners.close();
     for (const client of this.clients) {
       client.flush();
       client.destroy();
@@ -233,6 +146,13 @@ export class NetServer<S extends TransportSession> {
   }
 
   // Connections.
+
+  /** Before a handshake nobody can be told why. */
+  private admits(handshakes: number): boolean {
+    if (this.host.sessionCount + handshakes < this.settings.maxclients) return true;
+    this.counters.rejectedConnections++;
+    return false;
+  }
 
   private accept(connection: Connection): void {
     if (connection.unix) this.log.verbose(`Accepted connection to ${this.settings.unixsocket}`);
@@ -284,11 +204,18 @@ export class NetServer<S extends TransportSession> {
     this.host.beforeWrite();
     this.list = this.spareList;
     this.scheduled = false;
-    for (const client of list) {
+    // The latest first: who published is answered before his audience, and can go on while that is served.
+    for (let i = list.length - 1; i >= 0; i--) {
+      const client = list[i];
       client.listed = false;
       client.flush();
       if (client.done) this.remove(client);
       else if (client.eager) this.enlist(client);
+    }
+    const { accounts } = this.host;
+    if (accounts?.active) {
+      for (const { dead, session } of list) if (!dead) accounts.measure(session);
+      accounts.settle();
     }
     list.length = 0;
     this.spareList = list;
@@ -315,20 +242,31 @@ export class NetServer<S extends TransportSession> {
   }
 }
 
-async function resolve(address: string): Promise<string> {
-  if (address === '*') return '0.0.0.0';
-  if (address === '::*') return '::';
-  if (isIP(address) !== 0) return address;
-  try {
-    return (await lookup(address, { family: address.includes(':') ? 6 : 4 })).address;
-  } catch {
-    throw new ListenError('ENOTFOUND');
-  }
-}
-
 function isLocal(connection: Connection): boolean {
   return connection.unix || connection.peer.startsWith('127.') || connection.peer === '::1';
 }
+
+/** Settings for which contexts are made anew. */
+const TLS_SETTINGS = [
+  'tls-cert-file',
+  'tls-key-file',
+  'tls-key-file-pass',
+  'tls-client-cert-file',
+  'tls-client-key-file',
+  'tls-client-key-file-pass',
+  'tls-dh-params-file',
+  'tls-ca-cert-file',
+  'tls-ca-cert-dir',
+  'tls-protocols',
+  'tls-ciphers',
+  'tls-ciphersuites',
+  'tls-prefer-server-ciphers',
+  'tls-session-caching',
+  'tls-session-cache-size',
+  'tls-session-cache-timeout',
+  'tls-replication',
+  'tls-cluster',
+] as const;
 
 /** The network of a server: NetServer with its settings followed and its clock ticking. */
 export class Network extends NetServer<Session> {
@@ -343,15 +281,40 @@ export class Network extends NetServer<Session> {
     network: NetworkInterface = new RealNetwork(),
   ) {
     const transport = transportFor(network);
-    super({ host: engine, settings: config.settings, counters: engine.stats, log, clock, transport });
+    const { settings } = config;
+    const folder = (): string => config.path;
+    super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, folder });
     this.timers = clock;
-    config.on('port', () => (this.timer === null ? undefined : this.portChanged()));
-    config.on('bind', () => (this.timer === null ? undefined : this.bindChanged()));
+    const { listeners } = this;
+    type Change = () => ReturnType<Listener>;
+    const whenOpen = (change: Change): Change => {
+      return () => (this.timer === null ? undefined : change());
+    };
+    config.on(
+      'port',
+      whenOpen(() => listeners.portChanged()),
+    );
+    config.on(
+      'bind',
+      whenOpen(() => listeners.bindChanged()),
+    );
+    config.on(
+      TLS_SETTINGS,
+      whenOpen(() => listeners.tlsChanged()),
+    );
+    config.on(
+      'tls-auth-clients',
+      whenOpen(() => listeners.tlsAuthChanged()),
+    );
+    config.on(
+      'tls-port',
+      whenOpen(() => listeners.tlsPortChanged()),
+    );
   }
 
   /** Opens all listeners; rejects with the reason, already logged, when one can't be had. */
   async listen(): Promise<void> {
-    const failed = await this.open();
+    const failed = await this.listeners.open();
     if (failed !== undefined) throw new Error(failed);
     this.ticking();
   }

@@ -1,6 +1,6 @@
 /**
  * What net/ asks of a way to move bytes. There are two: fast.ts, over handles inside Node, and plain.ts, over node:net's
- * public streams. Both pass the same tests; transportFor() chooses.
+ * public streams. Both pass the same tests; transportFor() chooses. tls.ts puts node:tls over the second.
  */
 
 export interface TcpEndpoint {
@@ -58,7 +58,7 @@ export interface Connection {
 }
 
 export interface Transport {
-  readonly name: 'fast' | 'plain';
+  readonly name: 'fast' | 'plain' | 'tls';
   /** Throws or rejects with a ListenError. */
   listen(endpoint: ListenEndpoint, backlog: number, accept: (c: Connection) => void): Listening | Promise<Listening>;
 }

@@ -36,7 +36,19 @@ export class Chunk {
   }
 }
 
+/** How the nominal reply buffers of Output behave, and how often they did; one for all sessions of a server. */
+export interface NominalFigures {
+  resizing: boolean;
+  /** How long a peak counts; below zero for ever. */
+  peakMilliseconds: number;
+  shrinks: number;
+  expands: number;
+}
+
+export const PEAK_MILLISECONDS = 5000;
+
 export class ChunkPool {
+  readonly figures: NominalFigures = { resizing: true, peakMilliseconds: PEAK_MILLISECONDS, shrinks: 0, expands: 0 };
   private free: Chunk | null = null;
   private kept = 0;
   /** Bytes of chunks that sessions hold now. */

@@ -25,6 +25,9 @@ export const SMALL = 32;
 export const COPY_BY_LOOP = 96;
 /** From here a piece gets a chunk of its own rather than many pooled ones. */
 const OWN_CHUNK = 128 * 1024;
+/** Bounds of the nominal buffer. */
+const NOMINAL_MAX = 16 * 1024;
+const NOMINAL_MIN = 1024;
 /** What Redis counts for the node and header of one block of its reply list. */
 const BLOCK_OVERHEAD = 40;
 
@@ -47,7 +50,10 @@ export class Output {
   protected sealed = 0;
   protected capacity = 0;
   protected chunks = 0;
-  private peak = 0;
+  private peak = NOMINAL_MAX;
+  /** How large a buffer of the client's own would be now; see `adapt`. */
+  private usable = NOMINAL_MAX;
+  private peakSince = 0;
 
   constructor(pool: ChunkPool = new ChunkPool()) {
     this.pool = pool;
@@ -84,6 +90,12 @@ export class Output {
   /** Bytes that are given away: not copied, and never changed by the giver again. */
   rawOwned(bytes: Uint8Array): void {
     if (bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);
+    else if (!this.silent) this.append(this.pool.wrap(bytes));
+  }
+
+  /** Bytes that others may be given too, not copied when they can go out by themselves. */
+  rawShared(bytes: Uint8Array): void {
+    if (this.first !== null && bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);
     else if (!this.silent) this.append(this.pool.wrap(bytes));
   }
 
@@ -139,7 +151,12 @@ export class Output {
     return this.first === this.last ? this.openBytes() : this.first.end - this.first.start;
   }
 
-  /** CLIENT LIST's rbs: what the first chunk can hold, 0 when nothing is owed. */
+  /** CLIENT LIST's rbs. */
+  get nominal(): number {
+    return this.usable;
+  }
+
+  /** What the first chunk takes, 0 when nothing is owed. */
   get firstCapacity(): number {
     return this.first === null ? 0 : this.first.bytes.length;
   }
@@ -158,6 +175,25 @@ export class Output {
   get moreBytes(): number {
     if (this.chunks <= 1 || this.first === null) return 0;
     return this.capacity - this.first.bytes.length + (this.chunks - 1) * BLOCK_OVERHEAD;
+  }
+
+  /**
+   * Redis gives each client a buffer for replies that follows what is sent to it, and shows its size. There is none here,
+   * but tools read the figure: now and then, it is made larger when it was filled, and smaller when it was far from it.
+   */
+  adapt(now: number): void {
+    const { figures } = this.pool;
+    if (!figures.resizing) return;
+    if (this.usable / 2 >= NOMINAL_MIN && this.peak < this.usable / 2) {
+      this.usable = Math.max(NOMINAL_MIN, this.peak + 1);
+      figures.shrinks++;
+    } else if (this.usable < NOMINAL_MAX && this.peak === this.usable) {
+      this.usable = Math.min(NOMINAL_MAX, this.usable * 2);
+      figures.expands++;
+    }
+    if (figures.peakMilliseconds < 0 || now - this.peakSince <= figures.peakMilliseconds) return;
+    this.peak = Math.min(this.firstBytes, this.usable);
+    this.peakSince = now;
   }
 
   // Draining.
@@ -188,7 +224,7 @@ export class Output {
   /** The first `count` bytes owed have been written: their chunks go back to the pool. */
   consumed(count: number): void {
     this.seal();
-    if (count > this.peak) this.peak = count < CHUNK_BYTES ? count : CHUNK_BYTES;
+    if (count > this.peak) this.peak = count < this.usable ? count : this.usable;
     let chunk = this.first;
     while (chunk !== null) {
       const owed = chunk.end - chunk.start;

@@ -34,6 +34,8 @@ const UNTRUSTED_MULTIBULK = 10;
 const UNTRUSTED_BULK = 16384;
 /** From here an argument's length sizes the buffer that it is awaited in. */
 const BIG_ARGUMENT = 32 * 1024;
+/** What marking an argument takes, with some reserve. */
+const ARGUMENT_OVERHEAD = 128;
 /** Slices that a parser keeps from one command to the next. */
 const KEEP_SLICES = 1024;
 
@@ -66,8 +68,9 @@ export class RequestParser {
     this.limits = limits;
   }
 
-  /** Begins to read at `at`, where a command starts. */
+  /** Begins to read at `at`, where a command starts; the one before is done with. */
   start(at: number): void {
+    if (this.args.length > KEEP_SLICES) this.args.length = KEEP_SLICES;
     this.begin = at;
     this.at = at;
     this.scan = at;
@@ -83,11 +86,17 @@ export class RequestParser {
     return this.bulk >= BIG_ARGUMENT ? this.at + this.bulk + 2 : 0;
   }
 
-  /** Bytes of the arguments marked so far of the command at hand. */
+  /** Bytes of the arguments marked so far of the command at hand; while it is incomplete, as they came. */
   get argumentBytes(): number {
+    if (this.midway) return this.at - this.begin;
     let total = 0;
     for (let i = 0; i < this.argc; i++) total += this.args[i].length;
     return total;
+  }
+
+  /** What marking the arguments of a command that is not complete takes: many empty ones take more than their bytes. */
+  get overhead(): number {
+    return this.midway ? this.argc * ARGUMENT_OVERHEAD : 0;
   }
 
   /** The bytes from `begin` on now lie in `buffer`, `delta` further on. */
@@ -111,7 +120,6 @@ export class RequestParser {
   next(buffer: Uint8Array, to: number, trusted: boolean): number {
     while (this.missing === 0) {
       this.argc = 0;
-      if (this.args.length > KEEP_SLICES) this.args.length = KEEP_SLICES;
       this.begin = this.at;
       if (this.at >= to) return MORE;
       if (buffer[this.at] !== STAR) {

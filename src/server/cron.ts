@@ -75,6 +75,7 @@ export class Cron {
     this.expiry.begin();
     if (this.expiryTimer === null) this.expire();
     this.resizeDicts();
+    engine.tracking.limit();
     engine.memory.collect();
   }
 

@@ -1,17 +1,26 @@
 /** The lines of redis.conf that are no settings: rename-command, user, loadmodule. */
+import type { Config } from '../config/config.ts';
 import type { Directives } from '../config/file.ts';
+import { AclCommands } from '../engine/acl/command-bits.ts';
+import { UserLines } from '../engine/acl/file.ts';
+import type { AclBasis } from '../engine/acl/user.ts';
 import type { Command } from '../engine/command.ts';
-import type { CommandTable } from '../engine/table.ts';
-
-/** The one user that there is until ACL is built, in the words that CONFIG REWRITE gives it. */
-const DEFAULT_USER = /^default on nopass (sanitize-payload )?~\* &\* \+@all$/;
+import { type CommandTable, Registered } from '../engine/table.ts';
 
 /** Takes the lines in while the file is read, and applies them once the command table is there. */
 export class ServerDirectives implements Directives {
+  readonly users = new UserLines();
   private readonly names: Set<string>;
   private readonly renames: (readonly [from: string, to: string])[] = [];
 
-  constructor(commands: readonly Command[]) {
+  private readonly commands: readonly Command[];
+  private readonly config: Config;
+  /** What users are tried on before there is a server; made when the first one comes. */
+  private basis: AclBasis | null = null;
+
+  constructor(commands: readonly Command[], config: Config) {
+    this.commands = commands;
+    this.config = config;
     this.names = new Set(commands.map((command) => command.name.toLowerCase()));
   }
 
@@ -27,8 +36,11 @@ export class ServerDirectives implements Directives {
   }
 
   user(words: readonly string[]): string | undefined {
-    if (DEFAULT_USER.test(words.join(' '))) return undefined;
-    return `Error in user declaration '${words[0]}': users are not supported by this version yet, use requirepass`;
+    this.basis ??= {
+      commands: new AclCommands(this.commands.map((c) => new Registered(c, c.name.toLowerCase(), null))),
+      allChannels: () => this.config.settings.aclPubsubDefault === 'allchannels',
+    };
+    return this.users.add(words, this.basis);
   }
 
   loadModule(): string | undefined {

@@ -9,6 +9,7 @@
  */
 import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { widen } from '../base/text.ts';
 import type { Log } from '../engine/server-port.ts';
 
 export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning';
@@ -160,7 +161,7 @@ export class ServerLog implements Log {
       return;
     }
     try {
-      appendFileSync(this.file, encode(text));
+      appendFileSync(widen(this.file), encode(text));
     } catch {
       // A log that can't be written must not stop the server: the disk may be full.
     }
@@ -169,7 +170,7 @@ export class ServerLog implements Log {
 
 /** Throws what the system says when the file can't be opened for appending. */
 export function tryLogFile(path: string): void {
-  closeSync(openSync(path, 'a'));
+  closeSync(openSync(widen(path), 'a'));
 }
 
 /** A log that says nothing, for servers embedded in a program. */

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { narrow, widen } from '../base/text.ts';
 import { systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -32,7 +33,7 @@ export function startDaemon(input: string | undefined): void {
 /** Best effort, as in Redis: a PID file that can't be written is no reason not to serve. */
 export function writePidFile(path: string, log: Log): void {
   try {
-    writeFileSync(path, `${process.pid}\n`);
+    writeFileSync(widen(path), `${process.pid}\n`);
   } catch (error) {
     log.warning(`Failed to write PID file: ${systemError(error)}`);
   }
@@ -40,12 +41,12 @@ export function writePidFile(path: string, log: Log): void {
 
 export function removePidFile(path: string, log: Log): void {
   log.notice('Removing the pid file.');
-  rmSync(path, { force: true });
+  rmSync(widen(path), { force: true });
 }
 
 /** The name under which the process was started: ours, unless somebody has given it another than Node's. */
 function startedAs(): string {
-  return basename(process.argv0).startsWith('node') ? 'cinnabar' : process.argv0;
+  return basename(process.argv0).startsWith('node') ? 'cinnabar' : narrow(process.argv0);
 }
 
 /** The title that proc-title-template describes. */
@@ -66,7 +67,7 @@ export function processTitle(settings: Readonly<Settings>, configFile: string): 
 }
 
 export function setProcessTitle(settings: Readonly<Settings>, configFile: string): void {
-  if (settings.setProcTitle) process.title = processTitle(settings, configFile);
+  if (settings.setProcTitle) process.title = widen(processTitle(settings, configFile));
 }
 
 /** Linux only: writes oom_score_adj as the settings ask; an error's text when the kernel refuses. */

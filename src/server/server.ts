@@ -7,9 +7,11 @@
  * Several servers can live in one process; they share nothing.
  */
 import { type Random, realRandom } from '../base/random.ts';
+import { narrow } from '../base/text.ts';
 import { type Clock, RealClock } from '../base/time.ts';
 import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
+import type { UserLines } from '../engine/acl/file.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
@@ -22,6 +24,8 @@ import { followLimits } from './limits.ts';
 import { LocalSession } from './local.ts';
 import { silentLog } from './log.ts';
 import { Services } from './services.ts';
+import { followRequirepass, loadUsers } from './users.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface ServerOptions {
   /** Settings by Redis's names ('maxmemory', 'appendonly'), as in redis.conf. */
@@ -29,6 +33,8 @@ export interface ServerOptions {
   /** A configuration that has been read already, instead of `settings`. */
   readonly config?: Config;
   readonly port?: number;
+  /** Users of the configuration; those of an `aclfile` are read without. */
+  readonly users?: UserLines;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -59,7 +65,7 @@ export function createServer(options: ServerOptions = {}): CinnabarServer {
 }
 
 function settingWord(value: string | number | boolean): string {
-  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+  return typeof value === 'boolean' ? (value ? 'yes' : 'no') : narrow(String(value));
 }
 
 class Server implements CinnabarServer {
@@ -68,6 +74,7 @@ class Server implements CinnabarServer {
   private readonly services: Services;
   private readonly network: Network;
   private readonly cron: Cron;
+  private readonly watchdog: Watchdog;
 
   constructor(config: Config, options: ServerOptions) {
     const clock = options.clock ?? new RealClock();
@@ -84,6 +91,9 @@ class Server implements CinnabarServer {
     this.cron = new Cron(this.engine, config, clock);
     followConditions(this.engine, config);
     this.services.attach(this.engine, this.network, () => this.stop(options.onStop), options.onExit ?? (() => {}));
+    this.watchdog = new Watchdog(this.engine, config, clock);
+    followRequirepass(this.engine, config);
+    loadUsers(this.engine, options.users);
   }
 
   get port(): number {
@@ -93,6 +103,7 @@ class Server implements CinnabarServer {
   async listen(): Promise<void> {
     await this.network.listen();
     this.cron.start();
+    this.watchdog.start();
   }
 
   session(): LocalSession {
@@ -102,6 +113,7 @@ class Server implements CinnabarServer {
 
   private async stop(onStop?: () => void): Promise<void> {
     this.cron.stop();
+    this.watchdog.stop();
     onStop?.();
     await this.network.close();
   }

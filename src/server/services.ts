@@ -53,6 +53,9 @@ export class Services implements ServerPort {
     this.config.follow('notify-keyspace-events', (s) => {
       engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
     });
+    this.config.follow(['maxmemory-clients', 'maxmemory'], (s) => {
+      engine.accounts.follow(s.maxmemoryClients, s.maxmemory);
+    });
     this.config.follow('latency-tracking', (s) => {
       engine.trackLatency = s.latencyTracking;
     });
@@ -62,8 +65,13 @@ export class Services implements ServerPort {
     return describe(session, this.clock.now());
   }
 
-  commandFailed(command: string, error: unknown): void {
+  commandFailed(command: string, error: unknown, isWrite: boolean): void {
     this.log.warning(`Command '${command}' failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+    if (!isWrite || this.ending) return;
+    this.ending = true;
+    this.log.warning('A write has failed half way, so the data can no longer be trusted. Exiting.');
+    // The clients' replies, this error among them, go out with the turn that is under way.
+    this.clock.after(0, () => void this.stop().then(() => this.onExit(1)));
   }
 
   beforeWrite(): void {}

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
+import { narrow } from '../base/text.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
 import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
@@ -26,10 +27,11 @@ import {
   startDaemon,
   writePidFile,
 } from './process.ts';
-import { createServer } from './server.ts';
+import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
 import { Signals } from './signals.ts';
 import { memoryOvercommit, openFilesLimit } from './system.ts';
 import { checkSupported, refuseUnsupported } from './unsupported.ts';
+import { UsersError } from './users.ts';
 
 /** Descriptors that the server needs beside its clients, as many as Redis reserves. */
 const RESERVED_FILES = 32;
@@ -106,7 +108,7 @@ function limitClients(config: Config, log: ServerLog): void {
 
 function followProcess(config: Config): void {
   setProcessTitle(config.settings, config.file);
-  config.on(['proc-title-template', 'port', 'bind'], (settings) => {
+  config.on(['proc-title-template', 'port', 'tls-port', 'bind'], (settings) => {
     setProcessTitle(settings, config.file);
     return undefined;
   });
@@ -127,8 +129,8 @@ function failed(error: unknown): never {
 export function start(args: readonly string[]): void {
   const host = keepingHost();
   const config = new Config(host);
-  const directives = new ServerDirectives(commands);
-  const sources = readCommandLine(args);
+  const directives = new ServerDirectives(commands, config);
+  const sources = readCommandLine(args.map(narrow));
   try {
     new ConfigReader(config, directives).read(sources);
     if (sources.file !== '') config.file = resolve(host.cwd, sources.file);
@@ -144,6 +146,17 @@ export function start(args: readonly string[]): void {
   }
 }
 
+/** The server, or the end of the program when the users that it is given make no sense. */
+function createOrExit(options: ServerOptions & { readonly log: ServerLog }): CinnabarServer {
+  try {
+    return createServer(options);
+  } catch (error) {
+    if (!(error instanceof UsersError)) throw error;
+    for (const line of error.message.split('\n')) options.log.warning(line);
+    process.exit(1);
+  }
+}
+
 function run(config: Config, directives: ServerDirectives, log: ServerLog): void {
   const { settings } = config;
   const unsupported = checkSupported(settings, log);
@@ -151,7 +164,7 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
     log.warning(unsupported);
     process.exit(1);
   }
-  if (settings.port === 0 && settings.unixsocket === '') {
+  if (settings.port === 0 && settings.tlsPort === 0 && settings.unixsocket === '') {
     log.warning('Configured to not listen anywhere, exiting.');
     process.exit(1);
   }
@@ -162,9 +175,10 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
   if (pidFile !== '') writePidFile(pidFile, log);
   limitClients(config, log);
   refuseUnsupported(config);
-  const server = createServer({
+  const server = createOrExit({
     config,
     log,
+    users: directives.users,
     onStop: () => {
       if (pidFile !== '') removePidFile(pidFile, log);
     },

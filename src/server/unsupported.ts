@@ -9,9 +9,7 @@ import type { Log } from '../engine/server-port.ts';
 /** Why the server can't start with these settings, if it can't. */
 export function checkSupported(settings: Readonly<Settings>, log: Log): string | undefined {
   if (settings.syslogEnabled) return 'syslog is not supported: leave syslog-enabled at no and use logfile.';
-  if (settings.tlsPort !== 0) return 'TLS is not supported by this version yet: leave tls-port at 0.';
   if (settings.clusterEnabled) return 'Cluster mode is not supported by this version yet: leave cluster-enabled at no.';
-  if (settings.aclfile !== '') return 'ACL files are not supported by this version yet: leave aclfile empty.';
   if (settings.appendonly)
     log.warning('WARNING: appendonly is set, but this version keeps data in memory only. Nothing is written to disk.');
   if (settings.replicaof !== null)
@@ -23,8 +21,5 @@ export function checkSupported(settings: Readonly<Settings>, log: Log): string |
 export function refuseUnsupported(config: Config): void {
   config.on('appendonly', (settings) =>
     settings.appendonly ? 'The append-only file is not supported by this version yet.' : undefined,
-  );
-  config.on('tls-port', (settings) =>
-    settings.tlsPort !== 0 ? 'Unable to update TLS configuration. Check server logs.' : undefined,
   );
 }

@@ -128,13 +128,13 @@ function countIn(buffer: Uint8Array, from: number, end: number): number {
 }
 
 /** Where the entry after the one at `at` begins. */
-function endIn(buffer: Uint8Array, at: number): number {
+export function endIn(buffer: Uint8Array, at: number): number {
   const size = sizeIn(buffer, at);
   return at + size + backLengthSize(size);
 }
 
 /** Where the entry begins that ends at `end`. */
-function startIn(buffer: Uint8Array, end: number): number {
+export function startIn(buffer: Uint8Array, end: number): number {
   let at = end - 1;
   let size = buffer[at] & 127;
   for (let shift = 7; buffer[at] > 127; shift += 7) size |= (buffer[--at] & 127) << shift;
@@ -342,6 +342,32 @@ export function lpAppendInteger(m: Memory, lp: Addr, value: number): Addr {
 }
 
 const NOTHING = new Slice();
+
+/** Makes sure that the listpack can take `more` bytes without asking for memory. */
+export function lpReserve(m: Memory, lp: Addr, more: number): Addr {
+  const wanted = m.u32(lp, 0) + more;
+  return wanted > m.sizeOf(lp) ? m.resize(lp, wanted) : lp;
+}
+
+/** Appends `count` entries that lie encoded in the first `length` bytes of `bytes`. */
+export function lpAppendEncoded(m: Memory, lp: Addr, bytes: Uint8Array, length: number, count: number): Addr {
+  const at = lpReserve(m, lp, length);
+  const total = m.u32(at, 0);
+  m.writeBytes(at, total - 1, bytes, 0, length);
+  m.setU8(at, total - 1 + length, END);
+  m.setU32(at, 0, total + length);
+  addCount(m, at, count);
+  return at;
+}
+
+/** Puts a safe integer in the place of the entry at `p`. */
+export function lpReplaceInteger(m: Memory, lp: Addr, p: number, value: number): Addr {
+  encodeInteger(value, entry);
+  const at = splice(m, lp, p, endAt(m, lp, p) - p, entry.total);
+  writeEntry(m, at, p, NOTHING);
+  lpAt.position = p;
+  return at;
+}
 
 export function lpReplace(m: Memory, lp: Addr, p: number, value: Slice): Addr {
   const own = apart(m, lp, value);

@@ -38,6 +38,13 @@ export function sdsZeroes(m: Memory, length: number): Addr {
   return s;
 }
 
+/** A string of `length` bytes whose content is undefined: the caller writes all of it. */
+export function sdsNewLength(m: Memory, length: number): Addr {
+  const s = m.allocate(BYTES + length);
+  m.setU32(s, LENGTH, length);
+  return s;
+}
+
 export function sdsFree(m: Memory, s: Addr): void {
   m.release(s);
 }
@@ -102,6 +109,11 @@ export function sdsSetByte(m: Memory, s: Addr, at: number, byte: number): void {
 /** Passes the write barrier for `length` bytes from `from` and shows them for writing in place, until the next store. */
 export function sdsWritable(m: Memory, s: Addr, from: number, length: number, into: Slice): Slice {
   return m.writable(into, s, BYTES + from, length);
+}
+
+/** Moves `length` bytes of the string from one place in it to another, which may overlap. */
+export function sdsMove(m: Memory, s: Addr, to: number, from: number, length: number): void {
+  m.copy(s, BYTES + to, s, BYTES + from, length);
 }
 
 /** Cuts the string to `length`; the room stays. */

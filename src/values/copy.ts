@@ -14,6 +14,7 @@ import {
   ENC_QUICKLIST,
   ENC_RAW,
   ENC_SKIPLIST,
+  ENC_STREAM,
   type Encoding,
   TYPE_HASH,
   TYPE_SET,
@@ -24,6 +25,7 @@ import { freeValue } from './free.ts';
 import { HashCursor, HashLimits, HashValue, hashLength, hashNew } from './hash.ts';
 import { listCopy } from './list.ts';
 import { SetCursor, SetLimits, SetValue, setLength, setNew } from './set.ts';
+import { streamCopy } from './stream.ts';
 import { LooseSlot } from './value.ts';
 import { ZsetLimits, ZsetValue, zsetLength, zsetNew } from './zset.ts';
 import { ZsetCursor } from './zset-cursor.ts';
@@ -41,6 +43,8 @@ export function copyValue(m: Memory, type: ValueType, encoding: Encoding, root: 
       return copyBlock(m, root, intsetBytes(m, root));
     case ENC_QUICKLIST:
       return listCopy(m, root);
+    case ENC_STREAM:
+      return streamCopy(m, root);
     case ENC_SKIPLIST:
     case ENC_HASHTABLE:
       return copyElements(m, type, encoding, root);

@@ -5,21 +5,25 @@ import {
   ENC_INTSET,
   ENC_LISTPACK,
   ENC_QUICKLIST,
+  ENC_STREAM,
   type Encoding,
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_ZSET,
   type ValueType,
 } from './entry.ts';
 import { hashFreeSome, hashLength, hashNew } from './hash.ts';
 import { listFreeSome, listLength, listNew, listNodes } from './list.ts';
 import { setFreeSome, setLength, setNew } from './set.ts';
+import { streamEffort, streamFreeSome, streamNew } from './stream.ts';
 import { zsetFreeSome, zsetLength, zsetNew } from './zset.ts';
 
 /** The encoding in which an empty aggregate begins. */
 export function smallestEncoding(type: ValueType): Encoding {
   if (type === TYPE_LIST) return ENC_QUICKLIST;
+  if (type === TYPE_STREAM) return ENC_STREAM;
   return type === TYPE_SET ? ENC_INTSET : ENC_LISTPACK;
 }
 
@@ -32,6 +36,8 @@ export function newValue(m: Memory, type: ValueType, encoding: Encoding): Addr {
       return setNew(m, encoding);
     case TYPE_HASH:
       return hashNew(m, encoding);
+    case TYPE_STREAM:
+      return streamNew(m);
     default:
       return zsetNew(m, encoding);
   }
@@ -53,6 +59,8 @@ export function freeValueSome(m: Memory, type: ValueType, encoding: Encoding, ro
       return hashFreeSome(m, encoding, root, budget);
     case TYPE_ZSET:
       return zsetFreeSome(m, encoding, root, budget);
+    case TYPE_STREAM:
+      return streamFreeSome(m, root, budget);
     default:
       m.release(root);
       return true;
@@ -70,6 +78,8 @@ export function valueLength(m: Memory, type: ValueType, encoding: Encoding, root
       return hashLength(m, encoding, root);
     case TYPE_ZSET:
       return zsetLength(m, encoding, root);
+    case TYPE_STREAM:
+      return streamEffort(m, root);
     default:
       return 1;
   }

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** The built command line program. */
-export const MAIN = resolve(import.meta.dirname, '../../dist/main.js');
+/** The built command line program; CINNABAR_MAIN names another one. */
+export const MAIN = resolve(import.meta.dirname, process.env['CINNABAR_MAIN'] ?? '../../dist/main.js');
 
 const READY_MILLISECONDS = 15_000;
 const STOP_MILLISECONDS = 10_000;

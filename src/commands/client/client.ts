@@ -7,6 +7,7 @@ import { help } from '../help.ts';
 import { kill } from './kill.ts';
 import { info, list } from './list.ts';
 import { pause, unpause } from './pause.ts';
+import { TRACKING_HELP, trackingCommands } from './tracking.ts';
 
 const PLAIN: readonly CommandFlag[] = ['noscript', 'loading', 'stale'];
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];
@@ -104,6 +105,7 @@ const noEvict = command({
     const on = isWord(c.arg(2), 'ON');
     if (!on && !isWord(c.arg(2), 'OFF')) return c.syntaxError();
     c.session.noEvict = on;
+    if (c.engine.accounts.active) c.engine.accounts.measure(c.session);
     c.reply.ok();
   },
 });
@@ -146,8 +148,9 @@ const unblock = command({
   },
 });
 
-/** What the subcommands of CLIENT that are there say of themselves; those of tracking come with it. */
+/** What the subcommands of CLIENT say of themselves. */
 const HELP = [
+  ...TRACKING_HELP,
   'GETNAME',
   '    Return the name of the current connection.',
   'ID',
@@ -206,6 +209,7 @@ export const client = command({
     unblock,
     pause,
     unpause,
+    ...trackingCommands,
     help('CLIENT', HELP, { since: '5.0.0', group: 'connection' }),
   ],
 });

@@ -1,5 +1,6 @@
 /** CLIENT KILL, in its old and its new form. */
 import { isText, isWord, type Slice } from '../../base/slice.ts';
+import type { User } from '../../engine/acl/user.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { after, bytes, integer, many, oneOf, optional, token } from '../../engine/grammar.ts';
@@ -12,7 +13,7 @@ interface Filters {
   type: SessionType | null;
   address: Slice | null;
   localAddress: Slice | null;
-  user: Slice | null;
+  user: User | null;
   skipMe: boolean;
 }
 
@@ -22,7 +23,7 @@ function fits(session: Session, filters: Filters): boolean {
     (filters.localAddress === null || isText(filters.localAddress, session.port.localAddress)) &&
     (filters.type === null || typeOf(session) === filters.type) &&
     (filters.id === null || session.id === filters.id) &&
-    (filters.user === null || isText(filters.user, session.user))
+    (filters.user === null || session.account === filters.user)
   );
 }
 
@@ -46,10 +47,9 @@ function readFilter(c: Call, i: number, filters: Filters): boolean {
     return filters.type !== null;
   }
   if (isWord(option, 'USER')) {
-    filters.user = value;
-    if (isText(value, 'default')) return true;
-    c.reply.error(`ERR No such user '${value.latin1()}'`);
-    return false;
+    filters.user = c.engine.acl.find(value.latin1()) ?? null;
+    if (filters.user === null) c.reply.error(`ERR No such user '${value.latin1()}'`);
+    return filters.user !== null;
   }
   if (isWord(option, 'ADDR')) filters.address = value;
   else if (isWord(option, 'LADDR')) filters.localAddress = value;

@@ -1,14 +1,10 @@
 /** CLIENT LIST and CLIENT INFO: sessions in Redis's words. */
 import { isWord, type Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
+import { memoryOf } from '../../engine/client-memory.ts';
 import { command } from '../../engine/command.ts';
 import { after, block, integer, many, oneOf, optional, token } from '../../engine/grammar.ts';
 import type { Session } from '../../engine/session.ts';
-
-/** What a session and its connection take on the heap, apart from buffers (measured over 5,000 idle connections). */
-const SESSION_BYTES = 2048;
-/** What one subscription takes in the registers. */
-const SUBSCRIPTION_BYTES = 96;
 
 export type SessionType = 'normal' | 'master' | 'replica' | 'pubsub';
 
@@ -30,26 +26,14 @@ function flagsOf(session: Session): string {
   if (session.subscriptions > 0) flags += 'P';
   if (session.transaction) flags += 'x';
   if (session.waiter || session.postponed) flags += 'b';
+  if (session.tracking) flags += 't';
+  if (session.tracking?.broken) flags += 'R';
+  if (session.tracking?.broadcast) flags += 'B';
   if (session.engine.watches.isTouched(session)) flags += 'd';
   if (session.closing) flags += 'c';
   if (session.port.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
   return flags === '' ? 'N' : flags;
-}
-
-/** Bytes that the server holds on behalf of a session. */
-export function memoryOf(session: Session): number {
-  const { port, reply, transaction } = session;
-  return (
-    SESSION_BYTES +
-    port.queryBytes +
-    port.queryFree +
-    port.argumentBytes +
-    reply.firstCapacity +
-    reply.moreBytes +
-    (transaction?.bytes ?? 0) +
-    session.subscriptions * SUBSCRIPTION_BYTES
-  );
 }
 
 /** One line of CLIENT LIST, without its end. */
@@ -73,7 +57,7 @@ export function describe(session: Session, now: number): string {
     `qbuf-free=${port.queryFree}`,
     `argv-mem=${port.argumentBytes}`,
     `multi-mem=${transaction?.bytes ?? 0}`,
-    `rbs=${reply.firstCapacity}`,
+    `rbs=${reply.nominal}`,
     `rbp=${reply.firstPeak}`,
     `obl=${reply.firstBytes}`,
     `oll=${reply.moreChunks}`,
@@ -82,7 +66,7 @@ export function describe(session: Session, now: number): string {
     `events=${reply.moreChunks > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
     `user=${session.user}`,
-    'redir=-1',
+    `redir=${session.tracking?.redirect ?? -1}`,
     `resp=${reply.resp}`,
   ].join(' ');
 }

@@ -7,21 +7,17 @@ import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE } from '../../engine/gates.ts';
 import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
 import type { Session } from '../../engine/session.ts';
 
-interface Held {
-  readonly session: Session;
-  readonly args: Slice[];
-}
-
 /** The pause of one server. */
 class Pause {
   private readonly engine: Engine;
-  private held: Held[] = [];
+  private readonly held = new Map<Session, Slice[]>();
   private timer: Timer | null = null;
   private until = 0;
 
   constructor(engine: Engine) {
     this.engine = engine;
     engine.gatekeeper.hold = (session, _, args, argc) => this.hold(session, args, argc);
+    engine.gatekeeper.letGo = (session) => this.letGo(session);
   }
 
   /** Pauses until `until`, in ms of the server's clock. A pause in force is only ever made longer and stricter. */
@@ -35,26 +31,34 @@ class Pause {
     this.timer = engine.clock.after(Math.max(0, this.until - engine.clock.now()), () => this.end());
   }
 
+  /** Ends the pause; the commands held run as soon as the one at hand is done, and are held again if there is a new one. */
   end(): void {
     this.timer?.cancel();
     this.timer = null;
     this.until = 0;
     this.engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
     this.engine.keyspaces.removesExpired = true;
-    const held = this.held;
-    this.held = [];
-    for (const { session, args } of held) {
+    if (this.held.size > 0) this.engine.clock.after(0, () => this.release());
+  }
+
+  private release(): void {
+    const { engine } = this;
+    for (const [session, args] of [...this.held]) {
+      if (!this.held.delete(session)) continue;
       session.postponed = false;
-      this.engine.blocking.count--;
-      if (session.closed) continue;
-      if (this.engine.execute(session, args, args.length)) session.port.resume();
+      engine.blocking.count--;
+      if (engine.execute(session, args, args.length)) session.port.resume();
     }
+  }
+
+  private letGo(session: Session): void {
+    if (this.held.delete(session)) this.engine.blocking.count--;
   }
 
   private hold(session: Session, args: readonly Slice[], argc: number): boolean {
     const kept: Slice[] = [];
     for (let i = 0; i < argc; i++) kept.push(new Slice(args[i].copy()));
-    this.held.push({ session, args: kept });
+    this.held.set(session, kept);
     session.postponed = true;
     this.engine.blocking.count++;
     return true;
@@ -109,9 +113,7 @@ export const unpause = command({
   flags: ['admin', 'noscript', 'loading', 'stale'],
   categories: ['connection'],
   run(c) {
+    pauses.get(c.engine)?.end();
     c.reply.ok();
-    // What was held runs when this command is done, as it would at the end of the time.
-    const { engine } = c;
-    engine.clock.after(0, () => pauses.get(engine)?.end());
   },
 });

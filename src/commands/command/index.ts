@@ -141,7 +141,7 @@ const list = command({
       if (filter(registered)) names.push(registered.name);
       for (const sub of registered.subcommands?.all() ?? []) if (filter(sub)) names.push(sub.name);
     }
-    c.reply.set(names.length);
+    c.reply.array(names.length);
     for (const name of names) c.reply.bulkText(name);
   },
 });

@@ -2,6 +2,7 @@
 import { LOADING } from '../../config/config.ts';
 import { systemError } from '../../config/host.ts';
 import { rewriteConfig } from '../../config/rewrite.ts';
+import { aclLines } from '../../engine/acl/file.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
 import { GATE_LOADING } from '../../engine/gates.ts';
@@ -101,13 +102,14 @@ const resetstat = command({
 
 /** CONFIG REWRITE and DEBUG CONFIG-REWRITE-FORCE-ALL. */
 export function rewrite(c: Call, all: boolean): void {
-  const { config, log } = c.engine.server;
+  const { config, log, settings } = c.engine.server;
+  const { aclfile } = settings;
   if (config.file === '') {
     c.reply.error('ERR The server is running without a config file');
     return;
   }
   try {
-    rewriteConfig(config, [], all);
+    rewriteConfig(config, [{ name: 'user', lines: () => (aclfile === '' ? aclLines(c.engine.acl) : []) }], all);
   } catch (error) {
     const reason = systemError(error);
     log.warning(`CONFIG REWRITE failed: ${reason}`);

@@ -8,6 +8,7 @@ import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { NULL } from '../../memory/address.ts';
+import { PEAK_MILLISECONDS } from '../../protocol/chunk.ts';
 import { dictStats } from '../../structures/dict.ts';
 import { QL_PLAIN_FROM } from '../../structures/quicklist.ts';
 import {
@@ -186,8 +187,29 @@ function sdslen(c: Call): void {
 }
 
 function replyBuffer(c: Call): void {
-  if (isWord(c.arg(2), 'PEAK-RESET-TIME') || isWord(c.arg(2), 'RESIZING')) c.reply.ok();
-  else c.unknownSubcommand(1);
+  const { figures } = c.reply.pool;
+  const value = c.arg(3);
+  if (isWord(c.arg(2), 'PEAK-RESET-TIME')) {
+    if (isWord(value, 'NEVER')) figures.peakMilliseconds = -1;
+    else if (isWord(value, 'RESET')) figures.peakMilliseconds = PEAK_MILLISECONDS;
+    else {
+      const milliseconds = c.integer(3);
+      if (milliseconds === undefined) return;
+      figures.peakMilliseconds = milliseconds;
+    }
+  } else if (isWord(c.arg(2), 'RESIZING')) {
+    figures.resizing = Number.parseInt(value.latin1(), 10) > 0;
+  } else {
+    c.unknownSubcommand(1);
+    return;
+  }
+  c.reply.ok();
+}
+
+function clientEviction(c: Call): void {
+  const { accounts } = c.engine;
+  if (accounts.active) c.reply.verbatim(accounts.describe());
+  else c.reply.error('ERR maxmemory-clients is disabled.');
 }
 
 function log(c: Call): void {
@@ -236,7 +258,7 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['CHANGE-REPL-ID', take(2, 2, ok)],
   ['STRINGMATCH-TEST', take(2, 2, ok)],
   ['STRUCTSIZE', take(2, 2, (c) => c.reply.status('bits:64 granule:16 address:4 '))],
-  ['CLIENT-EVICTION', take(2, 2, (c) => c.reply.error('ERR maxmemory-clients is disabled.'))],
+  ['CLIENT-EVICTION', take(2, 2, clientEviction)],
   ['AOF-FLUSH-SLEEP', take(3, 3, ok)],
   ['SET-SKIP-CHECKSUM-VALIDATION', flag(() => {})],
   ['SET-DISABLE-DENY-SCRIPTS', flag(() => {})],

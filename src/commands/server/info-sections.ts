@@ -75,7 +75,7 @@ function clients(engine: Engine): string {
     client_recent_max_input_buffer: input,
     client_recent_max_output_buffer: output,
     blocked_clients: engine.blocking.count,
-    tracking_clients: 0,
+    tracking_clients: engine.tracking.sessions,
     clients_in_timeout_table: engine.blocking.timed,
   });
 }
@@ -179,7 +179,7 @@ function persistence(engine: Engine): string {
 }
 
 function stats(engine: Engine): string {
-  const { stats: s, pubsub } = engine;
+  const { stats: s, pubsub, tracking } = engine;
   return lines({
     total_connections_received: s.connections,
     total_commands_processed: s.commands,
@@ -219,9 +219,9 @@ function stats(engine: Engine): string {
     active_defrag_key_misses: 0,
     total_active_defrag_time: 0,
     current_active_defrag_time: 0,
-    tracking_total_keys: 0,
-    tracking_total_items: 0,
-    tracking_total_prefixes: 0,
+    tracking_total_keys: tracking.keys,
+    tracking_total_items: tracking.items,
+    tracking_total_prefixes: tracking.prefixes,
     unexpected_error_replies: s.unexpectedErrorReplies,
     total_error_replies: s.errorReplies,
     dump_payload_sanitizations: 0,
@@ -229,8 +229,8 @@ function stats(engine: Engine): string {
     total_writes_processed: s.totalWrites,
     io_threaded_reads_processed: 0,
     io_threaded_writes_processed: 0,
-    reply_buffer_shrinks: 0,
-    reply_buffer_expands: 0,
+    reply_buffer_shrinks: engine.pool.figures.shrinks,
+    reply_buffer_expands: engine.pool.figures.expands,
   });
 }
 

@@ -50,6 +50,7 @@ function flush(c: Call, databases: readonly Database[]): void {
     c.engine.watches.touchAll(db, null);
     c.dirty += db.clear(lazy);
   }
+  c.engine.tracking.flushed();
   // It is propagated and counted as a change even when there was nothing to remove.
   c.dirty++;
   c.reply.ok();

@@ -1,6 +1,7 @@
 /** LOLWUT: a crystal that grows differently each time, and the version. */
 import type { Random } from '../../base/random.ts';
 import { isWord } from '../../base/slice.ts';
+import { narrow } from '../../base/text.ts';
 import { command } from '../../engine/command.ts';
 import { after, integer, optional } from '../../engine/grammar.ts';
 
@@ -32,11 +33,6 @@ function distance(seed: { x: number; y: number }, x: number, y: number): number 
   return (seed.x - x) ** 2 + 4 * (seed.y - y) ** 2;
 }
 
-/** The text as the bytes of its UTF-8, one a character, as replies want it. */
-function utf8(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
 export const lolwut = command({
   name: 'LOLWUT',
   group: 'server',
@@ -59,6 +55,6 @@ export const lolwut = command({
     }
     const art = crystal(c.random, sizes[0] ?? WIDTH, Math.min(sizes[1] ?? HEIGHT, 60));
     const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. Redis ver. ${c.engine.server.version}\n`;
-    c.reply.verbatim(utf8(text));
+    c.reply.verbatim(narrow(text));
   },
 });

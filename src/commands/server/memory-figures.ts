@@ -1,6 +1,6 @@
 /** How the server's memory divides, for INFO memory and MEMORY. */
+import { memoryOf } from '../../engine/client-memory.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { Session } from '../../engine/session.ts';
 import { dictBytes } from '../../structures/dict.ts';
 
 export interface MemoryFigures {
@@ -19,12 +19,6 @@ export interface MemoryFigures {
   readonly keys: number;
   readonly lazyPending: number;
   readonly lazyFreed: number;
-}
-
-/** Bytes of a client's buffers. */
-function clientBytes(session: Session): number {
-  const { queryBytes, queryFree, argumentBytes } = session.port;
-  return queryBytes + queryFree + argumentBytes + session.reply.pending + (session.transaction?.bytes ?? 0);
 }
 
 export interface DatabaseOverhead {
@@ -46,7 +40,7 @@ export function databaseOverheads(engine: Engine): DatabaseOverhead[] {
 export function memoryFigures(engine: Engine): MemoryFigures {
   const { memory, startupMemory: startup, keyspaces } = engine;
   let clients = 0;
-  for (const session of engine.sessions.values()) clients += clientBytes(session);
+  for (const session of engine.sessions.values()) clients += memoryOf(session);
   let tables = 0;
   for (const { main, expires } of databaseOverheads(engine)) tables += main + expires;
   const overhead = startup + tables;

@@ -4,6 +4,7 @@ import type { Slice } from '../../base/slice.ts';
 import { command } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Session } from '../../engine/session.ts';
+import type { Registered } from '../../engine/table.ts';
 import { isSecret, REDACTED } from './redact.ts';
 
 export const monitor = command({
@@ -28,21 +29,20 @@ export const monitor = command({
 });
 
 /** `1795212112.172068 [9 127.0.0.1:48186] "select" "9"` */
-function line(engine: Engine, session: Session, args: readonly Slice[], argc: number): string {
+function line(engine: Engine, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
   const micros = engine.clock.micros();
   const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;
-  const registered = session.lastCommand;
   let text = `${time} [${session.db.index} ${session.port.address}]`;
   for (let i = 0; i < argc; i++) {
-    const secret = registered !== null && isSecret(registered, args, i, engine.server.config);
+    const secret = isSecret(registered, args, i, engine.server.config);
     text += ` ${quoted(secret ? REDACTED : args[i].latin1())}`;
   }
   return text;
 }
 
 export function showToMonitors(engine: Engine): void {
-  engine.gatekeeper.monitor = (session, args, argc) => {
-    const text = line(engine, session, args, argc);
+  engine.gatekeeper.monitor = (session, registered, args, argc) => {
+    const text = line(engine, session, registered, args, argc);
     for (const watcher of engine.monitors) watcher.reply.status(text);
   };
 }

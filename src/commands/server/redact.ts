@@ -15,7 +15,7 @@ export function isSecret(registered: Registered, args: readonly Slice[], i: numb
     case 'migrate':
       return isAfterWord(args, i, 'AUTH', 1, 6) || isAfterWord(args, i, 'AUTH2', 2, 6);
     case 'acl|setuser':
-      return i > 2;
+      return i > 1;
     case 'config|set':
       return i > 2 && i % 2 === 1 && config.option(args[i - 1].latin1())?.sensitive === true;
     default:

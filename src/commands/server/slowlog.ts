@@ -31,11 +31,12 @@ function keptArguments(c: Call): string[] {
 /** Fills the slow log and the latency events of commands from the engine's durations. */
 export function watchSlowCommands(engine: Engine): void {
   const { config, settings } = engine.server;
-  config.follow(['slowlog-log-slower-than', 'latency-monitor-threshold'], (s) => {
+  config.follow(['slowlog-log-slower-than', 'latency-monitor-threshold', 'watchdog-period'], (s) => {
     const slow = s.slowlogLogSlowerThan < 0 ? Number.POSITIVE_INFINITY : s.slowlogLogSlowerThan;
     engine.latency.threshold = s.latencyMonitorThreshold;
     const spike = s.latencyMonitorThreshold > 0 ? s.latencyMonitorThreshold * 1000 : Number.POSITIVE_INFINITY;
-    engine.slowThreshold = Math.min(slow, spike);
+    const held = s.watchdogPeriod > 0 ? s.watchdogPeriod * 500 : Number.POSITIVE_INFINITY;
+    engine.slowThreshold = Math.min(slow, spike, held);
   });
   config.follow('slowlog-max-len', (s) => {
     engine.slowLog.max = s.slowlogMaxLen;

@@ -169,30 +169,6 @@ function checkHostname(name: string): string | undefined {
     : 'Hostnames may only contain alphanumeric characters, hyphens or dots';
 }
 
-/** For net/, with TLS. */
-export const tls = [
-  option('tls-port', integer(0, 0n, 65535n), 'The port for TLS; 0 is none.'),
-  option('tls-cert-file', string('', { emptyIsNone: true }), "The server's certificate."),
-  option('tls-key-file', string('', { emptyIsNone: true }), 'Its key.'),
-  option('tls-key-file-pass', string('', { emptyIsNone: true }), "The key's passphrase.", { sensitive: true }),
-  option('tls-client-cert-file', string('', { emptyIsNone: true }), 'The certificate for links to others.'),
-  option('tls-client-key-file', string('', { emptyIsNone: true }), 'Its key.'),
-  option('tls-client-key-file-pass', string('', { emptyIsNone: true }), "That key's passphrase.", { sensitive: true }),
-  option('tls-dh-params-file', string('', { emptyIsNone: true }), 'Parameters for older clients.'),
-  option('tls-ca-cert-file', string('', { emptyIsNone: true }), 'Authorities that are trusted.'),
-  option('tls-ca-cert-dir', string('', { emptyIsNone: true }), 'A directory of them.'),
-  option('tls-auth-clients', word('yes', ['no', 'yes', 'optional']), 'Whether clients show a certificate.'),
-  option('tls-replication', bool(false), 'TLS towards the master.'),
-  option('tls-cluster', bool(false), 'TLS on the bus.'),
-  option('tls-protocols', string('', { emptyIsNone: true }), 'The versions that are spoken.'),
-  option('tls-ciphers', string('', { emptyIsNone: true }), 'The ciphers up to TLS 1.2.'),
-  option('tls-ciphersuites', string('', { emptyIsNone: true }), 'Those of TLS 1.3.'),
-  option('tls-prefer-server-ciphers', bool(false), "Prefers the server's order of them."),
-  option('tls-session-caching', bool(true), 'Lets clients resume sessions.'),
-  option('tls-session-cache-size', integer(20480, 0n, INT_MAX), 'How many sessions.'),
-  option('tls-session-cache-timeout', integer(300, 0n, INT_MAX), 'For how many seconds.'),
-] as const;
-
 /** For scripting/. */
 export const scripting = [
   option('lua-enable-deprecated-api', bool(false), 'Gives scripts functions that were withdrawn.', {

@@ -46,6 +46,12 @@ export function hasSpaces(text: string): boolean {
   return false;
 }
 
+/** Names end at a zero byte, as C's do. */
+export function upToZero(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
+}
+
 /**
  * Puts words back together that belong to one selector: `(+get` `~a*)` is `(+get ~a*)`. The index of the word whose
  * parenthesis is never closed when there is one.

@@ -13,7 +13,7 @@ import type { Registered } from '../table.ts';
 import { channelsOf } from './channels.ts';
 import type { AclCommands, CommandSet } from './command-bits.ts';
 import { commandRules } from './describe.ts';
-import { type AclFault, hasSpaces } from './fault.ts';
+import { type AclFault, hasSpaces, upToZero } from './fault.ts';
 
 export const READ = 1;
 export const WRITE = 2;
@@ -151,7 +151,6 @@ export class Selector {
     for (; rule[0] === '%' && at < rule.length; at++) {
       const letter = rule[at].toUpperCase();
       if (letter === '~') {
-        if (access === 0) return 'syntax';
         at++;
         break;
       }
@@ -160,7 +159,7 @@ export class Selector {
       access |= permission;
     }
     const text = rule.slice(at);
-    if (hasSpaces(text)) return 'syntax';
+    if (access === 0 || hasSpaces(text)) return 'syntax';
     const same = this.keys.find((pattern) => pattern.text === text);
     if (same) same.access |= access;
     else this.keys.push({ text, slice: sliceOf(text), access });
@@ -288,10 +287,4 @@ export class Selector {
     if (this.allKeys || this.keys.length > 0) words.unshift(keys);
     return [...words, this.describeCommands()].join(' ');
   }
-}
-
-/** Names end at a zero byte, as C's do. */
-function upToZero(text: string): string {
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
 }

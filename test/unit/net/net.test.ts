@@ -143,6 +143,28 @@ function command(...args: string[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
 }
 
+const NO_TLS = {
+  tlsPort: 0,
+  tlsCertFile: '',
+  tlsKeyFile: '',
+  tlsKeyFilePass: '',
+  tlsClientCertFile: '',
+  tlsClientKeyFile: '',
+  tlsClientKeyFilePass: '',
+  tlsDhParamsFile: '',
+  tlsCaCertFile: '',
+  tlsCaCertDir: '',
+  tlsAuthClients: 'yes',
+  tlsReplication: false,
+  tlsCluster: false,
+  tlsProtocols: '',
+  tlsCiphers: '',
+  tlsCiphersuites: '',
+  tlsPreferServerCiphers: false,
+  tlsSessionCaching: true,
+  tlsSessionCacheTimeout: 300,
+} as const;
+
 const ROADS = [
   { name: 'fast', make: () => openFast()! },
   { name: 'plain', make: () => new PlainTransport(new RealNetwork()) },
@@ -173,6 +195,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       tcpBacklog: 511,
       unixsocket: join(folder, 'socket'),
       unixsocketperm: 0o700,
+      ...NO_TLS,
       tcpKeepalive: 300,
       timeout: 0,
       maxclients: 100,
@@ -196,8 +219,9 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       log: { verbose: log, notice: log, warning: log },
       clock: new RealClock(),
       transport: make(),
+      network: new RealNetwork(),
     });
-    expect(await server.open()).toBe(undefined);
+    expect(await server.listeners.open()).toBe(undefined);
   });
 
   afterEach(() => {
@@ -357,21 +381,22 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       log: { verbose() {}, notice() {}, warning() {} },
       clock: new RealClock(),
       transport: make(),
+      network: new RealNetwork(),
     });
-    expect(await other.open()).toBe(undefined);
+    expect(await other.listeners.open()).toBe(undefined);
     settings.port = taken + 10_000;
-    expect(await server.portChanged()).toBe('Unable to listen on this port. Check server logs.');
+    expect(await server.listeners.portChanged()).toBe('Unable to listen on this port. Check server logs.');
     settings.port = taken;
     expect(logged.at(-1)).toBe(
       `Warning: Could not create server TCP listening socket 127.0.0.1:${taken + 10_000}: bind: Address already in use`,
     );
     other.stop();
     settings.port = taken + 10_000;
-    expect(await server.portChanged()).toBe(undefined);
+    expect(await server.listeners.portChanged()).toBe(undefined);
     settings.bind = ['*', '-::*'];
-    expect(await server.bindChanged()).toBe(undefined);
+    expect(await server.listeners.bindChanged()).toBe(undefined);
     settings.bind = ['203.0.113.7'];
-    expect(await server.bindChanged()).toBe('Failed to bind to specified addresses.');
+    expect(await server.listeners.bindChanged()).toBe('Failed to bind to specified addresses.');
     settings.bind = ['*', '-::*'];
     const p = peer();
     p.send(command('ECHO', 'x'));

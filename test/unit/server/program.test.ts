@@ -152,3 +152,24 @@ describe('a running server', () => {
     expect(await again.exit).toBe(0);
   });
 });
+
+test('paths and values may hold any text', async () => {
+  const port = await freePort();
+  const file = join(folder, 'größe ☃.conf');
+  const log = join(folder, 'ü ☃.log');
+  writeFileSync(file, `port ${port}\nlogfile "${log}"\n`);
+  const child = spawn(process.execPath, [MAIN, file, '--masterauth', 'ß☃'], { cwd: folder, stdio: 'ignore' });
+  const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  await until(() => existsSync(log) && readFileSync(log, 'utf8').includes('Ready to accept'));
+  const client = new Pipeline(port);
+  const [given, rewritten] = await client.send([
+    ['CONFIG', 'GET', 'masterauth'],
+    ['CONFIG', 'REWRITE'],
+  ]);
+  client.close();
+  expect(given).toEqual(['masterauth', Buffer.from('ß☃').toString('latin1')]);
+  expect(rewritten).toBe('OK');
+  expect(readFileSync(file, 'latin1')).toContain('masterauth "\\xc3\\x9f\\xe2\\x98\\x83"\n');
+  child.kill('SIGTERM');
+  expect(await exit).toBe(0);
+});

@@ -1,0 +1,120 @@
+/**
+ * What sessions take, and the limit on it (maxmemory-clients).
+ *
+ * Only while there is a limit is anything kept: each session is measured at the end of a turn in which it had part, so
+ * that the sum is right without walking over all of them, and it lies in a bucket by the power of two of its size. Over the
+ * limit the largest are closed, bucket by bucket.
+ */
+import type { Engine } from './engine.ts';
+import type { Session } from './session.ts';
+
+/** What a session and its connection take on the heap, apart from buffers (measured over 5,000 idle connections). */
+const SESSION_BYTES = 2048;
+/** What one subscription or prefix takes in the registers beside its name, and a watched key beside its own. */
+export const SUBSCRIPTION_BYTES = 96;
+export const WATCH_BYTES = 160;
+/** What keeping an argument takes beside its bytes. */
+const ARGUMENT_BYTES = 64;
+
+const BUCKETS = 19;
+/** All below this share the first bucket. */
+const SMALLEST_LOG = 15;
+/** No limit is taken to be less than this. */
+const LEAST_LIMIT = 128 * 1024;
+
+/** Bytes that the server holds on behalf of a session. */
+export function memoryOf(session: Session): number {
+  const { port, reply, transaction, waiter, tracking } = session;
+  let bytes = SESSION_BYTES + port.queryBytes + port.queryFree + port.argumentBytes;
+  bytes += reply.firstCapacity + reply.moreBytes;
+  bytes += session.subscribedBytes + session.watchedBytes;
+  if (transaction !== null) bytes += transaction.bytes;
+  if (waiter !== null) for (const arg of waiter.args) bytes += arg.length + ARGUMENT_BYTES;
+  if (tracking !== null) bytes += tracking.prefixBytes;
+  return bytes;
+}
+
+function bucketOf(bytes: number): number {
+  const log = Math.floor(Math.log2(bytes));
+  return Math.min(BUCKETS - 1, Math.max(0, log - SMALLEST_LOG));
+}
+
+export class ClientMemory {
+  /** Whether there is a limit. */
+  active = false;
+  private readonly engine: Engine;
+  private limit = Number.POSITIVE_INFINITY;
+  private total = 0;
+  private readonly measured = new Map<Session, number>();
+  /** Sessions that may be closed, the small ones first. */
+  private readonly buckets: Set<Session>[] = Array.from({ length: BUCKETS }, () => new Set());
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** The settings have changed: `clients` is in bytes, below zero in percent of `data`; 0 is no limit. */
+  follow(clients: number, data: number): void {
+    const bytes = clients < 0 ? Math.floor((data * -clients) / 100) : clients;
+    this.limit = bytes === 0 ? Number.POSITIVE_INFINITY : Math.max(bytes, LEAST_LIMIT);
+    this.active = bytes > 0;
+    if (this.active) {
+      for (const session of this.engine.sessions.values()) this.measure(session);
+    } else {
+      for (const bucket of this.buckets) bucket.clear();
+      this.measured.clear();
+      this.total = 0;
+    }
+  }
+
+  /** Takes a session's size down anew. */
+  measure(session: Session): void {
+    if (session.closed) return;
+    const before = this.measured.get(session) ?? 0;
+    const bytes = memoryOf(session);
+    this.measured.set(session, bytes);
+    this.total += bytes - before;
+    this.buckets[bucketOf(before)].delete(session);
+    if (!session.noEvict) this.buckets[bucketOf(bytes)].add(session);
+  }
+
+  /** A session is gone. */
+  remove(session: Session): void {
+    const bytes = this.measured.get(session);
+    if (bytes === undefined) return;
+    this.measured.delete(session);
+    this.total -= bytes;
+    this.buckets[bucketOf(bytes)].delete(session);
+  }
+
+  /** Closes the largest sessions until the limit is kept. */
+  settle(): void {
+    if (this.total < this.limit) return;
+    for (let i = BUCKETS - 1; i >= 0; i--) {
+      for (const session of this.buckets[i]) {
+        this.evict(session);
+        if (this.total < this.limit) return;
+      }
+    }
+    this.engine.server.log.warning('Over client maxmemory after evicting all evictable clients');
+  }
+
+  private evict(session: Session): void {
+    this.engine.server.log.notice(`Evicting client: ${session.describe()}`);
+    this.engine.stats.evictedClients++;
+    session.close(false);
+    this.engine.closed(session);
+  }
+
+  /** One line a bucket: its range, what its sessions take, how many they are. */
+  describe(): string {
+    let text = 'Bucket         Tot Mem       Clients\n';
+    for (const [i, bucket] of this.buckets.entries()) {
+      let bytes = 0;
+      for (const session of bucket) bytes += this.measured.get(session) ?? 0;
+      const label = i === BUCKETS - 1 ? `${2 ** (i + SMALLEST_LOG)}+` : `<${2 ** (i + SMALLEST_LOG + 1)}`;
+      text += `${label.padEnd(14)} ${String(bytes).padEnd(13)} ${bucket.size}\n`;
+    }
+    return text;
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * Client-side caching: who has read which key and is to be told when it changes (CLIENT TRACKING).
+ *
+ *   table:     key -> the ids of the sessions that have read it since they were last told
+ *   broadcast: prefix -> sessions that hear of every key that begins with it, and the keys changed in this turn
+ *
+ * What concerns others goes out at once, what concerns the session whose command runs once that command has replied
+ * (`pending`), and broadcasts once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
+ * its key changes, so that a closing session costs nothing. Names are latin1 strings, one character a byte.
+ */
+import type { Slice } from '../base/slice.ts';
+import type { Timer } from '../base/time.ts';
+import { SUBSCRIPTION_BYTES } from './client-memory.ts';
+import type { Engine } from './engine.ts';
+import { GATE_TRACKED } from './gates.ts';
+import { findKeys } from './keys.ts';
+import { unsilenced } from './pubsub.ts';
+import type { Session } from './session.ts';
+import type { Registered } from './table.ts';
+
+const CHANNEL = '__redis__:invalidate';
+/** Keys that one command has to forget when the table is too large; each time it still is, so many more. */
+const EFFORT = 100;
+
+/** What a session has chosen. */
+export class Tracker {
+  /** Id of the session that is told in its place; 0 for none. */
+  redirect = 0;
+  broadcast = false;
+  optIn = false;
+  optOut = false;
+  noLoop = false;
+  /** CLIENT CACHING was said: of the next command or transaction the opposite of the mode holds. */
+  caching = false;
+  /** The session that is told in its place is gone. */
+  broken = false;
+  readonly prefixes = new Set<string>();
+
+  /** Bytes that the prefixes take. */
+  get prefixBytes(): number {
+    let bytes = 0;
+    for (const prefix of this.prefixes) bytes += prefix.length + SUBSCRIPTION_BYTES;
+    return bytes;
+  }
+
+  /** Whether the keys that its session reads now are to be remembered. */
+  get remembers(): boolean {
+    if (this.broadcast) return false;
+    return this.optIn ? this.caching : !(this.optOut && this.caching);
+  }
+}
+
+export type TrackingChoice = Pick<Tracker, 'redirect' | 'broadcast' | 'optIn' | 'optOut' | 'noLoop'>;
+
+interface Remembered {
+  readonly key: string;
+  readonly ids: Set<number>;
+  /** Its place in `order`. */
+  at: number;
+}
+
+interface Audience {
+  readonly sessions: Set<Session>;
+  /** Keys changed in this turn, and by whom last; null when it was no client. */
+  readonly changed: Map<string, Session | null>;
+}
+
+export class Tracking {
+  /** Sessions that track. */
+  sessions = 0;
+  /** Pairs of a key and a session. */
+  items = 0;
+  private readonly engine: Engine;
+  private readonly table = new Map<string, Remembered>();
+  /** The table's entries in no order, to draw one at random. */
+  private readonly order: Remembered[] = [];
+  private readonly audiences = new Map<string, Audience>();
+  /** How many prefixes there are of each length. */
+  private readonly lengths = new Map<number, number>();
+  private readonly pending: { session: Session; key: string | null }[] = [];
+  private timer: Timer | null = null;
+  private attempts = 0;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** Keys that are remembered. */
+  get keys(): number {
+    return this.table.size;
+  }
+
+  get prefixes(): number {
+    return this.audiences.size;
+  }
+
+  // Who tracks.
+
+  /** Begins or changes a session's tracking; prefixes come to those it has. */
+  enable(session: Session, choice: TrackingChoice, prefixes: readonly string[]): void {
+    let tracker = session.tracking;
+    if (tracker === null) {
+      session.tracking = tracker = new Tracker();
+      this.sessions++;
+      this.engine.denied |= GATE_TRACKED;
+    }
+    Object.assign(tracker, choice);
+    tracker.broken = false;
+    if (!choice.broadcast) return;
+    for (const prefix of prefixes.length > 0 ? prefixes : ['']) this.listen(session, tracker, prefix);
+  }
+
+  disable(session: Session): void {
+    const tracker = session.tracking;
+    if (tracker === null) return;
+    session.tracking = null;
+    for (const prefix of tracker.prefixes) this.unlisten(session, prefix);
+    for (let i = this.pending.length - 1; i >= 0; i--)
+      if (this.pending[i].session === session) this.pending.splice(i, 1);
+    if (--this.sessions === 0) this.engine.denied &= ~GATE_TRACKED;
+  }
+
+  private listen(session: Session, tracker: Tracker, prefix: string): void {
+    tracker.prefixes.add(prefix);
+    const audience = this.audiences.get(prefix);
+    if (audience) {
+      audience.sessions.add(session);
+      return;
+    }
+    this.audiences.set(prefix, { sessions: new Set([session]), changed: new Map() });
+    this.lengths.set(prefix.length, (this.lengths.get(prefix.length) ?? 0) + 1);
+  }
+
+  private unlisten(session: Session, prefix: string): void {
+    const audience = this.audiences.get(prefix);
+    audience?.sessions.delete(session);
+    if (audience?.sessions.size !== 0) return;
+    this.audiences.delete(prefix);
+    const left = (this.lengths.get(prefix.length) ?? 0) - 1;
+    if (left > 0) this.lengths.set(prefix.length, left);
+    else this.lengths.delete(prefix.length);
+  }
+
+  // What is read.
+
+  /** `session` has run a command that reads. */
+  remember(session: Session, registered: Registered, args: readonly Slice[], argc: number): void {
+    if (!session.tracking?.remembers) return;
+    for (const { at } of findKeys(registered, args, argc) ?? []) {
+      const key = args[at].latin1();
+      let entry = this.table.get(key);
+      if (entry === undefined) {
+        entry = { key, ids: new Set(), at: this.order.length };
+        this.table.set(key, entry);
+        this.order.push(entry);
+      }
+      if (entry.ids.has(session.id)) continue;
+      entry.ids.add(session.id);
+      this.items++;
+    }
+  }
+
+  private forget(entry: Remembered): void {
+    this.table.delete(entry.key);
+    this.items -= entry.ids.size;
+    const last = this.order.pop();
+    if (last === undefined || last === entry) return;
+    this.order[entry.at] = last;
+    last.at = entry.at;
+  }
+
+  /** CLIENT CACHING holds for one command, or for the transaction that it begins. */
+  commandDone(session: Session, registered: Registered | null): void {
+    const { tracking } = session;
+    if (tracking === null || !tracking.caching || session.transaction) return;
+    if (registered?.parent?.command.name !== 'CLIENT') tracking.caching = false;
+  }
+
+  // What changes.
+
+  /** A key has changed by the doing of `by`, or of no client. */
+  changed(key: Slice, by: Session | null): void {
+    const name = key.latin1();
+    if (this.audiences.size > 0) this.noteForBroadcast(name, by);
+    const entry = this.table.get(name);
+    if (entry !== undefined) this.invalidate(entry, by);
+  }
+
+  private invalidate(entry: Remembered, by: Session | null): void {
+    this.forget(entry);
+    for (const id of entry.ids) {
+      const session = this.engine.sessions.get(id);
+      const tracker = session?.tracking;
+      if (!session || !tracker || tracker.broadcast || (tracker.noLoop && session === by)) continue;
+      this.tell(session, entry.key);
+    }
+  }
+
+  private noteForBroadcast(key: string, by: Session | null): void {
+    for (const length of this.lengths.keys()) {
+      if (length > key.length) continue;
+      this.audiences.get(key.slice(0, length))?.changed.set(key, by);
+    }
+    // A key may expire in a turn in which nobody else has anything to be told.
+    this.timer ??= this.engine.clock.after(0, () => this.broadcast());
+  }
+
+  /** Data was dropped as a whole: everyone who tracks is told to forget all. */
+  flushed(): void {
+    if (this.sessions > 0)
+      for (const session of this.engine.sessions.values()) if (session.tracking !== null) this.tell(session, null);
+    this.table.clear();
+    this.order.length = 0;
+    this.items = 0;
+  }
+
+  /** Forgets keys at random, and says so, while there are more than `tracking-table-max-keys`. */
+  limit(): void {
+    const most = this.engine.server.settings.trackingTableMaxKeys;
+    if (most === 0 || this.table.size <= most) {
+      this.attempts = 0;
+      return;
+    }
+    let effort = EFFORT * ++this.attempts;
+    while (this.table.size > most && effort-- > 0)
+      this.invalidate(this.order[this.engine.random.below(this.order.length)], null);
+    if (this.table.size <= most) this.attempts = 0;
+  }
+
+  // Messages.
+
+  /** Tells now or, where it would fall into the middle of a reply, after it. */
+  private tell(session: Session, key: string | null): void {
+    const running = this.engine.current;
+    if (running !== null && (session === running || session.tracking?.redirect === running.id))
+      this.pending.push({ session, key });
+    else this.send(session, key === null ? null : [key]);
+  }
+
+  /** The command that ran has replied. */
+  tellPending(): void {
+    if (this.pending.length === 0) return;
+    for (const { session, key } of this.pending.splice(0)) this.send(session, key === null ? null : [key]);
+  }
+
+  /** Tells of the keys that changed since the last time, prefix by prefix; once a turn. */
+  broadcast(): void {
+    if (this.timer === null) return;
+    this.timer.cancel();
+    this.timer = null;
+    for (const prefix of [...this.audiences.keys()].sort()) {
+      const audience = this.audiences.get(prefix);
+      if (audience === undefined || audience.changed.size === 0) continue;
+      const keys = [...audience.changed.keys()].sort();
+      for (const session of audience.sessions) {
+        const foreign = session.tracking?.noLoop ? keys.filter((key) => audience.changed.get(key) !== session) : keys;
+        if (foreign.length > 0) this.send(session, foreign);
+      }
+      audience.changed.clear();
+    }
+  }
+
+  /** Sends the names of keys, or null for all, to a session or to the one that is told in its place. */
+  private send(session: Session, keys: readonly string[] | null): void {
+    const { tracking } = session;
+    if (tracking === null) return;
+    if (tracking.redirect === 0) {
+      if (session.resp >= 3) unsilenced(session, () => push(session, keys));
+      return;
+    }
+    const receiver = this.engine.sessions.get(tracking.redirect);
+    if (receiver === undefined) {
+      tracking.broken = true;
+      if (session.resp >= 3) unsilenced(session, () => pushBroken(session, tracking.redirect));
+    } else if (receiver.resp >= 3 || receiver.subscriptions > 0) {
+      unsilenced(receiver, () => push(receiver, keys));
+    }
+  }
+}
+
+/** A RESP2 client hears it as a message of a channel. */
+function push({ reply }: Session, keys: readonly string[] | null): void {
+  if (reply.resp >= 3) {
+    reply.push(2);
+    reply.bulkText('invalidate');
+  } else {
+    reply.array(3);
+    reply.bulkText('message');
+    reply.bulkText(CHANNEL);
+  }
+  if (keys === null) {
+    reply.null();
+    return;
+  }
+  reply.array(keys.length);
+  for (const key of keys) reply.bulkText(key);
+}
+
+function pushBroken({ reply }: Session, id: number): void {
+  reply.push(2);
+  reply.bulkText('tracking-redir-broken');
+  reply.int(id);
+}

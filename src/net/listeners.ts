@@ -1,0 +1,199 @@
+/** Where a server listens: TCP, TLS and a unix socket, opened at the start and moved by CONFIG SET. All failures are logged. */
+
+import { lookup } from 'node:dns/promises';
+import { chmodSync, rmSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { Settings } from '../config/settings.ts';
+import type { TlsTransport } from './tls.ts';
+import { TlsError, type TlsSettings, tlsOptions, wantsTls } from './tls-options.ts';
+import { ABSENT_ADDRESS, type Connection, ListenError, type Listening, type Transport } from './transport.ts';
+
+export type ListenSettings = TlsSettings &
+  Readonly<Pick<Settings, 'port' | 'bind' | 'tcpBacklog' | 'unixsocket' | 'unixsocketperm'>>;
+
+export interface ListenersParts {
+  readonly settings: ListenSettings;
+  readonly transport: Transport;
+  readonly tls: TlsTransport;
+  /** Where relative paths begin. */
+  readonly folder: () => string;
+  readonly log: { warning(message: string): void };
+  readonly accept: (connection: Connection) => void;
+}
+
+/** Texts for CONFIG SET. */
+const PORT_TAKEN = 'Unable to listen on this port. Check server logs.';
+const BIND_FAILED = 'Failed to bind to specified addresses.';
+const TLS_FAILED = 'Unable to update TLS configuration. Check server logs.';
+
+/** The listeners at one port of all addresses. */
+class Group {
+  port = 0;
+  private listeners: readonly Listening[] = [];
+
+  adopt(listeners: readonly Listening[], port: number): void {
+    this.close();
+    this.listeners = listeners;
+    this.port = port;
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.close();
+    this.listeners = [];
+    this.port = 0;
+  }
+}
+
+export class Listeners {
+  private readonly parts: ListenersParts;
+  private readonly tcp = new Group();
+  private readonly tls = new Group();
+  private unix: Listening | null = null;
+  /** The addresses that are listened at. */
+  private bound: readonly string[] = [];
+
+  constructor(parts: ListenersParts) {
+    this.parts = parts;
+  }
+
+  /** The TCP port that is listened on now; 0 for none. */
+  get port(): number {
+    return this.tcp.port;
+  }
+
+  get tlsPort(): number {
+    return this.tls.port;
+  }
+
+  /** Listens wherever the settings say; answers why that can't be, if it can't. */
+  async open(): Promise<string | undefined> {
+    const { settings, log } = this.parts;
+    const { port, tlsPort, bind, unixsocket } = settings;
+    if (wantsTls(settings) && !this.configureTls()) {
+      log.warning('Failed to configure TLS. Check logs for more info.');
+      return TLS_FAILED;
+    }
+    this.bound = bind;
+    for (const [group, wanted, kind] of [
+      [this.tcp, port, 'TCP'],
+      [this.tls, tlsPort, 'TLS'],
+    ] as const) {
+      if (await this.move(group, wanted)) continue;
+      log.warning(`Failed listening on port ${wanted} (${kind}), aborting.`);
+      return PORT_TAKEN;
+    }
+    return unixsocket === '' || unixsocket === null ? undefined : this.listenUnix(unixsocket);
+  }
+
+  close(): void {
+    this.tcp.close();
+    this.tls.close();
+    this.unix?.close();
+    this.unix = null;
+  }
+
+  // What CONFIG SET's listeners call.
+
+  async portChanged(): Promise<string | undefined> {
+    return (await this.move(this.tcp, this.parts.settings.port)) ? undefined : PORT_TAKEN;
+  }
+
+  async tlsPortChanged(): Promise<string | undefined> {
+    if (!this.parts.tls.configured && !this.configureTls()) return TLS_FAILED;
+    return (await this.move(this.tls, this.parts.settings.tlsPort)) ? undefined : PORT_TAKEN;
+  }
+
+  /** The old addresses are let go first, since the new may repeat them. */
+  async bindChanged(): Promise<string | undefined> {
+    const { bind } = this.parts.settings;
+    const before = this.bound;
+    const groups = [this.tcp, this.tls].filter((group) => group.port !== 0);
+    const ports = groups.map((group) => group.port);
+    const listenAt = async (addresses: readonly string[]): Promise<boolean> => {
+      for (const group of groups) group.close();
+      this.bound = addresses;
+      for (const [i, group] of groups.entries()) if (!(await this.move(group, ports[i]))) return false;
+      return true;
+    };
+    if (await listenAt(bind)) return undefined;
+    await listenAt(before);
+    return BIND_FAILED;
+  }
+
+  /** Certificates, ciphers and the like: new handshakes use the new ones. */
+  tlsChanged(): string | undefined {
+    return !wantsTls(this.parts.settings) || this.configureTls() ? undefined : TLS_FAILED;
+  }
+
+  tlsAuthChanged(): undefined {
+    this.parts.tls.ask(this.parts.settings.tlsAuthClients);
+  }
+
+  private configureTls(): boolean {
+    const { settings, tls, folder, log } = this.parts;
+    try {
+      tls.configure(tlsOptions(settings, folder()), settings.tlsAuthClients);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      log.warning(error.message);
+      return false;
+    }
+  }
+
+  /** Listens at another port, 0 for none; when that fails the old one stays. */
+  private async move(group: Group, port: number): Promise<boolean> {
+    if (port === group.port) return true;
+    const opened = port === 0 ? [] : await this.listenAt(port, group === this.tls);
+    if (opened === undefined) return false;
+    group.adopt(opened, port);
+    return true;
+  }
+
+  /** Listens at `port` of all addresses, or of none. */
+  private async listenAt(port: number, secure: boolean): Promise<Listening[] | undefined> {
+    const { transport, tls, settings, log, accept } = this.parts;
+    const opened: Listening[] = [];
+    for (const text of this.bound) {
+      const optional = text.startsWith('-');
+      const address = optional ? text.slice(1) : text;
+      try {
+        const host = await resolveHost(address);
+        const endpoint = { host, port, ipv6Only: host.includes(':') };
+        opened.push(await (secure ? tls : transport).listen(endpoint, settings.tcpBacklog, accept));
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        log.warning(`Warning: Could not create server TCP listening socket ${address}:${port}: ${error.message}`);
+        if (ABSENT_ADDRESS.has(error.code) && (optional || error.code !== 'EADDRNOTAVAIL')) continue;
+        for (const listener of opened) listener.close();
+        return undefined;
+      }
+    }
+    return opened;
+  }
+
+  private async listenUnix(path: string): Promise<string | undefined> {
+    const { transport, settings, log, accept } = this.parts;
+    try {
+      rmSync(path, { force: true });
+      this.unix = await transport.listen({ path }, settings.tcpBacklog, accept);
+      if (settings.unixsocketperm !== 0) chmodSync(path, settings.unixsocketperm);
+      return undefined;
+    } catch (error) {
+      const text = `Failed opening Unix socket: ${error instanceof Error ? error.message : String(error)}`;
+      log.warning(text);
+      return text;
+    }
+  }
+}
+
+async function resolveHost(address: string): Promise<string> {
+  if (address === '*') return '0.0.0.0';
+  if (address === '::*') return '::';
+  if (isIP(address) !== 0) return address;
+  try {
+    return (await lookup(address, { family: address.includes(':') ? 6 : 4 })).address;
+  } catch {
+    throw new ListenError('ENOTFOUND');
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * DUMP's payload: one value as a snapshot has it, and what tells whether it can be trusted.
+ *
+ *   [type u8][value]...[version u16][crc64 u64]       little-endian; the sum is over all before it
+ */
+import { Crc64 } from '../../base/crc.ts';
+import type { Slice } from '../../base/slice.ts';
+import type { Addr } from '../../memory/address.ts';
+import type { Memory } from '../../memory/memory.ts';
+import { isValueType, RdbError, VERSION_READ, VERSION_WRITTEN } from './format.ts';
+import { RdbInput } from './input.ts';
+import { RdbOutput } from './output.ts';
+import type { ValueReader } from './read-value.ts';
+import { ValueWriter } from './write-value.ts';
+
+const FOOT = 10;
+
+/** The payload of entry `e`'s value. */
+export function dumpValue(memory: Memory, e: Addr, compress: boolean): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const out = new RdbOutput({ compress, checksum: true, sink: (bytes) => chunks.push(bytes.slice()) });
+  const values = new ValueWriter(memory, out);
+  out.u8(values.typeOf(e));
+  values.write(e);
+  out.u16(VERSION_WRITTEN);
+  out.finish();
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** Whether a payload is of a version that is known and, unless `trusted`, its sum is right. */
+export function verifyPayload(payload: Slice, trusted: boolean): boolean {
+  if (payload.length < FOOT) return false;
+  const bytes = payload.view();
+  const end = bytes.length - FOOT;
+  if ((bytes[end] | (bytes[end + 1] << 8)) > VERSION_READ) return false;
+  if (trusted) return true;
+  const sum = new Uint8Array(8);
+  new Crc64().update(bytes, 0, end + 2).write(sum, 0);
+  return sum.every((byte, i) => byte === bytes[end + 2 + i]);
+}
+
+/** Reads the value of a verified payload into `reader`; false where it is none. */
+export function readPayload(payload: Slice, reader: ValueReader, deep: boolean): boolean {
+  const input = RdbInput.over(payload.view().subarray(0, payload.length - FOOT));
+  try {
+    const type = input.u8();
+    if (!isValueType(type)) return false;
+    reader.read(input, type, deep);
+  } catch (error) {
+    if (error instanceof RdbError) return false;
+    throw error;
+  }
+  return true;
+}

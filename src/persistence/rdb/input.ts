@@ -1,0 +1,245 @@
+/**
+ * The bytes of a snapshot as they are read: from a file, a window at a time, or from a payload that lies in memory.
+ *
+ * What is shown through a slice is good until the next reading. A length that the bytes claim is believed only as far as
+ * bytes are really there, so a damaged length never makes a large buffer.
+ */
+import { Crc64 } from '../../base/crc.ts';
+import { lzfDecompress } from '../../base/lzf.ts';
+import { writeInteger } from '../../base/numbers.ts';
+import { Slice } from '../../base/slice.ts';
+import { copyBytes } from '../../memory/copy.ts';
+import { corrupt, FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';
+
+const WINDOW = 1 << 18;
+const TWO_32 = 2 ** 32;
+/** The most bytes that one byte under LZF can stand for. */
+const LZF_MOST = 264;
+const INTEGER_TEXT = 24;
+
+/** Puts up to `length` further bytes into `into` at `at`; 0 at the end. */
+export type ByteSource = (into: Uint8Array, at: number, length: number) => number;
+
+export class RdbInput {
+  /** Set by `size` when the length was one of the other forms of a string: which. */
+  form = -1;
+  private readonly source: ByteSource | null;
+  private readonly sum: Crc64 | null;
+  private buffer: Uint8Array;
+  private words: DataView;
+  private at = 0;
+  private end = 0;
+  /** Bytes before the window. */
+  private before = 0;
+  private summed = 0;
+  private readonly integer = new Uint8Array(INTEGER_TEXT);
+  private unpacked = new Uint8Array(1024);
+
+  private constructor(source: ByteSource | null, buffer: Uint8Array, end: number, checksum: boolean) {
+    this.source = source;
+    this.buffer = buffer;
+    this.words = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.end = end;
+    this.sum = checksum ? new Crc64() : null;
+  }
+
+  static from(source: ByteSource, checksum: boolean): RdbInput {
+    return new RdbInput(source, new Uint8Array(WINDOW), 0, checksum);
+  }
+
+  /** Over bytes that stay as they are for as long as this is in use. */
+  static over(bytes: Uint8Array): RdbInput {
+    return new RdbInput(null, bytes, bytes.length, false);
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.before + this.at;
+  }
+
+  /** Whether a payload has been read to its end. */
+  get exhausted(): boolean {
+    return this.source === null && this.at === this.end;
+  }
+
+  u8(): number {
+    if (this.at === this.end) this.need(1);
+    return this.buffer[this.at++];
+  }
+
+  u16(): number {
+    this.need(2);
+    this.at += 2;
+    return this.words.getUint16(this.at - 2, true);
+  }
+
+  i32(): number {
+    this.need(4);
+    this.at += 4;
+    return this.words.getInt32(this.at - 4, true);
+  }
+
+  /** A signed 64-bit number, rounded beyond 2^53. */
+  i64(): number {
+    this.need(8);
+    this.at += 8;
+    return this.words.getInt32(this.at - 4, true) * TWO_32 + this.words.getUint32(this.at - 8, true);
+  }
+
+  f64(): number {
+    this.need(8);
+    this.at += 8;
+    return this.words.getFloat64(this.at - 8, true);
+  }
+
+  f32(): number {
+    this.need(4);
+    this.at += 4;
+    return this.words.getFloat32(this.at - 4, true);
+  }
+
+  /** A length that is one, and not a form of a string. */
+  size(): number {
+    const size = this.sizeOrForm();
+    if (this.form >= 0) corrupt('a form of a string where a length should be');
+    return size;
+  }
+
+  /** A length of 64 bits, exact. */
+  size64(): bigint {
+    const first = this.u8();
+    if (first !== 0x81) {
+      this.at--;
+      return BigInt(this.size());
+    }
+    this.need(8);
+    this.at += 8;
+    return this.words.getBigUint64(this.at - 8);
+  }
+
+  private sizeOrForm(): number {
+    this.form = -1;
+    const first = this.u8();
+    if (first < 0x40) return first;
+    if (first < 0x80) return ((first & 63) << 8) | this.u8();
+    if (first === 0x80) {
+      this.need(4);
+      this.at += 4;
+      return this.words.getUint32(this.at - 4);
+    }
+    if (first === 0x81) {
+      this.need(8);
+      this.at += 8;
+      return this.words.getUint32(this.at - 8) * TWO_32 + this.words.getUint32(this.at - 4);
+    }
+    if (first < 0xc0) corrupt(`unknown length encoding ${first} in rdbLoadLen()`);
+    this.form = first & 63;
+    return 0;
+  }
+
+  /** `length` bytes as they are. */
+  bytes(length: number, into: Slice): Slice {
+    this.need(length);
+    into.set(this.buffer, this.at, length);
+    this.at += length;
+    return into;
+  }
+
+  /** A string in any of its forms. */
+  string(into: Slice): Slice {
+    const length = this.sizeOrForm();
+    switch (this.form) {
+      case -1:
+        return this.bytes(length, into);
+      case FORM_INT8:
+        return this.integerText((this.u8() << 24) >> 24, into);
+      case FORM_INT16:
+        return this.integerText((this.u16() << 16) >> 16, into);
+      case FORM_INT32:
+        return this.integerText(this.i32(), into);
+      case FORM_LZF:
+        return this.expanded(into);
+      default:
+        return corrupt(`Unknown RDB string encoding type ${this.form}`);
+    }
+  }
+
+  /** A string in bytes of its own that stay good: into `room`, which grows as needed. */
+  keep(room: Room, into: Slice): Slice {
+    return room.take(this.string(into), into);
+  }
+
+  /** Passes over a string. */
+  skipString(): void {
+    this.string(new Slice());
+  }
+
+  private integerText(value: number, into: Slice): Slice {
+    return into.set(this.integer, 0, writeInteger(this.integer, 0, value));
+  }
+
+  private expanded(into: Slice): Slice {
+    const packed = this.size();
+    const length = this.size();
+    if (length > packed * LZF_MOST) corrupt('LZF compressed string is corrupt');
+    this.bytes(packed, into);
+    if (this.unpacked.length < length) this.unpacked = new Uint8Array(Math.max(length, 2 * this.unpacked.length));
+    if (length === 0 || !lzfDecompress(into, this.unpacked, 0, length)) corrupt('Invalid LZF compressed string');
+    return into.set(this.unpacked, 0, length);
+  }
+
+  /** The sum over all bytes read so far, for comparison with the eight that follow; null where none is kept. */
+  checksum(): Uint8Array | null {
+    if (this.sum === null) return null;
+    this.sumUp();
+    const bytes = new Uint8Array(8);
+    this.sum.write(bytes, 0);
+    return bytes;
+  }
+
+  private sumUp(): void {
+    this.sum?.update(this.buffer, this.summed, this.at - this.summed);
+    this.summed = this.at;
+  }
+
+  /** Sees to it that the next `bytes` bytes lie in the window. */
+  private need(bytes: number): void {
+    if (this.end - this.at >= bytes) return;
+    if (this.source === null) throw new RdbError('short', 'Unexpected end of the payload');
+    this.sumUp();
+    this.before += this.at;
+    this.buffer.copyWithin(0, this.at, this.end);
+    this.end -= this.at;
+    this.at = 0;
+    this.summed = 0;
+    while (this.end < bytes) {
+      if (this.end === this.buffer.length) this.grow(bytes);
+      const got = this.source(this.buffer, this.end, this.buffer.length - this.end);
+      if (got === 0) throw new RdbError('short', 'Unexpected EOF reading RDB file');
+      this.end += got;
+    }
+    if (this.buffer.length > WINDOW * 64 && bytes < WINDOW && this.end < WINDOW) this.replace(new Uint8Array(WINDOW));
+  }
+
+  private grow(bytes: number): void {
+    this.replace(new Uint8Array(Math.min(bytes, this.buffer.length * 2)));
+  }
+
+  private replace(fresh: Uint8Array): void {
+    copyBytes(fresh, 0, this.buffer, 0, this.end);
+    this.buffer = fresh;
+    this.words = new DataView(fresh.buffer);
+  }
+}
+
+/** Bytes that outlive the next reading: of a key while its value is read. */
+export class Room {
+  private bytes = new Uint8Array(256);
+
+  take(source: Slice, into: Slice): Slice {
+    const { length } = source;
+    if (this.bytes.length < length) this.bytes = new Uint8Array(Math.max(length, 2 * this.bytes.length));
+    copyBytes(this.bytes, 0, source.buffer, source.start, length);
+    return into.set(this.bytes, 0, length);
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Loading a snapshot into the keyspace, in slices: `run` reads keys until it is told to pause or the file ends, so that the
+ * event loop can answer in between. The file is read through a window, never as a whole.
+ */
+import { Slice } from '../../base/slice.ts';
+import type { Database } from '../../keyspace/database.ts';
+import type { Keyspaces } from '../../keyspace/keyspaces.ts';
+import { setString } from '../../keyspace/strings.ts';
+import { type Addr, NULL } from '../../memory/address.ts';
+import { setEntryLru, TYPE_STRING } from '../../values/entry.ts';
+import * as rdb from './format.ts';
+import { corrupt, RdbError } from './format.ts';
+import { type RdbInput, Room } from './input.ts';
+import { moduleName, skipModule, type ValueReader } from './read-value.ts';
+
+export interface LoadOptions {
+  /** Where keys go. */
+  readonly keyspaces: Keyspaces;
+  readonly values: ValueReader;
+  readonly log: LoadLog;
+  /** Deep tests (sanitize-dump-payload). */
+  readonly deep: boolean;
+  /** Whether keys whose time is up are left out: a master's way. */
+  readonly dropExpired: boolean;
+  /** Whether keys that are there already are replaced (DEBUG RELOAD MERGE); else they are an error. */
+  readonly merge: boolean;
+  /** Whether the sum at the end is compared. */
+  readonly checksum: boolean;
+  /** Takes a library of functions; absent where there is nothing that could. */
+  readonly loadFunctions?: (source: Uint8Array) => void;
+}
+
+export interface LoadLog {
+  debug(message: string): void;
+  notice(message: string): void;
+  warning(message: string): void;
+}
+
+export class RdbLoader {
+  loaded = 0;
+  expired = 0;
+  empty = 0;
+  /** Bytes that were in use when the file was made. */
+  usedMemory = 0;
+  private readonly input: RdbInput;
+  private readonly options: LoadOptions;
+  private db: Database;
+  private version = 0;
+  private done = false;
+  private expiry = -1;
+  private idle = -1;
+  private frequency = -1;
+  private readonly room = new Room();
+  private readonly key = new Slice();
+  private readonly scratch = new Slice();
+
+  constructor(input: RdbInput, options: LoadOptions) {
+    this.input = input;
+    this.options = options;
+    this.db = options.keyspaces.databases[0];
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.input.offset;
+  }
+
+  /** Reads on; true when the file has been read to its end, false when `pause`, asked after every key, said so. */
+  run(pause: () => boolean): boolean {
+    if (this.version === 0) this.readVersion();
+    while (!this.done) if (this.step() && pause()) return false;
+    return true;
+  }
+
+  private readVersion(): void {
+    const text = this.input.bytes(9, this.scratch).latin1();
+    if (!text.startsWith('REDIS')) corrupt('Wrong signature trying to load DB from file');
+    const version = Number.parseInt(text.slice(5), 10);
+    if (!(version >= 1 && version <= rdb.VERSION_READ)) corrupt(`Can't handle RDB format version ${version || 0}`);
+    this.version = version;
+  }
+
+  /** Reads one record; whether it was a key. */
+  private step(): boolean {
+    const { input } = this;
+    const type = input.u8();
+    switch (type) {
+      case rdb.OP_EXPIRY:
+        this.expiry = input.i32() * 1000;
+        return false;
+      case rdb.OP_EXPIRY_MS:
+        this.expiry = input.i64();
+        return false;
+      case rdb.OP_FREQ:
+        this.frequency = input.u8();
+        return false;
+      case rdb.OP_IDLE:
+        this.idle = input.size();
+        return false;
+      case rdb.OP_EOF:
+        this.finish();
+        return false;
+      case rdb.OP_SELECTDB:
+        this.select(input.size());
+        return false;
+      case rdb.OP_RESIZEDB:
+        this.db.expand(expected(input.size()), expected(input.size()));
+        return false;
+      default:
+        return this.other(type);
+    }
+  }
+
+  private other(type: number): boolean {
+    const { input } = this;
+    if (rdb.isValueType(type)) {
+      this.readKey(type);
+      return true;
+    }
+    if (type === rdb.OP_AUX) this.aux();
+    else if (type === rdb.OP_MODULE_AUX) this.moduleAux();
+    else if (type === rdb.OP_FUNCTION2) this.functions();
+    else if (type === rdb.OP_FUNCTION_PRE) throw new RdbError('refused', 'Pre-release function format not supported.');
+    else if (type === rdb.OP_SLOT_INFO) for (let i = 0; i < 3; i++) input.size();
+    else if (type === 24 || type === 25)
+      throw new RdbError('refused', 'Fields that expire (Redis 7.4) are not supported by this version.');
+    else corrupt(`Unknown RDB encoding type ${type}`);
+    return false;
+  }
+
+  private select(index: number): void {
+    const db = this.options.keyspaces.databases[index];
+    if (db === undefined) {
+      const count = this.options.keyspaces.databases.length;
+      throw new RdbError(
+        'refused',
+        `FATAL: Data file was created with a Redis server configured to handle more than ${count} databases. Exiting`,
+      );
+    }
+    this.db = db;
+  }
+
+  private aux(): void {
+    const { log } = this.options;
+    const name = this.input.keep(this.room, this.key).latin1();
+    const value = this.input.string(this.scratch).latin1();
+    if (name.startsWith('%')) log.notice(`RDB '${name}': ${value}`);
+    else if (name === 'redis-ver') log.notice(`Loading RDB produced by version ${value}`);
+    else if (name === 'ctime') {
+      const age = Math.max(0, Math.floor(this.options.keyspaces.now / 1000) - Number(value));
+      log.notice(`RDB age ${age} seconds`);
+    } else if (name === 'used-mem') {
+      this.usedMemory = Number(value);
+      log.notice(`RDB memory usage when created ${(this.usedMemory / 1048576).toFixed(2)} Mb`);
+    } else if (name === 'aof-base') {
+      if (Number(value) === 1) log.notice('RDB is base AOF');
+    } else if (!KNOWN_AUX.has(name)) log.debug(`Unrecognized RDB AUX field: '${name}' '${value}'`);
+  }
+
+  private moduleAux(): void {
+    const name = moduleName(this.input.size64());
+    if (this.input.size() !== 2) corrupt('Error reading module aux');
+    this.input.size();
+    skipModule(this.input);
+    this.options.log.warning(`Passing over AUX data of module '${name}', which this server does not have`);
+  }
+
+  private functions(): void {
+    const source = this.input.string(this.scratch).copy();
+    const { loadFunctions } = this.options;
+    if (loadFunctions === undefined)
+      throw new RdbError('refused', 'The RDB file contains functions, which this version does not support yet');
+    loadFunctions(source);
+  }
+
+  private readKey(type: number): void {
+    const { input, options } = this;
+    const key = input.keep(this.room, this.key);
+    try {
+      options.values.read(input, type, options.deep);
+      this.store(key);
+    } catch (error) {
+      if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
+      if (this.empty++ < 10) options.log.notice(`rdbLoadObject failed loading key:${key.latin1()}. Skipping empty key`);
+    }
+    this.expiry = -1;
+    this.idle = -1;
+    this.frequency = -1;
+  }
+
+  private store(key: Slice): void {
+    const { keyspaces, values, dropExpired, merge } = this.options;
+    const { db, expiry } = this;
+    if (dropExpired && expiry >= 0 && expiry < keyspaces.now) {
+      values.drop();
+      this.expired++;
+      return;
+    }
+    const hash = db.hash(key);
+    const old = db.peek(key, hash);
+    if (old !== NULL && !merge) {
+      values.drop();
+      corrupt(`RDB has duplicated key '${key.latin1()}' in DB ${db.index}`);
+    }
+    if (old !== NULL) db.remove(key, hash);
+    this.stamp(storeValue(db, key, hash, NULL, values, expiry));
+    this.loaded++;
+  }
+
+  private stamp(e: Addr): void {
+    const { usage, memory } = this.options.keyspaces;
+    if (usage.policy.lfu) {
+      if (this.frequency >= 0) setEntryLru(memory, e, usage.stampForFrequency(this.frequency));
+    } else if (this.idle >= 0) setEntryLru(memory, e, usage.stampForIdle(this.idle));
+  }
+
+  private finish(): void {
+    this.done = true;
+    if (this.version < 5) return;
+    const sum = this.input.checksum();
+    const stored = this.input.bytes(8, this.scratch);
+    if (sum === null || !this.options.checksum) return;
+    if (stored.view().every((byte) => byte === 0)) {
+      this.options.log.notice('RDB file was saved with checksum disabled: no check performed.');
+      return;
+    }
+    if (!stored.view().every((byte, i) => byte === sum[i]))
+      corrupt(`Wrong RDB checksum expected: (${hex(sum)}) but got (${hex(stored.view())}). Aborting now.`);
+  }
+}
+
+const KNOWN_AUX = new Set(['redis-bits', 'repl-stream-db', 'repl-id', 'repl-offset', 'lua', 'aof-preamble', 'aof-base']);
+
+/** Most keys that room is made for ahead, whatever a file claims. */
+const MOST_EXPECTED = 1 << 26;
+
+function expected(count: number): number {
+  return Math.min(count, MOST_EXPECTED);
+}
+
+function hex(sum: Uint8Array): string {
+  return Buffer.from(sum).reverse().toString('hex').replace(/^0+(?=.)/, '');
+}
+
+/** Stores what a reader has read under `key`, whose entry is `old` or NULL; what can't be stored is released. */
+export function storeValue(
+  db: Database,
+  key: Slice,
+  hash: number,
+  old: Addr,
+  values: ValueReader,
+  expiry: number,
+): Addr {
+  if (values.type === TYPE_STRING) return setString(db, key, hash, old, values.text, expiry);
+  try {
+    return db.store(key, hash, old, values.type, values.encoding, values.root, expiry);
+  } catch (error) {
+    values.drop();
+    throw error;
+  }
+}

@@ -1,0 +1,193 @@
+/** Where a snapshot's bytes go: lengths, strings and numbers in Redis's forms, summed up and handed on in chunks. */
+import { Crc64 } from '../../base/crc.ts';
+import { lzfCompress } from '../../base/lzf.ts';
+import { parseInteger } from '../../base/numbers.ts';
+import type { Slice } from '../../base/slice.ts';
+import { copyBytes } from '../../memory/copy.ts';
+
+const CHUNK_BYTES = 1 << 16;
+/** A longer text is no 32-bit integer. */
+const LONGEST_INT32 = 11;
+/** A shorter string is not worth packing, nor one that packing shortens by less. */
+const PACK_FROM = 21;
+const PACK_GAIN = 4;
+const TWO_32 = 2 ** 32;
+
+export interface RdbOutputOptions {
+  /** rdbcompression */
+  readonly compress: boolean;
+  /** rdbchecksum */
+  readonly checksum: boolean;
+  /** Takes the next bytes, which it must have used when it returns. */
+  readonly sink: (bytes: Uint8Array) => void;
+}
+
+export class RdbOutput {
+  private readonly sink: (bytes: Uint8Array) => void;
+  private readonly compress: boolean;
+  private readonly sum: Crc64 | null;
+  private readonly buffer = new Uint8Array(CHUNK_BYTES);
+  private readonly words = new DataView(this.buffer.buffer);
+  private at = 0;
+  private flushed = 0;
+  private packing = new Uint8Array(1024);
+
+  constructor(options: RdbOutputOptions) {
+    this.sink = options.sink;
+    this.compress = options.compress;
+    this.sum = options.checksum ? new Crc64() : null;
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.flushed + this.at;
+  }
+
+  u8(value: number): void {
+    if (this.at === CHUNK_BYTES) this.flush();
+    this.buffer[this.at++] = value;
+  }
+
+  u16(value: number): void {
+    this.room(2);
+    this.words.setUint16(this.at, value, true);
+    this.at += 2;
+  }
+
+  u32(value: number): void {
+    this.room(4);
+    this.words.setUint32(this.at, value, true);
+    this.at += 4;
+  }
+
+  /** A whole number within 2^53, in eight bytes, the least significant first. */
+  i64(value: number): void {
+    this.room(8);
+    this.words.setUint32(this.at, value >>> 0, true);
+    this.words.setInt32(this.at + 4, Math.floor(value / TWO_32), true);
+    this.at += 8;
+  }
+
+  f64(value: number): void {
+    this.room(8);
+    this.words.setFloat64(this.at, value, true);
+    this.at += 8;
+  }
+
+  size(value: number): void {
+    this.room(9);
+    if (value < 64) {
+      this.buffer[this.at++] = value;
+    } else if (value < 16384) {
+      this.buffer[this.at++] = 0x40 | (value >>> 8);
+      this.buffer[this.at++] = value;
+    } else if (value < TWO_32) {
+      this.buffer[this.at++] = 0x80;
+      this.words.setUint32(this.at, value);
+      this.at += 4;
+    } else {
+      this.buffer[this.at++] = 0x81;
+      this.words.setUint32(this.at, Math.floor(value / TWO_32));
+      this.words.setUint32(this.at + 4, value >>> 0);
+      this.at += 8;
+    }
+  }
+
+  /** A length of 64 bits in two halves, for what numbers can't hold (the parts of a stream's ID). */
+  size64(value: bigint): void {
+    if (value < BigInt(TWO_32)) {
+      this.size(Number(value));
+      return;
+    }
+    this.room(9);
+    this.buffer[this.at++] = 0x81;
+    this.words.setBigUint64(this.at, value);
+    this.at += 8;
+  }
+
+  bytes(source: Uint8Array, start: number, length: number): void {
+    let from = start;
+    let left = length;
+    while (left > 0) {
+      if (this.at === CHUNK_BYTES) this.flush();
+      const part = Math.min(left, CHUNK_BYTES - this.at);
+      copyBytes(this.buffer, this.at, source, from, part);
+      this.at += part;
+      from += part;
+      left -= part;
+    }
+  }
+
+  /** A string in the shortest form there is. */
+  string(s: Slice): void {
+    const { length } = s;
+    if (length <= LONGEST_INT32 && length > 0 && this.asInteger(s)) return;
+    if (this.compress && length >= PACK_FROM && this.packed(s)) return;
+    this.size(length);
+    this.bytes(s.buffer, s.start, length);
+  }
+
+  /** A string that lies there under LZF already. */
+  packedString(s: Slice, unpackedLength: number): void {
+    this.u8(0xc3);
+    this.size(s.length);
+    this.size(unpackedLength);
+    this.bytes(s.buffer, s.start, s.length);
+  }
+
+  text(text: string): void {
+    for (let i = 0; i < text.length; i++) this.u8(text.charCodeAt(i));
+  }
+
+  /** The sum over all so far, zero where none is kept; then everything is handed on. */
+  finish(): void {
+    const sum = new Uint8Array(8);
+    this.flush();
+    this.sum?.write(sum, 0);
+    this.sink(sum);
+    this.flushed += 8;
+  }
+
+  flush(): void {
+    if (this.at === 0) return;
+    const bytes = this.buffer.subarray(0, this.at);
+    this.sum?.update(bytes);
+    this.sink(bytes);
+    this.flushed += this.at;
+    this.at = 0;
+  }
+
+  private room(bytes: number): void {
+    if (this.at + bytes > CHUNK_BYTES) this.flush();
+  }
+
+  private asInteger(s: Slice): boolean {
+    const first = s.buffer[s.start];
+    if (first > 57 || first < 45) return false;
+    const value = parseInteger(s);
+    if (value !== (value | 0)) return false;
+    if (value >= -128 && value <= 127) {
+      this.u8(0xc0);
+      this.u8(value);
+    } else if (value >= -32768 && value <= 32767) {
+      this.u8(0xc1);
+      this.u16(value);
+    } else {
+      this.u8(0xc2);
+      this.u32(value);
+    }
+    return true;
+  }
+
+  private packed(s: Slice): boolean {
+    const { length } = s;
+    if (this.packing.length < length) this.packing = new Uint8Array(length);
+    const packed = lzfCompress(s, this.packing, length - PACK_GAIN);
+    if (packed === 0) return false;
+    this.u8(0xc3);
+    this.size(packed);
+    this.size(length);
+    this.bytes(this.packing, 0, packed);
+    return true;
+  }
+}
