@@ -5,12 +5,16 @@ import { bitmapCommands } from './bitmap/index.ts';
 import { commandCommands } from './command/index.ts';
 import { connectionCommands } from './connection.ts';
 import { genericCommands } from './generic/index.ts';
+import { geoCommands } from './geo/index.ts';
 import { hashCommands } from './hash.ts';
+import { hyperloglogCommands } from './hyperloglog.ts';
 import { listCommands } from './list/index.ts';
+import { persistenceCommands } from './persistence/index.ts';
 import { pubsubCommands } from './pubsub.ts';
 import { serverCommands } from './server/index.ts';
 import { setCommands } from './set.ts';
 import { sortCommands } from './sort.ts';
+import { streamCommands } from './stream/index.ts';
 import { stringCommands } from './string.ts';
 import { transactionCommands } from './transaction.ts';
 import { zsetCommands } from './zset/index.ts';
@@ -21,12 +25,16 @@ export const commands: readonly Command[] = [
   ...setCommands,
   ...hashCommands,
   ...zsetCommands,
+  ...streamCommands,
   ...sortCommands,
   ...bitmapCommands,
+  ...hyperloglogCommands,
+  ...geoCommands,
   ...genericCommands,
   ...connectionCommands,
   ...aclCommands,
   ...serverCommands,
+  ...persistenceCommands,
   ...commandCommands,
   ...transactionCommands,
   ...pubsubCommands,

@@ -202,7 +202,7 @@ export class Config implements WorkingDirectory {
     for (let i = 0; i < words.length; i += 2) {
       const name = words[i].toLowerCase();
       const option = this.names.get(name)?.option;
-      if (!option) return `Unknown option or number of arguments for CONFIG SET - '${words[i]}'`;
+      if (!option) return `Unknown option or number of arguments for CONFIG SET - '${upToNul(words[i])}'`;
       if (option.immutable) return failed(words[i], "can't set immutable config");
       if (option.protected && !context.mayProtected) return failed(words[i], "can't set protected config");
       if (context.loading && option.denyLoading) return LOADING;
@@ -257,5 +257,11 @@ export class Config implements WorkingDirectory {
 }
 
 function failed(name: string, reason: string): string {
-  return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+  return `CONFIG SET failed (possibly related to argument '${upToNul(name)}') - ${reason}`;
+}
+
+/** As C prints a string. */
+function upToNul(text: string): string {
+  const end = text.indexOf('\0');
+  return end < 0 ? text : text.slice(0, end);
 }

@@ -4,6 +4,7 @@ import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
 import { cluster, persistence, replication, scripting } from './options/later.ts';
 import { network } from './options/network.ts';
+import { snapshots } from './options/persistence.ts';
 import { security } from './options/security.ts';
 import { tls } from './options/tls.ts';
 
@@ -13,6 +14,7 @@ const ALL = [
   ...security,
   ...keyspace,
   ...encodings,
+  ...snapshots,
   ...persistence,
   ...replication,
   ...cluster,
@@ -37,7 +39,8 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Security', options: security },
   { title: 'Memory, eviction and expiry', options: keyspace },
   { title: 'Encodings of small values', options: encodings },
-  { title: 'Persistence (accepted now, at work in a later version)', options: persistence },
+  { title: 'Snapshots', options: snapshots },
+  { title: 'The append-only file (accepted now, at work in a later version)', options: persistence },
   { title: 'Replication (accepted now, at work in a later version)', options: replication },
   { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
   { title: 'TLS', options: tls },

@@ -28,6 +28,10 @@ export interface BlockRequest {
   /** Milliseconds; 0 waits for ever. */
   readonly timeout: number;
   readonly onTimeout: TimeoutReply;
+  /** The command is run again also when a key has gone or come to hold another type: it is to fail then. */
+  readonly untilGone?: boolean;
+  /** Arguments that read otherwise when the command is run again (XREAD's $). */
+  readonly instead?: ReadonlyMap<number, Uint8Array>;
 }
 
 export interface Waiter {
@@ -40,6 +44,7 @@ export interface Waiter {
   /** Clock time in ms at which it gives up, 0 for never. */
   readonly deadline: number;
   readonly onTimeout: TimeoutReply;
+  readonly untilGone: boolean;
   /** When it began to wait, in monotonic microseconds. */
   readonly since: number;
   timer: Timer | null;
@@ -79,7 +84,7 @@ export class Blocking {
     now: number,
   ): void {
     const kept: Slice[] = [];
-    for (let i = 0; i < argc; i++) kept.push(new Slice(args[i].copy()));
+    for (let i = 0; i < argc; i++) kept.push(new Slice(request.instead?.get(i) ?? args[i].copy()));
     const waiter: Waiter = {
       session,
       registered,
@@ -89,6 +94,7 @@ export class Blocking {
       keys: [...new Set(request.keys.map((i) => args[i].latin1()))],
       deadline: request.timeout > 0 ? now + request.timeout : 0,
       onTimeout: request.onTimeout,
+      untilGone: request.untilGone ?? false,
       since: this.clock.monotonic(),
       timer: null,
     };
@@ -172,8 +178,8 @@ export class Blocking {
           if (waiter.session.waiter !== waiter) continue;
           key.like(waiter.args[waiter.args.findIndex((a) => a.latin1() === name)]);
           const e = db.find(key, db.hash(key));
-          if (e === 0) break;
-          if (entryType(db.memory, e) !== waiter.type) continue;
+          const fits = e !== 0 && entryType(db.memory, e) === waiter.type;
+          if (!fits && !waiter.untilGone) continue;
           this.serving = name;
           again(waiter);
         }

@@ -22,6 +22,7 @@ import {
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_ZSET,
   type ValueType,
 } from '../values/entry.ts';
@@ -29,6 +30,7 @@ import { freeValue, newValue, smallestEncoding, valueLength } from '../values/fr
 import type { HashValue } from '../values/hash.ts';
 import type { ListValue } from '../values/list.ts';
 import type { SetValue } from '../values/set.ts';
+import type { StreamValue } from '../values/stream.ts';
 import type { ZsetValue } from '../values/zset.ts';
 import type { BlockRequest } from './blocking.ts';
 import type { Engine } from './engine.ts';
@@ -257,6 +259,18 @@ export class Call {
     return create ? this.engine.faces.zset(this.create(i, TYPE_ZSET), which) : null;
   }
 
+  streamForRead(i: number, which = 0): Opened<StreamValue> {
+    const e = this.openFor(this.find(i), TYPE_STREAM);
+    return e ? this.engine.faces.stream(e, which) : e === NULL ? null : undefined;
+  }
+
+  streamForWrite(i: number, create = true, which = 0): Opened<StreamValue> {
+    const e = this.openFor(this.findForWrite(i), TYPE_STREAM);
+    if (e) return this.engine.faces.stream(e, which);
+    if (e === undefined) return undefined;
+    return create ? this.engine.faces.stream(this.create(i, TYPE_STREAM), which) : null;
+  }
+
   /** `e` when it holds `type`; undefined when it holds another and WRONGTYPE has been replied. */
   openFor(e: Addr, type: ValueType): Addr | undefined {
     if (e === NULL || entryType(this.memory, e) === type) return e;
@@ -344,6 +358,11 @@ export class Call {
     if (!this.engine.propagation.active) return;
     this.effects ??= [];
     this.effects.push(toParts(parts));
+  }
+
+  /** The command itself is not propagated, whatever it changed: only what `rewrite` names, if it is called. */
+  propagateRewrites(): void {
+    if (this.engine.propagation.active) this.effects ??= [];
   }
 
   /** What is propagated besides. */

@@ -5,6 +5,7 @@
  * that the sum is right without walking over all of them, and it lies in a bucket by the power of two of its size. Over the
  * limit the largest are closed, bucket by bucket.
  */
+import { collectGarbage } from '../memory/collect.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
@@ -15,6 +16,11 @@ export const SUBSCRIPTION_BYTES = 96;
 export const WATCH_BYTES = 160;
 /** What keeping an argument takes beside its bytes. */
 const ARGUMENT_BYTES = 64;
+
+/** So much taken and given back by sessions is worth a collection. */
+const COLLECT_FROM = 16 * 1024 * 1024;
+/** Less at one time is what every client takes, from buffers that are used again. */
+const COUNTED_FROM = 32 * 1024;
 
 const BUCKETS = 19;
 /** All below this share the first bucket. */
@@ -45,6 +51,8 @@ export class ClientMemory {
   private readonly engine: Engine;
   private limit = Number.POSITIVE_INFINITY;
   private total = 0;
+  /** Bytes that sessions took or gave back since the last collection. */
+  private turnover = 0;
   private readonly measured = new Map<Session, number>();
   /** Sessions that may be closed, the small ones first. */
   private readonly buckets: Set<Session>[] = Array.from({ length: BUCKETS }, () => new Set());
@@ -74,8 +82,23 @@ export class ClientMemory {
     const bytes = memoryOf(session);
     this.measured.set(session, bytes);
     this.total += bytes - before;
+    if (bytes > before) this.turnedOver(bytes - before);
     this.buckets[bucketOf(before)].delete(session);
     if (!session.noEvict) this.buckets[bucketOf(bytes)].add(session);
+  }
+
+  /** A session ends: what it held is garbage. */
+  released(session: Session): void {
+    this.turnedOver(memoryOf(session));
+  }
+
+  /** V8 by itself lets several times of what sessions hold pile up as garbage, much of it outside of its heap. */
+  private turnedOver(bytes: number): void {
+    if (bytes < COUNTED_FROM) return;
+    this.turnover += bytes;
+    if (this.turnover < COLLECT_FROM) return;
+    this.turnover = 0;
+    setImmediate(collectGarbage);
   }
 
   /** A session is gone. */

@@ -196,7 +196,8 @@ export function categoriesOf(command: Command): string[] {
   const flags = new Set(command.flags);
   const set = new Set<string>(command.categories ?? []);
   const group = GROUP_CATEGORY.get(command.group);
-  if (group) set.add(group);
+  // A container that is nothing by itself leaves its group to its subcommands.
+  if (group && (command.run || !command.subcommands)) set.add(group);
   if (flags.has('write')) set.add('write');
   if (flags.has('readonly') && command.group !== 'scripting') set.add('read');
   if (flags.has('admin')) set.add('admin').add('dangerous');

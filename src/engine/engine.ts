@@ -22,10 +22,10 @@ import { ClientMemory } from './client-memory.ts';
 import type { Command } from './command.ts';
 import { CrossProtocol } from './cross-protocol.ts';
 import { flagBit } from './derive.ts';
-import { eventClass } from './events.ts';
+import { eventClass, isTakingAway } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { GATE_MONITORED, GATE_TRACKED } from './gates.ts';
+import { GATE_MONITORED, GATE_OOM, GATE_TRACKED } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
@@ -117,6 +117,9 @@ export class Engine implements SessionHost<Session> {
     this.gatekeeper = new Gatekeeper(this);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
     this.keyspaces.listener = this;
+    this.memory.onScarce = (scarce) => {
+      this.denied = scarce || this.server.settings.maxmemory > 0 ? this.denied | GATE_OOM : this.denied & ~GATE_OOM;
+    };
     for (const command of parts.commands) this.table.add(new Registered(command, command.name.toLowerCase(), null));
     this.acl = new Acl(this);
     this.crossProtocol = new CrossProtocol(parts.server.log);
@@ -142,6 +145,7 @@ export class Engine implements SessionHost<Session> {
     session.closed = true;
     session.closing = true;
     this.sessions.delete(session.id);
+    this.accounts.released(session);
     this.accounts.remove(session);
     if (session.postponed) this.gatekeeper.letGo(session);
     this.release(session);
@@ -232,7 +236,7 @@ export class Engine implements SessionHost<Session> {
         return this.refuse(
           session,
           null,
-          `ERR unknown subcommand '${shown(args[1], 128)}'. Try ${registered.name.toUpperCase()} HELP.`,
+          `ERR unknown subcommand '${shown(args[1], 128)}'. Try ${shown(args[0], 128).toUpperCase()} HELP.`,
         );
     }
     const arity = registered.arity;
@@ -403,7 +407,7 @@ export class Engine implements SessionHost<Session> {
   /** A key was changed; see Call.changed. */
   changed(db: Database, key: Slice, event: string): void {
     if (!this.watches.idle) this.watches.touch(db, key);
-    if (!this.blocking.idle) this.blocking.signal(db, key);
+    if (!this.blocking.idle && !isTakingAway(event)) this.blocking.signal(db, key);
     if ((this.denied & GATE_TRACKED) !== 0) this.tracking.changed(key, BY_NOBODY.has(event) ? null : this.current);
     if (this.events !== null) this.notify(db, event, key);
   }

@@ -33,3 +33,10 @@ const CLASS_OF = new Map(CLASSES.flatMap(([bit, events]) => events.split(' ').ma
 export function eventClass(event: string): number {
   return CLASS_OF.get(event) ?? NOTIFY.GENERIC;
 }
+
+/** Events of streams that leave less than there was: nobody who waits for more looks up. */
+const TAKING_AWAY = new Set(['xdel', 'xtrim']);
+
+export function isTakingAway(event: string): boolean {
+  return TAKING_AWAY.has(event);
+}

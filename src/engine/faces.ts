@@ -5,6 +5,7 @@ import { type Encoding, entryEncoding, entryValue, setEntryValue } from '../valu
 import { type HashLimits, HashValue } from '../values/hash.ts';
 import { type ListLimits, ListValue } from '../values/list.ts';
 import { type SetLimits, SetValue } from '../values/set.ts';
+import { type StreamLimits, StreamValue } from '../values/stream.ts';
 import type { ValueFace, ValueSlot } from '../values/value.ts';
 import { type ZsetLimits, ZsetValue } from '../values/zset.ts';
 
@@ -38,6 +39,7 @@ export interface ValueLimits {
   readonly set: SetLimits;
   readonly hash: HashLimits;
   readonly zset: ZsetLimits;
+  readonly stream: StreamLimits;
 }
 
 /** Faces of one type, made when first asked for. */
@@ -68,6 +70,7 @@ export class Faces {
   private readonly sets: FacePool<SetValue>;
   private readonly hashes: FacePool<HashValue>;
   private readonly zsets: FacePool<ZsetValue>;
+  private readonly streams: FacePool<StreamValue>;
 
   constructor(memory: Memory, limits: ValueLimits) {
     this.limits = limits;
@@ -75,6 +78,7 @@ export class Faces {
     this.sets = new FacePool(memory, () => new SetValue(memory, limits.set));
     this.hashes = new FacePool(memory, () => new HashValue(memory, limits.hash));
     this.zsets = new FacePool(memory, () => new ZsetValue(memory, limits.zset));
+    this.streams = new FacePool(memory, () => new StreamValue(memory, limits.stream));
   }
 
   list(entry: Addr, which = 0): ListValue {
@@ -91,5 +95,9 @@ export class Faces {
 
   zset(entry: Addr, which = 0): ZsetValue {
     return this.zsets.open(entry, which);
+  }
+
+  stream(entry: Addr, which = 0): StreamValue {
+    return this.streams.open(entry, which);
   }
 }

@@ -8,6 +8,7 @@ import {
   GATE_ACL,
   GATE_AUTH,
   GATE_LOADING,
+  GATE_MISCONF,
   GATE_MONITORED,
   GATE_NO_MULTI,
   GATE_OOM,
@@ -21,6 +22,9 @@ import {
 } from './gates.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
+
+const MISCONF =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
 export class Gatekeeper {
   private readonly engine: Engine;
@@ -58,9 +62,10 @@ export class Gatekeeper {
     }
     // What is queued takes memory as well, whatever the command.
     if (gates & GATE_QUEUE && engine.denied & GATE_OOM && registered.command.name !== 'UNWATCH') gates |= GATE_OOM;
-    if (gates & GATE_OOM && !this.makeRoom())
+    if (gates & GATE_OOM && (engine.memory.scarce || !this.makeRoom()))
       return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
     if (gates & GATE_TRACKED) this.engine.tracking.limit();
+    if (gates & GATE_MISCONF) return this.refuse(session, registered, MISCONF);
     if (gates & GATE_REPLICAS) return this.refuse(session, registered, 'NOREPLICAS Not enough good replicas to write.');
     if (gates & GATE_SUBSCRIBED)
       return this.refuse(

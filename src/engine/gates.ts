@@ -88,6 +88,7 @@ export function gatesOf(command: Command, flags: number): number {
   if (flags & NO_MULTI) gates |= GATE_NO_MULTI;
   if (flags & DENY_OOM) gates |= GATE_OOM;
   if (flags & WRITE) gates |= GATE_MISCONF | GATE_REPLICAS | GATE_READONLY;
+  if (command.name === 'PING') gates |= GATE_MISCONF;
   if (flags & (WRITE | MAY_REPLICATE)) gates |= GATE_PAUSED_WRITE;
   if (!SUBSCRIBER_COMMANDS.has(command.name)) gates |= GATE_SUBSCRIBED;
   if (!(flags & STALE)) gates |= GATE_STALE;

@@ -14,6 +14,11 @@ export interface KeyPosition {
   readonly access: string;
 }
 
+/** Whether any of a command's arguments can be a key. */
+export function hasKeys({ command, keySpecs }: Registered): boolean {
+  return command.keyFinder !== undefined || keySpecs.some((spec) => !spec.access.includes('NOT_KEY'));
+}
+
 /** Positions of the keys; undefined when the arguments make no sense. */
 export function findKeys(
   registered: Registered,

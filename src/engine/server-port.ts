@@ -5,6 +5,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
+import type { PersistencePort } from './persistence-port.ts';
 import type { Session } from './session.ts';
 
 export interface Log {
@@ -33,6 +34,7 @@ export interface ServerPort {
   readonly port: number;
   /** The version of Redis whose behaviour is ours. */
   readonly version: string;
+  readonly persistence: PersistencePort;
   /** A session in the words of CLIENT LIST. */
   describeSession(session: Session): string;
   /** A command threw what it should not: logged with its stack; one that writes may have left anything, so the server ends. */
@@ -41,4 +43,6 @@ export interface ServerPort {
   beforeWrite(): void;
   /** Ends the server; undefined when it is on its way, else the error for the client. */
   shutdown(request: ShutdownRequest): string | undefined;
+  /** Takes back a shutdown that has not begun yet; false when there is none. */
+  abortShutdown(): boolean;
 }

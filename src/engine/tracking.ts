@@ -4,8 +4,9 @@
  *   table:     key -> the ids of the sessions that have read it since they were last told
  *   broadcast: prefix -> sessions that hear of every key that begins with it, and the keys changed in this turn
  *
- * What concerns others goes out at once, what concerns the session whose command runs once that command has replied
- * (`pending`), and broadcasts once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
+ * What concerns others goes out at once, what goes to the session whose command runs once that command has replied
+ * (`pending`; Redis tells the receiver of a redirection at once, in the middle of the replies of its EXEC), and broadcasts
+ * once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
  * its key changes, so that a closing session costs nothing. Names are latin1 strings, one character a byte.
  */
 import type { Slice } from '../base/slice.ts';

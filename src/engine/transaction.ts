@@ -56,7 +56,7 @@ export class Watches {
     if (session.watched.some((w) => w.db === db && w.key === name)) return;
     const e = db.peek(key, db.hash(key));
     session.watched.push({ db, key: name, bytes: new Slice(key.copy()), wasExpired: e !== 0 && db.isExpired(e) });
-    session.watchedBytes += name.length + WATCH_BYTES;
+    session.watchedBytes += 2 * name.length + WATCH_BYTES;
     let keys = this.byDatabase.get(db);
     if (!keys) this.byDatabase.set(db, (keys = new Map()));
     let sessions = keys.get(name);

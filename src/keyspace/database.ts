@@ -19,9 +19,9 @@ import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
+  dictClear,
   dictExpand,
   dictFind,
-  dictFree,
   dictInsert,
   dictNew,
   dictRelink,
@@ -232,12 +232,11 @@ export class Database {
   clear(lazily: boolean): number {
     const m = this.memory;
     const count = this.size;
+    const fresh = dictNew(m);
     const keys = this.keys;
-    const expires = this.expires;
-    this.keys = dictNew(m);
-    this.expires = dictNew(m, EXPIRY_LINK);
+    this.keys = fresh;
+    dictClear(m, this.expires);
     this.publishRoots();
-    dictFree(m, expires);
     this.rules.reclaimer.releaseDict(keys, lazily);
     return count;
   }
@@ -270,19 +269,27 @@ export class Database {
       this.rules.created(this, key);
       return fresh;
     }
+    const expired = entryHasExpiry(m, old);
+    if (expires && !expired) this.enterExpires(hash, fresh);
     dictRelink(m, this.keys, old, fresh, hash);
-    if (entryHasExpiry(m, old)) {
-      if (expires) dictRelink(m, this.expires, old, fresh, hash);
-      else dictRemove(m, this.expires, key, hash);
-    } else if (expires) {
-      dictInsert(m, this.expires, fresh, hash);
-    }
+    if (expired && expires) dictRelink(m, this.expires, old, fresh, hash);
+    else if (expired) dictRemove(m, this.expires, key, hash);
     setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
     if (releaseValue && !isInline(encoding))
       this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), false);
     m.release(old);
     return fresh;
+  }
+
+  /** Comes before all else that a store changes: when a first table can't be had, nothing has. */
+  private enterExpires(hash: number, fresh: Addr): void {
+    try {
+      dictInsert(this.memory, this.expires, fresh, hash);
+    } catch (error) {
+      this.memory.release(fresh);
+      throw error;
+    }
   }
 
   /** Links a new entry in. When a first table can't be had, the entry is released and nothing has changed. */

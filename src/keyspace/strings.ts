@@ -58,7 +58,8 @@ export function storeZeroes(db: Database, key: Slice, hash: number, length: numb
   return storeRoot(db, key, hash, NULL, sdsZeroes(db.memory, length), -1);
 }
 
-function storeRoot(db: Database, key: Slice, hash: number, old: Addr, root: Addr, expiry: number): Addr {
+/** Stores a finished raw string, which is released where it can't be. */
+export function storeRoot(db: Database, key: Slice, hash: number, old: Addr, root: Addr, expiry: number): Addr {
   try {
     return db.store(key, hash, old, TYPE_STRING, ENC_RAW, root, expiry);
   } catch (error) {

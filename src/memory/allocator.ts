@@ -469,9 +469,8 @@ export class Allocator {
     let segment = 0;
     while (segment < MAX_SEGMENTS && this.lengths[segment] > 0) segment++;
     if (segment === MAX_SEGMENTS) throw new OutOfMemory('the image has reached its largest size');
-    if (this.counts[TOTAL] + bytes > this.memory.limit) throw new OutOfMemory('the image has reached its limit');
     this.ensurePages((segment + 1) * PAGES_PER_SEGMENT);
-    this.memory.mapSegment(segment, capacity);
+    this.memory.mapSegment(segment, bytes, capacity);
     this.lengths[segment] = bytes;
     this.counts[TOTAL] += bytes;
     return segment;

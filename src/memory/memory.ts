@@ -45,6 +45,8 @@ export interface MemoryOptions {
   readonly seed?: Uint32Array;
   /** Bytes that segments may take in all; asking for more is OutOfMemory. */
   readonly limit?: number;
+  /** Keep a segment in reserve; see `scarce`. */
+  readonly reserve?: boolean;
 }
 
 const NONE = new Uint8Array(0);
@@ -63,10 +65,19 @@ export class Memory implements Reader {
   /** Bytes in buffers let go of since the last collection. */
   private garbage = 0;
   readonly limit: number;
+  /** Told when `scarce` changes. */
+  onScarce: (scarce: boolean) => void = () => {};
+  private readonly reserves: boolean;
+  /** The segment in reserve: addresses only, since the system commits its pages when they are first touched. */
+  private spare: SharedArrayBuffer | undefined;
+  private isScarce = false;
+  /** Scarcity ends when no more than this is used. */
+  private enough = 0;
 
   constructor(options: MemoryOptions = {}) {
     this.seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
     this.limit = options.limit ?? Number.POSITIVE_INFINITY;
+    this.reserves = options.reserve ?? false;
     this.allocator = new Allocator(this);
   }
 
@@ -198,9 +209,19 @@ export class Memory implements Reader {
    * pause of some 10 ms. Buffers weigh nothing on the heap, so an idle process would hold them for ever: call it in cron.
    */
   collect(): void {
-    if (this.garbage < SEGMENT_BYTES) return;
-    this.garbage = 0;
-    collectGarbage();
+    if (this.garbage >= SEGMENT_BYTES) {
+      this.garbage = 0;
+      collectGarbage();
+    }
+    if (this.isScarce) this.endScarcity();
+  }
+
+  /**
+   * The last segment that could be had was the one in reserve: whoever writes is to be refused before it begins, so that
+   * no command runs out of memory half-way. Ends when `collect` finds memory to be had or given back.
+   */
+  get scarce(): boolean {
+    return this.isScarce;
   }
 
   /** Counts buffers of so many bytes as let go of. */
@@ -256,19 +277,44 @@ export class Memory implements Reader {
     this.u32s[a >>> 22][at >>> 2] = next;
   }
 
-  /** Maps segment `number` with `bytes` of zeroes; throws OutOfMemory. */
-  mapSegment(number: number, bytes: number): void {
-    let buffer: SharedArrayBuffer;
-    try {
-      buffer = new SharedArrayBuffer(bytes);
-    } catch {
-      throw new OutOfMemory(`no segment of ${bytes} bytes could be had`);
-    }
+  /** Maps segment `number` with `capacity` of zeroes, of which `bytes` count; throws OutOfMemory. */
+  mapSegment(number: number, bytes: number, capacity: number): void {
+    const buffer = this.obtain(bytes, capacity) ?? this.takeReserve(capacity);
+    if (buffer === undefined) throw new OutOfMemory(`no segment of ${bytes} bytes could be had`);
+    if (this.reserves && number === 0) this.spare = this.obtain(SEGMENT_BYTES, SEGMENT_BYTES);
     this.buffers[number] = buffer;
     this.u8s[number] = new Uint8Array(buffer);
     this.u16s[number] = new Uint16Array(buffer);
     this.u32s[number] = new Uint32Array(buffer);
     this.f64s[number] = new Float64Array(buffer);
+  }
+
+  private obtain(bytes: number, capacity: number): SharedArrayBuffer | undefined {
+    if (this.reserved + bytes > this.limit) return undefined;
+    try {
+      return new SharedArrayBuffer(capacity);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private takeReserve(capacity: number): SharedArrayBuffer | undefined {
+    if (!this.reserves || capacity !== SEGMENT_BYTES) return undefined;
+    const spare = this.spare;
+    this.spare = undefined;
+    this.enough = this.used - SEGMENT_BYTES;
+    if (!this.isScarce) {
+      this.isScarce = true;
+      this.onScarce(true);
+    }
+    return spare;
+  }
+
+  private endScarcity(): void {
+    this.spare ??= this.obtain(SEGMENT_BYTES, SEGMENT_BYTES);
+    if (this.spare === undefined && this.used > this.enough) return;
+    this.isScarce = false;
+    this.onScarce(false);
   }
 
   /** Bytes that are mapped for segment `number`. */

@@ -150,9 +150,22 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
         this.broken();
         return;
       }
-      if (!host.execute(session, parser.args, parser.argc)) this.stopped = true;
+      try {
+        if (!host.execute(session, parser.args, parser.argc)) this.stopped = true;
+      } catch (error) {
+        this.failed(error);
+        return;
+      }
       parser.start(parser.at);
     }
+  }
+
+  /** The engine answers for its commands; what it throws nevertheless is a bug of ours, and ends this client only. */
+  private failed(error: unknown): void {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.server.log.warning(`Closing client after an internal error: ${this.session.describe()}: ${what}`);
+    this.session.reply.error('ERR internal error, see the log');
+    this.close(true);
   }
 
   private broken(): void {
@@ -301,9 +314,9 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   destroy(): void {
     this.dead = true;
     this.connection.close();
-    this.waiting.drop();
     this.session.reply.owner = null;
     this.server.host.closed(this.session);
+    this.waiting.drop();
   }
 
   /** Now and then, at least once a second. */

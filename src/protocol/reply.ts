@@ -120,7 +120,11 @@ export class Reply extends Output {
   }
 
   double(value: number): void {
-    const text = formatDouble(value);
+    this.decimal(formatDouble(value));
+  }
+
+  /** A double given as its text. */
+  decimal(text: string): void {
     if (this.resp < 3) {
       this.bulkText(text);
       return;

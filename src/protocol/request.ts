@@ -86,9 +86,9 @@ export class RequestParser {
     return this.bulk >= BIG_ARGUMENT ? this.at + this.bulk + 2 : 0;
   }
 
-  /** Bytes of the arguments marked so far of the command at hand; while it is incomplete, as they came. */
+  /** What the arguments marked so far take; of a command that is not complete with what marking them takes. */
   get argumentBytes(): number {
-    if (this.midway) return this.at - this.begin;
+    if (this.midway) return this.at - this.begin + this.overhead;
     let total = 0;
     for (let i = 0; i < this.argc; i++) total += this.args[i].length;
     return total;
@@ -97,6 +97,11 @@ export class RequestParser {
   /** What marking the arguments of a command that is not complete takes: many empty ones take more than their bytes. */
   get overhead(): number {
     return this.midway ? this.argc * ARGUMENT_OVERHEAD : 0;
+  }
+
+  /** Arguments marked of a command that is not complete. */
+  get marked(): number {
+    return this.midway ? this.argc : 0;
   }
 
   /** The bytes from `begin` on now lie in `buffer`, `delta` further on. */

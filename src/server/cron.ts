@@ -76,6 +76,7 @@ export class Cron {
     if (this.expiryTimer === null) this.expire();
     this.resizeDicts();
     engine.tracking.limit();
+    engine.server.persistence.tick();
     engine.memory.collect();
   }
 

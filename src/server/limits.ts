@@ -5,6 +5,7 @@ import type { UsagePolicy } from '../keyspace/usage.ts';
 import { HashLimits } from '../values/hash.ts';
 import { ListLimits } from '../values/list.ts';
 import { SetLimits } from '../values/set.ts';
+import { StreamLimits } from '../values/stream.ts';
 import { ZsetLimits } from '../values/zset.ts';
 
 export interface Limits extends ValueLimits {
@@ -16,6 +17,7 @@ export function followLimits(config: Config): Limits {
   const set = new SetLimits();
   const hash = new HashLimits();
   const zset = new ZsetLimits();
+  const stream = new StreamLimits();
   const usage: UsagePolicy = { lfu: false, logFactor: 10, decayMinutes: 1 };
   config.follow(['list-max-listpack-size', 'list-compress-depth'], (s) => {
     list.fill = s.listMaxListpackSize;
@@ -32,10 +34,14 @@ export function followLimits(config: Config): Limits {
     zset.listpackEntries = s.zsetMaxListpackEntries;
     zset.listpackValue = s.zsetMaxListpackValue;
   });
+  config.follow(['stream-node-max-bytes', 'stream-node-max-entries'], (s) => {
+    stream.nodeBytes = s.streamNodeMaxBytes;
+    stream.nodeEntries = s.streamNodeMaxEntries;
+  });
   config.follow(['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], (s) => {
     usage.lfu = s.maxmemoryPolicy.includes('lfu');
     usage.logFactor = s.lfuLogFactor;
     usage.decayMinutes = s.lfuDecayTime;
   });
-  return { list, set, hash, zset, usage };
+  return { list, set, hash, zset, stream, usage };
 }

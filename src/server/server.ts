@@ -13,10 +13,11 @@ import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import { Engine } from '../engine/engine.ts';
-import type { Log } from '../engine/server-port.ts';
+import type { Log, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
+import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
 import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
@@ -33,6 +34,8 @@ export interface ServerOptions {
   /** A configuration that has been read already, instead of `settings`. */
   readonly config?: Config;
   readonly port?: number;
+  /** Whether it loads the snapshot of its directory at the start and saves by itself; a library's does so only when told. */
+  readonly persistent?: boolean;
   /** Users of the configuration; those of an `aclfile` are read without. */
   readonly users?: UserLines;
   readonly clock?: Clock;
@@ -49,12 +52,16 @@ export interface CinnabarServer {
   readonly engine: Engine;
   /** The TCP port that is listened on, 0 for none. */
   readonly port: number;
-  /** Opens the listeners; rejects when one that was asked for can't be had. */
+  /** Opens the listeners and loads what was saved; rejects when either can't be done. */
   listen(): Promise<void>;
   /** A session without a socket. */
   session(): LocalSession;
   /** Closes listeners and connections and stops the cron. */
   close(): Promise<void>;
+  /** Ends it as a signal does; `failed` is called where what should be saved can't be. */
+  shutdownBySignal(request: ShutdownRequest, failed: () => void): void;
+  /** Removes files that are only half written. */
+  dropUnfinished(): void;
 }
 
 export function createServer(options: ServerOptions = {}): CinnabarServer {
@@ -72,6 +79,7 @@ class Server implements CinnabarServer {
   readonly config: Config;
   readonly engine: Engine;
   private readonly services: Services;
+  private readonly persistence: Persistence;
   private readonly network: Network;
   private readonly cron: Cron;
   private readonly watchdog: Watchdog;
@@ -90,7 +98,16 @@ class Server implements CinnabarServer {
     this.network = new Network(this.engine, config, clock, log);
     this.cron = new Cron(this.engine, config, clock);
     followConditions(this.engine, config);
-    this.services.attach(this.engine, this.network, () => this.stop(options.onStop), options.onExit ?? (() => {}));
+    const { engine } = this;
+    const automatic = options.persistent ?? false;
+    this.persistence = new Persistence({ engine, config, clock, log, usage: limits.usage, automatic });
+    this.services.attach(
+      engine,
+      this.persistence,
+      this.network,
+      () => this.stop(options.onStop),
+      options.onExit ?? (() => {}),
+    );
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
@@ -101,7 +118,11 @@ class Server implements CinnabarServer {
   }
 
   async listen(): Promise<void> {
+    const { loads, hasFile } = this.persistence;
+    if (hasFile) loads.announce();
     await this.network.listen();
+    this.services.log.warning('Server initialized');
+    await this.persistence.load();
     this.cron.start();
     this.watchdog.start();
   }
@@ -119,6 +140,15 @@ class Server implements CinnabarServer {
   }
 
   close(): Promise<void> {
+    this.persistence.endJob();
     return this.stop();
+  }
+
+  shutdownBySignal(request: ShutdownRequest, failed: () => void): void {
+    this.services.shutdownBySignal(request, failed);
+  }
+
+  dropUnfinished(): void {
+    this.persistence.dropUnfinished();
   }
 }

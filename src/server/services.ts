@@ -1,15 +1,20 @@
 /** What commands ask of the server as a whole (engine/server-port.ts), put together from the rooms that do it. */
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../base/time.ts';
+import type { Clock, Timer } from '../base/time.ts';
 import { REDIS_VERSION } from '../base/version.ts';
 import { describe } from '../commands/client/list.ts';
+import { holdCommands } from '../commands/client/pause.ts';
 import { attachServerCommands } from '../commands/server/index.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log, ServerPort, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
+import type { Persistence } from '../persistence/persistence.ts';
 import { followMaxmemory } from './maxmemory.ts';
+
+/** How long a shutdown waits for a cron that DEBUG has paused, before it looks again. */
+const CRON_WAIT = 100;
 
 export class Services implements ServerPort {
   readonly config: Config;
@@ -21,7 +26,11 @@ export class Services implements ServerPort {
   private network: { readonly port: number } = { port: 0 };
   private stop: () => Promise<void> = async () => {};
   private onExit: (code: number) => void = () => {};
+  private store: Persistence | null = null;
   private ending = false;
+  private engine: Engine | null = null;
+  /** A shutdown that a signal has asked for and that has not begun yet. */
+  private asked: { readonly timer: Timer; readonly failed: () => void } | null = null;
 
   constructor(config: Config, clock: Clock, log: Log) {
     this.config = config;
@@ -34,6 +43,11 @@ export class Services implements ServerPort {
     return this.config.settings;
   }
 
+  get persistence(): Persistence {
+    if (this.store === null) throw new Error('persistence is attached before anything asks for it');
+    return this.store;
+  }
+
   get port(): number {
     return this.network.port;
   }
@@ -41,10 +55,13 @@ export class Services implements ServerPort {
   /** Hangs the settings that the engine obeys into it; `stop` ends the server, `onExit` hears that it has ended. */
   attach(
     engine: Engine,
+    persistence: Persistence,
     network: { readonly port: number },
     stop: () => Promise<void>,
     onExit: (code: number) => void,
   ): void {
+    this.engine = engine;
+    this.store = persistence;
     this.network = network;
     this.stop = stop;
     this.onExit = onExit;
@@ -78,16 +95,70 @@ export class Services implements ServerPort {
 
   shutdown(request: ShutdownRequest): string | undefined {
     if (this.ending) return undefined;
-    if (request.save) {
-      this.log.warning('Saving is not part of this version: SHUTDOWN SAVE is refused.');
-      return 'Errors trying to SHUTDOWN. Check logs.';
-    }
-    this.ending = true;
     this.log.warning('User requested shutdown...');
+    this.persistence.endJob();
+    if (this.saves(request) && !this.persistence.saveAtExit() && !request.force)
+      return 'Errors trying to SHUTDOWN. Check logs.';
+    this.end();
+    return undefined;
+  }
+
+  /**
+   * The same for a signal, which comes into force at the next tick of the cron: until then it can be taken back. The final
+   * snapshot is saved aside while clients are held, so that a further signal is heard. `failed` is told where it fails.
+   */
+  shutdownBySignal(request: ShutdownRequest, failed: () => void): void {
+    if (this.ending || this.asked !== null) return;
+    const begin = (): void => {
+      const { engine } = this;
+      if (engine?.keyspaces.cronPaused) {
+        this.asked = { timer: this.clock.after(CRON_WAIT, begin), failed };
+        return;
+      }
+      this.asked = null;
+      void this.beginBySignal(request, failed);
+    };
+    this.asked = { timer: this.clock.after(0, begin), failed };
+  }
+
+  private async beginBySignal(request: ShutdownRequest, failed: () => void): Promise<void> {
+    const { engine, persistence } = this;
+    if (this.ending || engine === null) return;
+    this.log.warning('User requested shutdown...');
+    persistence.endJob();
+    if (this.saves(request)) {
+      const release = holdCommands(engine);
+      if (!(await persistence.saveAsideAtExit()) && !request.force) {
+        release();
+        failed();
+        return;
+      }
+    }
+    this.end();
+  }
+
+  abortShutdown(): boolean {
+    const { asked } = this;
+    if (asked === null) return false;
+    asked.timer.cancel();
+    this.asked = null;
+    asked.failed();
+    this.log.notice('Shutdown manually aborted.');
+    return true;
+  }
+
+  /** Whether the end is preceded by a snapshot: what is half loaded is not saved over what it was loaded from. */
+  private saves(request: ShutdownRequest): boolean {
+    const { persistence } = this;
+    return !persistence.loading && (request.save || (persistence.savesAtExit && !request.noSave));
+  }
+
+  private end(): void {
+    this.ending = true;
+    this.persistence.loads.cancelled = true;
     void this.stop().then(() => {
       this.log.warning('Redis is now ready to exit, bye bye...');
       this.onExit(0);
     });
-    return undefined;
   }
 }

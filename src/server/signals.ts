@@ -5,6 +5,8 @@ import type { ServerLog } from './log.ts';
 export interface Stoppable {
   /** Begins the shutdown that a signal asks for, with the words of shutdown-on-sig*. */
   stop(options: ReadonlySet<string>): void;
+  /** Removes what is only half written: the process ends now. */
+  insist(): void;
 }
 
 export class Signals {
@@ -43,6 +45,7 @@ export class Signals {
   private receive(signal: 'SIGTERM' | 'SIGINT'): void {
     if (this.asked && signal === 'SIGINT') {
       this.log.signal('You insist... exiting now.');
+      this.server.insist();
       process.exit(1);
     }
     this.log.signal(`Received ${signal} scheduling shutdown...`);

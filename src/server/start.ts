@@ -179,6 +179,7 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
     config,
     log,
     users: directives.users,
+    persistent: true,
     onStop: () => {
       if (pidFile !== '') removePidFile(pidFile, log);
     },
@@ -188,10 +189,11 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
   followProcess(config);
   greet(log, settings, VERSION, isatty(1));
   const signals = new Signals(log, settings, {
+    insist: () => server.dropUnfinished(),
     stop(words) {
       const given = (word: string) => words.has(word);
       const request = { save: given('save'), noSave: given('nosave'), now: given('now'), force: given('force') };
-      if (server.engine.server.shutdown(request) !== undefined) signals.forget();
+      server.shutdownBySignal(request, () => signals.forget());
     },
   });
   signals.install();
@@ -206,7 +208,6 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
 }
 
 function ready(log: ServerLog): void {
-  log.warning('Server initialized');
   const { warning } = memoryOvercommit();
   if (warning) log.warning(`WARNING ${warning}`);
   log.notice('Ready to accept connections');

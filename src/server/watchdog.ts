@@ -86,14 +86,15 @@ export class Watchdog {
   }
 
   private report(late: number): void {
-    this.engine.server.log.warning(`WATCHDOG: the event loop was held for ${Math.round(late)} ms, ${this.cause(late)}`);
+    const held = Math.max(late, this.commandMilliseconds);
+    this.engine.server.log.warning(`WATCHDOG: the event loop was held for ${Math.round(held)} ms, ${this.cause(held)}`);
     this.goOn();
   }
 
-  private cause(late: number): string {
-    if (this.commandMilliseconds * 2 >= late)
+  private cause(held: number): string {
+    if (this.commandMilliseconds * 2 >= held)
       return `${Math.round(this.commandMilliseconds)} ms of them by the command ${this.command}`;
-    if (this.collecting * 2 >= late) return `${Math.round(this.collecting)} ms of them by garbage collection`;
+    if (this.collecting * 2 >= held) return `${Math.round(this.collecting)} ms of them by garbage collection`;
     return 'by many short commands, background work, or a system that gave no time';
   }
 }

@@ -91,7 +91,19 @@ function firstUnlike(bytes: Uint8Array, from: number, to: number, filler: number
     const words = new Uint32Array(bytes.buffer, offset + first, (to - first) >>> 2);
     const word = filler === 0 ? 0 : 0xffffffff;
     let i = 0;
-    while (i < words.length && words[i] === word) i++;
+    const { length } = words;
+    if (filler === 0) {
+      for (const end = length - 7; i < end; i += 8) {
+        const some = words[i] | words[i + 1] | words[i + 2] | words[i + 3];
+        if ((some | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7]) !== 0) break;
+      }
+    } else {
+      for (const end = length - 7; i < end; i += 8) {
+        const all = words[i] & words[i + 1] & words[i + 2] & words[i + 3];
+        if ((all & words[i + 4] & words[i + 5] & words[i + 6] & words[i + 7]) !== -1) break;
+      }
+    }
+    while (i < length && words[i] === word) i++;
     from = first + i * 4;
   }
   while (from < to && bytes[from] === filler) from++;

@@ -7,7 +7,7 @@
  *
  * The tree's header:
  *
- *   0 top u32 | 4 height u8 | 5 words u8 | 6 pad u16 | 8 size u32 | 12 first leaf u32 | 16 last leaf u32 | 20 blocks u32
+ *   0 top u32 | 4 height u8 | 5 words u8 | 6 pad u16 | 8 held u32 | 12 first leaf u32 | 16 last leaf u32 | 20 blocks u32
  *
  * A node, leaf (level 0) or inner:
  *
@@ -21,7 +21,7 @@
  * quarter full is joined with a neighbour where both fit three quarters of one. A tree of one leaf has a block that fits.
  *
  * Invariants (idtVerify):
- *   - IDs ascend strictly; `size` is their number; leaves are linked in order; all lie at level 0, `height` below the top;
+ *   - IDs ascend strictly; `held` is their number; leaves are linked in order; all lie at level 0, `height` below the top;
  *   - an inner record's ID is at most the lowest ID under its child, and above every ID under the child before it;
  *   - no node but an empty tree's only leaf is empty; an inner node on top has two children or more.
  *
@@ -38,7 +38,7 @@ const Tree = layout({
   height: 'u8',
   words: 'u8',
   pad: 'u16',
-  size: 'u32',
+  held: 'u32',
   first: 'u32',
   last: 'u32',
   blocks: 'u32',
@@ -86,7 +86,7 @@ export function idtNew(m: Memory, words: number): Addr {
 }
 
 export function idtSize(r: Reader, t: Addr): number {
-  return r.u32(t, Tree.size);
+  return r.u32(t, Tree.held);
 }
 
 /** Bytes of the tree's blocks. */
@@ -215,7 +215,7 @@ function place(m: Memory, t: Addr, leaf: Addr, index: number, id: StreamId, stri
   openAt(m, leaf, index, stride);
   const at = RECORDS + index * stride;
   id.write(m, leaf, at);
-  m.setU32(t, Tree.size, m.u32(t, Tree.size) + 1);
+  m.setU32(t, Tree.held, m.u32(t, Tree.held) + 1);
   idtSpot.node = leaf;
   idtSpot.at = at;
 }
@@ -342,7 +342,7 @@ export function idtRemove(m: Memory, t: Addr, id: StreamId): boolean {
   const index = lowerBound(m, leaf, stride, id);
   if (index === m.u16(leaf, Node.count) || orderAt(m, leaf, RECORDS + index * stride, id) !== 0) return false;
   closeAt(m, leaf, index, stride);
-  m.setU32(t, Tree.size, m.u32(t, Tree.size) - 1);
+  m.setU32(t, Tree.held, m.u32(t, Tree.held) - 1);
   if (m.u16(leaf, Node.count) * 4 < fullCapacity(stride)) settle(m, t, stride);
   return true;
 }
@@ -419,8 +419,7 @@ function lowerTop(m: Memory, t: Addr, stride: number): void {
   m.setU8(t, Tree.height, height);
   if (height > 0) return;
   const wanted = Math.max(m.u16(top, Node.count) * 2, 1);
-  if (wanted * 2 <= m.u16(top, Node.capacity))
-    replaceOnly(m, t, m.resize(top, RECORDS + wanted * stride), stride);
+  if (wanted * 2 <= m.u16(top, Node.capacity)) replaceOnly(m, t, m.resize(top, RECORDS + wanted * stride), stride);
 }
 
 /** Releases the leaves, whose records must have been seen to, up to `budget` of them; true when the tree is gone. */
@@ -541,47 +540,6 @@ export class IdCursor {
   addr(i: number): Addr {
     return this.r.addr(this.node, this.at + ID_BYTES + i * 4);
   }
-}
-
-/**
- * How many nodes a radix tree over these IDs would have, as XINFO tells: with the bytes of an ID as its path, one for each
- * ID's end, each place where IDs part, and each run of bytes that all below it share. O(n).
- */
-export function idtRadixNodes(r: Reader, t: Addr): number {
-  if (idtSize(r, t) === 0) return 1;
-  const cursor = new IdCursor(r).first(r, t);
-  const before = cursor.id(new StreamId());
-  const id = new StreamId();
-  const depths = [ID_BYTES];
-  let nodes = 0;
-  /** Closes what lies deeper than `depth`. */
-  const close = (depth: number): void => {
-    while (depths.length > 0 && depths[depths.length - 1] > depth) {
-      const own = depths.pop() ?? 0;
-      const parent = Math.max(depth, depths[depths.length - 1] ?? -1);
-      nodes += own > parent + 1 ? 2 : 1;
-    }
-  };
-  for (cursor.next(); cursor.more; cursor.next()) {
-    const shared = sharedBytes(before, cursor.id(id));
-    close(shared);
-    if (depths[depths.length - 1] !== shared) depths.push(shared);
-    depths.push(ID_BYTES);
-    before.like(id);
-  }
-  close(-1);
-  return nodes;
-}
-
-/** How many bytes two IDs have in common from the front, as big-endian numbers. */
-function sharedBytes(a: StreamId, b: StreamId): number {
-  let difference = a.msHigh ^ b.msHigh;
-  if (difference !== 0) return Math.clz32(difference) >>> 3;
-  difference = a.msLow ^ b.msLow;
-  if (difference !== 0) return 4 + (Math.clz32(difference) >>> 3);
-  difference = a.seqHigh ^ b.seqHigh;
-  if (difference !== 0) return 8 + (Math.clz32(difference) >>> 3);
-  return 12 + (Math.clz32(a.seqLow ^ b.seqLow) >>> 3);
 }
 
 /** Checks the invariants of the header. */

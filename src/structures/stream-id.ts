@@ -55,9 +55,7 @@ export class StreamId {
   }
 
   get isHighest(): boolean {
-    return (
-      this.msHigh === HIGHEST && this.msLow === HIGHEST && this.seqHigh === HIGHEST && this.seqLow === HIGHEST
-    );
+    return this.msHigh === HIGHEST && this.msLow === HIGHEST && this.seqHigh === HIGHEST && this.seqLow === HIGHEST;
   }
 
   get seqIsHighest(): boolean {

@@ -17,7 +17,7 @@ import {
 import { hashFreeSome, hashLength, hashNew } from './hash.ts';
 import { listFreeSome, listLength, listNew, listNodes } from './list.ts';
 import { setFreeSome, setLength, setNew } from './set.ts';
-import { streamEffort, streamFreeSome, streamNew } from './stream.ts';
+import { streamEffort, streamFreeSome, streamLength, streamNew } from './stream.ts';
 import { zsetFreeSome, zsetLength, zsetNew } from './zset.ts';
 
 /** The encoding in which an empty aggregate begins. */
@@ -79,7 +79,7 @@ export function valueLength(m: Memory, type: ValueType, encoding: Encoding, root
     case TYPE_ZSET:
       return zsetLength(m, encoding, root);
     case TYPE_STREAM:
-      return streamEffort(m, root);
+      return streamLength(m, root);
     default:
       return 1;
   }
@@ -88,5 +88,6 @@ export function valueLength(m: Memory, type: ValueType, encoding: Encoding, root
 /** About how many blocks releasing a value takes. */
 export function freeEffort(m: Memory, type: ValueType, encoding: Encoding, root: Addr): number {
   if (encoding === ENC_LISTPACK || encoding === ENC_INTSET || root === NULL) return 1;
-  return type === TYPE_LIST ? listNodes(m, root) : valueLength(m, type, encoding, root);
+  if (type === TYPE_LIST) return listNodes(m, root);
+  return type === TYPE_STREAM ? streamEffort(m, root) : valueLength(m, type, encoding, root);
 }

@@ -8,7 +8,7 @@ export const REGISTERS = 16384;
 export const RANK_BITS = 50;
 
 /** 1 / (2 ln 2) */
-const ALPHA = 0.721347520444481703680;
+const ALPHA = 0.7213475204444817;
 
 function sigma(x: number): number {
   if (x === 1) return Number.POSITIVE_INFINITY;

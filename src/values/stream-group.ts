@@ -47,6 +47,7 @@ import {
   PENDING_TIME,
   PENDING_WORDS,
   readCounter,
+  readCounterExactly,
   Stream,
   writeCounter,
   writeCounterExactly,
@@ -271,6 +272,10 @@ export class Pending {
     return readCounter(this.m, this.node, this.at + PENDING_COUNT * 4);
   }
 
+  get exactCount(): bigint {
+    return readCounterExactly(this.m, this.node, this.at + PENDING_COUNT * 4);
+  }
+
   setCount(count: bigint): void {
     writeCounterExactly(this.m, this.node, this.at + PENDING_COUNT * 4, count);
   }
@@ -356,7 +361,7 @@ export function groupCopy(m: Memory, group: Addr, root: Addr): void {
   for (cursor.first(m, groupPending(m, group)); cursor.more; cursor.next()) {
     from.show(cursor);
     to.make(copy, cursor.id(id), from.time);
-    to.setCount(BigInt(from.count));
+    to.setCount(from.exactCount);
     to.give(id, fresh.get(from.consumer) ?? NULL);
   }
 }

@@ -24,7 +24,7 @@ import {
   stringHead,
   writeBackLength,
 } from '../structures/listpack-entry.ts';
-import { StreamId, wordsToBigInt } from '../structures/stream-id.ts';
+import { type StreamId, wordsToBigInt } from '../structures/stream-id.ts';
 
 export const ENTRY_DELETED = 1;
 export const ENTRY_SAME_FIELDS = 2;

@@ -16,24 +16,18 @@ import {
   idtFreeSome,
   idtInsert,
   idtNew,
-  idtRadixNodes,
   idtRemove,
   idtSize,
   idtSpot,
   idtVerify,
 } from '../structures/idtree.ts';
+import { idtRadixNodes } from '../structures/idtree-radix.ts';
 import { lpAppendEncoded, lpBytes, lpNew, lpReserve } from '../structures/listpack.ts';
 import { ID_BYTES, StreamId } from '../structures/stream-id.ts';
 import { ENC_STREAM } from './entry.ts';
 import { StreamCursor } from './stream-cursor.ts';
 import { groupBytes, groupCopy, groupFree, groupsOf, groupVerify } from './stream-group.ts';
-import {
-  addToCounter,
-  readCounter,
-  readCounterExactly,
-  Stream,
-  writeCounterExactly,
-} from './stream-layout.ts';
+import { addToCounter, readCounter, readCounterExactly, Stream, writeCounterExactly } from './stream-layout.ts';
 import {
   ENTRY_DELETED,
   ENTRY_SAME_FIELDS,
@@ -46,7 +40,7 @@ import {
   nodeLastId,
   nodeLive,
 } from './stream-node.ts';
-import { LooseSlot, type ValueSlot } from './value.ts';
+import { LooseSlot, ValueFace } from './value.ts';
 
 /** How large a node becomes; the options stream-node-max-bytes and -entries write here. 0 is no limit. */
 export class StreamLimits {
@@ -71,9 +65,7 @@ export interface Trimming {
 const buffer = new EntryBuffer();
 const scratch = new Slice();
 
-export class StreamValue {
-  memory: Memory;
-  root: Addr = NULL;
+export class StreamValue extends ValueFace {
   private readonly limits: StreamLimits;
   private readonly walk: StreamCursor;
   private readonly edges: StreamCursor;
@@ -82,75 +74,73 @@ export class StreamValue {
   private readonly scratchId = new StreamId();
 
   constructor(memory: Memory, limits: StreamLimits) {
-    this.memory = memory;
+    super(memory, ENC_STREAM);
     this.limits = limits;
     this.walk = new StreamCursor(memory);
     this.edges = new StreamCursor(memory);
     this.nodes = new IdCursor(memory);
   }
 
-  bind(slot: ValueSlot): this {
-    this.memory = slot.memory;
-    this.root = slot.root;
-    return this;
+  get memory(): Memory {
+    return this.m;
   }
 
   get length(): number {
-    return this.memory.u32(this.root, Stream.length);
+    return this.m.u32(this.root, Stream.length);
   }
 
   lastId(into: StreamId): StreamId {
-    return into.read(this.memory, this.root, Stream.lastMsHigh);
+    return into.read(this.m, this.root, Stream.lastMsHigh);
   }
 
   setLastId(id: StreamId): void {
-    id.write(this.memory, this.root, Stream.lastMsHigh);
+    id.write(this.m, this.root, Stream.lastMsHigh);
   }
 
   /** The lowest ID of an entry; zero of an empty stream. */
   firstId(into: StreamId): StreamId {
-    return into.read(this.memory, this.root, Stream.firstMsHigh);
+    return into.read(this.m, this.root, Stream.firstMsHigh);
   }
 
   /** The highest ID that XDEL removed. */
   maxDeletedId(into: StreamId): StreamId {
-    return into.read(this.memory, this.root, Stream.deletedMsHigh);
+    return into.read(this.m, this.root, Stream.deletedMsHigh);
   }
 
   setMaxDeletedId(id: StreamId): void {
-    id.write(this.memory, this.root, Stream.deletedMsHigh);
+    id.write(this.m, this.root, Stream.deletedMsHigh);
   }
 
   /** Entries ever added; rounded beyond 2^53. */
   get added(): number {
-    return readCounter(this.memory, this.root, Stream.addedHigh);
+    return readCounter(this.m, this.root, Stream.addedHigh);
   }
 
   get addedExactly(): bigint {
-    return readCounterExactly(this.memory, this.root, Stream.addedHigh);
+    return readCounterExactly(this.m, this.root, Stream.addedHigh);
   }
 
   setAdded(count: bigint): void {
-    writeCounterExactly(this.memory, this.root, Stream.addedHigh, count);
+    writeCounterExactly(this.m, this.root, Stream.addedHigh, count);
   }
 
   /** How many nodes there are, and how many a radix tree over them would have. */
   get nodeCount(): number {
-    return idtSize(this.memory, this.memory.addr(this.root, Stream.nodes));
+    return idtSize(this.m, this.m.addr(this.root, Stream.nodes));
   }
 
   get radixNodes(): number {
-    return idtRadixNodes(this.memory, this.memory.addr(this.root, Stream.nodes));
+    return idtRadixNodes(this.m, this.m.addr(this.root, Stream.nodes));
   }
 
   /** A walk over a range; the face has one, so it ends where another begins. */
   cursor(start: StreamId | null = null, end: StreamId | null = null, reverse = false): StreamCursor {
-    return this.walk.reset(this.memory, this.root, start, end, reverse);
+    return this.walk.reset(this.m, this.root, start, end, reverse);
   }
 
   /** The first or last ID of an entry, with `tombstones` also of a deleted one; false where there is none. */
   edge(first: boolean, into: StreamId, tombstones = false): boolean {
-    const cursor = this.edges.reset(this.memory, this.root, null, null, !first);
+    const cursor = this.edges.reset(this.m, this.root, null, null, !first);
     cursor.tombstones = tombstones;
     if (!cursor.next()) return false;
     into.like(cursor.id);
@@ -158,14 +148,14 @@ export class StreamValue {
   }
 
   has(id: StreamId): boolean {
-    return this.edges.reset(this.memory, this.root, id, id).next();
+    return this.edges.reset(this.m, this.root, id, id).next();
   }
 
   // Adding.
 
   /** Adds an entry of `pairs` fields with values, from `args` at `from` on. `id` must be above the last. */
   append(id: StreamId, args: readonly Slice[], from: number, pairs: number): void {
-    const m = this.memory;
+    const { m } = this;
     const tree = m.addr(this.root, Stream.nodes);
     const tail = this.nodes.last(m, tree);
     let size = 0;
@@ -182,12 +172,12 @@ export class StreamValue {
   private isFull(lp: Addr, size: number): boolean {
     const { nodeBytes, nodeEntries: most } = this.limits;
     const limit = nodeBytes === 0 || nodeBytes > NODE_MAX_BYTES ? NODE_MAX_BYTES : nodeBytes;
-    if (lpBytes(this.memory, lp) + size >= limit) return true;
-    return most > 0 && nodeEntries(this.memory, lp) >= most;
+    if (lpBytes(this.m, lp) + size >= limit) return true;
+    return most > 0 && nodeEntries(this.m, lp) >= most;
   }
 
   private beginNode(tree: Addr, id: StreamId, args: readonly Slice[], from: number, pairs: number): void {
-    const m = this.memory;
+    const { m } = this;
     buffer.clear();
     buffer.integer(1);
     buffer.integer(0);
@@ -206,7 +196,7 @@ export class StreamValue {
   }
 
   private appendTo(tail: IdCursor, id: StreamId, args: readonly Slice[], from: number, pairs: number): void {
-    const m = this.memory;
+    const { m } = this;
     let lp = tail.addr(0);
     buffer.clear();
     encode(id, tail.id(this.master), nodeHasFields(m, lp, args, from, pairs), args, from, pairs);
@@ -221,9 +211,9 @@ export class StreamValue {
 
   /** Marks an entry as deleted, or takes its node away with it when it is the last; says whether it was there. */
   delete(id: StreamId): boolean {
-    const cursor = this.edges.reset(this.memory, this.root, id, id);
+    const cursor = this.edges.reset(this.m, this.root, id, id);
     if (!cursor.next()) return false;
-    const m = this.memory;
+    const { m } = this;
     const { lp, master } = cursor;
     if (nodeLive(m, lp) === 1) this.dropNode(master, lp);
     else {
@@ -235,12 +225,12 @@ export class StreamValue {
   }
 
   private dropNode(master: StreamId, lp: Addr): void {
-    idtRemove(this.memory, this.memory.addr(this.root, Stream.nodes), master);
-    this.memory.release(lp);
+    idtRemove(this.m, this.m.addr(this.root, Stream.nodes), master);
+    this.m.release(lp);
   }
 
   private recount(master: StreamId, lp: Addr, deleted: number): void {
-    const m = this.memory;
+    const { m } = this;
     const fresh = nodeCount(m, lp, -deleted, deleted);
     if (fresh === lp) return;
     const record = this.nodes.seekFrom(m, m.addr(this.root, Stream.nodes), master);
@@ -250,12 +240,12 @@ export class StreamValue {
   /** After entries went away: makes the first ID true again. */
   refreshFirst(): void {
     if (this.length === 0 || !this.edge(true, this.scratchId)) this.scratchId.toLowest();
-    this.scratchId.write(this.memory, this.root, Stream.firstMsHigh);
+    this.scratchId.write(this.m, this.root, Stream.firstMsHigh);
   }
 
   /** Removes entries from the front; returns how many. */
   trim(how: Trimming): number {
-    const m = this.memory;
+    const { m } = this;
     const tree = m.addr(this.root, Stream.nodes);
     let removed = 0;
     for (let nodes = this.nodes.first(m, tree); nodes.more; nodes = this.nodes.first(m, tree)) {
@@ -280,12 +270,12 @@ export class StreamValue {
 
   private endsBefore(lp: Addr, id: StreamId): boolean {
     const last = this.scratchId;
-    return nodeLastId(this.memory, lp, this.master, last) && last.compare(id) < 0;
+    return nodeLastId(this.m, lp, this.master, last) && last.compare(id) < 0;
   }
 
   /** Marks entries of the first node as deleted; it keeps at least one that `how` spares, or ends at one beyond it. */
   private trimNode(how: Trimming): number {
-    const m = this.memory;
+    const { m } = this;
     const cursor = this.edges.reset(m, this.root);
     const { lp } = cursor;
     let { length } = this;
@@ -306,7 +296,7 @@ export class StreamValue {
   // Checking.
 
   verify(): void {
-    const m = this.memory;
+    const { m } = this;
     const tree = m.addr(this.root, Stream.nodes);
     idtVerify(m, tree);
     let length = 0;

@@ -111,7 +111,11 @@ export function zlUpdate(m: Memory, lp: Addr, p: number, member: Slice, score: n
     (after === 0 || !precedes(m, lp, after, score, member))
   )
     return lpReplace(m, lp, lpNext(m, lp, p), zlScoreText(score));
-  return zlInsert(m, zlDelete(m, lp, p, 1), member, score);
+  // In first and out then: when there is no room, nothing has changed.
+  const lower = score < zlScore(m, lp, p);
+  const bytes = lpBytes(m, lp);
+  const grown = zlInsert(m, lp, member, score);
+  return zlDelete(m, grown, lower ? p + lpBytes(m, grown) - bytes : p, 1);
 }
 
 /** Deletes `count` members from the one at `p` on. */

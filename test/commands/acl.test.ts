@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { commands } from '../../src/commands/index.ts';
 import { Config } from '../../src/config/config.ts';
 import { ServerDirectives } from '../../src/server/directives.ts';
@@ -33,8 +33,10 @@ class Twin {
     }
   }
 
+  /** Whether both servers have closed the connection. */
   async closed(): Promise<void> {
-    for (const side of [this.ours, this.theirs]) expect(String(await side.call('PING'))).toContain('connection closed');
+    for (const side of [this.ours, this.theirs])
+      await vi.waitFor(() => expect(String(side.unasked())).toContain('connection closed'));
   }
 
   close(): void {
@@ -43,12 +45,14 @@ class Twin {
   }
 }
 
+/** Fields whose values differ from server to server. */
+const VARYING = new Set(['age-seconds', 'id']);
+
 /** Single commands stand in no order of their own, and what CLIENT LIST says of a client differs in its numbers. */
 function normal(answer: Answer): Answer {
   if (answer instanceof Error) return `(error) ${answer.message}`;
   if (Array.isArray(answer)) {
-    const age = answer.indexOf('age-seconds');
-    return answer.map((item, i) => (age >= 0 && i === age + 1 ? 'age' : normal(item)));
+    return answer.map((item, i) => (i > 0 && VARYING.has(String(answer[i - 1])) ? 'some' : normal(item)));
   }
   if (typeof answer !== 'string') return answer;
   if (answer.startsWith('id='))
@@ -188,7 +192,7 @@ describe('users beside the real server', () => {
       ACL DRYRUN default command foo
       ACL DRYRUN default get k
       ACL LIST x
-      COMMAND INFO acl
+      COMMAND INFO acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|list acl|load acl|log acl|save acl|setuser acl|users acl|whoami acl|help
     `));
 
   test('passwords that GENPASS makes', async () => {
@@ -472,7 +476,7 @@ describe('users of the configuration', () => {
       '# mine',
       'user default on nopass ~* &* +@all',
       'user zoe on resetchannels -@all +get',
-      'port 0',
+      'port 6379',
     ]);
     await own.close();
   });

@@ -5,13 +5,28 @@ import * as pools from './pools.ts';
 import type { Command } from './wire.ts';
 
 /** Commands that fill values, drawn more often than the rest. */
-const FILLERS = new Set(['SET', 'RPUSH', 'LPUSH', 'SADD', 'HSET', 'ZADD', 'MSET', 'APPEND']);
+const FILLERS = new Set([
+  'SET',
+  'RPUSH',
+  'LPUSH',
+  'SADD',
+  'HSET',
+  'ZADD',
+  'MSET',
+  'APPEND',
+  'SETBIT',
+  'PFADD',
+  'GEOADD',
+]);
 const FILLER_WEIGHT = 12;
 /** Commands that empty much, drawn less often. */
 const EMPTIERS = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'SELECT', 'DEL', 'UNLINK', 'RENAME', 'MOVE', 'EXPIREAT']);
 /** Drawn less often still: they change everything at once. */
 const SWEEPING = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'SELECT']);
 const USUAL_WEIGHT = 3;
+
+/** Their integers and texts have pools of their own. */
+const NEWER_GROUPS = new Set(['bitmap', 'hyperloglog', 'geo']);
 
 const RANGES = new Set(['ZRANGE', 'ZRANGESTORE']);
 
@@ -95,6 +110,8 @@ export class Generator {
   }
 
   private value(arg: DocArgument): string {
+    const special = this.special(arg);
+    if (special !== undefined) return special;
     if (this.percent(2) && !this.lex) return this.pick([...pools.NOT_INTEGERS, ...pools.EDGE_INTEGERS, ...pools.WORDS]);
     if (arg.name === 'min' || arg.name === 'max') return this.bound(this.command.words[0]);
     switch (arg.type) {
@@ -114,6 +131,24 @@ export class Generator {
       default:
         return this.text(arg);
     }
+  }
+
+  /** Of the arguments that only bitmaps, HyperLogLogs and geo commands have. */
+  private special(arg: DocArgument): string | undefined {
+    const { group } = this.command;
+    if (!NEWER_GROUPS.has(group) || this.percent(3)) return undefined;
+    if (arg.name === 'encoding') return this.pick(pools.FIELD_TYPES);
+    if (arg.name === 'operation' && arg.type === 'string') return this.pick(pools.BIT_OPERATIONS);
+    if (arg.name === 'subcommand') return this.pick(pools.HLL_DEBUGGING);
+    if (arg.name === 'longitude') return this.pick(pools.LONGITUDES);
+    if (arg.name === 'latitude') return this.pick(pools.LATITUDES);
+    if (arg.name === 'radius' || arg.name === 'width' || arg.name === 'height') return this.pick(pools.RADII);
+    if (arg.name.startsWith('member')) return this.percent(80) ? this.pick(pools.WORDS.slice(0, 6)) : undefined;
+    if (group !== 'bitmap') return undefined;
+    if (arg.name === 'offset' && this.command.words[0].startsWith('BITFIELD')) return this.pick(pools.FIELD_OFFSETS);
+    if (arg.name === 'offset') return this.percent(80) ? this.pick(pools.BIT_OFFSETS) : undefined;
+    const bit = arg.name === 'bit' || (arg.name === 'value' && this.command.words[0] === 'SETBIT');
+    return bit ? this.pick(['0', '1']) : undefined;
   }
 
   private key(): string {

@@ -2,7 +2,7 @@
  * The values that random commands are made of: few enough that commands meet each other's keys and members, and with the
  * edges at which an implementation in JavaScript goes wrong.
  */
-export const KINDS = ['string', 'list', 'set', 'sorted-set', 'hash'] as const;
+export const KINDS = ['string', 'list', 'set', 'sorted-set', 'hash', 'bitmap', 'hyperloglog', 'geo'] as const;
 
 const PREFIX: Readonly<Record<string, string>> = {
   string: 's',
@@ -10,6 +10,9 @@ const PREFIX: Readonly<Record<string, string>> = {
   set: 't',
   'sorted-set': 'z',
   hash: 'h',
+  bitmap: 'b',
+  hyperloglog: 'p',
+  geo: 'g',
 };
 
 /** Keys of each kind of value; `mixed` ones are used by all kinds. */
@@ -199,3 +202,61 @@ export const SORT_PATTERNS = ['nosort', '#', 'w_*', 's*', 'h1->*', 'h*->a', '*',
 
 /** Lifetimes that either end at once or not within a run: what ends in between would be a race. */
 export const LIFETIMES = ['100000', '2147483648', '0', '-1', '-100', '9223372036854775807', '9223372036854775', 'x'];
+
+export const FIELD_TYPES = [
+  'u1',
+  'u4',
+  'u8',
+  'u13',
+  'u32',
+  'u48',
+  'u63',
+  'i1',
+  'i8',
+  'i16',
+  'i33',
+  'i49',
+  'i64',
+  'u64',
+  'i65',
+  'x8',
+];
+
+export const BIT_OFFSETS = ['0', '1', '3', '7', '8', '15', '31', '64', '100', '1000', '1023'];
+
+export const FIELD_OFFSETS = ['0', '1', '3', '7', '8', '40', '100', '#0', '#1', '#3', '#-1', '#', '-1'];
+
+export const BIT_OPERATIONS = ['AND', 'OR', 'XOR', 'NOT', 'and', 'NAND'];
+
+export const HLL_DEBUGGING = ['GETREG', 'DECODE', 'ENCODING', 'TODENSE', 'encoding', 'NOPE'];
+
+/** Few enough that members share cells; the corners of the map, and what lies beyond it. */
+export const LONGITUDES = [
+  '13.361389',
+  '13.4',
+  '15.087269',
+  '0',
+  '-0.00001',
+  '180',
+  '-180',
+  '179.9999',
+  '-179.9999',
+  '120.5',
+  '181',
+];
+
+export const LATITUDES = [
+  '38.115556',
+  '38.1',
+  '37.502669',
+  '0',
+  '-0.00001',
+  '85.05112878',
+  '-85.05112878',
+  '84.9',
+  '67',
+  '-70.5',
+  '86',
+];
+
+export const RADII = ['0', '1', '100', '200.5', '1000', '5000', '6000', '20000', '1e6', '4e7', 'inf', '-1'];

@@ -4,6 +4,8 @@
  * - SET with a moment in the past: when the key goes is up to the expiry cycle;
  * - negative counts of the random picks past -100: as many elements would be sent;
  * - SETRANGE offsets up to 512 MB: the string would be made;
+ * - bits that far behind, of SETBIT and BITFIELD;
+ * - STOREDIST: the last digit of a distance is up to the C library's sine (test/commands/geo.test.ts says how near it is);
  * - databases beyond the four that the comparison of states looks at;
  * - SORT ... ALPHA ... STORE: elements of equal weight, or equal up to a zero byte, may be stored in any order.
  */
@@ -27,6 +29,18 @@ function safeLifetime(name: string, command: Command, i: number): string {
   return command[i];
 }
 
+/** Whether argument `i` is an offset in bits. */
+function isBitOffset(name: string, command: Command, i: number): boolean {
+  return name === 'SETBIT' ? i === 2 : name === 'BITFIELD' && /^[iu]\d+$/.test(command[i - 1]);
+}
+
+/** GEORADIUS's STOREDIST becomes its STORE; GEOSEARCHSTORE stores scores without it. */
+function withoutDistances(command: Command): Command {
+  const older = command[0].toUpperCase().startsWith('GEORADIUS');
+  if (!older) return command.filter((word, i) => i === 0 || word.toUpperCase() !== 'STOREDIST');
+  return command.map((word) => (word.toUpperCase() === 'STOREDIST' ? 'STORE' : word));
+}
+
 function withoutStore(command: Command): Command {
   const at = command.findIndex((word, i) => i > 1 && word.toUpperCase() === 'STORE');
   return at < 0 ? command : withoutStore([...command.slice(0, at), ...command.slice(at + 2)]);
@@ -40,9 +54,11 @@ export function safe(command: Command): Command {
     const value = integer(word);
     if (RANDOM_PICKS.has(name) && value < -100 && word !== '-9223372036854775808' && value > -9.3e18) return '-5';
     if (name === 'SETRANGE' && value >= 100_000 && value < 536_870_912) return '99';
+    if (isBitOffset(name, command, i) && value >= 100_000 && value < 2 ** 32) return '99';
     if (DATABASES.has(name) && value > 3 && value < 16) return '3';
     return safeLifetime(name, command, i);
   });
+  if (name.startsWith('GEO')) return withoutDistances(changed);
   const words = changed.map((word) => word.toUpperCase());
   return name === 'SORT' && words.includes('ALPHA') ? withoutStore(changed) : changed;
 }

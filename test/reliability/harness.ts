@@ -88,7 +88,10 @@ export class Raw {
 
   /** Takes what has come, once it is as long as `expected`; throws when it is something else. */
   async expect(expected: string): Promise<void> {
-    await until(() => this.closed || this.received.length >= expected.length, `${JSON.stringify(expected.slice(0, 100))}`);
+    await until(
+      () => this.closed || this.received.length >= expected.length,
+      `${JSON.stringify(expected.slice(0, 100))}`,
+    );
     const got = this.received.slice(0, expected.length);
     this.received = this.received.slice(expected.length);
     if (got !== expected) throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);

@@ -103,7 +103,13 @@ async function goodClient(port: number, certificates: Certificates): Promise<voi
   if (answer !== '+PONG\r\n') throw new Error(`a good client got ${JSON.stringify(answer)}`);
 }
 
-async function attack(server: ServerProcess, port: number, certificates: Certificates, count: number, seed: number): Promise<TlsReport> {
+async function attack(
+  server: ServerProcess,
+  port: number,
+  certificates: Certificates,
+  count: number,
+  seed: number,
+): Promise<TlsReport> {
   const hello = await clientHello();
   const random = new SeededRandom(seed);
   await goodClient(port, certificates);
@@ -126,7 +132,7 @@ export async function badHandshakes(count: number, seed: number): Promise<TlsRep
   const port = await freePort();
   const file = (name: string): string => certificates.path(name);
   const files = ['--tls-cert-file', file('server.crt'), '--tls-key-file', file('server.key')];
-  const server = await startCinnabar('--tls-port', String(port), ...files, '--tls-ca-cert-file', file('ca.crt'), '--logfile', 'log');
+  const server = await startCinnabar('--tls-port', String(port), ...files, '--tls-ca-cert-file', file('ca.crt'));
   try {
     return await attack(server, port, certificates, count, seed);
   } finally {

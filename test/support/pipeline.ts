@@ -30,6 +30,8 @@ export class Pipeline {
       returnBuffers: true,
     });
     this.socket.on('data', (chunk: Buffer) => this.parser.execute(chunk));
+    // Whatever went wrong, the end of the connection follows.
+    this.socket.on('error', () => {});
     this.socket.on('close', () => this.take(new Error('connection closed')));
   }
 
@@ -51,6 +53,16 @@ export class Pipeline {
   /** Sends a command without waiting; its reply is among what `unasked` gives. */
   post(command: readonly string[]): void {
     this.socket.write(encode(command), 'latin1');
+  }
+
+  /** Sends bytes as they are, one character a byte. */
+  raw(text: string): void {
+    this.socket.write(text, 'latin1');
+  }
+
+  /** Takes no more replies. */
+  stopReading(): void {
+    this.socket.pause();
   }
 
   /** What has arrived unasked: messages of channels. */

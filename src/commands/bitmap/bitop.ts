@@ -3,10 +3,11 @@ import { isWord, Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { bytes, key, many } from '../../engine/grammar.ts';
+import { storeRoot } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { BITS_AND, BITS_NOT, BITS_OR, BITS_XOR, type BitOperation, combineBits } from '../../structures/bits.ts';
-import { sdsFree, sdsNewLength, sdsWritable } from '../../structures/sds.ts';
-import { ENC_RAW, TYPE_STRING } from '../../values/entry.ts';
+import { sdsNewLength, sdsWritable } from '../../structures/sds.ts';
+import { TYPE_STRING } from '../../values/entry.ts';
 import { stringBytes, stringLength } from '../../values/string.ts';
 
 const target = new Slice();
@@ -32,15 +33,10 @@ function openSources(c: Call): Addr[] | undefined {
 function storeResult(c: Call, operation: BitOperation, entries: readonly Addr[], length: number): void {
   const m = c.memory;
   const root = sdsNewLength(m, length);
-  try {
-    // Shown only now: an allocation may move what was shown before.
-    const sources = entries.map((e) => (e === NULL ? new Slice() : stringBytes(m, e, new Slice())));
-    combineBits(operation, sdsWritable(m, root, 0, length, target), sources);
-    c.storeValue(2, TYPE_STRING, ENC_RAW, root);
-  } catch (error) {
-    sdsFree(m, root);
-    throw error;
-  }
+  // Shown only now: an allocation may move what was shown before.
+  const sources = entries.map((e) => (e === NULL ? new Slice() : stringBytes(m, e, new Slice())));
+  combineBits(operation, sdsWritable(m, root, 0, length, target), sources);
+  storeRoot(c.db, c.arg(2), c.hashOf(2), c.peek(2), root, -1);
 }
 
 export const bitop = command({

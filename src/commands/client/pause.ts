@@ -73,6 +73,12 @@ function pauseOf(engine: Engine): Pause {
   return found;
 }
 
+/** Holds the commands of all clients until the function that it returns is called. */
+export function holdCommands(engine: Engine): () => void {
+  pauseOf(engine).begin(Number.MAX_SAFE_INTEGER, true);
+  return () => pauseOf(engine).end();
+}
+
 export const pause = command({
   name: 'PAUSE',
   group: 'connection',

@@ -151,7 +151,7 @@ const caching = command({
   args: [oneOf('mode', token('yes', 'YES'), token('no', 'NO'))],
   run(c) {
     const now = c.session.tracking;
-    if (!now?.optIn && !now?.optOut) {
+    if (!now) {
       c.reply.error(
         'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
       );

@@ -5,7 +5,7 @@ import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { CATEGORIES } from '../../engine/derive.ts';
 import { bytes, many, oneOf, optional, pattern } from '../../engine/grammar.ts';
-import { findKeys } from '../../engine/keys.ts';
+import { findKeys, hasKeys } from '../../engine/keys.ts';
 import type { Registered } from '../../engine/table.ts';
 import { help } from '../help.ts';
 import { replyDocs } from './docs.ts';
@@ -60,7 +60,7 @@ const info = command({
     for (let i = 2; i < c.argc; i++) {
       const registered = findByName(c, c.arg(i));
       if (registered) replyInfo(c.reply, registered);
-      else c.reply.nullArray();
+      else c.reply.null();
     }
   },
 });
@@ -155,7 +155,7 @@ function replyKeys(c: Call, withFlags: boolean): void {
     c.reply.error('ERR Invalid command specified');
     return;
   }
-  if (registered.keySpecs.length === 0) {
+  if (!hasKeys(registered)) {
     c.reply.error('ERR The command has no key arguments');
     return;
   }

@@ -217,6 +217,27 @@ function log(c: Call): void {
   c.reply.ok();
 }
 
+/** Saves and loads again; MERGE lets loaded keys replace others, NOFLUSH keeps what is there, NOSAVE loads an older file. */
+function reload(c: Call): void {
+  const given = new Set<string>();
+  for (let i = 2; i < c.argc; i++) {
+    const option = ['MERGE', 'NOFLUSH', 'NOSAVE'].find((each) => isWord(c.arg(i), each));
+    if (option === undefined) {
+      c.reply.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.');
+      return;
+    }
+    given.add(option);
+  }
+  const { persistence } = c.engine.server;
+  const error = persistence.reload({
+    save: !given.has('NOSAVE'),
+    flush: !given.has('NOFLUSH'),
+    merge: given.has('MERGE'),
+  });
+  if (error === undefined) c.reply.ok();
+  else c.reply.error(error === '' ? 'ERR' : error);
+}
+
 function flag(set: (c: Call, on: boolean) => void): Subcommand {
   return take(3, 3, (c) => {
     set(c, Number.parseInt(c.arg(2).latin1(), 10) > 0);
@@ -260,7 +281,13 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['STRUCTSIZE', take(2, 2, (c) => c.reply.status('bits:64 granule:16 address:4 '))],
   ['CLIENT-EVICTION', take(2, 2, clientEviction)],
   ['AOF-FLUSH-SLEEP', take(3, 3, ok)],
-  ['SET-SKIP-CHECKSUM-VALIDATION', flag(() => {})],
+  ['RELOAD', take(2, Number.POSITIVE_INFINITY, reload)],
+  [
+    'SET-SKIP-CHECKSUM-VALIDATION',
+    flag((c, on) => {
+      c.engine.server.persistence.skipChecksum = on;
+    }),
+  ],
   ['SET-DISABLE-DENY-SCRIPTS', flag(() => {})],
   [
     'SET-ACTIVE-EXPIRE',
@@ -274,15 +301,9 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
       c.engine.keyspaces.cronPaused = on;
     }),
   ],
-  ...[
-    'RELOAD',
-    'LOADAOF',
-    'RESTART',
-    'CRASH-AND-RECOVER',
-    'REPLICATE',
-    'CLUSTERLINK',
-    'DROP-CLUSTER-PACKET-FILTER',
-  ].map((name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const),
+  ...['LOADAOF', 'RESTART', 'CRASH-AND-RECOVER', 'REPLICATE', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
+    (name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const,
+  ),
 ]);
 
 export const debug = command({

@@ -22,6 +22,7 @@ import {
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
 } from '../../values/entry.ts';
@@ -72,6 +73,7 @@ export function digestValue(engine: Engine, db: Database, e: Addr, digest: Diges
   else if (type === TYPE_SET) digestSet(engine, e, digest);
   else if (type === TYPE_ZSET) digestZset(engine, e, digest);
   else if (type === TYPE_HASH) digestHash(engine, e, digest);
+  else if (type === TYPE_STREAM) digestStream(engine, e, digest);
   if (entryHasExpiry(db.memory, e) && entryExpiry(db.memory, e) >= 0) digest.xor(EXPIRE_MARK);
 }
 
@@ -98,6 +100,17 @@ function digestZset(engine: Engine, e: Addr, digest: Digest): void {
 function digestHash(engine: Engine, e: Addr, digest: Digest): void {
   const cursor = engine.faces.hash(e, 1).cursor();
   while (cursor.next()) digest.xor(new Digest().mix(cursor.field.copy()).mix(cursor.value.copy()).bytes);
+}
+
+function digestStream(engine: Engine, e: Addr, digest: Digest): void {
+  const cursor = engine.faces.stream(e, 1).cursor();
+  while (cursor.next()) {
+    digest.mix(Buffer.from(cursor.id.text.replace('-', '.'), 'latin1'));
+    for (let i = 0; i < cursor.fields; i++) {
+      cursor.nextField();
+      digest.mix(cursor.field.copy()).mix(cursor.value.copy());
+    }
+  }
 }
 
 /** The digest of all databases. */

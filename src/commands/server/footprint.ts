@@ -6,6 +6,7 @@ import {
   ENC_HASHTABLE,
   ENC_QUICKLIST,
   ENC_SKIPLIST,
+  ENC_STREAM,
   entryEncoding,
   entryType,
   entryValue,
@@ -13,6 +14,7 @@ import {
   TYPE_SET,
 } from '../../values/entry.ts';
 import { listFootprint } from '../../values/list.ts';
+import { streamBytes } from '../../values/stream.ts';
 
 /** A dict with its entries' blocks, of which `samples` are measured. */
 function dictFootprint(engine: Engine, dict: Addr, samples: number): number {
@@ -35,6 +37,8 @@ export function footprint(engine: Engine, e: Addr, samples: number): number {
   switch (encoding) {
     case ENC_QUICKLIST:
       return own + listFootprint(memory, root, Number.isFinite(samples) ? samples : 0);
+    case ENC_STREAM:
+      return own + streamBytes(memory, root, Number.isFinite(samples) ? samples : 0);
     case ENC_SKIPLIST:
       return own + memory.sizeOf(root) + dictFootprint(engine, faces.zset(e, 1).dict, samples);
     case ENC_HASHTABLE: {

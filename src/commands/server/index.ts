@@ -6,9 +6,10 @@ import { debug } from './debug.ts';
 import { info } from './info.ts';
 import { dbsize, flushall, flushdb, swapdb } from './keyspace.ts';
 import { latency } from './latency.ts';
-import { lastsave, role, shutdown, time, wait } from './life.ts';
+import { role, shutdown, time, wait } from './life.ts';
 import { lolwut } from './lolwut.ts';
 import { memory } from './memory.ts';
+import { module } from './module.ts';
 import { monitor, showToMonitors } from './monitor.ts';
 import { slowlog, watchSlowCommands } from './slowlog.ts';
 
@@ -19,10 +20,10 @@ export const serverCommands: readonly Command[] = [
   flushall,
   flushdb,
   info,
-  lastsave,
   latency,
   lolwut,
   memory,
+  module,
   monitor,
   role,
   shutdown,

@@ -143,26 +143,9 @@ function memory(engine: Engine): string {
 }
 
 function persistence(engine: Engine): string {
-  const { stats, server: port } = engine;
+  const { server: port } = engine;
   return lines({
-    loading: 0,
-    async_loading: 0,
-    current_cow_peak: 0,
-    current_cow_size: 0,
-    current_cow_size_age: 0,
-    current_fork_perc: '0.00',
-    current_save_keys_processed: 0,
-    current_save_keys_total: 0,
-    rdb_changes_since_last_save: stats.dirty,
-    rdb_bgsave_in_progress: 0,
-    rdb_last_save_time: Math.floor(port.startedAt / 1000),
-    rdb_last_bgsave_status: 'ok',
-    rdb_last_bgsave_time_sec: -1,
-    rdb_current_bgsave_time_sec: -1,
-    rdb_saves: 0,
-    rdb_last_cow_size: 0,
-    rdb_last_load_keys_expired: 0,
-    rdb_last_load_keys_loaded: 0,
+    ...port.persistence.figures(),
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
     aof_rewrite_scheduled: 0,
@@ -175,6 +158,7 @@ function persistence(engine: Engine): string {
     aof_last_cow_size: 0,
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
+    ...port.persistence.loadFigures(),
   });
 }
 
@@ -209,8 +193,8 @@ function stats(engine: Engine): string {
     pubsub_channels: pubsub.channels.size,
     pubsub_patterns: pubsub.patterns.size,
     pubsubshard_channels: pubsub.shardChannels.size,
-    latest_fork_usec: 0,
-    total_forks: 0,
+    latest_fork_usec: engine.server.persistence.forkMicros,
+    total_forks: engine.server.persistence.forks,
     migrate_cached_sockets: 0,
     slave_expires_tracked_keys: 0,
     active_defrag_hits: 0,
@@ -224,7 +208,7 @@ function stats(engine: Engine): string {
     tracking_total_prefixes: tracking.prefixes,
     unexpected_error_replies: s.unexpectedErrorReplies,
     total_error_replies: s.errorReplies,
-    dump_payload_sanitizations: 0,
+    dump_payload_sanitizations: engine.server.persistence.sanitized,
     total_reads_processed: s.totalReads,
     total_writes_processed: s.totalWrites,
     io_threaded_reads_processed: 0,

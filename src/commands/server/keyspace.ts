@@ -49,6 +49,7 @@ function flush(c: Call, databases: readonly Database[]): void {
   for (const db of databases) {
     c.engine.watches.touchAll(db, null);
     c.dirty += db.clear(lazy);
+    c.engine.blocking.signalAll(db);
   }
   c.engine.tracking.flushed();
   // It is propagated and counted as a change even when there was nothing to remove.
@@ -63,8 +64,10 @@ export const flushall = command({
   summary: 'Removes every key of every database.',
   run(c) {
     flush(c, c.engine.keyspaces.databases);
+    if (c.dirty === 0) return;
+    c.engine.server.persistence.flushed();
     // Where snapshots are configured the empty data counts as saved: nothing is left that could be lost.
-    if (c.dirty > 0 && c.engine.server.settings.save.length > 0) c.engine.stats.dirty = -c.dirty;
+    if (c.engine.server.settings.save.length > 0) c.engine.stats.dirty = -c.dirty;
   },
 });
 

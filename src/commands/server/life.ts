@@ -1,4 +1,4 @@
-/** TIME, LASTSAVE, ROLE, WAIT, SHUTDOWN. */
+/** TIME, ROLE, WAIT, SHUTDOWN. */
 import { isWord } from '../../base/slice.ts';
 import { command } from '../../engine/command.ts';
 import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
@@ -16,20 +16,6 @@ export const time = command({
     c.reply.array(2);
     c.reply.bulkText(String(Math.floor(micros / 1e6)));
     c.reply.bulkText(String(micros % 1e6));
-  },
-});
-
-export const lastsave = command({
-  name: 'LASTSAVE',
-  group: 'server',
-  since: '1.0.0',
-  complexity: 'O(1)',
-  summary: 'Tells when the data was last saved; the start, before a first save.',
-  flags: ['loading', 'stale', 'fast'],
-  categories: ['admin', 'dangerous'],
-  tips: ['nondeterministic_output'],
-  run(c) {
-    c.reply.int(Math.floor(c.engine.server.startedAt / 1000));
   },
 });
 
@@ -107,7 +93,8 @@ export const shutdown = command({
       return;
     }
     if (abort) {
-      c.reply.error('ERR No shutdown in progress.');
+      if (c.engine.server.abortShutdown()) c.reply.ok();
+      else c.reply.error('ERR No shutdown in progress.');
       return;
     }
     const error = c.engine.server.shutdown({

@@ -4,36 +4,11 @@
  */
 import { bool, INT_MAX, integer, LONG_MAX, memory, string, unsignedMemory, word } from '../kinds.ts';
 import { option } from '../option.ts';
-import { replicaOf, save } from '../special.ts';
+import { replicaOf } from '../special.ts';
+import { plainName } from './persistence.ts';
 
-function plainName(name: string, what: string, empty: boolean): (value: string) => string | undefined {
-  return (value) => {
-    if (!empty && value === '') return `${name} can't be empty`;
-    return value.includes('/') ? `${name} can't be a path, just a ${what}` : undefined;
-  };
-}
-
-/** For persistence/. */
+/** For persistence/: the append-only file. */
 export const persistence = [
-  option('save', save, 'When a snapshot is taken: pairs of seconds and changes; "" is never.'),
-  option(
-    'dbfilename',
-    string('dump.rdb', { check: plainName('dbfilename', 'filename', true) }),
-    "The snapshot's file.",
-    {
-      protected: true,
-    },
-  ),
-  option('rdbcompression', bool(true), 'Compresses strings in snapshots.'),
-  option('rdbchecksum', bool(true), 'Ends snapshots with a checksum and tests it.', { immutable: true }),
-  option('rdb-del-sync-files', bool(false), 'Removes snapshots that were made for replicas only.'),
-  option('rdb-save-incremental-fsync', bool(true), 'Syncs a snapshot while it is written.'),
-  option('stop-writes-on-bgsave-error', bool(true), 'Refuses writes after a snapshot has failed.'),
-  option(
-    'sanitize-dump-payload',
-    word('no', ['no', 'yes', 'clients']),
-    'Checks what RESTORE and snapshots bring in more deeply.',
-  ),
   option('appendonly', bool(false), 'Logs every write to an append-only file.', { denyLoading: true }),
   option(
     'appendfilename',
@@ -60,18 +35,6 @@ export const persistence = [
   option('aof-timestamp-enabled', bool(false), 'Notes times in the log.'),
   option('aof-rewrite-incremental-fsync', bool(true), 'Syncs a rewritten log while it is written.'),
   option('aof-disable-auto-gc', bool(false), 'Keeps old files of the log.'),
-  option('key-load-delay', integer(0, INT_MAX * -1n - 1n, INT_MAX), 'For tests: microseconds per key loaded.', {
-    hidden: true,
-  }),
-  option('rdb-key-save-delay', integer(0, INT_MAX * -1n - 1n, INT_MAX), 'For tests: microseconds per key saved.', {
-    hidden: true,
-  }),
-  option(
-    'loading-process-events-interval-bytes',
-    memory(2097152, { min: 1024n, max: INT_MAX }),
-    'For tests: bytes loaded between two looks at the clients.',
-    { hidden: true },
-  ),
 ] as const;
 
 /** For replication/. */

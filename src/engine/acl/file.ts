@@ -42,16 +42,20 @@ export function readAclText(acl: Acl, file: string, text: string): User[] | stri
   return `${errors}WARNING: ACL errors detected, no change to the previously active ACL rules was performed`;
 }
 
-/** Applies all rules of a line; the errors of those that are refused. */
+/** Applies all rules of a line; the errors of all unknown commands, and of the first rule that makes no sense. */
 function applyWords(user: User, words: readonly string[], place: string): string {
   const rules = joinSelectors(words);
   if (typeof rules === 'number') return `${place}: Unmatched parenthesis in selector definition.`;
   let errors = '';
+  let told = false;
   for (const word of rules) {
     const rule = word.replace(WORD_TRIMMED, '');
     const fault = user.apply(rule);
     if (fault === 'unknown') errors += `${place}: Error in applying operation '${rule}': ${faultText(fault)}. `;
-    else if (fault !== undefined) errors += `${place}: ${faultText(fault)}. `;
+    else if (fault !== undefined && !told) {
+      errors += `${place}: ${faultText(fault)}. `;
+      told = true;
+    }
   }
   return errors;
 }

@@ -8,7 +8,7 @@
 import { globMatch } from '../../base/glob.ts';
 import { isText, type Slice, sliceOf } from '../../base/slice.ts';
 import { flagBit } from '../derive.ts';
-import { findKeys } from '../keys.ts';
+import { findKeys, hasKeys } from '../keys.ts';
 import type { Registered } from '../table.ts';
 import { channelsOf } from './channels.ts';
 import type { AclCommands, CommandSet } from './command-bits.ts';
@@ -201,8 +201,7 @@ export class Selector {
       return undefined;
     }
     const words = this.firstArgs.get(container.bit) ?? [];
-    const folded = word.toLowerCase();
-    if (!words.some((known) => known.toLowerCase() === folded)) words.push(word);
+    if (!words.some((known) => sameWord(known, word))) words.push(word);
     this.firstArgs.set(container.bit, words);
     return undefined;
   }
@@ -212,7 +211,7 @@ export class Selector {
   /** Whether this selector alone permits a command with its arguments. */
   check(registered: Registered, args: readonly Slice[], argc: number, denied: Denied): Verdict {
     if (!this.permitsCommand(registered, args, argc)) return DENIED_COMMAND;
-    if (!this.allKeys && (registered.keySpecs.length > 0 || registered.command.keyFinder)) {
+    if (!this.allKeys && hasKeys(registered)) {
       for (const { at, access } of findKeys(registered, args, argc) ?? []) {
         if (this.permitsKey(args[at], permissionFor(access))) continue;
         denied.at = at;
@@ -234,8 +233,7 @@ export class Selector {
     if (this.allCommands || registered.has(NO_AUTH) || this.bits.has(registered.bit)) return true;
     const words = this.firstArgs.get(registered.bit);
     if (words === undefined || argc < 2) return false;
-    const given = upToZero(args[1].latin1()).toLowerCase();
-    return words.some((word) => word.toLowerCase() === given);
+    return words.some((word) => sameWord(word, args[1].latin1()));
   }
 
   permitsKey(key: Slice, permission: number): boolean {
@@ -287,4 +285,15 @@ export class Selector {
     if (this.allKeys || this.keys.length > 0) words.unshift(keys);
     return [...words, this.describeCommands()].join(' ');
   }
+}
+
+/** Whether two words are the same in any mix of cases; only the letters of ASCII have cases here. */
+function sameWord(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (folded(a.charCodeAt(i)) !== folded(b.charCodeAt(i))) return false;
+  return true;
+}
+
+function folded(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code;
 }

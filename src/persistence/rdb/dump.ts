@@ -39,16 +39,22 @@ export function verifyPayload(payload: Slice, trusted: boolean): boolean {
   return sum.every((byte, i) => byte === bytes[end + 2 + i]);
 }
 
-/** Reads the value of a verified payload into `reader`; false where it is none. */
-export function readPayload(payload: Slice, reader: ValueReader, deep: boolean): boolean {
+/** Reads the value of a verified payload into `reader`; false, with the reason told, where it is none. */
+export function readPayload(
+  payload: Slice,
+  reader: ValueReader,
+  deep: boolean,
+  tell: (message: string) => void,
+): boolean {
   const input = RdbInput.over(payload.view().subarray(0, payload.length - FOOT));
   try {
     const type = input.u8();
     if (!isValueType(type)) return false;
     reader.read(input, type, deep);
   } catch (error) {
-    if (error instanceof RdbError) return false;
-    throw error;
+    if (!(error instanceof RdbError)) throw error;
+    tell(`Internal error in RDB reading offset ${input.offset}, function at rdb -> ${error.message}`);
+    return false;
   }
   return true;
 }

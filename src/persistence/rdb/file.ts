@@ -4,6 +4,8 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { widen } from '../../base/text.ts';
+import { systemError } from '../../config/host.ts';
 import type { Reader } from '../../memory/memory.ts';
 import { RdbOutput } from './output.ts';
 import { type Dataset, type SaveProgress, writeDataset } from './write.ts';
@@ -18,7 +20,8 @@ export interface SaveTarget {
   readonly checksum: boolean;
   /** rdb-save-incremental-fsync */
   readonly syncOnTheWay: boolean;
-  readonly pid: number;
+  /** What distinguishes the temporary file: the process, and who in it writes. */
+  readonly writer: string;
 }
 
 /** Why a snapshot could not be saved, in the words for the log. */
@@ -26,8 +29,8 @@ export class SaveError extends Error {
   override name = 'SaveError';
 }
 
-export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'pid'>): string {
-  return join(target.folder, `temp-${target.pid}.rdb`);
+export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'writer'>): string {
+  return widen(join(target.folder, `temp-${target.writer}.rdb`));
 }
 
 /** Saves the dataset; throws SaveError. */
@@ -37,7 +40,7 @@ export function saveFile(r: Reader, set: Dataset, target: SaveTarget, progress: 
   const fd = attempt(
     () => fs.openSync(temporary, 'w', 0o644),
     (why) =>
-      `Failed opening the temp RDB file temp-${target.pid}.rdb (in server root dir ${folder}) for saving: ${why}`,
+      `Failed opening the temp RDB file temp-${target.writer}.rdb (in server root dir ${folder}) for saving: ${why}`,
   );
   try {
     attempt(
@@ -50,12 +53,12 @@ export function saveFile(r: Reader, set: Dataset, target: SaveTarget, progress: 
   }
   try {
     attempt(
-      () => fs.renameSync(temporary, join(folder, name)),
+      () => fs.renameSync(temporary, widen(join(folder, name))),
       (why) =>
-        `Error moving temp DB file temp-${target.pid}.rdb on the final destination ${name} (in server root dir ${folder}): ${why}`,
+        `Error moving temp DB file temp-${target.writer}.rdb on the final destination ${name} (in server root dir ${folder}): ${why}`,
     );
     attempt(
-      () => syncFolder(folder),
+      () => syncFolder(widen(folder)),
       (why) => `Failed to fsync directory while saving DB: ${why}`,
     );
   } catch (error) {
@@ -87,7 +90,7 @@ function attempt<T>(action: () => T, message: (why: string) => string): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw new SaveError(message(error.message));
+    if (error instanceof Error && 'syscall' in error) throw new SaveError(message(systemError(error)));
     throw error;
   }
 }

@@ -181,7 +181,7 @@ export class RdbLoader {
       this.store(key);
     } catch (error) {
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
-      if (this.empty++ < 10) options.log.notice(`rdbLoadObject failed loading key:${key.latin1()}. Skipping empty key`);
+      if (this.empty++ < 10) options.log.notice(`rdbLoadObject skipping empty key: ${key.latin1()}`);
     }
     this.expiry = -1;
     this.idle = -1;
@@ -229,7 +229,15 @@ export class RdbLoader {
   }
 }
 
-const KNOWN_AUX = new Set(['redis-bits', 'repl-stream-db', 'repl-id', 'repl-offset', 'lua', 'aof-preamble', 'aof-base']);
+const KNOWN_AUX = new Set([
+  'redis-bits',
+  'repl-stream-db',
+  'repl-id',
+  'repl-offset',
+  'lua',
+  'aof-preamble',
+  'aof-base',
+]);
 
 /** Most keys that room is made for ahead, whatever a file claims. */
 const MOST_EXPECTED = 1 << 26;
@@ -239,7 +247,10 @@ function expected(count: number): number {
 }
 
 function hex(sum: Uint8Array): string {
-  return Buffer.from(sum).reverse().toString('hex').replace(/^0+(?=.)/, '');
+  return Buffer.from(sum)
+    .reverse()
+    .toString('hex')
+    .replace(/^0+(?=.)/, '');
 }
 
 /** Stores what a reader has read under `key`, whose entry is `old` or NULL; what can't be stored is released. */

@@ -94,14 +94,15 @@ export class RdbOutput {
   }
 
   /** A length of 64 bits in two halves, for what numbers can't hold (the parts of a stream's ID). */
-  size64(value: bigint): void {
-    if (value < BigInt(TWO_32)) {
-      this.size(Number(value));
+  sizeWords(high: number, low: number): void {
+    if (high === 0) {
+      this.size(low);
       return;
     }
     this.room(9);
     this.buffer[this.at++] = 0x81;
-    this.words.setBigUint64(this.at, value);
+    this.words.setUint32(this.at, high);
+    this.words.setUint32(this.at + 4, low);
     this.at += 8;
   }
 

@@ -28,10 +28,12 @@ import {
   ENC_QUICKLIST,
   ENC_RAW,
   ENC_SKIPLIST,
+  ENC_STREAM,
   type Encoding,
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
   type ValueType,
@@ -40,11 +42,13 @@ import { freeValue } from '../../values/free.ts';
 import { type HashLimits, HashValue, hashNew } from '../../values/hash.ts';
 import { type ListLimits, listNew } from '../../values/list.ts';
 import { type SetLimits, SetValue, setNew } from '../../values/set.ts';
+import { type StreamLimits, StreamValue, streamNew } from '../../values/stream.ts';
 import { LooseSlot } from '../../values/value.ts';
 import { ZSET_ADDED, type ZsetLimits, ZsetValue, zsetNew } from '../../values/zset.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
 import { type RdbInput, Room } from './input.ts';
+import { StreamReader } from './stream.ts';
 import { ziplistElements, zipmapElements } from './ziplist.ts';
 
 export interface ReadLimits {
@@ -52,6 +56,7 @@ export interface ReadLimits {
   readonly set: SetLimits;
   readonly hash: HashLimits;
   readonly zset: ZsetLimits;
+  readonly stream: StreamLimits;
 }
 
 /** Room for elements is made ahead of them only up to here: their number is only claimed. */
@@ -75,6 +80,8 @@ export class ValueReader {
   private readonly sets: SetValue;
   private readonly hashes: HashValue;
   private readonly zsets: ZsetValue;
+  private readonly streams: StreamValue;
+  private readonly streamReader: StreamReader;
   private readonly room = new Room();
   private readonly first = new Slice();
   private readonly second = new Slice();
@@ -86,6 +93,8 @@ export class ValueReader {
     this.sets = new SetValue(memory, limits.set);
     this.hashes = new HashValue(memory, limits.hash);
     this.zsets = new ZsetValue(memory, limits.zset);
+    this.streams = new StreamValue(memory, limits.stream);
+    this.streamReader = new StreamReader(memory);
   }
 
   /** Reads a value of the form `type`. What it throws (RdbError, OutOfMemory) leaves nothing behind. */
@@ -99,35 +108,46 @@ export class ValueReader {
       case rdb.LIST_ZIPLIST:
       case rdb.LIST_QUICKLIST:
       case rdb.LIST_QUICKLIST_2:
-        return this.build(TYPE_LIST, ENC_QUICKLIST, listNew(this.memory), (slot) => this.list(input, type, slot.root));
+        this.build(TYPE_LIST, ENC_QUICKLIST, listNew(this.memory), (slot) => this.list(input, type, slot.root));
+        return;
       case rdb.SET:
       case rdb.SET_LISTPACK:
-        return this.build(TYPE_SET, ENC_INTSET, setNew(this.memory), (slot) => this.set(input, type, slot));
+        this.build(TYPE_SET, ENC_INTSET, setNew(this.memory), (slot) => this.set(input, type, slot));
+        return;
       case rdb.SET_INTSET:
-        return this.intset(input, deep);
+        this.intset(input, deep);
+        return;
       case rdb.ZSET:
       case rdb.ZSET_2:
-        return this.build(TYPE_ZSET, ENC_SKIPLIST, zsetNew(this.memory, ENC_SKIPLIST), (slot) =>
+        this.build(TYPE_ZSET, ENC_SKIPLIST, zsetNew(this.memory, ENC_SKIPLIST), (slot) =>
           this.zset(input, type === rdb.ZSET_2, slot),
         );
+        return;
       case rdb.HASH:
-        return this.build(TYPE_HASH, ENC_LISTPACK, hashNew(this.memory), (slot) => this.hash(input, slot));
+        this.build(TYPE_HASH, ENC_LISTPACK, hashNew(this.memory), (slot) => this.hash(input, slot));
+        return;
       case rdb.HASH_ZIPMAP:
       case rdb.HASH_ZIPLIST:
       case rdb.HASH_LISTPACK:
-        return this.packed(input, type, TYPE_HASH, deep);
+        this.packed(input, type, TYPE_HASH, deep);
+        return;
       case rdb.ZSET_ZIPLIST:
       case rdb.ZSET_LISTPACK:
-        return this.packed(input, type, TYPE_ZSET, deep);
+        this.packed(input, type, TYPE_ZSET, deep);
+        return;
       case rdb.STREAM_LISTPACKS:
       case rdb.STREAM_LISTPACKS_2:
       case rdb.STREAM_LISTPACKS_3:
-        throw new RdbError('refused', 'a stream can not be loaded by this version yet');
+        this.build(TYPE_STREAM, ENC_STREAM, streamNew(this.memory), (slot) => {
+          if (deep) this.sanitized++;
+          this.streamReader.read(input, type, this.streams.bind(slot), deep);
+        });
+        return;
       case rdb.MODULE:
       case rdb.MODULE_2:
         throw new RdbError('refused', this.moduleRefusal(input));
       default:
-        return corrupt(`Unknown RDB encoding type ${type}`);
+        corrupt(`Unknown RDB encoding type ${type}`);
     }
   }
 
@@ -156,11 +176,11 @@ export class ValueReader {
     const { fill, compressDepth, plainFrom } = limits.list;
     qlConfigure(m, root, fill, compressDepth);
     if (type === rdb.LIST_ZIPLIST) {
-      this.node(root, ziplistElements(input.string(this.first)));
+      this.node(root, ziplistElements(input.string(this.first), 'List'));
     } else {
       for (let left = notEmpty(input.size()); left > 0; left--) {
         if (type === rdb.LIST) qlPushTail(m, root, input.string(this.first), plainFrom);
-        else if (type === rdb.LIST_QUICKLIST) this.node(root, ziplistElements(input.string(this.first)));
+        else if (type === rdb.LIST_QUICKLIST) this.node(root, ziplistElements(input.string(this.first), 'Quicklist'));
         else this.container(input, root);
       }
     }
@@ -170,9 +190,12 @@ export class ValueReader {
   private container(input: RdbInput, root: Addr): void {
     const container = input.size();
     const content = container === rdb.NODE_PLAIN || container === rdb.NODE_PACKED ? input.string(this.first) : null;
-    if (content === null) return corrupt('Quicklist integrity check failed.');
-    if (container === rdb.NODE_PLAIN) return qlPushTail(this.memory, root, content, 0);
-    if (!lpValidate(content, true)) corrupt('Listpack integrity check failed.');
+    if (content === null || content.length === 0) corrupt('Quicklist integrity check failed.');
+    if (container === rdb.NODE_PLAIN) {
+      qlPushTail(this.memory, root, content, 0);
+      return;
+    }
+    if (!lpValidate(content, true)) corrupt('Quicklist listpack integrity check failed.');
     qlAppendListpack(this.memory, root, content);
   }
 
@@ -202,7 +225,7 @@ export class ValueReader {
   private set(input: RdbInput, type: number, slot: LooseSlot): void {
     const set = this.sets.bind(slot);
     if (type === rdb.SET_LISTPACK) {
-      const bytes = this.listpack(input);
+      const bytes = this.listpack(input, 'Set');
       const member = this.second;
       const all = new Slice(bytes.copy());
       for (this.walk.resetBytes(all, 6); this.walk.more; this.walk.next()) {
@@ -278,11 +301,12 @@ export class ValueReader {
     let root: Addr;
     let doubles = deep;
     if (form === rdb.HASH_LISTPACK || form === rdb.ZSET_LISTPACK) {
-      const bytes = this.listpack(input);
+      const bytes = this.listpack(input, type === TYPE_HASH ? 'Hash' : 'Zset');
       root = lpFromBytes(m, bytes);
     } else {
       const bytes = input.string(this.first);
-      const elements = form === rdb.HASH_ZIPMAP ? zipmapElements(bytes) : ziplistElements(bytes);
+      const what = type === TYPE_HASH ? 'Hash' : 'Zset';
+      const elements = form === rdb.HASH_ZIPMAP ? zipmapElements(bytes) : ziplistElements(bytes, what);
       root = this.listpackOf(elements);
       doubles = true;
     }
@@ -294,7 +318,7 @@ export class ValueReader {
   private finishPacked(type: ValueType, form: number, slot: LooseSlot, doubles: boolean): void {
     const m = this.memory;
     const length = lpLength(m, slot.root);
-    if (length % 2 !== 0) corrupt('a listpack of pairs with half a pair');
+    if (length % 2 !== 0) corrupt('Listpack integrity check failed: half a pair.');
     notEmpty(length);
     const limits = type === TYPE_HASH ? this.limits.hash : this.limits.zset;
     const many = length / 2 > limits.listpackEntries;
@@ -314,21 +338,21 @@ export class ValueReader {
       const isScore = type === TYPE_ZSET && index % 2 === 1;
       walk.bytes(element);
       if (isScore) {
-        if (parseDouble(element) === undefined) corrupt('a score that is no number');
+        if (parseDouble(element) === undefined) corrupt('Listpack integrity check failed: a score that is no number.');
         continue;
       }
       if (element.length > longest) longest = element.length;
       if (index % 2 === 1) continue;
       const name = element.latin1();
-      if (seen.has(name)) corrupt('Duplicate fields or members in a listpack');
+      if (seen.has(name)) corrupt('Listpack integrity check failed: doubles.');
       seen.add(name);
     }
     return longest;
   }
 
-  private listpack(input: RdbInput): Slice {
+  private listpack(input: RdbInput, what: string): Slice {
     const bytes = input.string(this.first);
-    if (!lpValidate(bytes, true)) corrupt('Listpack integrity check failed.');
+    if (!lpValidate(bytes, true)) corrupt(`${what} listpack integrity check failed.`);
     if (bytes.length <= 7) notEmpty(0);
     return bytes;
   }

@@ -28,6 +28,7 @@ import { stringBytes } from '../../values/string.ts';
 import { ZsetCursor } from '../../values/zset-cursor.ts';
 import * as rdb from './format.ts';
 import type { RdbOutput } from './output.ts';
+import { writeStream } from './stream.ts';
 
 export class ValueWriter {
   private readonly reader: Reader;
@@ -80,7 +81,7 @@ export class ValueWriter {
     else if (type === TYPE_SET) this.set(encoding, root);
     else if (type === TYPE_HASH) this.hash(encoding, root);
     else if (type === TYPE_ZSET) this.zset(encoding, root);
-    else throw new Error('a stream can not be saved by this version yet');
+    else writeStream(r, this.out, root);
   }
 
   private list(ql: Addr): void {

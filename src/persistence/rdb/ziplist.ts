@@ -11,7 +11,7 @@
  */
 import { integerText } from '../../base/numbers.ts';
 import { bytesOf, Slice } from '../../base/slice.ts';
-import { corrupt } from './format.ts';
+import { corrupt, RdbError } from './format.ts';
 
 const HEADER = 10;
 const END = 0xff;
@@ -19,19 +19,27 @@ const LONG = 0xfe;
 const UNCOUNTED = 65535;
 
 /** The elements of a ziplist, in order; throws where its bytes are no ziplist. */
-export function ziplistElements(ziplist: Slice): Slice[] {
+export function ziplistElements(ziplist: Slice, what: string): Slice[] {
+  try {
+    return elementsOf(ziplist);
+  } catch (error) {
+    if (error instanceof RdbError) corrupt(`${what} ziplist integrity check failed.`);
+    throw error;
+  }
+}
+
+function elementsOf(ziplist: Slice): Slice[] {
   const bytes = ziplist.view();
   const { length } = bytes;
   const words = new DataView(bytes.buffer, bytes.byteOffset, length);
-  if (length < HEADER + 1 || words.getUint32(0, true) !== length || bytes[length - 1] !== END)
-    corrupt('ziplist integrity check failed.');
+  if (length < HEADER + 1 || words.getUint32(0, true) !== length || bytes[length - 1] !== END) corrupt('no ziplist');
   const elements: Slice[] = [];
   let at = HEADER;
   let before = 0;
   let last = HEADER;
   while (at < length - 1) {
     const walk = new Walk(bytes, words, at);
-    if (walk.before() !== before) corrupt('ziplist integrity check failed.');
+    if (walk.before() !== before) corrupt('no ziplist');
     elements.push(walk.element());
     last = at;
     before = walk.at - at;
@@ -39,15 +47,24 @@ export function ziplistElements(ziplist: Slice): Slice[] {
   }
   const count = words.getUint16(8, true);
   if (at !== length - 1 || words.getUint32(4, true) !== last || (count !== UNCOUNTED && count !== elements.length))
-    corrupt('ziplist integrity check failed.');
+    corrupt('no ziplist');
   return elements;
 }
 
 /** Fields and values of a zipmap in turn; throws where its bytes are no zipmap. */
 export function zipmapElements(zipmap: Slice): Slice[] {
+  try {
+    return pairsOf(zipmap);
+  } catch (error) {
+    if (error instanceof RdbError) corrupt('Zipmap integrity check failed.');
+    throw error;
+  }
+}
+
+function pairsOf(zipmap: Slice): Slice[] {
   const bytes = zipmap.view();
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 2 || bytes[bytes.length - 1] !== END) corrupt('Zipmap integrity check failed.');
+  if (bytes.length < 2 || bytes[bytes.length - 1] !== END) corrupt('no zipmap');
   const elements: Slice[] = [];
   const walk = new Walk(bytes, words, 1);
   while (walk.at < bytes.length - 1) {
@@ -57,7 +74,7 @@ export function zipmapElements(zipmap: Slice): Slice[] {
     elements.push(walk.run(length));
     walk.run(free);
   }
-  if (bytes[0] < LONG && bytes[0] !== elements.length / 2) corrupt('Zipmap integrity check failed.');
+  if (elements.length === 0 || (bytes[0] < LONG && bytes[0] !== elements.length / 2)) corrupt('a wrong count');
   return elements;
 }
 
@@ -119,6 +136,6 @@ class Walk {
     }
     if (what === 0xfe) return words.getInt8(this.step(1));
     if (what >= 0xf1 && what <= 0xfd) return what - 0xf1;
-    return corrupt('ziplist integrity check failed.');
+    return corrupt('no ziplist');
   }
 }

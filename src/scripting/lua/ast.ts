@@ -60,7 +60,15 @@ export type Statement =
   | { kind: 'if'; arms: Array<{ condition: Expression; body: Statement[] }>; otherwise: Statement[]; line: number }
   | { kind: 'while'; condition: Expression; body: Statement[]; line: number }
   | { kind: 'repeat'; condition: Expression; body: Statement[]; line: number }
-  | { kind: 'for'; local: Local; from: Expression; to: Expression; step: Expression | null; body: Statement[]; line: number }
+  | {
+      kind: 'for';
+      local: Local;
+      from: Expression;
+      to: Expression;
+      step: Expression | null;
+      body: Statement[];
+      line: number;
+    }
   | { kind: 'forIn'; locals: Local[]; values: Expression[]; body: Statement[]; line: number }
   | { kind: 'do'; body: Statement[]; line: number }
   | { kind: 'return'; values: Expression[]; line: number }

@@ -9,7 +9,9 @@ export const NUMBER = '<number>';
 export const END = '<eof>';
 
 const WORDS = new Set(
-  'and break do else elseif end false for function if in local nil not or repeat return then true until while'.split(' '),
+  'and break do else elseif end false for function if in local nil not or repeat return then true until while'.split(
+    ' ',
+  ),
 );
 const SIGNS = ['...', '..', '==', '>=', '<=', '~='];
 const ESCAPES: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
@@ -28,10 +30,10 @@ function isNameStart(code: number): boolean {
 
 /** How messages name a chunk: the name after @ or =, or the beginning of its text. */
 export function chunkId(name: string): string {
-  const size = 60;
+  const size = 80;
   if (name[0] === '=') return name.slice(1, size);
-  if (name[0] === '@') return name.length - 1 < size - 8 ? name.slice(1) : '...' + name.slice(name.length - (size - 8));
-  const room = size - '[string "..."] '.length - 1;
+  if (name[0] === '@') return name.length - 1 <= size - 8 ? name.slice(1) : '...' + name.slice(8 - size);
+  const room = size - ' [string "..."] '.length - 1;
   let line = name.search(/[\n\r]/);
   if (line < 0) line = name.length;
   const cut = Math.min(line, room);
@@ -114,7 +116,7 @@ export class Lexer {
         this.value = this.long(level, 'string');
         return STRING;
       }
-      if (level < -1) throw this.error('invalid long string delimiter', text.slice(this.from, this.at - level - 1));
+      if (level < -1) throw this.error('invalid long string delimiter', text.slice(this.from, this.at - level));
     }
     const sign = SIGNS.find((candidate) => text.startsWith(candidate, this.at)) ?? text[this.at];
     this.at += sign.length;

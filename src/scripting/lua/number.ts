@@ -28,8 +28,26 @@ function exponentSuffix(exponent: number): string {
   return (exponent < 0 ? 'e-' : 'e+') + digits;
 }
 
+const GUARD = 30;
+
+/** JavaScript rounds ties up, C to even: where the digits after those kept are 5 and zeros, and the last kept is even. */
+function tiesDown(longer: string, kept: number): boolean {
+  const tail = longer.slice(kept);
+  return (
+    tail[0] === '5' &&
+    /^50*$/.test(tail) &&
+    (longer.charCodeAt(longer[kept - 1] === '.' ? kept - 2 : kept - 1) & 1) === 0
+  );
+}
+
 /** JavaScript's own stops at 100 digits. */
 function toExponential(value: number, digits: number): string {
+  if (digits <= 100 - GUARD) {
+    const [longer, exponent] = value.toExponential(digits + GUARD).split('e');
+    const kept = longer.indexOf('.') + 1 + digits;
+    if (!tiesDown(longer, kept)) return value.toExponential(digits);
+    return `${longer.slice(0, digits === 0 ? kept - 1 : kept)}e${exponent}`;
+  }
   if (digits <= 100) return value.toExponential(digits);
   const [mantissa, exponent] = value.toExponential(100).split('e');
   return mantissa + '0'.repeat(digits - 100) + 'e' + exponent;
@@ -41,7 +59,12 @@ export function toFixed(value: number, digits: number): string {
   const kept = digits - more;
   const tail = '0'.repeat(more);
   if (Math.abs(value) < 1e21) {
-    const text = value.toFixed(kept);
+    let text = value.toFixed(kept);
+    if (kept <= 100 - GUARD) {
+      const longer = value.toFixed(kept + GUARD);
+      const end = longer.indexOf('.') + 1 + kept;
+      if (tiesDown(longer, end)) text = longer.slice(0, kept === 0 ? end - 1 : end);
+    }
     return (Object.is(value, -0) || (value < 0 && text[0] !== '-') ? '-' + text.replace('-', '') : text) + tail;
   }
   return BigInt(value).toString() + (digits > 0 ? '.' + '0'.repeat(kept) : '') + tail;
@@ -55,7 +78,11 @@ export function formatE(value: number, digits: number): string {
 
 export function numberText(value: number): string {
   if (value === (value | 0)) return Object.is(value, -0) ? '-0' : String(value);
-  if (Number.isInteger(value) && Math.abs(value) < 1e14) return String(value);
+  if (Math.abs(value) < 1e14 && Math.abs(value) >= 1e-4) {
+    // The shortest text that gives the number back is the right one where it has few enough digits.
+    const text = String(value);
+    if (text.length <= 15) return text;
+  }
   return formatG(value, 14);
 }
 

@@ -144,7 +144,7 @@ class Parser {
   }
 
   private name(): string {
-    if (this.lexer.kind !== NAME) throw this.lexer.error(`${NAME} expected`.replace(/^/, "'").replace(' ', "' "));
+    if (this.lexer.kind !== NAME) throw this.expected(NAME);
     const name = this.lexer.value as string;
     this.lexer.next();
     return name;
@@ -327,7 +327,7 @@ class Parser {
   private expressionStatement(line: number): Statement {
     const first = this.primary();
     if (first.kind === 'call' || first.kind === 'method') return { kind: 'call', call: first, line };
-    const targets = [first];
+    const targets: Expression[] = [first];
     this.checkTarget(first);
     while (this.accept(',')) {
       const target = this.primary();
@@ -395,7 +395,7 @@ class Parser {
       case 'true':
       case 'false':
         this.lexer.next();
-        return { kind, line };
+        return { kind: kind as 'nil' | 'true' | 'false', line };
       case '...':
         if (!this.scope.node.vararg) throw this.lexer.error("cannot use '...' outside a vararg function");
         this.lexer.next();
@@ -517,7 +517,7 @@ class Parser {
       if (this.lexer.kind !== NAME) throw this.lexer.error("<name> or '...' expected");
       param(this.name());
       if (!this.accept(',')) break;
-      if (this.lexer.kind === ')') throw this.lexer.error("<name> or '...' expected");
+      if ((this.lexer.kind as string) === ')') throw this.lexer.error("<name> or '...' expected");
     }
     if (node.vararg) {
       node.argTable = this.declare('arg');

@@ -28,11 +28,14 @@ export function address(object: Identified): string {
 export class LuaFunction {
   call: Callable;
   readonly name: string;
+  /** Not compiled from Lua. */
+  readonly native: boolean;
   id = 0;
 
-  constructor(name: string, call: Callable) {
+  constructor(name: string, call: Callable, native = false) {
     this.name = name;
     this.call = call;
+    this.native = native;
   }
 }
 
@@ -51,6 +54,8 @@ export class LuaThread {
   status: 'suspended' | 'running' | 'normal' | 'dead' = 'suspended';
   start: LuaFunction | undefined;
   frames: Continuation[] = [];
+  /** The coroutine that resumed this one. */
+  previous: LuaThread | null = null;
   id = 0;
 
   constructor(start: LuaFunction) {
@@ -60,9 +65,9 @@ export class LuaThread {
 
 /** A captured activation: it goes on when what it called has a result. */
 export interface Continuation {
-  resume(result: Result): Result;
+  resume(result: Result, d: number): Result;
   /** Where set, errors of what it called end here. */
-  caught?: (error: unknown) => Result;
+  caught?(error: unknown, d: number): Result;
 }
 
 /** Where hash entries begin in the numbering of positions that next() walks. */
@@ -88,19 +93,21 @@ export class LuaTable {
 
   static of(values: Value[]): LuaTable {
     const table = new LuaTable();
-    table.fill(values);
+    table.fill(values, 0);
     return table;
   }
 
   /** Sets the positional items of a constructor. */
-  fill(values: readonly Value[]): void {
-    const at = this.array.length;
+  fill(values: readonly Value[], from: number): void {
+    const { array } = this;
+    while (array.length < from) array.push(undefined);
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
-      this.array.push(value);
+      if (from + i < array.length) array[from + i] = value;
+      else array.push(value);
       if (value === undefined) this.holes = true;
     }
-    this.capacity = at + values.length;
+    this.capacity = array.length;
     if (this.slots !== null) this.migrate();
   }
 
@@ -126,8 +133,8 @@ export class LuaTable {
       const at = key - 1;
       const length = this.array.length;
       if (at >= 0 && at < length && at === (at | 0)) {
-        this.array[at] = value;
-        if (value === undefined) this.holes = true;
+        if (value !== undefined) this.array[at] = value;
+        else this.clear(at);
         return;
       }
       if (at === length && value !== undefined) {
@@ -137,6 +144,15 @@ export class LuaTable {
       if (key === 0) key = 0;
     }
     this.setHash(key, value);
+  }
+
+  private clear(at: number): void {
+    if (at === this.array.length - 1 && !this.holes) {
+      this.array.pop();
+      return;
+    }
+    this.array[at] = undefined;
+    this.holes = true;
   }
 
   push(value: Value): void {
@@ -231,7 +247,9 @@ export class LuaTable {
     if (key === undefined) return 0;
     if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
     const at = this.slots?.get(key);
-    return at === undefined ? -1 : HASH_BASE + at + 1;
+    if (at !== undefined) return HASH_BASE + at + 1;
+    // The last of the array part, just cleared.
+    return typeof key === 'number' && key > this.array.length && key <= this.capacity ? HASH_BASE : -1;
   }
 }
 

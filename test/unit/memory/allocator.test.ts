@@ -195,6 +195,29 @@ describe('out of memory', () => {
     expect(() => m.allocate(3000)).not.toThrow();
   });
 
+  test('is announced by the use of the reserve, and ends when memory is given back', () => {
+    const m = new Memory({ limit: 128 * MiB, reserve: true });
+    const told: boolean[] = [];
+    m.onScarce = (scarce) => told.push(scarce);
+    const blocks: Addr[] = [];
+    while (!m.scarce) blocks.push(m.allocate(100_000));
+    expect(m.reserved).toBe(192 * MiB);
+    m.collect();
+    expect(m.scarce).toBe(true);
+    // What is under way can go on for a segment's worth.
+    for (let i = 0; i < 600; i++) blocks.push(m.allocate(100_000));
+    expect(() => {
+      for (;;) blocks.push(m.allocate(100_000));
+    }).toThrow(OutOfMemory);
+    for (const a of blocks) m.release(a);
+    m.trim();
+    expect(m.scarce).toBe(false);
+    expect(told).toEqual([true, false]);
+    m.allocator.verify();
+    while (!m.scarce) m.allocate(100_000);
+    expect(m.reserved).toBe(192 * MiB);
+  });
+
   test('shrinking never fails', () => {
     const m = new Memory({ limit: 64 * MiB });
     const a = m.allocate(16_000);

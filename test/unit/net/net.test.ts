@@ -12,6 +12,7 @@ import { PlainTransport } from '../../../src/net/plain.ts';
 import { NetServer, type NetSettings } from '../../../src/net/server.ts';
 import { ChunkPool } from '../../../src/protocol/chunk.ts';
 import { Reply } from '../../../src/protocol/reply.ts';
+import { freePort } from '../../support/server-process.ts';
 
 class FakeSession implements TransportSession {
   readonly reply: Reply;
@@ -190,7 +191,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
     logged.length = 0;
     const none = { hardBytes: 0, softBytes: 0, softSeconds: 0 };
     settings = {
-      port: 21000 + Math.floor(Math.random() * 9000),
+      port: await freePort(),
       bind: ['127.0.0.1', '-::1'],
       tcpBacklog: 511,
       unixsocket: join(folder, 'socket'),
@@ -374,9 +375,10 @@ describe.each(ROADS)('the $name road', ({ make }) => {
 
   test('port and bind change; a failure leaves the old ones', async () => {
     const taken = settings.port;
+    const theirs = await freePort();
     const other = new NetServer<FakeSession>({
       host,
-      settings: { ...settings, port: taken + 10_000, unixsocket: '' },
+      settings: { ...settings, port: theirs, unixsocket: '' },
       counters: counters as never,
       log: { verbose() {}, notice() {}, warning() {} },
       clock: new RealClock(),
@@ -384,14 +386,14 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       network: new RealNetwork(),
     });
     expect(await other.listeners.open()).toBe(undefined);
-    settings.port = taken + 10_000;
+    settings.port = theirs;
     expect(await server.listeners.portChanged()).toBe('Unable to listen on this port. Check server logs.');
     settings.port = taken;
     expect(logged.at(-1)).toBe(
-      `Warning: Could not create server TCP listening socket 127.0.0.1:${taken + 10_000}: bind: Address already in use`,
+      `Warning: Could not create server TCP listening socket 127.0.0.1:${theirs}: bind: Address already in use`,
     );
     other.stop();
-    settings.port = taken + 10_000;
+    settings.port = theirs;
     expect(await server.listeners.portChanged()).toBe(undefined);
     settings.bind = ['*', '-::*'];
     expect(await server.listeners.bindChanged()).toBe(undefined);
@@ -403,7 +405,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
     await p.expect('$1\r\nx\r\n');
     const [session] = host.sessions;
     expect(session.port.address).toMatch(/^127\.0\.0\.1:\d+$/);
-    expect(session.port.localAddress).toBe(`127.0.0.1:${taken + 10_000}`);
+    expect(session.port.localAddress).toBe(`127.0.0.1:${theirs}`);
   });
 
   test('many connections at once', async () => {

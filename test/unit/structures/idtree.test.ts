@@ -8,12 +8,12 @@ import {
   idtFreeSome,
   idtInsert,
   idtNew,
-  idtRadixNodes,
   idtRemove,
   idtSize,
   idtSpot,
   idtVerify,
 } from '../../../src/structures/idtree.ts';
+import { idtRadixNodes } from '../../../src/structures/idtree-radix.ts';
 import { StreamId } from '../../../src/structures/stream-id.ts';
 
 const MASK = (1n << 64n) - 1n;
@@ -25,7 +25,7 @@ function idOf(value: bigint): StreamId {
   return new StreamId().set(word(ms >> 32n), word(ms), word(seq >> 32n), word(seq));
 }
 
-function valueOf(id: StreamId): bigint {
+function numberOf(id: StreamId): bigint {
   const words = [id.msHigh, id.msLow, id.seqHigh, id.seqLow].map(BigInt);
   return words.reduce((sum, word) => (sum << 32n) | word, 0n);
 }
@@ -47,9 +47,9 @@ class Pair {
   some(): bigint {
     const { random } = this;
     const kind = random.below(10);
-    if (kind === 0) return BigInt(random.below(3)) * ((1n << 128n) - 1n >> 1n);
+    if (kind === 0) return BigInt(random.below(3)) * (((1n << 128n) - 1n) >> 1n);
     if (kind < 5) return (BigInt(random.below(this.crowd)) << 64n) | BigInt(random.below(3));
-    return (1_700_000_000_000n + BigInt(random.below(this.crowd)) << 64n) | BigInt(random.below(2));
+    return ((1_700_000_000_000n + BigInt(random.below(this.crowd))) << 64n) | BigInt(random.below(2));
   }
 
   step(mood: number): void {
@@ -76,10 +76,10 @@ class Pair {
     const keys = [...model.keys()].sort((a, b) => (a < b ? -1 : 1));
     const cursor = new IdCursor(memory).seekFrom(memory, tree, id);
     const from = keys.find((key) => key >= value);
-    expect(cursor.more ? valueOf(cursor.id(new StreamId())) : undefined).toBe(from);
+    expect(cursor.more ? numberOf(cursor.id(new StreamId())) : undefined).toBe(from);
     const upTo = keys.findLast((key) => key <= value);
     cursor.seekUpTo(memory, tree, id);
-    expect(cursor.more ? valueOf(cursor.id(new StreamId())) : undefined).toBe(upTo);
+    expect(cursor.more ? numberOf(cursor.id(new StreamId())) : undefined).toBe(upTo);
   }
 
   check(): void {
@@ -91,13 +91,13 @@ class Pair {
     const id = new StreamId();
     const forwards: bigint[] = [];
     for (cursor.first(memory, tree); cursor.more; cursor.next()) {
-      forwards.push(valueOf(cursor.id(id)));
-      expect(cursor.word(0)).toBe(model.get(valueOf(id)));
-      expect(cursor.word(1)).toBe(((model.get(valueOf(id)) ?? 0) ^ 0x55) >>> 0);
+      forwards.push(numberOf(cursor.id(id)));
+      expect(cursor.word(0)).toBe(model.get(numberOf(id)));
+      expect(cursor.word(1)).toBe(((model.get(numberOf(id)) ?? 0) ^ 0x55) >>> 0);
     }
     expect(forwards).toEqual(keys);
     const backwards: bigint[] = [];
-    for (cursor.last(memory, tree); cursor.more; cursor.prev()) backwards.push(valueOf(cursor.id(id)));
+    for (cursor.last(memory, tree); cursor.more; cursor.prev()) backwards.push(numberOf(cursor.id(id)));
     expect(backwards.reverse()).toEqual(keys);
   }
 }
@@ -143,10 +143,10 @@ test('IDs step over the edges of their words', () => {
     const id = idOf(value);
     expect(id.increment()).toBe(value < (1n << 128n) - 1n);
     if (value < (1n << 128n) - 1n) {
-      expect(valueOf(id)).toBe(value + 1n);
+      expect(numberOf(id)).toBe(value + 1n);
       expect(id.decrement()).toBe(true);
     }
-    expect(valueOf(id)).toBe(value);
+    expect(numberOf(id)).toBe(value);
     expect(id.text).toBe(`${value >> 64n}-${value & MASK}`);
     const text = new Uint8Array(64);
     expect(Buffer.from(text.subarray(0, id.writeText(text, 0))).toString()).toBe(id.text);

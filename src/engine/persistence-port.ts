@@ -1,0 +1,58 @@
+/** What commands, the cron and the shutdown ask of persistence/: snapshots, payloads of single values, figures. */
+import type { Slice } from '../base/slice.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Addr } from '../memory/address.ts';
+
+/** What became of the wish for a snapshot in the background. */
+export type BackgroundSave = 'started' | 'scheduled' | 'saving' | 'busy' | 'failed';
+
+export interface ReloadOptions {
+  /** Saves first (DEBUG RELOAD without NOSAVE). */
+  readonly save: boolean;
+  /** Removes all keys before (without NOFLUSH). */
+  readonly flush: boolean;
+  /** Keys of the file replace those that are there (MERGE); else they are an error. */
+  readonly merge: boolean;
+}
+
+export interface PersistencePort {
+  /** Unix time in seconds of the last good snapshot, or of the start. */
+  readonly lastSave: number;
+  /** Whether a snapshot is written in the background. */
+  readonly saving: boolean;
+  /** Whether data is being loaded. */
+  readonly loading: boolean;
+  /** Values that were tested deeply on their way in. */
+  readonly sanitized: number;
+  /** Views that were opened, and microseconds that the last one took. */
+  readonly forks: number;
+  readonly forkMicros: number;
+  /** Whether checksums of payloads and files are not compared (DEBUG SET-SKIP-CHECKSUM-VALIDATION). */
+  skipChecksum: boolean;
+  /** INFO's fields from `loading` to `rdb_last_load_keys_loaded`. */
+  figures(): Readonly<Record<string, string | number>>;
+  /** INFO's fields of a load that is under way, which stand at the end of the section. */
+  loadFigures(): Readonly<Record<string, string | number>>;
+  resetStats(): void;
+
+  /** Saves at once, while everything waits; whether that went well. */
+  save(): boolean;
+  /** Saves in the background. With `schedule`, as soon as that is possible; with `later`, not before the next tick. */
+  backgroundSave(schedule: boolean, later: boolean): BackgroundSave;
+  /** All keys have been removed by a client: what was being saved is void, and where snapshots are configured the empty data is saved. */
+  flushed(): void;
+  /** DEBUG RELOAD; an error for the client where it fails. */
+  reload(options: ReloadOptions): string | undefined;
+  /** Once a tick of the cron. */
+  tick(): void;
+
+  /** DUMP's payload of entry `e`. */
+  dump(e: Addr): Uint8Array;
+  /** Whether a payload's version and checksum are right. */
+  verify(payload: Slice): boolean;
+  /** Reads the value of a verified payload, to be stored or dropped next; false where it is none. */
+  decode(payload: Slice): boolean;
+  /** Stores the value that was decoded under `key`, where nothing is. */
+  storeDecoded(db: Database, key: Slice, hash: number, expiry: number): Addr;
+  dropDecoded(): void;
+}

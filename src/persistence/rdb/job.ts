@@ -1,0 +1,79 @@
+/** One snapshot in the background: a frozen view, a thread that saves it, and how that ended. */
+import type { Worker } from 'node:worker_threads';
+import type { Memory } from '../../memory/memory.ts';
+import { FrozenView } from '../../memory/view.ts';
+import { startThread } from '../thread.ts';
+import { removeQuietly, type SaveTarget, temporaryFile } from './file.ts';
+import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
+import type { Dataset } from './write.ts';
+
+/** 'died' is a thread that ended without a word; 'aborted' one that was told to end. */
+export type JobEnd = 'saved' | 'failed' | 'died' | 'aborted';
+
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+export class SaveJob {
+  readonly view: FrozenView;
+  private readonly target: SaveTarget;
+  private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
+  private readonly words = new Int32Array(this.control);
+  private readonly worker: Worker;
+  private readonly onEnd: (end: JobEnd, message: string) => void;
+  private ended = false;
+
+  /** Begins; throws where no view or no thread can be had. `onEnd` is called once. */
+  constructor(
+    memory: Memory,
+    dataset: Dataset,
+    target: SaveTarget,
+    delay: number,
+    onEnd: (end: JobEnd, message: string) => void,
+  ) {
+    this.target = target;
+    this.onEnd = onEnd;
+    this.words[DELAY] = delay;
+    this.view = new FrozenView(memory);
+    try {
+      const task: SaveTask = { image: this.view.image, dataset, target, control: this.control };
+      this.worker = startThread(new URL(`./worker.${EXTENSION}`, import.meta.url), {
+        workerData: task,
+        transferList: this.view.transfer,
+      });
+    } catch (error) {
+      this.view.close();
+      throw error;
+    }
+    this.worker.once('message', ({ error }: SaveResult) => this.end(error === null ? 'saved' : 'failed', error ?? ''));
+    this.worker.once('error', (error) => this.end('died', error.message));
+    this.worker.once('exit', (code) => this.end('died', `exit code ${code}`));
+    this.worker.unref();
+  }
+
+  /** Keys saved so far. */
+  get keys(): number {
+    return this.words[KEYS];
+  }
+
+  /** Microseconds that each key is to take, for tests. */
+  set delay(micros: number) {
+    this.words[DELAY] = micros;
+  }
+
+  /** Ends the job without a snapshot; the file that was there stays. */
+  abort(): void {
+    if (this.ended) return;
+    Atomics.store(this.words, ABORT, 1);
+    Atomics.notify(this.words, ABORT);
+    void this.worker.terminate().then(() => removeQuietly(temporaryFile(this.target)));
+    removeQuietly(temporaryFile(this.target));
+    this.end('aborted', '');
+  }
+
+  private end(end: JobEnd, message: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.view.close();
+    if (end === 'died') removeQuietly(temporaryFile(this.target));
+    this.onEnd(end, this.view.lost ? 'no memory for preserving pages' : message);
+  }
+}

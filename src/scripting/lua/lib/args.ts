@@ -1,0 +1,82 @@
+/** Arguments of library functions, checked with the reference's messages. */
+import { number, text } from '../runtime.ts';
+import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
+
+/** A library function: its arguments, and the weight of the stack in use. */
+export type Native = (args: Value[], d: number) => Result;
+
+export function native(name: string, body: Native): LuaFunction {
+  return new LuaFunction(name, (d, ...args) => body(args, d), true);
+}
+
+/** A table of functions. */
+export function library(functions: Record<string, Native>): LuaTable {
+  const table = new LuaTable();
+  for (const name of Object.keys(functions)) table.setHash(name, native(name, functions[name]));
+  return table;
+}
+
+export function typeError(args: readonly Value[], i: number, wanted: string): LuaError {
+  const got = i < args.length ? typeName(args[i]) : 'no value';
+  return badArgument(i + 1, `${wanted} expected, got ${got}`);
+}
+
+export function anyArg(args: readonly Value[], i: number): Value {
+  if (i >= args.length) throw badArgument(i + 1, 'value expected');
+  return args[i];
+}
+
+export function tableArg(args: readonly Value[], i: number): LuaTable {
+  const value = args[i];
+  if (!(value instanceof LuaTable)) throw typeError(args, i, 'table');
+  return value;
+}
+
+export function functionArg(args: readonly Value[], i: number): LuaFunction {
+  const value = args[i];
+  if (!(value instanceof LuaFunction)) throw typeError(args, i, 'function');
+  return value;
+}
+
+/** A function that can be the body of a coroutine. */
+export function luaFunctionArg(args: readonly Value[], i: number): LuaFunction {
+  const value = args[i];
+  if (!(value instanceof LuaFunction) || value.native) throw badArgument(i + 1, 'Lua function expected');
+  return value;
+}
+
+export function stringArg(args: readonly Value[], i: number): string {
+  const value = args[i];
+  if (typeof value === 'string') return value;
+  const found = text(value);
+  if (found === undefined) throw typeError(args, i, 'string');
+  return found;
+}
+
+export function numberArg(args: readonly Value[], i: number): number {
+  const value = args[i];
+  if (typeof value === 'number') return value;
+  const found = number(value);
+  if (found === undefined) throw typeError(args, i, 'number');
+  return found;
+}
+
+/** Truncated towards zero; what is no integer of 64 bits is the least of them, as the processor says. */
+export function truncate(value: number): number {
+  if (!(value > -(2 ** 63) && value < 2 ** 63)) return -(2 ** 63);
+  return Math.trunc(value) + 0;
+}
+
+/** A C int: the low 32 bits. */
+export function intArg(args: readonly Value[], i: number): number {
+  const value = truncate(numberArg(args, i));
+  return value === (value | 0) ? value : Number(BigInt.asIntN(32, BigInt(value)));
+}
+
+export function longArg(args: readonly Value[], i: number): number {
+  return truncate(numberArg(args, i));
+}
+
+export function isNone(args: readonly Value[], i: number): boolean {
+  return args[i] === undefined;
+}

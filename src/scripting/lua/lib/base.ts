@@ -1,0 +1,286 @@
+/** The basic functions and coroutines. */
+import { textInBase } from '../number.ts';
+import { many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
+import {
+  address,
+  badArgument,
+  fail,
+  LuaError,
+  LuaFunction,
+  LuaTable,
+  LuaThread,
+  LuaUserdata,
+  NONE,
+  type Result,
+  typeName,
+  type Value,
+} from '../value.ts';
+import {
+  anyArg,
+  intArg,
+  isNone,
+  library,
+  luaFunctionArg,
+  type Native,
+  numberArg,
+  stringArg,
+  tableArg,
+  typeError,
+} from './args.ts';
+
+/** What the reference's C stack takes. */
+const MAX_RESULTS = 8000;
+const MAX_INT = 0x7fffffff;
+
+/** Weight of a library function that calls back. */
+const CALL_WEIGHT = 4;
+
+export type Load = (source: string, name: string) => LuaFunction;
+
+/** Text of a value without metamethods. */
+export function plainText(value: Value): string {
+  const found = text(value);
+  if (found !== undefined) return found;
+  if (value === undefined) return 'nil';
+  if (typeof value === 'boolean') return String(value);
+  if (value instanceof LuaUserdata && value.name === 'null') return 'userdata: (nil)';
+  return `${typeName(value)}: ${address(value as LuaTable)}`;
+}
+
+function protection(rt: Runtime): Record<string, Native> {
+  return {
+    pcall(args, d) {
+      // Without arguments the reference calls the place of its own result.
+      const callee = args.length === 0 ? true : args[0];
+      try {
+        return [true, ...many(rt.call(d + CALL_WEIGHT, callee, ...args.slice(1)))];
+      } catch (error) {
+        if (error !== SUSPEND) return failure(rt.caught(error));
+        rt.captured.push({
+          resume: (result) => [true, ...many(result)],
+          caught: (thrown) => failure(rt.caught(thrown)),
+        });
+        throw error;
+      }
+    },
+    xpcall(args, d) {
+      const [callee, handler] = [args[0], args.length < 2 ? badHandler(args) : args[1]];
+      const handled = (thrown: unknown, depth: number): Result => {
+        const value = rt.caught(thrown);
+        const failed = (): Result => [false, 'error in error handling'];
+        try {
+          return [false, many(rt.call(depth + CALL_WEIGHT, handler, value))[0]];
+        } catch (error) {
+          if (error !== SUSPEND) {
+            rt.caught(error);
+            return failed();
+          }
+          rt.captured.push({ resume: (result) => [false, many(result)[0]], caught: failed });
+          throw error;
+        }
+      };
+      try {
+        return [true, ...many(rt.call(d + CALL_WEIGHT, callee))];
+      } catch (error) {
+        if (error !== SUSPEND) return handled(error, d);
+        rt.captured.push({ resume: (result) => [true, ...many(result)], caught: handled });
+        throw error;
+      }
+    },
+    error(args) {
+      const level = isNone(args, 1) ? 1 : intArg(args, 1);
+      const value = typeof args[0] === 'number' && level > 0 ? text(args[0]) : args[0];
+      throw new LuaError(value, Math.max(0, level));
+    },
+    assert(args) {
+      const value = anyArg(args, 0);
+      if (value !== undefined && value !== false) return args;
+      throw fail(isNone(args, 1) ? 'assertion failed!' : stringArg(args, 1));
+    },
+  };
+}
+
+/** What Redis's pcall gives: of an error table only its text, where it has one. */
+function failure(value: Value): Result {
+  if (!(value instanceof LuaTable)) return [false, value];
+  const message = value.getStr('err');
+  return typeof message === 'string' || typeof message === 'number' ? [false, message] : [false, value, message];
+}
+
+function badHandler(args: readonly Value[]): never {
+  throw args.length < 2 ? badArgument(2, 'value expected') : typeError(args, 1, 'function');
+}
+
+function metatables(rt: Runtime): Record<string, Native> {
+  return {
+    getmetatable(args) {
+      const meta = rt.metatable(anyArg(args, 0));
+      if (meta === null) return undefined;
+      return meta.getStr('__metatable') ?? meta;
+    },
+    setmetatable(args) {
+      const table = tableArg(args, 0);
+      const meta = args[1];
+      if (args.length < 2 || !(meta === undefined || meta instanceof LuaTable)) {
+        throw badArgument(2, 'nil or table expected');
+      }
+      if (table.meta?.getStr('__metatable') !== undefined) throw fail('cannot change a protected metatable');
+      if (table.readonly) throw new LuaError('Attempt to modify a readonly table');
+      table.meta = meta ?? null;
+      return table;
+    },
+    rawequal: (args) => anyArg(args, 0) === anyArg(args, 1),
+    rawget(args) {
+      const table = tableArg(args, 0);
+      return table.get(anyArg(args, 1));
+    },
+    rawset(args) {
+      const table = tableArg(args, 0);
+      const key = anyArg(args, 1);
+      const value = anyArg(args, 2);
+      if (table.readonly) throw new LuaError('Attempt to modify a readonly table');
+      if (key === undefined) throw new LuaError('table index is nil');
+      if (key !== key) throw new LuaError('table index is NaN');
+      table.set(key, value);
+      return table;
+    },
+    tostring(args, d) {
+      const value = anyArg(args, 0);
+      const handler = rt.event(value, '__tostring');
+      return handler === undefined ? plainText(value) : rt.call(d + CALL_WEIGHT, handler, value);
+    },
+  };
+}
+
+function toNumber(args: readonly Value[]): Value {
+  const base = isNone(args, 1) ? 10 : intArg(args, 1);
+  if (base === 10) return number(anyArg(args, 0));
+  const spelled = stringArg(args, 0);
+  if (base < 2 || base > 36) throw badArgument(2, 'base out of range');
+  return textInBase(spelled, base);
+}
+
+function unpack(args: readonly Value[]): Result {
+  const table = tableArg(args, 0);
+  const from = isNone(args, 1) ? 1 : intArg(args, 1);
+  const to = isNone(args, 2) ? table.length() : intArg(args, 2);
+  if (from > to) return NONE;
+  const count = to - from + 1;
+  if (count > MAX_INT || count + args.length > MAX_RESULTS) throw fail('too many results to unpack');
+  if (from === 1 && to === table.array.length) return table.array.slice();
+  return Array.from({ length: count }, (_, i) => table.get(from + i));
+}
+
+function select(args: readonly Value[]): Result {
+  if (args[0] === '#') return args.length - 1;
+  let index = intArg(args, 0);
+  if (index < 0) index = args.length + index;
+  else if (index > args.length) index = args.length;
+  if (index < 1) throw badArgument(1, 'index out of range');
+  return args.slice(index);
+}
+
+function collect(args: readonly Value[]): Result {
+  const option = isNone(args, 0) ? 'collect' : stringArg(args, 0);
+  if (!isNone(args, 1)) numberArg(args, 1);
+  switch (option) {
+    case 'count':
+      return process.memoryUsage().heapUsed / 1024;
+    case 'step':
+      return true;
+    case 'setpause':
+    case 'setstepmul':
+      return 200;
+    case 'collect':
+    case 'stop':
+    case 'restart':
+      return 0;
+    default:
+      throw badArgument(1, `invalid option '${option}'`);
+  }
+}
+
+function loading(load: Load): Record<string, Native> {
+  return {
+    loadstring(args) {
+      const source = stringArg(args, 0);
+      const name = isNone(args, 1) ? source : stringArg(args, 1);
+      try {
+        return load(source, name);
+      } catch (error) {
+        if (error instanceof LuaError) return [undefined, error.value];
+        throw error;
+      }
+    },
+  };
+}
+
+function iteration(rt: Runtime): Record<string, Native> {
+  const inext = new LuaFunction('inext', (_d, table, index) => {
+    const next = (index as number) + 1;
+    const value = (table as LuaTable).get(next);
+    return value === undefined ? undefined : [next, value];
+  });
+  rt.inext = inext;
+  return {
+    next(args) {
+      const table = tableArg(args, 0);
+      const after = table.after(args[1]);
+      if (after < 0) throw new LuaError("invalid key to 'next'");
+      const at = table.seek(after);
+      return at < 0 ? undefined : [table.keyAt(at), table.valueAt(at)];
+    },
+    pairs: (args) => [rt.next, tableArg(args, 0), undefined],
+    ipairs: (args) => [inext, tableArg(args, 0), 0],
+  };
+}
+
+function coroutines(rt: Runtime): LuaTable {
+  const threadArg = (args: Value[]): LuaThread => {
+    const thread = args[0];
+    if (!(thread instanceof LuaThread)) throw badArgument(1, 'coroutine expected');
+    return thread;
+  };
+  const table = library({
+    create: (args) => new LuaThread(luaFunctionArg(args, 0)),
+    resume: (args, d) => rt.resume(threadArg(args), args.slice(1), d + CALL_WEIGHT),
+    status: (args) => threadArg(args).status,
+    running: () => rt.current ?? undefined,
+    yield: (args) => rt.yield(args),
+  });
+  const wrapped = (outcome: readonly Value[]): Result => {
+    if (outcome[0] === true) return outcome.slice(1);
+    throw new LuaError(outcome[1], typeof outcome[1] === 'string' ? 1 : 0, true);
+  };
+  const wrap = new LuaFunction('wrap', (_d, ...args) => {
+    const thread = new LuaThread(luaFunctionArg(args, 0));
+    return new LuaFunction('wrapped', (d, ...values) => {
+      const run = (): Result => wrapped(rt.resume(thread, values, d + CALL_WEIGHT));
+      return rt.guarded(run, { resume: (result) => wrapped(many(result)) });
+    });
+  });
+  table.setHash('wrap', wrap);
+  return table;
+}
+
+export function openBase(rt: Runtime, globals: LuaTable, load: Load): void {
+  const functions = library({
+    ...protection(rt),
+    ...metatables(rt),
+    ...iteration(rt),
+    ...loading(load),
+    tonumber: toNumber,
+    unpack,
+    select,
+    collectgarbage: collect,
+    gcinfo: () => Math.floor(process.memoryUsage().heapUsed / 1024),
+    type: (args) => typeName(anyArg(args, 0)),
+  });
+  rt.next = functions.getStr('next') as LuaFunction;
+  for (let at = functions.seek(0); at >= 0; at = functions.seek(at + 1)) {
+    globals.set(functions.keyAt(at), functions.valueAt(at));
+  }
+  globals.set('coroutine', coroutines(rt));
+  globals.set('_G', globals);
+  globals.set('_VERSION', 'Lua 5.1');
+}

@@ -1,0 +1,162 @@
+/** string.format and its directives. */
+import { formatE, formatG, toFixed } from '../number.ts';
+import { badArgument, fail, type Value } from '../value.ts';
+import { numberArg, stringArg, truncate } from './args.ts';
+
+const FLAGS = '-+ #0';
+/** Strings of this length are added as they are. */
+const LONG = 100;
+
+interface Directive {
+  flags: string;
+  width: number;
+  /** -1 when none is given. */
+  precision: number;
+  letter: string;
+  /** Where the text goes on. */
+  end: number;
+}
+
+function isDigit(char: string | undefined): boolean {
+  return char !== undefined && char >= '0' && char <= '9';
+}
+
+/** Reads a directive after its % at `at`. */
+function directive(format: string, at: number): Directive {
+  const begin = at;
+  while (at < format.length && FLAGS.includes(format[at])) at++;
+  const flags = format.slice(begin, at);
+  if (flags.length >= 6) throw fail('invalid format (repeated flags)');
+  const digits = (): string => {
+    const from = at;
+    while (at - from < 2 && isDigit(format[at])) at++;
+    return format.slice(from, at);
+  };
+  const width = Number(digits());
+  let precision = -1;
+  if (format[at] === '.') {
+    at++;
+    precision = Number(digits());
+  }
+  if (isDigit(format[at])) throw fail('invalid format (width or precision too long)');
+  return { flags, width, precision, letter: format[at] ?? '', end: at + 1 };
+}
+
+function pad(text: string, { flags, width }: Directive, zeros: boolean): string {
+  if (text.length >= width) return text;
+  const missing = width - text.length;
+  if (flags.includes('-')) return text + ' '.repeat(missing);
+  if (!zeros || !flags.includes('0')) return ' '.repeat(missing) + text;
+  const prefix = /^[+\- ]?(0[xX])?/.exec(text)![0];
+  return prefix + '0'.repeat(missing) + text.slice(prefix.length);
+}
+
+function signed(text: string, flags: string): string {
+  if (text[0] === '-') return text;
+  if (flags.includes('+')) return '+' + text;
+  return flags.includes(' ') ? ' ' + text : text;
+}
+
+function integer(value: number, spec: Directive): string {
+  let text = BigInt(truncate(value)).toString();
+  const negative = text[0] === '-';
+  if (negative) text = text.slice(1);
+  if (spec.precision >= 0) text = spec.precision === 0 && text === '0' ? '' : text.padStart(spec.precision, '0');
+  return pad(signed(negative ? '-' + text : text, spec.flags), spec, spec.precision < 0);
+}
+
+function unsigned(value: number, spec: Directive): string {
+  const bits =
+    value >= 2 ** 63 && value < 2 ** 64 ? BigInt(Math.trunc(value)) : BigInt.asUintN(64, BigInt(truncate(value)));
+  const radix = spec.letter === 'u' ? 10 : spec.letter === 'o' ? 8 : 16;
+  let text = bits.toString(radix);
+  if (spec.precision >= 0) text = spec.precision === 0 && bits === 0n ? '' : text.padStart(spec.precision, '0');
+  if (spec.flags.includes('#') && bits !== 0n)
+    text = (radix === 16 ? '0x' : radix === 8 && text[0] !== '0' ? '0' : '') + text;
+  if (spec.letter === 'X') text = text.toUpperCase();
+  return pad(text, spec, spec.precision < 0);
+}
+
+function floating(value: number, spec: Directive): string {
+  const { flags, letter } = spec;
+  if (!Number.isFinite(value)) {
+    const text = signed(formatG(value, 6), flags);
+    return pad(letter < 'a' ? text.toUpperCase() : text, spec, false);
+  }
+  const precision = spec.precision < 0 ? 6 : spec.precision;
+  let text: string;
+  if (letter === 'f') text = toFixed(value, precision);
+  else if (letter === 'e' || letter === 'E') text = formatE(value, precision);
+  else text = formatG(value, precision, flags.includes('#'));
+  if (flags.includes('#') && precision === 0 && !text.includes('.')) text = text.replace(/(e|$)/, '.$1');
+  if (letter < 'a') text = text.toUpperCase();
+  return pad(signed(text, flags), spec, true);
+}
+
+function quoted(text: string): string {
+  let out = '"';
+  for (const char of text) {
+    if (char === '"' || char === '\\' || char === '\n') out += '\\' + char;
+    else if (char === '\r') out += '\\r';
+    else if (char === '\0') out += '\\000';
+    else out += char;
+  }
+  return out + '"';
+}
+
+/** What a C string keeps of a text. */
+function upToZero(text: string): string {
+  const zero = text.indexOf('\0');
+  return zero < 0 ? text : text.slice(0, zero);
+}
+
+function one(spec: Directive, args: readonly Value[], i: number): string {
+  switch (spec.letter) {
+    case 'c':
+      return upToZero(pad(String.fromCharCode(truncate(numberArg(args, i)) & 255), spec, false));
+    case 'd':
+    case 'i':
+      return integer(numberArg(args, i), spec);
+    case 'o':
+    case 'u':
+    case 'x':
+    case 'X':
+      return unsigned(numberArg(args, i), spec);
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'g':
+    case 'G':
+      return floating(numberArg(args, i), spec);
+    case 'q':
+      return quoted(stringArg(args, i));
+    case 's': {
+      const text = stringArg(args, i);
+      if (spec.precision < 0 && text.length >= LONG) return text;
+      const kept = upToZero(text);
+      return pad(spec.precision < 0 ? kept : kept.slice(0, spec.precision), spec, false);
+    }
+    default:
+      throw fail(`invalid option '%${spec.letter}' to 'format'`);
+  }
+}
+
+export function format(args: readonly Value[]): string {
+  const text = stringArg(args, 0);
+  let out = '';
+  let arg = 0;
+  for (let at = 0; ; ) {
+    const percent = text.indexOf('%', at);
+    if (percent < 0) return out + text.slice(at);
+    out += text.slice(at, percent);
+    if (text[percent + 1] === '%') {
+      out += '%';
+      at = percent + 2;
+      continue;
+    }
+    if (++arg >= args.length) throw badArgument(arg + 1, 'no value');
+    const spec = directive(text, percent + 1);
+    out += one(spec, args, arg);
+    at = spec.end;
+  }
+}

@@ -1,0 +1,120 @@
+/** The table library. */
+import { type Runtime, text } from '../runtime.ts';
+import { fail, LuaError, type LuaFunction, type LuaTable, NONE, type Result, typeName, type Value } from '../value.ts';
+import { functionArg, intArg, isNone, library, stringArg, tableArg } from './args.ts';
+
+/** More elements than one call may move. */
+const MAX_MOVES = 50_000_000;
+
+function writable(table: LuaTable): void {
+  if (table.readonly) throw new LuaError('Attempt to modify a readonly table');
+}
+
+function insert(rt: Runtime, args: readonly Value[]): Result {
+  const table = tableArg(args, 0);
+  let end = table.length() + 1;
+  if (args.length === 2) {
+    writable(table);
+    table.set(end, args[1]);
+    return NONE;
+  }
+  if (args.length !== 3) throw fail("wrong number of arguments to 'insert'");
+  const at = intArg(args, 1);
+  if (at > end) end = at;
+  if (end - at > MAX_MOVES) throw fail('not enough memory');
+  rt.charge((end - at) >>> 4);
+  writable(table);
+  for (let i = end; i > at; i--) table.set(i, table.get(i - 1));
+  table.set(at, args[2]);
+  return NONE;
+}
+
+function remove(rt: Runtime, args: readonly Value[]): Value | [] {
+  const table = tableArg(args, 0);
+  const end = table.length();
+  const at = isNone(args, 1) ? end : intArg(args, 1);
+  if (at < 1 || at > end) return [];
+  const value = table.get(at);
+  rt.charge((end - at) >>> 4);
+  writable(table);
+  for (let i = at; i < end; i++) table.set(i, table.get(i + 1));
+  table.set(end, undefined);
+  return value;
+}
+
+function concat(rt: Runtime, args: readonly Value[]): string {
+  // The reference looks at the separator first.
+  const separator = isNone(args, 1) ? '' : stringArg(args, 1);
+  const table = tableArg(args, 0);
+  const from = isNone(args, 2) ? 1 : intArg(args, 2);
+  const to = isNone(args, 3) ? table.length() : intArg(args, 3);
+  let out = '';
+  for (let i = from; i <= to; i++) {
+    const value = table.get(i);
+    const piece = text(value);
+    if (piece === undefined) {
+      throw fail(`invalid value (${typeName(value)}) at index ${i} in table for 'concat'`);
+    }
+    out += i < to ? piece + separator : piece;
+  }
+  rt.charge((to - from) >>> 3);
+  return out;
+}
+
+function maxn(args: readonly Value[]): number {
+  const table = tableArg(args, 0);
+  let most = 0;
+  for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) {
+    const key = table.keyAt(at);
+    if (typeof key === 'number' && key > most) most = key;
+  }
+  return most;
+}
+
+/** Sorts plain numbers or strings at once; false where elements are of other or several types. */
+function sortPlain(rt: Runtime, table: LuaTable, count: number): boolean {
+  const { array } = table;
+  if (array.length < count || table.holes) return false;
+  const type = typeof array[0];
+  if (type !== 'number' && type !== 'string') return false;
+  for (let i = 0; i < count; i++) if (typeof array[i] !== type || array[i] !== array[i]) return false;
+  writable(table);
+  rt.charge(count * 2);
+  const sorted = (count === array.length ? array : array.slice(0, count)).sort(
+    compare as (a: Value, b: Value) => number,
+  );
+  for (let i = 0; i < count; i++) array[i] = sorted[i];
+  return true;
+}
+
+function compare(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): void {
+  const inLua = (name: string): LuaFunction => prelude.getStr(name) as LuaFunction;
+  const tables = library({
+    insert: (args) => insert(rt, args),
+    remove: (args) => remove(rt, args),
+    concat: (args) => concat(rt, args),
+    maxn,
+    getn: (args) => tableArg(args, 0).length(),
+    setn(args) {
+      tableArg(args, 0);
+      throw fail("'setn' is obsolete");
+    },
+    foreach: (args, d) => inLua('foreach').call(d, tableArg(args, 0), functionArg(args, 1)),
+    foreachi(args, d) {
+      const table = tableArg(args, 0);
+      return inLua('foreachi').call(d, table, functionArg(args, 1), table.length());
+    },
+    sort(args, d) {
+      const table = tableArg(args, 0);
+      const count = table.length();
+      const less = isNone(args, 1) ? undefined : functionArg(args, 1);
+      if (count < 2 || (less === undefined && sortPlain(rt, table, count))) return [];
+      return inLua('sort').call(d, table, count, less);
+    },
+  });
+  globals.set('table', tables);
+}

@@ -1,0 +1,31 @@
+/** A slice of each suite with a fixed seed; `npm run test:reliability` plays them in full. */
+import { expect, test } from 'vitest';
+import { memoryAbuse } from './abuse.ts';
+import { wideAudience } from './audience.ts';
+import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { badHandshakes } from './tls.ts';
+
+test('300 bad handshakes', async () => {
+  const report = await badHandshakes(300, 15);
+  expect(report.descriptorsAfter).toBeLessThanOrEqual(report.descriptorsBefore);
+});
+
+test('2,000 connections that come and go in any state', async () => {
+  const report = await churn(2000, 19);
+  expect(report.descriptorsAfter).toBeLessThanOrEqual(report.descriptorsBefore);
+});
+
+test('past maxclients there is one error and an end', () => pastTheLimit(50, 20));
+
+test('idle connections take little, active ones are served beside them', async () => {
+  const report = await idleAndActive(2000, 200);
+  expect(report.bytesEach).toBeLessThan(10 * 1024);
+  expect(report.p99).toBeLessThan(500);
+});
+
+test('clients that take memory and give nothing', async () => {
+  const reports = await memoryAbuse(10);
+  expect(reports.map((report) => report.disconnected)).toEqual([10, 0, 10, 2, 10]);
+});
+
+test('a channel with 1,000 subscribers', () => wideAudience(1000, 20));

@@ -1,0 +1,106 @@
+/** Runs snippets of Lua here and in redis-server, and gives for each one line that tells all: values, or the error. */
+
+import type { Activity } from '../../../../src/scripting/lua/lua.ts';
+import { Lua } from '../../../../src/scripting/lua/lua.ts';
+import { fail, LuaError, LuaTable, type Value } from '../../../../src/scripting/lua/value.ts';
+import { Pipeline } from '../../../support/pipeline.ts';
+import { type ServerProcess, startRedis } from '../../../support/server-process.ts';
+
+/** Runs the snippet in ARGV[1] protected, and writes its results as text; the same in both. */
+export const HARNESS = `
+local function show(v, depth)
+  local kind = type(v)
+  if kind == 'string' then return string.format('%q', v) end
+  if kind == 'number' then return string.format('%.14g', v) end
+  if kind == 'table' then
+    if depth > 4 then return '{...}' end
+    local keys, out = {}, {}
+    for k in pairs(v) do keys[#keys + 1] = k end
+    table.sort(keys, function(a, b)
+      if type(a) ~= type(b) then return type(a) < type(b) end
+      if type(a) == 'number' or type(a) == 'string' then return a < b end
+      return tostring(a) < tostring(b)
+    end)
+    for _, k in ipairs(keys) do
+      local name = (type(k) == 'number' or type(k) == 'string') and show(k, depth) or type(k)
+      out[#out + 1] = name .. '=' .. show(v[k], depth + 1)
+    end
+    return '{' .. table.concat(out, ',') .. '}'
+  end
+  if kind == 'nil' or kind == 'boolean' then return tostring(v) end
+  return kind
+end
+local function all(...)
+  local out = {}
+  for i = 1, select('#', ...) do out[i] = show((select(i, ...)), 0) end
+  return table.concat(out, ' ')
+end
+math.randomseed(0)
+local chunk, message = loadstring(ARGV[1], '@user_script')
+if not chunk then return 'syntax ' .. message end
+return all(pcall(chunk))
+`;
+
+/** A Lua of ours with the globals guarded as Redis guards them. */
+export function guarded(): Lua {
+  const lua = new Lua();
+  const { globals } = lua;
+  globals.set('KEYS', new LuaTable());
+  globals.set('ARGV', new LuaTable());
+  globals.meta = new LuaTable();
+  const missing = lua.host('__index', (args) => {
+    throw fail(`Script attempted to access nonexistent global variable '${args[1]}'`);
+  });
+  globals.meta.set('__index', missing);
+  lua.seal();
+  return lua;
+}
+
+/** With `round`, the script is suspended after that many steps, over and over. */
+export function runHere(lua: Lua, snippet: string, round = 0): string {
+  const { runtime, globals } = lua;
+  globals.set('ARGV', LuaTable.of([snippet]));
+  runtime.goOn = () => round === 0;
+  runtime.budget = 20_000;
+  try {
+    let outcome = lua.run(lua.compile(HARNESS, '@harness'));
+    while (outcome.kind === 'suspended') {
+      const activity: Activity = outcome.activity;
+      runtime.budget = round;
+      outcome = activity.run();
+    }
+    if (outcome.kind === 'done') return String(outcome.values[0]);
+    return outcome.kind === 'error' ? `error ${shown(outcome.error.value)}` : outcome.kind;
+  } catch (error) {
+    if (error instanceof LuaError) return `harness ${shown(error.value)}`;
+    throw error;
+  }
+}
+
+function shown(value: Value): string {
+  return typeof value === 'string' ? value : typeof value;
+}
+
+export class Oracle {
+  private readonly redis: ServerProcess;
+  private readonly pipeline: Pipeline;
+
+  private constructor(redis: ServerProcess) {
+    this.redis = redis;
+    this.pipeline = new Pipeline(redis.port);
+  }
+
+  static async start(): Promise<Oracle> {
+    return new Oracle(await startRedis('--save', ''));
+  }
+
+  async run(snippets: readonly string[]): Promise<string[]> {
+    const answers = await this.pipeline.send(snippets.map((snippet) => ['EVAL', HARNESS, '0', snippet]));
+    return answers.map((answer) => (answer instanceof Error ? `error ${answer.message}` : String(answer)));
+  }
+
+  async stop(): Promise<void> {
+    this.pipeline.close();
+    await this.redis.stop();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Client libraries of other languages on what sessions can do, against the built server: `npm run test:foreign`. Debian's
+ * packages of them are installed when they are missing, which needs root; TLS comes with certificates made for the run.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeCertificates } from '../support/certificates.ts';
+import { freePort, startCinnabar } from '../support/server-process.ts';
+
+const PACKAGES = ['libhiredis-dev', 'gcc', 'libc6-dev', 'python3-redis'];
+/** Debian's interpreter, which sees Debian's packages. */
+const PYTHON = '/usr/bin/python3';
+const SOURCES = join(import.meta.dirname, 'foreign');
+
+function install(): void {
+  const python = spawnSync(PYTHON, ['-c', 'import redis']).status === 0;
+  if (python && existsSync('/usr/include/hiredis/hiredis.h') && spawnSync('cc', ['--version']).status === 0) return;
+  execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...PACKAGES], { stdio: 'inherit' });
+}
+
+function run(program: string, ...args: string[]): void {
+  execFileSync(program, args, { stdio: 'inherit', timeout: 60_000 });
+}
+
+async function main(): Promise<void> {
+  install();
+  const certificates = makeCertificates();
+  const folder = mkdtempSync(join(tmpdir(), 'cinnabar-foreign-'));
+  const tlsPort = await freePort();
+  const file = (name: string): string => certificates.path(name);
+  const identity = ['--tls-cert-file', file('server.crt'), '--tls-key-file', file('server.key')];
+  const authority = ['--tls-ca-cert-file', file('ca.crt')];
+  const server = await startCinnabar('--tls-port', String(tlsPort), ...identity, ...authority);
+  try {
+    run('cc', '-Wall', '-o', join(folder, 'sessions'), join(SOURCES, 'sessions.c'), '-lhiredis');
+    run(join(folder, 'sessions'), String(server.port));
+    run(PYTHON, join(SOURCES, 'sessions.py'), String(server.port), String(tlsPort), certificates.folder);
+  } finally {
+    await server.stop();
+    certificates.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
