@@ -45,8 +45,7 @@ function opened(c: Call, i: number, e: Addr): HyperLogLog {
 
 /** Hangs the string in again where it has moved. */
 function putBack(c: Call, i: number, hll: HyperLogLog): void {
-  const e = c.peek(i);
-  if (entryValue(c.memory, e) !== hll.root) c.db.rehang(c.arg(i), c.hashOf(i), e, ENC_RAW, hll.root);
+  if (hll.moved) c.db.rehang(c.arg(i), c.hashOf(i), c.peek(i), ENC_RAW, hll.root);
 }
 
 /** A new, empty HyperLogLog under argument `i`. */
@@ -142,7 +141,7 @@ export const pfcount = command({
   since: '2.8.9',
   complexity: 'O(1) for one key, O(N) with a large factor in the number of several',
   summary: 'Estimates how many different elements were counted in one or several HyperLogLogs.',
-  flags: ['readonly'],
+  flags: ['readonly', 'may_replicate'],
   keySpecs: [COUNTED_KEYS],
   args: [many(key('key', COUNTED_KEYS.access))],
   run(c) {

@@ -9,7 +9,7 @@ import type { Session } from '../engine/session.ts';
 import { help } from './help.ts';
 
 const FLAGS: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale'];
-const PUBLISH_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast'];
+const PUBLISH_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast', 'may_replicate'];
 const PUBSUB_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale'];
 
 /** Shard channels lie where keys would, for the sake of the slots. */

@@ -15,7 +15,18 @@ export interface ReloadOptions {
   readonly merge: boolean;
 }
 
+/** Libraries of functions as snapshots carry them; scripting/ hangs itself in. */
+export interface Libraries {
+  /** Source texts, in the order in which they are to be loaded. */
+  sources(): readonly Uint8Array[];
+  /** Loads one; throws where it can't be, or where there is one of its name and `replace` is not set. */
+  load(source: Uint8Array, replace: boolean): void;
+  clear(): void;
+}
+
 export interface PersistencePort {
+  /** Absent until there is something that runs functions: then a snapshot that holds some is refused. */
+  libraries: Libraries | null;
   /** Unix time in seconds of the last good snapshot, or of the start. */
   readonly lastSave: number;
   /** Whether a snapshot is written in the background. */

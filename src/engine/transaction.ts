@@ -5,6 +5,10 @@ import { WATCH_BYTES } from './client-memory.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
+/** What keeping a command, and each of its arguments, takes beside the bytes. */
+const COMMAND_BYTES = 240;
+const ARGUMENT_BYTES = 64;
+
 export interface Queued {
   readonly registered: Registered;
   readonly args: Slice[];
@@ -20,12 +24,19 @@ export class Transaction {
   gates = 0;
 
   add(registered: Registered, args: readonly Slice[], argc: number): void {
+    let length = 0;
+    for (let i = 0; i < argc; i++) length += args[i].length;
+    // All in one array: an array of its own would take more than most arguments.
+    const bytes = new Uint8Array(length);
     const kept: Slice[] = [];
+    let at = 0;
     for (let i = 0; i < argc; i++) {
-      kept.push(new Slice(args[i].copy()));
-      this.bytes += args[i].length + 24;
+      const { buffer, start, length: size } = args[i];
+      bytes.set(buffer.subarray(start, start + size), at);
+      kept.push(new Slice(bytes, at, size));
+      at += size;
     }
-    this.bytes += 32;
+    this.bytes += length + argc * ARGUMENT_BYTES + COMMAND_BYTES;
     this.gates |= registered.gates;
     this.queue.push({ registered, args: kept });
   }

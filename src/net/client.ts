@@ -28,6 +28,10 @@ const WRITES_PER_TURN = 4;
 /** A read of this many bytes is taken for a full receive buffer: the rest waits until the others have had their turn. */
 const FULL_READ = 64 * 1024;
 const CLOSED_EARLY = 64;
+/** Arguments of incomplete commands that all clients together may make us mark (a gigabyte of heap). */
+const MARKED_MAX = 16 * 1024 * 1024;
+/** A client with no more of them is not to blame. */
+const MARKED_FREE = 1024 * 1024;
 
 export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
   readonly server: NetServer<S>;
@@ -51,6 +55,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private receiver: Bytes | null = null;
   /** Bytes of the read that is being worked on. */
   private reading = 0;
+  /** Arguments of an incomplete command, as the server has counted them. */
+  private marked = 0;
   /** Bytes of a write that has not finished. */
   private writing = 0;
   private readonly parts: Uint8Array[] = [];
@@ -121,20 +127,35 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       return false;
     }
     const { clientQueryBufferLimit } = this.server.settings;
-    if (this.queryBytes + this.parser.overhead <= clientQueryBufferLimit) return true;
+    this.countMarked();
+    const tooMany = this.server.marked > MARKED_MAX && this.marked > MARKED_FREE;
+    if (!tooMany && this.queryBytes + this.parser.overhead <= clientQueryBufferLimit) return true;
     const start = quoted(latin1(this.waiting.bytes, 0, Math.min(CLOSED_EARLY, this.waiting.length)));
     this.server.log.warning(
       `Closing client that reached max query buffer length: ${this.session.describe()} (qbuf initial bytes: ${start})`,
     );
     this.server.counters.queryLimitDisconnections++;
+    this.uncount();
     this.close(false);
     return false;
+  }
+
+  private countMarked(): void {
+    const { marked } = this.parser;
+    this.server.marked += marked - this.marked;
+    this.marked = marked;
+  }
+
+  private uncount(): void {
+    this.server.marked -= this.marked;
+    this.marked = 0;
   }
 
   private runWaiting(): void {
     this.reading = this.queryBytes;
     this.run(this.waiting.bytes, this.waiting.length);
     this.reading = 0;
+    this.countMarked();
     if (this.closing) this.waiting.drop();
     else this.waiting.compact();
   }
@@ -313,6 +334,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   /** Frees all; only the server calls it. */
   destroy(): void {
     this.dead = true;
+    this.uncount();
     this.connection.close();
     this.session.reply.owner = null;
     this.server.host.closed(this.session);

@@ -12,6 +12,7 @@ import type { RequestParser } from '../protocol/request.ts';
 const SMALL_BYTES = 16 * 1024;
 const KEEP = 64;
 const DOUBLE_UP_TO = 1024 * 1024;
+const MANY_MARKED = 64 * 1024;
 /** A buffer up to here is not worth shrinking while its connection is active. */
 const SHRINK_FROM = 32 * 1024;
 const IDLE_MS = 2000;
@@ -126,7 +127,9 @@ export class Waiting {
       this.replace(this.buffers.take());
       return;
     }
-    const room = wanted > needed ? wanted : wanted + Math.min(wanted, DOUBLE_UP_TO);
+    // Each argument that is marked has to follow the bytes: with many of them, that is done less often.
+    const extra = this.parser.marked > MANY_MARKED ? wanted / 2 : Math.min(wanted, DOUBLE_UP_TO);
+    const room = wanted > needed ? wanted : Math.floor(wanted + extra);
     this.replace(new Uint8Array(room));
   }
 

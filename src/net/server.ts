@@ -94,6 +94,8 @@ export class NetServer<S extends TransportSession> {
   readonly log: NetLog;
   readonly buffers = new SmallBuffers();
   readonly listeners: Listeners;
+  /** Arguments of incomplete commands, of all clients. */
+  marked = 0;
   private readonly clock: Clock;
   private readonly clients = new Set<Client<S>>();
   /** How far the ticking has come among them. */

@@ -5,6 +5,7 @@
 import * as fs from 'node:fs';
 import { systemError } from '../config/host.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
+import type { Libraries } from '../engine/persistence-port.ts';
 import type { PersistenceParts } from './persistence.ts';
 import { RdbError } from './rdb/format.ts';
 import { RdbInput } from './rdb/input.ts';
@@ -16,6 +17,12 @@ const SLICE_MICROS = 5000;
 /** Keys that are loaded between two looks at the clock. */
 const KEYS_PER_LOOK = 64;
 
+/** What loading asks of the whole. */
+interface LoadingOwner {
+  readonly skipChecksum: boolean;
+  readonly libraries: Libraries | null;
+}
+
 export class Loading {
   active = false;
   lastExpired = 0;
@@ -24,16 +31,16 @@ export class Loading {
   cancelled = false;
   private readonly parts: PersistenceParts;
   private readonly values: ValueReader;
-  private readonly skipsChecksum: () => boolean;
+  private readonly owner: LoadingOwner;
   private loader: RdbLoader | null = null;
   private total = 0;
   private startedAt = 0;
   private readonly sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-  constructor(parts: PersistenceParts, values: ValueReader, skipsChecksum: () => boolean) {
+  constructor(parts: PersistenceParts, values: ValueReader, owner: LoadingOwner) {
     this.parts = parts;
     this.values = values;
-    this.skipsChecksum = skipsChecksum;
+    this.owner = owner;
   }
 
   /** There is something to load: clients that come before it begins are told so. */
@@ -50,7 +57,11 @@ export class Loading {
     try {
       fd = fs.openSync(file, 'r');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+        this.active = false;
+        this.parts.engine.denied &= ~GATE_LOADING;
+        return;
+      }
       log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       throw error;
     }
@@ -85,8 +96,9 @@ export class Loading {
   private begin(fd: number, merge: boolean): void {
     const { engine, config, log, clock } = this.parts;
     const { keyspaces } = engine;
+    const { libraries } = this.owner;
     const { rdbchecksum, sanitizeDumpPayload } = config.settings;
-    const checksum = rdbchecksum && !this.skipsChecksum();
+    const checksum = rdbchecksum && !this.owner.skipChecksum;
     const input = RdbInput.from((into, at, length) => fs.readSync(fd, into, at, length, null), checksum);
     this.total = fs.fstatSync(fd).size;
     this.startedAt = Math.floor(clock.now() / 1000);
@@ -98,9 +110,9 @@ export class Loading {
       dropExpired: true,
       merge,
       checksum,
+      loadFunctions: libraries === null ? undefined : (source) => libraries.load(source, merge),
     });
     this.active = true;
-    this.cancelled = false;
     engine.denied |= GATE_LOADING;
     keyspaces.listener = null;
     keyspaces.refresh();

@@ -12,7 +12,7 @@ import type { Config } from '../config/config.ts';
 import { systemError } from '../config/host.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_MISCONF } from '../engine/gates.ts';
-import type { BackgroundSave, PersistencePort, ReloadOptions } from '../engine/persistence-port.ts';
+import type { BackgroundSave, Libraries, PersistencePort, ReloadOptions } from '../engine/persistence-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { UsagePolicy } from '../keyspace/usage.ts';
@@ -41,6 +41,7 @@ export interface PersistenceParts {
 
 export class Persistence implements PersistencePort {
   skipChecksum = false;
+  libraries: Libraries | null = null;
   forks = 0;
   forkMicros = 0;
   lastSave: number;
@@ -64,7 +65,7 @@ export class Persistence implements PersistencePort {
     this.parts = parts;
     this.lastSave = Math.floor(clock.now() / 1000);
     this.values = new ValueReader(engine.memory, engine.faces.limits);
-    this.loads = new Loading(parts, this.values, () => this.skipChecksum);
+    this.loads = new Loading(parts, this.values, this);
     config.follow(['save', 'stop-writes-on-bgsave-error'], () => this.followGate());
     config.follow('rdb-key-save-delay', (s) => {
       if (this.job !== null) this.job.delay = s.rdbKeySaveDelay;
@@ -286,7 +287,7 @@ export class Persistence implements PersistencePort {
         ['used-mem', String(engine.memory.used)],
         ['aof-base', '0'],
       ],
-      functions: [],
+      functions: this.libraries?.sources() ?? [],
       use: maxmemoryPolicy.endsWith('-lru') ? 'lru' : maxmemoryPolicy.endsWith('-lfu') ? 'lfu' : 'none',
       usage: { ...usage },
       now: clock.now(),
@@ -316,13 +317,18 @@ export class Persistence implements PersistencePort {
 
   reload(options: ReloadOptions): string | undefined {
     const { engine, log } = this.parts;
+    if (this.loading) return 'ERR The server is loading its data already';
     this.job?.abort();
     if (options.save && !this.save()) return '';
-    if (options.flush)
+    if (options.flush) {
       for (const db of engine.keyspaces.databases) {
         engine.watches.touchAll(db, null);
         db.clear(false);
+        engine.blocking.signalAll(db);
       }
+      engine.tracking.flushed();
+      this.libraries?.clear();
+    }
     try {
       this.loads.now(this.file, options.merge);
     } catch (error) {

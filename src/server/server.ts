@@ -83,6 +83,7 @@ class Server implements CinnabarServer {
   private readonly network: Network;
   private readonly cron: Cron;
   private readonly watchdog: Watchdog;
+  private stopped = false;
 
   constructor(config: Config, options: ServerOptions) {
     const clock = options.clock ?? new RealClock();
@@ -122,7 +123,14 @@ class Server implements CinnabarServer {
     if (hasFile) loads.announce();
     await this.network.listen();
     this.services.log.warning('Server initialized');
-    await this.persistence.load();
+    try {
+      await this.persistence.load();
+    } catch (error) {
+      await this.network.close();
+      throw error;
+    }
+    // It may have been told to end while it was loading.
+    if (this.stopped) return;
     this.cron.start();
     this.watchdog.start();
   }
@@ -133,6 +141,8 @@ class Server implements CinnabarServer {
   }
 
   private async stop(onStop?: () => void): Promise<void> {
+    this.stopped = true;
+    this.persistence.loads.cancelled = true;
     this.cron.stop();
     this.watchdog.stop();
     onStop?.();

@@ -11,7 +11,6 @@ import type { Engine } from '../engine/engine.ts';
 import type { Log, ServerPort, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import type { Persistence } from '../persistence/persistence.ts';
-import { followMaxmemory } from './maxmemory.ts';
 
 /** How long a shutdown waits for a cron that DEBUG has paused, before it looks again. */
 const CRON_WAIT = 100;
@@ -66,7 +65,6 @@ export class Services implements ServerPort {
     this.stop = stop;
     this.onExit = onExit;
     attachServerCommands(engine);
-    followMaxmemory(this.config, engine);
     this.config.follow('notify-keyspace-events', (s) => {
       engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
     });

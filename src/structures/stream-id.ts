@@ -129,10 +129,14 @@ export class StreamId {
 
   /** Writes "ms-seq" (or with another separator's byte) at `at` and returns where it ends. */
   writeText(target: Uint8Array, at: number, separator = 45): number {
-    let end = writeWords(target, at, this.msHigh, this.msLow);
-    target[end++] = separator;
-    end = writeWords(target, end, this.seqHigh, this.seqLow);
-    return end;
+    const end = writeWords(target, at, this.msHigh, this.msLow);
+    target[end] = separator;
+    return this.writeSequence(target, end + 1);
+  }
+
+  /** The sequence alone. */
+  writeSequence(target: Uint8Array, at: number): number {
+    return writeWords(target, at, this.seqHigh, this.seqLow);
   }
 
   get text(): string {

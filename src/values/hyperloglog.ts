@@ -142,6 +142,7 @@ export function cardinalityOf(registers: Uint8Array): number {
 
 export class HyperLogLog {
   root: Addr = NULL;
+  private bound: Addr = NULL;
   private readonly m: Memory;
 
   constructor(memory: Memory) {
@@ -150,7 +151,13 @@ export class HyperLogLog {
 
   bind(root: Addr): this {
     this.root = root;
+    this.bound = root;
     return this;
+  }
+
+  /** Whether the string lies elsewhere than where it was bound. */
+  get moved(): boolean {
+    return this.root !== this.bound;
   }
 
   get encoding(): number {

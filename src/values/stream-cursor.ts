@@ -12,7 +12,7 @@ import { type Addr, NULL } from '../memory/address.ts';
 import type { Reader } from '../memory/memory.ts';
 import { IdCursor } from '../structures/idtree.ts';
 import { endIn, ListpackValue, lpBytes, startIn } from '../structures/listpack.ts';
-import { stringHead } from '../structures/listpack-entry.ts';
+import { backLengthSize, sizeIn, stringHead } from '../structures/listpack-entry.ts';
 import { StreamId } from '../structures/stream-id.ts';
 import { Stream } from './stream-layout.ts';
 import { ENTRY_DELETED, ENTRY_SAME_FIELDS, integerAt, NodeHead, readId } from './stream-node.ts';
@@ -37,7 +37,7 @@ export class StreamCursor {
   private readonly nodes: IdCursor;
   private readonly head = new NodeHead();
   private readonly start = new StreamId();
-  private readonly end = new StreamId();
+  private readonly until = new StreamId();
   private reverse = false;
   private readonly bytes = new Slice();
   /** Positions in the node: where to go on, and the next field name of an entry that has the master's. */
@@ -59,16 +59,36 @@ export class StreamCursor {
   reset(r: Reader, root: Addr, start: StreamId | null = null, end: StreamId | null = null, reverse = false): this {
     this.r = r;
     this.start.like(start ?? LOWEST);
-    this.end.like(end ?? HIGHEST);
+    this.until.like(end ?? HIGHEST);
     this.reverse = reverse;
     this.tombstones = false;
     const tree = r.addr(root, Stream.nodes);
-    if (reverse) this.nodes.seekUpTo(r, tree, this.end);
+    if (reverse) this.nodes.seekUpTo(r, tree, this.until);
     else {
       this.nodes.seekUpTo(r, tree, this.start);
       if (!this.nodes.more) this.nodes.first(r, tree);
     }
     this.enter();
+    return this;
+  }
+
+  /** Begins behind the entry `id`, which lies at `at` of its node; false where it does not. */
+  resume(r: Reader, root: Addr, id: StreamId, at: number): boolean {
+    this.r = r;
+    this.start.like(id);
+    this.until.like(HIGHEST);
+    this.reverse = false;
+    this.tombstones = false;
+    this.nodes.seekUpTo(r, r.addr(root, Stream.nodes), id);
+    this.enter();
+    if (this.lp === NULL || at >= this.bytes.length - 1) return false;
+    this.open(this.bytes.buffer, this.bytes.start + at);
+    return this.id.equals(id);
+  }
+
+  /** Shows nothing more. */
+  end(): this {
+    this.lp = NULL;
     return this;
   }
 
@@ -95,12 +115,12 @@ export class StreamCursor {
   next(): boolean {
     while (this.lp !== NULL) {
       if (this.reverse ? this.back() : this.forth()) {
-        if (this.reverse ? this.id.compare(this.start) < 0 : this.id.compare(this.end) > 0) {
+        if (this.reverse ? this.id.compare(this.start) < 0 : this.id.compare(this.until) > 0) {
           this.lp = NULL;
           return false;
         }
         if ((this.flags & ENTRY_DELETED) !== 0 && !this.tombstones) continue;
-        if (this.reverse ? this.id.compare(this.end) <= 0 : this.id.compare(this.start) >= 0) return true;
+        if (this.reverse ? this.id.compare(this.until) <= 0 : this.id.compare(this.start) >= 0) return true;
         continue;
       }
       if (this.reverse) this.nodes.prev();
@@ -165,21 +185,23 @@ export class StreamCursor {
     let at = start + this.at;
     if ((this.flags & ENTRY_SAME_FIELDS) !== 0) {
       const fieldAt = start + this.fieldAt;
-      this.show(buffer, fieldAt, this.field, this.fieldText);
-      this.fieldAt = endIn(buffer, fieldAt) - start;
+      this.fieldAt = this.show(buffer, fieldAt, this.field, this.fieldText) - start;
     } else {
-      this.show(buffer, at, this.field, this.fieldText);
-      at = endIn(buffer, at);
+      at = this.show(buffer, at, this.field, this.fieldText);
     }
-    this.show(buffer, at, this.value, this.valueText);
-    this.at = endIn(buffer, at) - start;
+    this.at = this.show(buffer, at, this.value, this.valueText) - start;
     this.unread--;
   }
 
-  private show(buffer: Uint8Array, at: number, into: Slice, text: Uint8Array): void {
+  /** Points `into` at the value at `at`, or at the `text` of an integer; returns where the next element begins. */
+  private show(buffer: Uint8Array, at: number, into: Slice, text: Uint8Array): number {
     const head = stringHead(buffer[at]);
-    this.decoded.read(buffer, at);
-    if (head !== 0) into.like(this.decoded.slice);
-    else into.set(text, 0, this.decoded.writeInteger(text));
+    const size = sizeIn(buffer, at);
+    if (head !== 0) into.set(buffer, at + head, size - head);
+    else {
+      this.decoded.read(buffer, at);
+      into.set(text, 0, this.decoded.writeInteger(text));
+    }
+    return at + size + backLengthSize(size);
   }
 }

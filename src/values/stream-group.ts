@@ -53,7 +53,7 @@ import {
   writeCounterExactly,
 } from './stream-layout.ts';
 
-const GROUP_NAME_AT = Group.pending + 8;
+const GROUP_NAME_AT = Group.lastVersion + 4;
 const CONSUMER_NAME_AT = Consumer.pending + 4;
 const ALL = Number.POSITIVE_INFINITY;
 
@@ -142,6 +142,17 @@ export function groupLast(r: Reader, group: Addr, into: StreamId): StreamId {
 
 export function groupSetLast(m: Memory, group: Addr, id: StreamId): void {
   id.write(m, group, Group.lastMsHigh);
+  m.setU32(group, Group.lastAt, 0);
+}
+
+/** Where the entry delivered last lies in its node, 0 where that is not known. */
+export function groupLastAt(r: Reader, root: Addr, group: Addr): number {
+  return r.u32(group, Group.lastVersion) === r.u32(root, Stream.version) ? r.u32(group, Group.lastAt) : 0;
+}
+
+export function groupSetLastAt(m: Memory, root: Addr, group: Addr, at: number): void {
+  m.setU32(group, Group.lastAt, at);
+  m.setU32(group, Group.lastVersion, m.u32(root, Stream.version));
 }
 
 /** How many entries of the stream the group has read, -1 where that is not known. */

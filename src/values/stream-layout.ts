@@ -2,13 +2,16 @@
  * The blocks of a stream. The root never moves.
  *
  *   0 nodes u32 (tree: ID -> listpack)  | 4 groups u32 (dict of groups, NULL before the first)
- *   8 length u32 | 12 pad u32 | 16 last ID | 32 first ID | 48 highest deleted ID | 64 entries ever added (high u32, low u32)
+ *   8 length u32 | 12 version u32 | 16 last ID | 32 first ID | 48 highest deleted ID | 64 entries ever added (high u32, low u32)
  *
  * A consumer group and a consumer are entries of dicts (structures/dict-entry.ts):
  *
  *   group     0 next | 4 keyAt | 5 pads | 8 last delivered ID | 24 entries read (high, low; -1 unknown)
- *             32 pending u32 (tree) | 36 consumers u32 (dict) | 40 name as a key field
+ *             32 pending u32 (tree) | 36 consumers u32 (dict) | 40 lastAt u32 | 44 lastVersion u32 | 48 name as a key field
  *   consumer  0 next | 4 keyAt | 5 pads | 8 seen f64 (unix ms) | 16 pending u32 (tree of IDs alone) | 20 name
+ *
+ * The version changes when entries change their places within nodes, or a node goes; `lastAt` is where in its node the
+ * entry delivered last lies (0 unknown), good while the version is `lastVersion`. So who reads on need not walk the node.
  *
  * A pending entry is a record of its group's tree, with five words: when delivered (unix ms, high, low), how often (high,
  * low), and the consumer's address. Its consumer's tree holds the ID alone.
@@ -21,7 +24,7 @@ export const Stream = layout({
   nodes: 'u32',
   groups: 'u32',
   length: 'u32',
-  pad: 'u32',
+  version: 'u32',
   lastMsHigh: 'u32',
   lastMsLow: 'u32',
   lastSeqHigh: 'u32',
@@ -51,6 +54,8 @@ export const Group = layout({
   readLow: 'u32',
   pending: 'u32',
   consumers: 'u32',
+  lastAt: 'u32',
+  lastVersion: 'u32',
 });
 
 export const Consumer = layout({

@@ -50,12 +50,23 @@ export class EntryBuffer {
   }
 
   integer(value: number): void {
+    if (value >= 0 && value < 128 && this.length + 2 <= this.bytes.length) {
+      this.bytes[this.length] = value;
+      this.bytes[this.length + 1] = 1;
+      this.length += 2;
+      this.count++;
+      return;
+    }
     encodeInteger(value, encoded);
     this.put(bytes, 0);
   }
 
   /** `a` - `b`, both of 64 bits, as a signed number that wraps. */
   difference(aHigh: number, aLow: number, bHigh: number, bLow: number): void {
+    if (aHigh === bHigh) {
+      this.integer(aLow - bLow);
+      return;
+    }
     const low = aLow - bLow;
     const high = aHigh - bHigh - (low < 0 ? 1 : 0);
     const value = high * TWO_32 + (low < 0 ? low + TWO_32 : low);
@@ -132,18 +143,34 @@ export class NodeHead {
 
   /** Reads the listpack in `buffer` from `start` on; all positions are relative to that. */
   read(buffer: Uint8Array, start: number): this {
+    let at = this.readNumbers(buffer, start) + start;
+    for (let i = 0; i < this.fields; i++) at = endIn(buffer, at);
+    this.first = endIn(buffer, at) - start;
+    return this;
+  }
+
+  /** The same but for `first`; returns `fieldsAt`. */
+  readNumbers(buffer: Uint8Array, start: number): number {
     let at = start + LIVE_AT;
+    if (buffer[at] < 0x80 && buffer[at + 2] < 0x80 && buffer[at + 4] < 0x80) {
+      this.live = buffer[at];
+      this.deleted = buffer[at + 2];
+      this.fields = buffer[at + 4];
+      this.deletedAt = LIVE_AT + 2;
+      return (this.fieldsAt = LIVE_AT + 6);
+    }
     this.live = integerAt(buffer, at);
     at = endIn(buffer, at);
     this.deletedAt = at - start;
     this.deleted = integerAt(buffer, at);
     at = endIn(buffer, at);
     this.fields = integerAt(buffer, at);
-    at = endIn(buffer, at);
-    this.fieldsAt = at - start;
-    for (let i = 0; i < this.fields; i++) at = endIn(buffer, at);
-    this.first = endIn(buffer, at) - start;
-    return this;
+    return (this.fieldsAt = endIn(buffer, at) - start);
+  }
+
+  readFrom(r: Reader, lp: Addr): void {
+    const { buffer, start } = borrowNode(r, lp);
+    this.readNumbers(buffer, start);
   }
 }
 
@@ -161,23 +188,26 @@ export function nodeLive(r: Reader, lp: Addr): number {
   return integerAt(buffer, start + LIVE_AT);
 }
 
-/** Entries of a node, the deleted ones too. */
-export function nodeEntries(r: Reader, lp: Addr): number {
+/**
+ * Whether the fields among `args` (from `from` on, each followed by its value) are those of the master entry of a node whose
+ * `head` has been read.
+ */
+export function nodeHasFields(
+  r: Reader,
+  lp: Addr,
+  node: NodeHead,
+  args: readonly Slice[],
+  from: number,
+  pairs: number,
+): boolean {
+  if (node.fields !== pairs) return false;
   const { buffer, start } = borrowNode(r, lp);
-  const at = start + LIVE_AT;
-  return integerAt(buffer, at) + integerAt(buffer, endIn(buffer, at));
-}
-
-/** Whether the fields among `args` (from `from` on, each followed by its value) are those of the master entry. */
-export function nodeHasFields(r: Reader, lp: Addr, args: readonly Slice[], from: number, pairs: number): boolean {
-  const { buffer, start } = borrowNode(r, lp);
-  let at = endIn(buffer, endIn(buffer, start + LIVE_AT));
-  if (integerAt(buffer, at) !== pairs) return false;
+  let at = start + node.fieldsAt;
   for (let i = 0; i < pairs; i++) {
-    at = endIn(buffer, at);
     const field = args[from + i * 2];
     encodeEntry(field, encoded);
     if (!entryIs(buffer, at, encoded, field)) return false;
+    at += encoded.total;
   }
   return true;
 }
@@ -191,7 +221,7 @@ export function nodeCount(m: Memory, lp: Addr, live: number, deleted: number): A
   else at = lpReplaceInteger(m, lp, LIVE_AT, nodeLive(m, lp) + live);
   if (deleted === 0) return at;
   const { buffer, start } = borrowNode(m, at);
-  head.read(buffer, start);
+  head.readNumbers(buffer, start);
   return lpReplaceInteger(m, at, head.deletedAt, head.deleted + deleted);
 }
 

@@ -32,9 +32,10 @@ import {
   ENTRY_DELETED,
   ENTRY_SAME_FIELDS,
   EntryBuffer,
+  LIVE_AT,
   NODE_MAX_BYTES,
+  NodeHead,
   nodeCount,
-  nodeEntries,
   nodeHasFields,
   nodeIsValid,
   nodeLastId,
@@ -62,6 +63,11 @@ export interface Trimming {
   readonly limit: number;
 }
 
+/** Entries that a node has before the size of all is reckoned from theirs. */
+const FORESEEN_FROM = 12;
+/** Numbers below it take a byte, and so does the next. */
+const SHORT_COUNT = 127;
+
 const buffer = new EntryBuffer();
 const scratch = new Slice();
 
@@ -70,6 +76,7 @@ export class StreamValue extends ValueFace {
   private readonly walk: StreamCursor;
   private readonly edges: StreamCursor;
   private readonly nodes: IdCursor;
+  private readonly head = new NodeHead();
   private readonly master = new StreamId();
   private readonly scratchId = new StreamId();
 
@@ -138,6 +145,13 @@ export class StreamValue extends ValueFace {
     return this.walk.reset(this.m, this.root, start, end, reverse);
   }
 
+  /** A walk over what comes behind the entry `id`, which is said to lie at `at` of its node (0: not known). */
+  cursorBehind(id: StreamId, at: number): StreamCursor {
+    if (at > 0 && this.walk.resume(this.m, this.root, id, at)) return this.walk;
+    this.scratchId.like(id);
+    return this.scratchId.increment() ? this.cursor(this.scratchId) : this.walk.end();
+  }
+
   /** The first or last ID of an entry, with `tombstones` also of a deleted one; false where there is none. */
   edge(first: boolean, into: StreamId, tombstones = false): boolean {
     const cursor = this.edges.reset(this.m, this.root, null, null, !first);
@@ -169,11 +183,30 @@ export class StreamValue extends ValueFace {
     if (length === 1) id.write(m, this.root, Stream.firstMsHigh);
   }
 
+  /** Whether an entry of `size` bytes does not go into the last node; leaves its numbers in `head`. */
   private isFull(lp: Addr, size: number): boolean {
-    const { nodeBytes, nodeEntries: most } = this.limits;
-    const limit = nodeBytes === 0 || nodeBytes > NODE_MAX_BYTES ? NODE_MAX_BYTES : nodeBytes;
-    if (lpBytes(this.m, lp) + size >= limit) return true;
-    return most > 0 && nodeEntries(this.m, lp) >= most;
+    const { nodeEntries } = this.limits;
+    const { head } = this;
+    head.readFrom(this.m, lp);
+    if (lpBytes(this.m, lp) + size >= this.largestNode) return true;
+    return nodeEntries > 0 && head.live + head.deleted >= nodeEntries;
+  }
+
+  private get largestNode(): number {
+    const { nodeBytes } = this.limits;
+    return nodeBytes === 0 || nodeBytes > NODE_MAX_BYTES ? NODE_MAX_BYTES : nodeBytes;
+  }
+
+  /** The last node with room for `more` bytes; one that has shown how large its entries are gets room for all of them. */
+  private roomFor(lp: Addr, more: number): Addr {
+    const { m } = this;
+    const bytes = lpBytes(m, lp);
+    if (bytes + more <= m.sizeOf(lp)) return lp;
+    const entries = this.head.live + this.head.deleted;
+    const missing = this.limits.nodeEntries - entries;
+    if (entries < FORESEEN_FROM || missing <= 0) return lpReserve(m, lp, more);
+    const foreseen = Math.floor(((bytes - this.head.fieldsAt) / entries) * missing);
+    return lpReserve(m, lp, Math.max(more, Math.min(foreseen, this.largestNode - bytes)));
   }
 
   private beginNode(tree: Addr, id: StreamId, args: readonly Slice[], from: number, pairs: number): void {
@@ -199,12 +232,14 @@ export class StreamValue extends ValueFace {
     const { m } = this;
     let lp = tail.addr(0);
     buffer.clear();
-    encode(id, tail.id(this.master), nodeHasFields(m, lp, args, from, pairs), args, from, pairs);
+    encode(id, tail.id(this.master), nodeHasFields(m, lp, this.head, args, from, pairs), args, from, pairs);
     // Room for the entry and for a longer count first: then nothing below can fail.
-    lp = lpReserve(m, lp, buffer.length + 1);
-    m.setU32(tail.node, tail.at + NODE, lp);
-    lp = lpAppendEncoded(m, nodeCount(m, lp, 1, 0), buffer.bytes, buffer.length, buffer.count);
-    m.setU32(tail.node, tail.at + NODE, lp);
+    const roomy = this.roomFor(lp, buffer.length + 1);
+    if (roomy !== lp) m.setU32(tail.node, tail.at + NODE, roomy);
+    lp = roomy;
+    if (this.head.live < SHORT_COUNT) m.setU8(lp, LIVE_AT, this.head.live + 1);
+    else this.count(lp, 1, 0);
+    lpAppendEncoded(m, lp, buffer.bytes, buffer.length, buffer.count);
   }
 
   // Taking away.
@@ -227,11 +262,27 @@ export class StreamValue extends ValueFace {
   private dropNode(master: StreamId, lp: Addr): void {
     idtRemove(this.m, this.m.addr(this.root, Stream.nodes), master);
     this.m.release(lp);
+    this.shifted();
+  }
+
+  /** Changes a node's numbers; longer ones shift the entries. */
+  private count(lp: Addr, live: number, deleted: number): Addr {
+    const { m } = this;
+    const before = lpBytes(m, lp);
+    const fresh = nodeCount(m, lp, live, deleted);
+    if (lpBytes(m, fresh) !== before) this.shifted();
+    return fresh;
+  }
+
+  /** Places within nodes are other ones from now on. */
+  private shifted(): void {
+    const { m, root } = this;
+    m.setU32(root, Stream.version, (m.u32(root, Stream.version) + 1) >>> 0);
   }
 
   private recount(master: StreamId, lp: Addr, deleted: number): void {
     const { m } = this;
-    const fresh = nodeCount(m, lp, -deleted, deleted);
+    const fresh = this.count(lp, -deleted, deleted);
     if (fresh === lp) return;
     const record = this.nodes.seekFrom(m, m.addr(this.root, Stream.nodes), master);
     m.setU32(record.node, record.at + NODE, fresh);

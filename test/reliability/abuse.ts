@@ -3,7 +3,7 @@
  * queue and watch without end, that subscribe and sleep. The server's memory stays within the limits that concern them
  * and 64 MiB more, those who pass a limit are disconnected, and nobody else is.
  *
- * Planted once: the check of output limits left out of `Client.replyGrew`; "never read" grew past its bound at once.
+ * Planted once: the check of output limits left out of `Client.overLimit`; two clients that never read took 2 GiB.
  */
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 import { atOnce, command, info, MIB, Raw, resident, until } from './harness.ts';

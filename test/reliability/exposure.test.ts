@@ -1,7 +1,7 @@
 /**
  * Suite 14: what a server shows to those who have no business with it, beside redis-server.
  *
- * Planted once: the limits before authentication lifted; the first test failed.
+ * Planted once: the limit of arguments before authentication lifted; the first test failed.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -37,7 +37,7 @@ describe('with a password', () => {
     await theirs?.stop();
   });
 
-  test.each([
+  const unknown = [
     '*10\r\n$16384\r\n',
     '*11\r\n$4\r\nPING\r\n',
     '*2147483647\r\n',
@@ -57,10 +57,15 @@ describe('with a password', () => {
     command('AUTH', ''),
     command('AUTH', 'default', ''),
     command('AUTH', 'a\0b'),
-  ])('what an unknown client gets: %j', async (bytes) => {
-    const [mine, real] = await Promise.all([exchange(ours, bytes), exchange(theirs, bytes)]);
-    expect(mine).toBe(real);
-  });
+  ];
+
+  test.each(unknown.map((bytes) => [bytes.slice(0, 50), bytes]))(
+    'what an unknown client gets: %j',
+    async (_, bytes) => {
+      const [mine, real] = await Promise.all([exchange(ours, bytes), exchange(theirs, bytes)]);
+      expect(mine).toBe(real);
+    },
+  );
 
   test('the log warns of cross protocol scripting, once a minute', () => {
     const warned = (server: ServerProcess): number =>

@@ -2,7 +2,8 @@
  * Hazards of this platform, as far as connections are concerned (the last table of the reliability document), beside
  * redis-server: names of JavaScript's own objects, every byte value, timers beyond 2^31 ms, throws in handlers.
  *
- * Planted once each: a plain object as the register of users; latin1 replaced by utf8 in Slice; a bare setTimeout.
+ * Planted once each, and found: names read as UTF-8, a timer that doesn't divide its wait, nobody to catch what the engine
+ * throws.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sliceOf } from '../../src/base/slice.ts';

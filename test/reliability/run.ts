@@ -1,4 +1,5 @@
 /** The suites at their full figures: `npm run test:reliability -- NAME ... [--count N] [--seed N]`; without a name, all. */
+import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
@@ -13,7 +14,10 @@ const seed = option('seed', Date.now() % 1_000_000);
 
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   tls: () => badHandshakes(option('count', 100_000), seed),
-  idle: () => idleAndActive(option('count', 10_000), option('active', 1000)),
+  idle: async () => ({
+    redis: await idleAndActive(option('count', 10_000), option('active', 1000), startRedis),
+    ours: await idleAndActive(option('count', 10_000), option('active', 1000)),
+  }),
   maxclients: () => pastTheLimit(option('count', 1000), 100),
   churn: () => churn(option('count', 1_000_000), seed),
   audience: () => wideAudience(option('count', 10_000), 20),

@@ -19,10 +19,16 @@ import { geodist, geohash, geopos } from './read.ts';
 import { BY_MEMBER, BY_OPTION, BY_POSITION, type Form, runSearch } from './search.ts';
 
 const COST = 'O(N+log(M)) with N members in the cells around the area and M within it.';
-const UPPER_CASE: readonly (readonly [string, string])[] = [['7.0.0', 'Added support for uppercase unit names.']];
+
+const ANY_ADDED = ['6.2.0', 'Added the `ANY` option for `COUNT`.'] as const;
+const UPPER_CASE_ADDED = ['7.0.0', 'Added support for uppercase unit names.'] as const;
 
 const order = optional(oneOf('order', token('asc', 'ASC'), token('desc', 'DESC')));
-const count = optional(block('count', after('COUNT', integer('count')), optional(token('any', 'ANY'))));
+const countArgument = (any: Argument): Argument =>
+  optional(block('count', after('COUNT', integer('count')), optional(any)));
+const count = countArgument(token('any', 'ANY'));
+/** As the commands around a position have it, whose ANY came later than they. */
+const countSince = countArgument(token('any', 'ANY', { since: '6.2.0' }));
 const details: readonly Argument[] = [
   optional(token('withcoord', 'WITHCOORD')),
   optional(token('withdist', 'WITHDIST')),
@@ -68,7 +74,7 @@ const geosearch = command({
   complexity: COST,
   summary: 'Finds the members within a circle or a box.',
   flags: ['readonly'],
-  history: UPPER_CASE,
+  history: [UPPER_CASE_ADDED],
   args: [key('key', 'RO ACCESS'), ...area, order, count, ...details],
   run(c) {
     runSearch(c, searchForm);
@@ -82,7 +88,7 @@ const geosearchstore = command({
   complexity: COST,
   summary: 'Stores the members within a circle or a box, or their distances, under another key.',
   flags: ['write', 'denyoom'],
-  history: UPPER_CASE,
+  history: [UPPER_CASE_ADDED],
   args: [
     key('destination', 'OW UPDATE'),
     key('source', 'RO ACCESS'),
@@ -107,6 +113,7 @@ interface Older {
   readonly summary: string;
   readonly replacedBy: string;
   readonly args: readonly Argument[];
+  readonly history?: readonly (readonly [version: string, change: string])[];
   readonly run: (c: Call) => void;
 }
 
@@ -119,7 +126,13 @@ function older(declared: Older, writes: boolean, keySpecs?: readonly KeySpec[]):
     flags: writes ? ['write', 'denyoom'] : ['readonly'],
     deprecatedSince: '6.2.0',
     docFlags: ['deprecated'],
-    args: [...declared.args, ...details, count, order, ...(writes ? destinations : [])],
+    args: [
+      ...declared.args,
+      ...details,
+      declared.args === beginning.position ? countSince : count,
+      order,
+      ...(writes ? destinations : []),
+    ],
     keySpecs,
   });
 }
@@ -131,6 +144,7 @@ const georadius = older(
     summary: 'Finds the members within a circle around a position.',
     replacedBy: '`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument',
     args: beginning.position,
+    history: [ANY_ADDED, UPPER_CASE_ADDED],
     run: (c) => runSearch(c, positionForm),
   },
   true,
@@ -144,6 +158,7 @@ const georadiusRo = older(
     summary: 'GEORADIUS without the options that store.',
     replacedBy: '`GEOSEARCH` with the `BYRADIUS` argument',
     args: beginning.position,
+    history: [ANY_ADDED],
     run: (c) => runSearch(c, { ...positionForm, mayStore: false }),
   },
   false,
@@ -156,6 +171,7 @@ const georadiusbymember = older(
     summary: 'Finds the members within a circle around a member.',
     replacedBy: '`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments',
     args: beginning.member,
+    history: [UPPER_CASE_ADDED],
     run: (c) => runSearch(c, memberForm),
   },
   true,

@@ -121,8 +121,16 @@ export function isDollar(c: Call, i: number): boolean {
   return isText(c.arg(i), '$');
 }
 
+/** The text of the ID replied last: the next one mostly has the same milliseconds. */
 const text = new Uint8Array(ID_TEXT_MAX);
+const written = { msHigh: -1, msLow: -1, sequenceAt: 0 };
 
 export function replyId(reply: Reply, id: StreamId): void {
-  reply.bulkBytes(text, 0, id.writeText(text, 0));
+  if (id.msLow !== written.msLow || id.msHigh !== written.msHigh) {
+    id.writeText(text, 0);
+    written.msHigh = id.msHigh;
+    written.msLow = id.msLow;
+    written.sequenceAt = text.indexOf(MINUS) + 1;
+  }
+  reply.bulkBytes(text, 0, id.writeSequence(text, written.sequenceAt));
 }

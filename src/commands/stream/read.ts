@@ -12,9 +12,11 @@ import {
   consumerPending,
   groupFind,
   groupLast,
+  groupLastAt,
   groupRead,
   groupReadOne,
   groupSetLast,
+  groupSetLastAt,
   groupSetRead,
   Pending,
 } from '../../values/stream-group.ts';
@@ -207,13 +209,12 @@ function serve(c: Call, stream: StreamValue, i: number, count: number): void {
   }
   const group = groupFind(c.memory, stream.root, c.arg(request.groupAt));
   const consumer = consumerOf(c, keyAt, group);
-  const isNew = beyond[i].isHighest;
-  if (isNew) groupLast(c.memory, group, start);
-  else start.like(beyond[i]);
-  start.increment();
   c.dirty++;
-  if (isNew) deliver(c, keyAt, stream, group, consumer, count);
-  else replyHistory(c, stream, group, consumer, count);
+  if (beyond[i].isHighest) deliver(c, keyAt, stream, group, consumer, count);
+  else {
+    start.like(beyond[i]).increment();
+    replyHistory(c, stream, group, consumer, count);
+  }
 }
 
 function replyRange(c: Call, stream: StreamValue, count: number): void {
@@ -240,21 +241,18 @@ export function pendingOf(c: Call): Pending {
 /** Replies what the group has not had yet and makes it pending for the consumer. */
 function deliver(c: Call, keyAt: number, stream: StreamValue, group: Addr, consumer: Addr, count: number): void {
   const { reply, memory, now } = c;
+  const { root } = stream;
   const name = c.arg(request.groupAt);
   const pending = pendingOf(c);
   const handle = reply.deferArray();
   let shown = 0;
-  let moved = false;
-  const cursor = stream.cursor(start);
   groupLast(memory, group, last);
+  const cursor = stream.cursorBehind(last, groupLastAt(memory, root, group));
   while (cursor.next()) {
     const { id } = cursor;
     replyEntry(reply, cursor);
-    if (id.compare(last) > 0) {
-      moved = true;
-      advance(stream, group, id);
-      last.like(id);
-    }
+    advance(stream, group, id);
+    groupSetLastAt(memory, root, group, cursor.entryAt);
     if (!request.noack) {
       pending.deliver(group, id, consumer, now);
       if (c.propagates) propagateClaim(c, keyAt, name, group, id.text, pending);
@@ -262,7 +260,7 @@ function deliver(c: Call, keyAt: number, stream: StreamValue, group: Addr, consu
     if (++shown === count) break;
     cursor.refresh();
   }
-  if (moved) propagateGroup(c, keyAt, name, group);
+  if (shown > 0) propagateGroup(c, keyAt, name, group);
   reply.settleArray(handle, shown);
 }
 

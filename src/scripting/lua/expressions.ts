@@ -10,6 +10,12 @@ export function isMulti(e: Expression): boolean {
   return e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
 }
 
+/** Whether a literal is true; undefined where only running tells. */
+function decided(e: Expression): boolean | undefined {
+  if (e.kind === 'true' || e.kind === 'number' || e.kind === 'string') return true;
+  return e.kind === 'nil' || e.kind === 'false' ? false : undefined;
+}
+
 function quickArithmetic(op: string, a: string, b: string): string {
   if (op === '%') return `${a}-Math.floor(${a}/${b})*${b}`;
   return op === '^' ? `pow(${a},${b})` : `${a}${op}${b}`;
@@ -261,6 +267,7 @@ export class ExpressionLowering extends Emitter {
   }
 
   private logical(e: Expression & { kind: 'binary' }): Atom {
+    if (decided(e.left) === (e.op === 'and')) return this.value(e.right);
     const t = this.temp();
     this.js(`${t}=${this.value(e.left).code};`);
     const truthy = `${t}!==undefined&&${t}!==false`;

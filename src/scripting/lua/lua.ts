@@ -10,7 +10,8 @@
  * when it has to stop (runtime.ts, print.ts).
  *
  * Known differences from the reference: pairs() walks the hash part in the order of insertion; coroutines may yield
- * across pcall and metamethods; string.dump refuses.
+ * across pcall and metamethods, and recursion through them isn't stopped at 200 levels; string.dump refuses; the
+ * constants 0 and -0 of one function are kept apart.
  */
 import { compile } from './chunk.ts';
 import { functionArg } from './lib/args.ts';
@@ -114,6 +115,7 @@ export class Lua {
   run(callee: LuaFunction, args: readonly Value[] = []): Outcome {
     const { runtime } = this;
     runtime.current = null;
+    runtime.killed = null;
     try {
       return { kind: 'done', values: many(callee.call(1, ...args)) };
     } catch (error) {
@@ -121,6 +123,12 @@ export class Lua {
       const activity = new Activity(this);
       return runtime.goesOn(1) ? activity.run() : { kind: 'suspended', activity };
     }
+  }
+
+  /** The running script ends at its next step: pcall doesn't hold it. */
+  kill(message: string): void {
+    this.runtime.killed = new Killed(message);
+    this.runtime.budget = 0;
   }
 
   failed(thrown: unknown): Outcome {

@@ -86,6 +86,12 @@ export function numberText(value: number): string {
   return formatG(value, 14);
 }
 
+/** The length of a text as C sees it, up to a zero byte. */
+export function cLength(text: string): number {
+  const zero = text.indexOf('\0');
+  return zero < 0 ? text.length : zero;
+}
+
 function isSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13);
 }
@@ -93,7 +99,7 @@ function isSpace(code: number): boolean {
 /** The number that a string spells, or undefined. */
 export function textNumber(text: string): number | undefined {
   let from = 0;
-  let to = text.length;
+  let to = cLength(text);
   while (from < to && isSpace(text.charCodeAt(from))) from++;
   while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
   if (from === to || to - from > 4096) return undefined;
@@ -173,6 +179,7 @@ function hexNumber(text: string): number | undefined {
 /** tonumber(text, base). */
 export function textInBase(text: string, base: number): number | undefined {
   let at = 0;
+  text = text.slice(0, cLength(text));
   while (at < text.length && isSpace(text.charCodeAt(at))) at++;
   const negative = text[at] === '-';
   if (negative || text[at] === '+') at++;

@@ -337,7 +337,11 @@ class Parser {
     }
     this.expect('=');
     const values = this.expressions();
-    for (const target of targets) this.assignTo(target);
+    for (const target of targets) {
+      this.assignTo(target);
+      // The assignment itself stands where the statement ends.
+      target.line = this.lexer.lastLine;
+    }
     return { kind: 'assign', targets, values, line };
   }
 

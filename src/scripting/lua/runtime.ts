@@ -131,6 +131,7 @@ export class Runtime {
   captured: Continuation[] = [];
   private reason: 'slice' | 'deep' | 'yield' = 'slice';
   private transfer: readonly Value[] = NONE;
+  private driving: readonly Continuation[] = [];
   current: LuaThread | null = null;
   stringMeta: LuaTable | null = null;
   killed: Killed | null = null;
@@ -185,6 +186,7 @@ export class Runtime {
       const frame = frames.pop()!;
       try {
         if (failure === null) {
+          this.driving = frames;
           value = frame.resume(value, d);
         } else if (frame.caught !== undefined && !(failure.error instanceof Killed)) {
           const { error } = failure;
@@ -237,6 +239,20 @@ export class Runtime {
       return stack ? new LuaError('stack overflow', 1) : new LuaError('not enough memory');
     }
     return new LuaError(`internal error: ${error.message}`);
+  }
+
+  /** Lays the stack open: `look` gets the frames around, outermost first, and its result is the caller's. */
+  inspect(look: (frames: readonly Continuation[]) => Result): never {
+    this.captured.push({ resume: () => look(this.driving) });
+    this.reason = 'deep';
+    throw SUSPEND;
+  }
+
+  /** Gives an error that pcall caught the position that its level asks for, beyond pcall. */
+  positioned(error: LuaError, frames: readonly Continuation[]): Value {
+    const frame = frames.at(1 - error.level);
+    if (!(frame instanceof Frame) || frame.proto.library) return error.value;
+    return `${frame.proto.chunk}:${frame.proto.lines[frame.pc]}: ${error.value}`;
   }
 
   /** The value that pcall gives for an error; what mustn't be caught is thrown on. */

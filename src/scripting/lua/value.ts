@@ -108,7 +108,9 @@ export class LuaTable {
       if (value === undefined) this.holes = true;
     }
     this.capacity = array.length;
-    if (this.slots !== null) this.migrate();
+    if (this.slots === null) return;
+    for (let i = 1; i <= array.length; i++) if (this.slots.has(i)) this.setHash(i, undefined);
+    this.migrate();
   }
 
   getStr(key: string): Value {

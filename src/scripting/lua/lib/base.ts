@@ -1,5 +1,5 @@
 /** The basic functions and coroutines. */
-import { textInBase } from '../number.ts';
+import { cLength, textInBase } from '../number.ts';
 import { many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
 import {
   address,
@@ -55,10 +55,10 @@ function protection(rt: Runtime): Record<string, Native> {
       try {
         return [true, ...many(rt.call(d + CALL_WEIGHT, callee, ...args.slice(1)))];
       } catch (error) {
-        if (error !== SUSPEND) return failure(rt.caught(error));
+        if (error !== SUSPEND) return afterError(rt, error);
         rt.captured.push({
           resume: (result) => [true, ...many(result)],
-          caught: (thrown) => failure(rt.caught(thrown)),
+          caught: (thrown) => afterError(rt, thrown),
         });
         throw error;
       }
@@ -95,7 +95,8 @@ function protection(rt: Runtime): Record<string, Native> {
     assert(args) {
       const value = anyArg(args, 0);
       if (value !== undefined && value !== false) return args;
-      throw fail(isNone(args, 1) ? 'assertion failed!' : stringArg(args, 1));
+      const message = isNone(args, 1) ? 'assertion failed!' : stringArg(args, 1);
+      throw fail(message.slice(0, cLength(message)));
     },
   };
 }
@@ -105,6 +106,14 @@ function failure(value: Value): Result {
   if (!(value instanceof LuaTable)) return [false, value];
   const message = value.getStr('err');
   return typeof message === 'string' || typeof message === 'number' ? [false, message] : [false, value, message];
+}
+
+function afterError(rt: Runtime, thrown: unknown): Result {
+  const value = rt.caught(thrown);
+  if (thrown instanceof LuaError && thrown.level > 1 && typeof value === 'string') {
+    return rt.inspect((frames) => failure(rt.positioned(thrown, frames)));
+  }
+  return failure(value);
 }
 
 function badHandler(args: readonly Value[]): never {

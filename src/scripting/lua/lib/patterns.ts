@@ -2,6 +2,7 @@
  * Lua's patterns, matched by backtracking over bytes. A position is an index from 0; a capture is a start and a length,
  * or one of the two marks below.
  */
+import { cLength } from '../number.ts';
 import { fail, type Value } from '../value.ts';
 
 const OPEN = -1;
@@ -77,7 +78,7 @@ export class Matcher {
 
   constructor(subject: string, pattern: string) {
     this.subject = subject;
-    this.pattern = pattern;
+    this.pattern = pattern.slice(0, cLength(pattern));
   }
 
   /** Steps taken so far, to be charged. */

@@ -1,4 +1,5 @@
 /** The string library. */
+import { cLength } from '../number.ts';
 import { type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 import { intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
@@ -8,6 +9,11 @@ import { Matcher } from './patterns.ts';
 const MAGIC = ['^', '$', '*', '+', '?', '.', '(', '[', '%', '-'];
 /** Longest string that V8 takes. */
 const MAX_LENGTH = 2 ** 29 - 25;
+
+function hasMagic(pattern: string): boolean {
+  const seen = pattern.slice(0, cLength(pattern));
+  return MAGIC.some((magic) => seen.includes(magic));
+}
 
 /** A relative position, from the end when negative, as one from 1. */
 function position(at: number, length: number): number {
@@ -74,7 +80,7 @@ function finder(rt: Runtime, find: boolean): Native {
     if (from < 0) from = 0;
     else if (from > s.length) from = s.length;
     const plain = find && args[3] !== undefined && args[3] !== false;
-    if (plain || (find && !MAGIC.some((magic) => pattern.includes(magic)))) {
+    if (plain || (find && !hasMagic(pattern))) {
       const at = s.indexOf(pattern, from);
       rt.charge(s.length >>> 8);
       return at < 0 ? undefined : [at + 1, at + pattern.length];

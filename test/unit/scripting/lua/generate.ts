@@ -20,26 +20,7 @@ const STRINGS = [
   '"^h"',
   '"."',
 ];
-const NUMBERS = [
-  '0',
-  '1',
-  '2',
-  '3',
-  '7',
-  '10',
-  '100',
-  '0.5',
-  '1.5',
-  '-1',
-  '-2.25',
-  '2^31',
-  '2^53',
-  '1e15',
-  '1e100',
-  '1/3',
-  '255',
-  '-7',
-];
+const NUMBERS = ['0', '1', '2', '3', '7', '10', '100', '0.5', '1.5', '-1', '-2.25', '4096', '1/3', '255', '-7'];
 const FUNCTIONS = [
   ['tostring', 'N'],
   ['tonumber', 'V'],
@@ -374,7 +355,7 @@ export class Generator {
       case 5:
         return `(${this.value()} ${this.pick(BINARY)} ${this.value()})`;
       case 6:
-        return `${this.pick(['not ', '-', '#'])}${this.atom()}`;
+        return `${this.pick(['not ', '-', '#'])}${this.atom()}`.replace(/^-0$/, '-1');
       case 7:
         return `${this.name()}.f${this.random.below(3)}`;
       case 8:

@@ -60,11 +60,14 @@ export function guarded(): Lua {
 export function runHere(lua: Lua, snippet: string, round = 0): string {
   const { runtime, globals } = lua;
   globals.set('ARGV', LuaTable.of([snippet]));
-  runtime.goOn = () => round === 0;
+  const started = performance.now();
+  const slow = (): boolean => performance.now() - started > 2000;
+  runtime.goOn = () => round === 0 && !slow();
   runtime.budget = 20_000;
   try {
-    let outcome = lua.run(lua.compile(HARNESS, '@harness'));
+    let outcome = lua.run(lua.compile(HARNESS, '@user_script'));
     while (outcome.kind === 'suspended') {
+      if (slow()) return 'error slow';
       const activity: Activity = outcome.activity;
       runtime.budget = round;
       outcome = activity.run();
@@ -84,23 +87,29 @@ function shown(value: Value): string {
 export class Oracle {
   private readonly redis: ServerProcess;
   private readonly pipeline: Pipeline;
+  private readonly killer: Pipeline;
 
   private constructor(redis: ServerProcess) {
     this.redis = redis;
     this.pipeline = new Pipeline(redis.port);
+    this.killer = new Pipeline(redis.port);
   }
 
   static async start(): Promise<Oracle> {
-    return new Oracle(await startRedis('--save', ''));
+    return new Oracle(await startRedis('--save', '', '--busy-reply-threshold', '500'));
   }
 
+  /** Snippets that take over a second are killed: their line begins with "error". */
   async run(snippets: readonly string[]): Promise<string[]> {
+    const kill = setInterval(() => this.killer.post(['SCRIPT', 'KILL']), 1000);
     const answers = await this.pipeline.send(snippets.map((snippet) => ['EVAL', HARNESS, '0', snippet]));
+    clearInterval(kill);
     return answers.map((answer) => (answer instanceof Error ? `error ${answer.message}` : String(answer)));
   }
 
   async stop(): Promise<void> {
     this.pipeline.close();
+    this.killer.close();
     await this.redis.stop();
   }
 }
