@@ -115,11 +115,12 @@ export class StreamCursor {
   next(): boolean {
     while (this.lp !== NULL) {
       if (this.reverse ? this.back() : this.forth()) {
+        // A deleted entry says nothing, not even that the range has ended: XSETID may have let lower IDs follow it.
+        if ((this.flags & ENTRY_DELETED) !== 0 && !this.tombstones) continue;
         if (this.reverse ? this.id.compare(this.start) < 0 : this.id.compare(this.until) > 0) {
           this.lp = NULL;
           return false;
         }
-        if ((this.flags & ENTRY_DELETED) !== 0 && !this.tombstones) continue;
         if (this.reverse ? this.id.compare(this.until) <= 0 : this.id.compare(this.start) >= 0) return true;
         continue;
       }

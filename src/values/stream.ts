@@ -328,11 +328,13 @@ export class StreamValue extends ValueFace {
   private trimNode(how: Trimming): number {
     const { m } = this;
     const cursor = this.edges.reset(m, this.root);
+    cursor.tombstones = true;
     const { lp } = cursor;
     let { length } = this;
     let removed = 0;
     while (!(how.byLength && length <= how.length) && cursor.next() && cursor.lp === lp) {
       if (!how.byLength && cursor.id.compare(how.from) >= 0) break;
+      if ((cursor.flags & ENTRY_DELETED) !== 0) continue;
       m.setU8(lp, cursor.entryAt, cursor.flags | ENTRY_DELETED);
       removed++;
       length--;
