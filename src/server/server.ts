@@ -19,6 +19,7 @@ import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
+import { scriptingCommands } from '../scripting/commands.ts';
 import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
 import { followLimits } from './limits.ts';
@@ -71,6 +72,8 @@ export function createServer(options: ServerOptions = {}): CinnabarServer {
   return new Server(config, options);
 }
 
+const ALL = [...commands, ...scriptingCommands];
+
 function settingWord(value: string | number | boolean): string {
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : narrow(String(value));
 }
@@ -95,7 +98,7 @@ class Server implements CinnabarServer {
     const pool = new ChunkPool();
     this.config = config;
     this.services = new Services(config, clock, log);
-    this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server: this.services });
+    this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands: ALL, server: this.services });
     this.network = new Network(this.engine, config, clock, log);
     this.cron = new Cron(this.engine, config, clock);
     followConditions(this.engine, config);

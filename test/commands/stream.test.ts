@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { SeededRandom } from '../../src/base/random.ts';
 import { Beside } from '../support/beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 
@@ -388,45 +387,6 @@ describe('groups', () => {
       XREADGROUP GROUP g c BLOCK 0 STREAMS s >
       EXEC
     `));
-
-  test('random steps leave the same stream, groups and lag', async () => {
-    const random = new SeededRandom(11);
-    const one = <T>(...choices: T[]): T => choices[random.below(choices.length)];
-    const id = (): string => `${random.below(60)}-${random.below(3)}`;
-    const steps: string[] = [];
-    let top = 0;
-    for (let i = 0; i < 4000; i++) {
-      const group = one('g', 'h');
-      const consumer = one('a', 'b', 'c');
-      if (i % 400 === 0) {
-        steps.push('DEL s');
-        top = 0;
-      }
-      steps.push(
-        one(
-          () => `XADD s ${(top += random.below(3))}-* ${one('f v', 'f v g w', 'n 12')}`,
-          () => `XADD s ${one('MAXLEN', 'MAXLEN ~', 'MAXLEN =')} ${random.below(30)} ${(top += random.below(3))}-* f v`,
-          () => `XDEL s ${id()} ${id()}`,
-          () => `XTRIM s MINID ${id()}`,
-          () =>
-            `XGROUP CREATE s ${group} ${one('0', '$', id())} MKSTREAM ${one('', `ENTRIESREAD ${random.below(30)}`)}`,
-          () => `XGROUP SETID s ${group} ${one('0', '$', id())}`,
-          () =>
-            `XREADGROUP GROUP ${group} ${consumer} COUNT ${1 + random.below(4)} ${one('NOACK', '')} STREAMS s ${one('>', '>', '>', '0', id())}`,
-          () => `XACK s ${group} ${id()} ${id()} ${id()}`,
-          () =>
-            `XCLAIM s ${group} ${consumer} 0 ${id()} ${id()} ${one('FORCE', 'JUSTID', 'FORCE JUSTID', 'RETRYCOUNT 3', '')}`,
-          () => `XAUTOCLAIM s ${group} ${consumer} 0 ${id()} COUNT ${1 + random.below(3)}`,
-          () => `XSETID s ${(top += random.below(2))}-${random.below(9)}`,
-          () => `XGROUP DELCONSUMER s ${group} ${consumer}`,
-          () => `XGROUP DESTROY s ${one('none', 'none', 'none', group)}`,
-        )(),
-      );
-      steps.push(one('XINFO GROUPS s', 'XPENDING s g', 'XINFO STREAM s FULL COUNT 0', 'XRANGE s - +'));
-    }
-    await both.same(steps.join('\n'), timeless);
-    await both.same('DEBUG DIGEST');
-  });
 });
 
 describe('waiting', () => {

@@ -161,7 +161,11 @@ const claim = {
 function readClaim(c: Call): boolean {
   const idle = c.integerOr(4, 'ERR Invalid min-idle-time argument for XCLAIM');
   if (idle === undefined) return false;
-  Object.assign(claim, { idle: Math.max(idle, 0), time: -1, retries: -1n, force: false, justId: false });
+  claim.idle = Math.max(idle, 0);
+  claim.time = -1;
+  claim.retries = -1n;
+  claim.force = false;
+  claim.justId = false;
   claim.last.toLowest();
   let i = 5;
   while (i < c.argc && parseId(c.arg(i), id, false, true)) i++;

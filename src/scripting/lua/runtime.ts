@@ -11,7 +11,7 @@
  *
  * `d`, the first argument of every call, is the weight of the JavaScript stack in use.
  */
-import { numberText, textNumber } from './number.ts';
+import { cLength, numberText, textNumber } from './number.ts';
 import {
   badOperand,
   type Continuation,
@@ -501,7 +501,9 @@ function complete(error: LuaError, operands: ReadonlyArray<Operand | undefined> 
     return;
   }
   const operand = operands?.[which];
-  if (operand !== undefined) error.value = `attempt to ${verb} ${operand.kind} '${operand.name}' (a ${detail} value)`;
+  if (operand === undefined) return;
+  const name = operand.name.slice(0, cLength(operand.name));
+  error.value = `attempt to ${verb} ${operand.kind} '${name}' (a ${detail} value)`;
 }
 
 function badOrder(a: Value, b: Value): LuaError {

@@ -5,6 +5,8 @@ import { NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
 import { FrozenMemory } from '../../../src/memory/frozen.ts';
 import type { Reader } from '../../../src/memory/memory.ts';
+import { OutOfMemory } from '../../../src/memory/memory.ts';
+import { VerifiedMemory } from '../../../src/memory/verified.ts';
 import { FrozenView } from '../../../src/memory/view.ts';
 import { idtSize } from '../../../src/structures/idtree.ts';
 import { StreamId } from '../../../src/structures/stream-id.ts';
@@ -241,8 +243,42 @@ test('an entry with one value of sixteen bytes takes no more than Redis takes', 
   const args = [sliceOf('field'), sliceOf('0123456789abcdef')];
   for (let i = 0; i < 100_000; i++) stream.append(id.from(1_700_000_000_000 + i * 3, 0), args, 0, 1);
   const each = (m.used - before) / 100_000;
-  console.log(`${each} bytes an entry`);
   expect(each).toBeLessThan(31.4);
+});
+
+test('want of memory leaves the stream as it was', () => {
+  const m = new VerifiedMemory();
+  const random = new SeededRandom(5);
+  const slot = looseStream(m);
+  const stream = new StreamValue(m, new StreamLimits()).bind(slot);
+  const group = groupCreate(m, slot.root, sliceOf('g'), new StreamId(), 0n);
+  const consumer = consumerCreate(m, group, sliceOf('c'), 1);
+  const pending = new Pending(m);
+  const id = new StreamId();
+  const last = new StreamId();
+  let refused = 0;
+  let length = 0;
+  m.refuse = () => random.below(4) === 0;
+  for (let i = 1; i < 4000; i++) {
+    try {
+      stream.append(id.from(i, 0), [sliceOf('f'), sliceOf('v'.repeat(random.below(40)))], 0, 1);
+      length++;
+    } catch (error) {
+      expect(error).toBeInstanceOf(OutOfMemory);
+      refused++;
+    }
+    try {
+      pending.deliver(group, id.from(random.below(2000), 0), consumer, i);
+    } catch (error) {
+      expect(error).toBeInstanceOf(OutOfMemory);
+      refused++;
+    }
+    expect(stream.length).toBe(length);
+    if (i % 500 === 0) stream.verify();
+  }
+  stream.verify();
+  expect(refused).toBeGreaterThan(50);
+  expect(stream.lastId(last).compare(id.from(4000, 0))).toBeLessThan(0);
 });
 
 test('bytes that are no node are refused', () => {

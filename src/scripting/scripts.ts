@@ -1,0 +1,268 @@
+/**
+ * Scripts: their cache, and the run of one.
+ *
+ * A script runs at once until busy-reply-threshold; then it is suspended, everybody else gets BUSY (GATE_BUSY), and it
+ * goes on in slices between turns of the event loop until it ends or is killed. Meanwhile its session takes no command.
+ */
+import { createHash } from 'node:crypto';
+import { getHeapStatistics } from 'node:v8';
+import { Slice, sliceOf } from '../base/slice.ts';
+import type { Call } from '../engine/call.ts';
+import { flagBit } from '../engine/derive.ts';
+import type { Engine } from '../engine/engine.ts';
+import { GATE_BUSY, GATE_LOADING, GATE_MISCONF, GATE_OOM, GATE_READONLY } from '../engine/gates.ts';
+import type { SessionPort } from '../engine/ports.ts';
+import { Session } from '../engine/session.ts';
+import { errorTable, guardGlobals, openRedis } from './api.ts';
+import { type Activity, Lua, type Outcome } from './lua/lua.ts';
+import { LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
+import { ReplyReader, writeValue } from './replies.ts';
+
+const NOSCRIPT = flagBit('noscript');
+const WRITE = flagBit('write');
+const MAY_REPLICATE = flagBit('may_replicate');
+/** What a suspended script gets between two turns, ms. */
+const SLICE = 5;
+const KILLED = 'Script killed by user with SCRIPT KILL.';
+
+export interface Script {
+  readonly sha: string;
+  readonly main: LuaFunction;
+}
+
+/** The script that runs. */
+interface Running {
+  readonly sha: string;
+  readonly session: Session;
+  readonly readOnly: boolean;
+  readonly args: Slice[];
+  activity: Activity | null;
+  wrote: boolean;
+  killed: boolean;
+}
+
+function heapIsFull(): boolean {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  return used > limit * 0.9;
+}
+
+const NOWHERE: SessionPort = {
+  fd: -1,
+  address: '',
+  localAddress: '',
+  unix: false,
+  queryBytes: 0,
+  queryFree: 0,
+  argumentBytes: 0,
+  lastActive: 0,
+  close: () => {},
+  resume: () => {},
+  divert: () => {},
+  flush: () => {},
+};
+
+export class Scripts {
+  private readonly engine: Engine;
+  private readonly scripts = new Map<string, Script>();
+  private lua: Lua;
+  private readonly client: Session;
+  private readonly reader = new ReplyReader();
+  running: Running | null = null;
+  private deadline = 0;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.client = new Session(engine, 0, NOWHERE, engine.pool, engine.clock.now());
+    this.lua = this.newLua();
+  }
+
+  private newLua(): Lua {
+    const lua = new Lua();
+    const { log } = this.engine.server;
+    openRedis(lua, {
+      command: (args) => this.command(args),
+      setResp: (version) => {
+        this.client.reply.resp = version;
+      },
+      log: (level, message) => [log.debug, log.verbose, log.notice, log.warning][level].call(log, message),
+    });
+    lua.globals.set('KEYS', new LuaTable());
+    lua.globals.set('ARGV', new LuaTable());
+    guardGlobals(lua);
+    lua.runtime.exhausted = heapIsFull;
+    lua.runtime.goOn = () => this.engine.clock.monotonic() < this.deadline;
+    return lua;
+  }
+
+  // ---- the cache
+
+  get count(): number {
+    return this.scripts.size;
+  }
+
+  find(sha: string): Script | undefined {
+    return this.scripts.get(sha.toLowerCase());
+  }
+
+  flush(): void {
+    this.scripts.clear();
+    this.lua = this.newLua();
+  }
+
+  /** The script of a source, compiled at its first use; an error text where it can't be. */
+  load(source: string): Script | string {
+    const sha = createHash('sha1').update(Buffer.from(source, 'latin1')).digest('hex');
+    const known = this.scripts.get(sha);
+    if (known !== undefined) return known;
+    try {
+      const script = { sha, main: this.lua.compile(source, '@user_script') };
+      this.scripts.set(sha, script);
+      return script;
+    } catch (error) {
+      if (error instanceof LuaError) return `ERR Error compiling script (new function): ${String(error.value)}`;
+      throw error;
+    }
+  }
+
+  // ---- running
+
+  /** EVAL's and EVALSHA's work from argument 2 on. */
+  run(c: Call, script: Script, readOnly: boolean): void {
+    const keys = c.integer(2);
+    if (keys === undefined) return;
+    if (keys > c.argc - 3 || keys < 0) {
+      c.reply.error(`ERR Number of keys can't be ${keys < 0 ? 'negative' : 'greater than number of args'}`);
+      return;
+    }
+    const words: string[] = [];
+    for (let i = 3; i < c.argc; i++) words.push(c.arg(i).latin1());
+    const { lua, client, engine } = this;
+    lua.globals.setHash('KEYS', LuaTable.of(words.slice(0, keys)));
+    lua.globals.setHash('ARGV', LuaTable.of(words.slice(keys)));
+    lua.random.seed(0);
+    client.db = c.db;
+    client.account = c.session.account;
+    client.restricted = c.session.restricted;
+    client.reply.resp = 2;
+    const threshold = engine.server.settings.busyReplyThreshold;
+    const limited = !c.denyBlocking && threshold > 0;
+    this.deadline = limited ? engine.clock.monotonic() + threshold * 1000 : Number.POSITIVE_INFINITY;
+    this.running = {
+      sha: script.sha,
+      session: c.session,
+      readOnly,
+      args: [],
+      activity: null,
+      wrote: false,
+      killed: false,
+    };
+    this.after(c, lua.run(script.main));
+  }
+
+  private after(c: Call, outcome: Outcome): void {
+    const running = this.running!;
+    if (outcome.kind === 'suspended') {
+      this.suspended(c, running, outcome.activity);
+      return;
+    }
+    this.running = null;
+    if (outcome.kind === 'done') writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
+    else if (outcome.kind === 'killed') {
+      c.reply.error(`ERR ${outcome.message} script: ${running.sha}, on @user_script:1.`);
+    } else this.failed(c, outcome.error, running.sha);
+    // SELECT within the script holds for the caller.
+    c.session.db = this.client.db;
+  }
+
+  private failed(c: Call, error: LuaError, sha: string): void {
+    const { value } = error;
+    const message = value instanceof LuaTable ? value.getStr('err') : `ERR ${this.lua.text(value)}`;
+    const place = error.line > 0 ? ` script: ${sha}, on @${error.chunk}:${error.line}.` : '';
+    c.reply.error(`${typeof message === 'string' ? message : 'ERR unknown error'}${place}`);
+  }
+
+  private suspended(c: Call, running: Running, activity: Activity): void {
+    if (running.activity === null) {
+      for (let i = 0; i < c.argc; i++) running.args.push(new Slice(c.arg(i).copy()));
+      running.session.postponed = true;
+      this.engine.denied |= GATE_BUSY;
+      this.engine.server.log.warning(
+        `Slow script detected: still in execution after ${this.engine.server.settings.busyReplyThreshold} milliseconds. ` +
+          `You can try killing the script using the SCRIPT KILL command. Script name is: ${running.sha}.`,
+      );
+    }
+    running.activity = activity;
+    c.stillWaiting = true;
+    const { registered } = c;
+    setImmediate(() => {
+      const { session, args } = running;
+      this.engine.call(session, registered, args, args.length, true);
+      if (this.running === running) return;
+      this.engine.denied &= ~GATE_BUSY;
+      session.postponed = false;
+      if (!session.closed) session.port.resume();
+      this.engine.serveWaiters();
+    });
+  }
+
+  /** The next slice of a suspended script. */
+  goOn(c: Call): void {
+    const activity = this.running!.activity!;
+    this.deadline = this.engine.clock.monotonic() + SLICE * 1000;
+    this.after(c, activity.run());
+  }
+
+  /** SCRIPT KILL: an error text where it can't be done. */
+  kill(): string | null {
+    const { running } = this;
+    if (running === null) return 'NOTBUSY No scripts in execution right now.';
+    if (running.wrote) {
+      return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.';
+    }
+    running.killed = true;
+    this.lua.kill(KILLED);
+    return null;
+  }
+
+  // ---- redis.call
+
+  private command(words: string[]): Value {
+    const { engine, client } = this;
+    const args = words.map((word) => sliceOf(word));
+    const parent = engine.table.find(args[0]);
+    const registered = (args.length > 1 ? parent?.subcommands?.find(args[1]) : undefined) ?? parent;
+    if (registered === undefined) return errorTable('Unknown Redis command called from script');
+    const { arity } = registered;
+    if (registered.run === null || (arity > 0 ? arity !== args.length : args.length < -arity)) {
+      return errorTable('Wrong number of args calling Redis command from script');
+    }
+    const refusal = this.refusal(registered.flags, registered.gates);
+    if (refusal !== null) return errorTable(refusal);
+    if (client.restricted) {
+      const denied = engine.gatekeeper.permits(client, registered, args, args.length);
+      if (denied !== null) return errorTable(`-${denied}`);
+    }
+    if (registered.has(WRITE)) this.running!.wrote = true;
+    engine.call(client, registered, args, args.length, false, true);
+    return this.reader.read(client.reply.take());
+  }
+
+  private refusal(flags: number, gates: number): string | null {
+    if (flags & NOSCRIPT) return 'This Redis command is not allowed from script';
+    if (this.running!.readOnly && flags & (WRITE | MAY_REPLICATE)) {
+      return 'Write commands are not allowed from read-only scripts.';
+    }
+    const denied = gates & this.engine.denied;
+    if (denied & GATE_LOADING) return '-LOADING Redis is loading the dataset in memory';
+    if (denied & GATE_READONLY) return "-READONLY You can't write against a read only replica.";
+    if (denied & GATE_MISCONF) return '-MISCONF Errors writing to the AOF file or saving';
+    if (
+      denied & GATE_OOM &&
+      !this.running!.wrote &&
+      (this.engine.memory.scarce || !this.engine.gatekeeper.makeRoom())
+    ) {
+      return "-OOM command not allowed when used memory > 'maxmemory'.";
+    }
+    return null;
+  }
+}
