@@ -4,6 +4,7 @@ import type { Call } from '../../engine/call.ts';
 const SAMPLES: Readonly<Record<string, (c: Call) => void>> = {
   string: ({ reply }) => reply.bulkText('Hello World'),
   integer: ({ reply }) => reply.int(12345),
+  // biome-ignore lint/suspicious/noApproximativeNumericConstant: the sample is this number, not pi
   double: ({ reply }) => reply.double(3.141),
   null: ({ reply }) => reply.null(),
   array({ reply }) {
