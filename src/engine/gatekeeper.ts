@@ -27,9 +27,9 @@ import type { Registered } from './table.ts';
 const MISCONF =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
-const BUSY = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
-
 export class Gatekeeper {
+  /** What a session hears while a script runs past its time. */
+  busy = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
   private readonly engine: Engine;
   /** Frees memory until maxmemory is kept; false when that failed. Installed by eviction. */
   makeRoom: () => boolean = () => false;
@@ -77,7 +77,7 @@ export class Gatekeeper {
         `ERR Can't execute '${registered.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       );
     if (gates & GATE_LOADING) return this.refuse(session, registered, 'LOADING Redis is loading the dataset in memory');
-    if (gates & GATE_BUSY) return this.refuse(session, registered, BUSY);
+    if (gates & GATE_BUSY) return this.refuse(session, registered, this.busy);
     if (gates & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE) && this.hold(session, registered, args, argc)) return false;
     if (gates & GATE_QUEUE) {
       transaction?.add(registered, args, argc);

@@ -2,18 +2,9 @@
 import { isWord } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
-import type { Engine } from '../engine/engine.ts';
 import { bytes, key, many, numkeys, optional } from '../engine/grammar.ts';
-import { Scripts } from './scripts.ts';
-
-/** Scripts of each server; several may live in one process. */
-const owners = new WeakMap<Engine, Scripts>();
-
-export function scriptsOf(engine: Engine): Scripts {
-  let scripts = owners.get(engine);
-  if (scripts === undefined) owners.set(engine, (scripts = new Scripts(engine)));
-  return scripts;
-}
+import { functionCommands } from './functions.ts';
+import { scriptsOf } from './owners.ts';
 
 const RUN: readonly CommandFlag[] = ['noscript', 'stale', 'skip_monitor', 'no_mandatory_keys'];
 const NO_SCRIPT = 'NOSCRIPT No matching script. Please use EVAL.';
@@ -111,7 +102,7 @@ const SUBCOMMANDS: readonly Command[] = [
     flags: ['noscript', 'allow_busy'],
     args: [],
     run(c) {
-      const refusal = scriptsOf(c.engine).kill();
+      const refusal = scriptsOf(c.engine).kill('SCRIPT');
       if (refusal === null) c.reply.ok();
       else c.reply.error(refusal);
     },
@@ -144,4 +135,5 @@ export const scriptingCommands: readonly Command[] = [
     flags: [],
     subcommands: SUBCOMMANDS,
   }),
+  ...functionCommands,
 ];

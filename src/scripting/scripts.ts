@@ -23,22 +23,36 @@ const WRITE = flagBit('write');
 const MAY_REPLICATE = flagBit('may_replicate');
 /** What a suspended script gets between two turns, ms. */
 const SLICE = 5;
-const KILLED = 'Script killed by user with SCRIPT KILL.';
 
 export interface Script {
   readonly sha: string;
   readonly main: LuaFunction;
 }
 
-/** The script that runs. */
+/** What is to be run. */
+export interface Work {
+  readonly name: string;
+  readonly kind: 'SCRIPT' | 'FUNCTION';
+  readonly lua: Lua;
+  readonly readOnly: boolean;
+  readonly callee: LuaFunction;
+  readonly args: readonly Value[];
+}
+
+function busy(kind: string): string {
+  return `BUSY Redis is busy running a script. You can only call ${kind} KILL or SHUTDOWN NOSAVE.`;
+}
+
+/** The script or function that runs. */
 interface Running {
-  readonly sha: string;
+  readonly name: string;
+  readonly kind: 'SCRIPT' | 'FUNCTION';
+  readonly lua: Lua;
   readonly session: Session;
   readonly readOnly: boolean;
   readonly args: Slice[];
   activity: Activity | null;
   wrote: boolean;
-  killed: boolean;
 }
 
 function heapIsFull(): boolean {
@@ -64,6 +78,7 @@ const NOWHERE: SessionPort = {
 export class Scripts {
   private readonly engine: Engine;
   private readonly scripts = new Map<string, Script>();
+  private readonly bySource = new Map<string, Script>();
   private lua: Lua;
   private readonly client: Session;
   private readonly reader = new ReplyReader();
@@ -73,10 +88,18 @@ export class Scripts {
   constructor(engine: Engine) {
     this.engine = engine;
     this.client = new Session(engine, 0, NOWHERE, engine.pool, engine.clock.now());
-    this.lua = this.newLua();
+    this.lua = this.newScriptLua();
   }
 
-  private newLua(): Lua {
+  private newScriptLua(): Lua {
+    return this.newLua((lua) => {
+      lua.globals.set('KEYS', new LuaTable());
+      lua.globals.set('ARGV', new LuaTable());
+    });
+  }
+
+  /** A sandbox. */
+  newLua(prepare: (lua: Lua) => void = () => {}): Lua {
     const lua = new Lua();
     const { log } = this.engine.server;
     openRedis(lua, {
@@ -86,8 +109,7 @@ export class Scripts {
       },
       log: (level, message) => [log.debug, log.verbose, log.notice, log.warning][level].call(log, message),
     });
-    lua.globals.set('KEYS', new LuaTable());
-    lua.globals.set('ARGV', new LuaTable());
+    prepare(lua);
     guardGlobals(lua);
     lua.runtime.exhausted = heapIsFull;
     lua.runtime.goOn = () => this.engine.clock.monotonic() < this.deadline;
@@ -101,22 +123,26 @@ export class Scripts {
   }
 
   find(sha: string): Script | undefined {
-    return this.scripts.get(sha.toLowerCase());
+    return this.scripts.get(sha) ?? this.scripts.get(sha.toLowerCase());
   }
 
   flush(): void {
     this.scripts.clear();
-    this.lua = this.newLua();
+    this.bySource.clear();
+    this.lua = this.newScriptLua();
   }
 
   /** The script of a source, compiled at its first use; an error text where it can't be. */
   load(source: string): Script | string {
+    const same = this.bySource.get(source);
+    if (same !== undefined) return same;
     const sha = createHash('sha1').update(Buffer.from(source, 'latin1')).digest('hex');
     const known = this.scripts.get(sha);
     if (known !== undefined) return known;
     try {
       const script = { sha, main: this.lua.compile(source, '@user_script') };
       this.scripts.set(sha, script);
+      this.bySource.set(source, script);
       return script;
     } catch (error) {
       if (error instanceof LuaError) return `ERR Error compiling script (new function): ${String(error.value)}`;
@@ -128,17 +154,30 @@ export class Scripts {
 
   /** EVAL's and EVALSHA's work from argument 2 on. */
   run(c: Call, script: Script, readOnly: boolean): void {
+    const given = this.keysAndArgs(c);
+    if (given === null) return;
+    const { lua } = this;
+    lua.globals.setHash('KEYS', given[0]);
+    lua.globals.setHash('ARGV', given[1]);
+    this.start(c, { name: script.sha, kind: 'SCRIPT', lua, readOnly, callee: script.main, args: [] });
+  }
+
+  /** The arguments from the number of keys on; null when an error has been replied. */
+  keysAndArgs(c: Call): [LuaTable, LuaTable] | null {
     const keys = c.integer(2);
-    if (keys === undefined) return;
+    if (keys === undefined) return null;
     if (keys > c.argc - 3 || keys < 0) {
       c.reply.error(`ERR Number of keys can't be ${keys < 0 ? 'negative' : 'greater than number of args'}`);
-      return;
+      return null;
     }
     const words: string[] = [];
     for (let i = 3; i < c.argc; i++) words.push(c.arg(i).latin1());
-    const { lua, client, engine } = this;
-    lua.globals.setHash('KEYS', LuaTable.of(words.slice(0, keys)));
-    lua.globals.setHash('ARGV', LuaTable.of(words.slice(keys)));
+    return [LuaTable.of(words.slice(0, keys)), LuaTable.of(words.slice(keys))];
+  }
+
+  start(c: Call, work: Work): void {
+    const { client, engine } = this;
+    const { lua } = work;
     lua.random.seed(0);
     client.db = c.db;
     client.account = c.session.account;
@@ -147,16 +186,9 @@ export class Scripts {
     const threshold = engine.server.settings.busyReplyThreshold;
     const limited = !c.denyBlocking && threshold > 0;
     this.deadline = limited ? engine.clock.monotonic() + threshold * 1000 : Number.POSITIVE_INFINITY;
-    this.running = {
-      sha: script.sha,
-      session: c.session,
-      readOnly,
-      args: [],
-      activity: null,
-      wrote: false,
-      killed: false,
-    };
-    this.after(c, lua.run(script.main));
+    const { name, kind, readOnly } = work;
+    this.running = { name, kind, lua, session: c.session, readOnly, args: [], activity: null, wrote: false };
+    this.after(c, lua.run(work.callee, work.args));
   }
 
   private after(c: Call, outcome: Outcome): void {
@@ -168,16 +200,16 @@ export class Scripts {
     this.running = null;
     if (outcome.kind === 'done') writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
     else if (outcome.kind === 'killed') {
-      c.reply.error(`ERR ${outcome.message} script: ${running.sha}, on @user_script:1.`);
-    } else this.failed(c, outcome.error, running.sha);
-    // SELECT within the script holds for the caller.
-    c.session.db = this.client.db;
+      c.reply.error(
+        `ERR ${outcome.message} script: ${running.name}, on @${running.kind === 'SCRIPT' ? 'user_script' : 'user_function'}:1.`,
+      );
+    } else this.failed(c, outcome.error, running);
   }
 
-  private failed(c: Call, error: LuaError, sha: string): void {
+  private failed(c: Call, error: LuaError, { lua, name }: Running): void {
     const { value } = error;
-    const message = value instanceof LuaTable ? value.getStr('err') : `ERR ${this.lua.text(value)}`;
-    const place = error.line > 0 ? ` script: ${sha}, on @${error.chunk}:${error.line}.` : '';
+    const message = value instanceof LuaTable ? value.getStr('err') : `ERR ${lua.text(value)}`;
+    const place = error.line > 0 ? ` script: ${name}, on @${error.chunk}:${error.line}.` : '';
     c.reply.error(`${typeof message === 'string' ? message : 'ERR unknown error'}${place}`);
   }
 
@@ -186,9 +218,10 @@ export class Scripts {
       for (let i = 0; i < c.argc; i++) running.args.push(new Slice(c.arg(i).copy()));
       running.session.postponed = true;
       this.engine.denied |= GATE_BUSY;
+      this.engine.gatekeeper.busy = busy(running.kind);
       this.engine.server.log.warning(
         `Slow script detected: still in execution after ${this.engine.server.settings.busyReplyThreshold} milliseconds. ` +
-          `You can try killing the script using the SCRIPT KILL command. Script name is: ${running.sha}.`,
+          `You can try killing the script using the ${running.kind} KILL command. Script name is: ${running.name}.`,
       );
     }
     running.activity = activity;
@@ -213,14 +246,14 @@ export class Scripts {
   }
 
   /** SCRIPT KILL: an error text where it can't be done. */
-  kill(): string | null {
+  kill(kind: 'SCRIPT' | 'FUNCTION'): string | null {
     const { running } = this;
     if (running === null) return 'NOTBUSY No scripts in execution right now.';
+    if (running.kind !== kind) return busy(running.kind);
     if (running.wrote) {
       return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.';
     }
-    running.killed = true;
-    this.lua.kill(KILLED);
+    running.lua.kill(`Script killed by user with ${kind} KILL.`);
     return null;
   }
 
@@ -228,6 +261,7 @@ export class Scripts {
 
   private command(words: string[]): Value {
     const { engine, client } = this;
+    if (this.running === null) return errorTable('redis.call/pcall can only be called inside a script invocation');
     const args = words.map((word) => sliceOf(word));
     const parent = engine.table.find(args[0]);
     const registered = (args.length > 1 ? parent?.subcommands?.find(args[1]) : undefined) ?? parent;

@@ -3,6 +3,7 @@ import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { sigtermUnderLoad } from './sigterm.ts';
 import { badHandshakes } from './tls.ts';
 
 function option(name: string, usual: number): number {
@@ -22,6 +23,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   churn: () => churn(option('count', 1_000_000), seed),
   audience: () => wideAudience(option('count', 10_000), 20),
   abuse: () => memoryAbuse(option('count', 100)),
+  sigterm: () => sigtermUnderLoad(option('count', 100), seed),
 };
 
 const names = process.argv.slice(2).filter((word) => Object.hasOwn(SUITES, word));

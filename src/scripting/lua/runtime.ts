@@ -122,6 +122,8 @@ const EVENTS: Record<string, string> = {
 const MAX_META = 100;
 /** Entries and rounds between two looks at the clock. */
 const SLICE = 20_000;
+/** Slices between two looks at the heap, which take longer. */
+const LOOK_AT_MEMORY = 32;
 /** Lua frames in all, as deep as the reference goes. */
 const MAX_FRAMES = 16_380;
 
@@ -135,9 +137,10 @@ export class Runtime {
   current: LuaThread | null = null;
   stringMeta: LuaTable | null = null;
   killed: Killed | null = null;
+  private slices = 0;
   /** Asked when a slice is over: false suspends. */
   goOn: () => boolean = () => true;
-  /** Asked as often: true when there is too little memory left. */
+  /** Asked now and then: true when there is too little memory left. */
   exhausted: () => boolean = () => false;
   /** The functions `next` and the iterator of ipairs, which loops know. */
   next: LuaFunction | undefined;
@@ -161,7 +164,7 @@ export class Runtime {
   slice(): void {
     this.budget = SLICE;
     if (this.killed !== null) throw this.killed;
-    if (this.exhausted()) throw new LuaError('not enough memory');
+    if (++this.slices % LOOK_AT_MEMORY === 0 && this.exhausted()) throw new LuaError('not enough memory');
     if (this.goOn()) return;
     this.reason = 'slice';
     throw SUSPEND;
