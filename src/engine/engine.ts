@@ -84,6 +84,8 @@ export class Engine implements SessionHost<Session> {
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
   events: number | null = null;
+  /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
+  scriptsMayAll = false;
   /** States that concern every session; bits of gates.ts. */
   denied = 0;
   /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */

@@ -7,6 +7,8 @@ import { fail, LuaError, LuaTable, type Value } from './lua/value.ts';
 export interface Caller {
   /** Runs a command; an error comes as a table with `err`. */
   command(args: string[]): Value;
+  /** Undefined where there is no such command. */
+  permitted(args: string[]): boolean | undefined;
   setResp(version: number): void;
   log(level: number, message: string): void;
 }
@@ -43,11 +45,20 @@ function stringOnly(args: readonly Value[]): string | undefined {
   return args.length === 1 ? text(args[0]) : undefined;
 }
 
+type Add = (name: string, body: (args: Value[]) => Value | []) => void;
+
 export function openRedis(lua: Lua, caller: Caller): void {
   const redis = new LuaTable();
-  const add = (name: string, body: (args: Value[]) => Value | []): void => {
-    redis.set(name, lua.host(name, body));
-  };
+  const add: Add = (name, body) => redis.set(name, lua.host(name, body));
+  commands(add, caller);
+  replies(add);
+  switches(add, caller);
+  constants(redis);
+  lua.globals.set('redis', redis);
+}
+
+/** call, pcall and what else asks about commands. */
+function commands(add: Add, caller: Caller): void {
   const run = (args: Value[]): Value => {
     const words = commandArgs(args);
     return typeof words === 'string' ? errorTable(words) : caller.command(words);
@@ -59,6 +70,18 @@ export function openRedis(lua: Lua, caller: Caller): void {
     return value;
   });
   add('pcall', run);
+  add('acl_check_cmd', (args) => {
+    if (args.length === 0)
+      throw new LuaError(errorTable('Please specify at least one argument for this redis.acl_check_cmd() call'));
+    const words = commandArgs(args);
+    const permitted = typeof words === 'string' ? undefined : caller.permitted(words);
+    if (typeof words === 'string') throw new LuaError(errorTable(words));
+    if (permitted === undefined) throw new LuaError(errorTable('Invalid command passed to redis.acl_check_cmd()'));
+    return permitted;
+  });
+}
+
+function replies(add: Add): void {
   add('error_reply', (args) => {
     const message = stringOnly(args);
     if (message === undefined) return errorTable('wrong number or type of arguments');
@@ -77,6 +100,9 @@ export function openRedis(lua: Lua, caller: Caller): void {
       .update(Buffer.from(text(args[0]) ?? '', 'latin1'))
       .digest('hex');
   });
+}
+
+function switches(add: Add, caller: Caller): void {
   add('log', (args) => {
     const level = number(args[0]);
     if (args.length < 2) throw new LuaError(errorTable('redis.log() requires two arguments or more.'));
@@ -111,8 +137,6 @@ export function openRedis(lua: Lua, caller: Caller): void {
   add('replicate_commands', () => true);
   add('breakpoint', () => false);
   add('debug', () => []);
-  constants(redis);
-  lua.globals.set('redis', redis);
 }
 
 function constants(redis: LuaTable): void {

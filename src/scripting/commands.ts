@@ -3,7 +3,6 @@ import { isWord } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { bytes, key, many, numkeys, optional } from '../engine/grammar.ts';
-import { functionCommands } from './functions.ts';
 import { scriptsOf } from './owners.ts';
 
 const RUN: readonly CommandFlag[] = ['noscript', 'stale', 'skip_monitor', 'no_mandatory_keys'];
@@ -55,6 +54,7 @@ const SUBCOMMANDS: readonly Command[] = [
     complexity: 'O(N) in the length of the script.',
     summary: 'Puts a script into the cache.',
     flags: ['noscript', 'stale'],
+    tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
     args: [bytes('script')],
     run(c) {
       const script = scriptsOf(c.engine).load(c.arg(2).latin1());
@@ -69,6 +69,7 @@ const SUBCOMMANDS: readonly Command[] = [
     complexity: 'O(N) in the hashes given.',
     summary: 'Tells which scripts are in the cache.',
     flags: ['noscript'],
+    tips: ['request_policy:all_shards', 'response_policy:agg_logical_and'],
     args: [many(bytes('sha1'))],
     run(c) {
       const scripts = scriptsOf(c.engine);
@@ -83,6 +84,7 @@ const SUBCOMMANDS: readonly Command[] = [
     complexity: 'O(N) in the scripts of the cache.',
     summary: 'Empties the cache of scripts.',
     flags: ['noscript'],
+    tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
     args: [optional(bytes('async'))],
     run(c) {
       if (c.argc > 3 || (c.argc === 3 && !isWord(c.arg(2), 'ASYNC') && !isWord(c.arg(2), 'SYNC'))) {
@@ -100,6 +102,7 @@ const SUBCOMMANDS: readonly Command[] = [
     complexity: 'O(1)',
     summary: 'Ends the script that runs, if it has written nothing.',
     flags: ['noscript', 'allow_busy'],
+    tips: ['request_policy:all_shards', 'response_policy:one_succeeded'],
     args: [],
     run(c) {
       const refusal = scriptsOf(c.engine).kill('SCRIPT');
@@ -135,5 +138,4 @@ export const scriptingCommands: readonly Command[] = [
     flags: [],
     subcommands: SUBCOMMANDS,
   }),
-  ...functionCommands,
 ];

@@ -1,4 +1,9 @@
-/** FUNCTION and FCALL. */
+/**
+ * FUNCTION and FCALL.
+ *
+ * The server does not list these commands yet: a library that was acknowledged must survive a restart, so the RDB file has
+ * to carry it first (`libraries` of engine/persistence-port.ts is its hook).
+ */
 import { isWord } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';

@@ -58,6 +58,10 @@ export class ReplyReader {
         return this.map();
       case '~':
         return this.set();
+      case '|':
+        // Attributes are dropped; what they belong to follows.
+        for (let left = 2 * this.count(); left > 0; left--) this.value();
+        return this.value();
       case '#':
         return this.line() === 't';
       case ',':

@@ -7,12 +7,14 @@
 import { createHash } from 'node:crypto';
 import { getHeapStatistics } from 'node:v8';
 import { Slice, sliceOf } from '../base/slice.ts';
+import { ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, type Verdict } from '../engine/acl/selector.ts';
 import type { Call } from '../engine/call.ts';
 import { flagBit } from '../engine/derive.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_BUSY, GATE_LOADING, GATE_MISCONF, GATE_OOM, GATE_READONLY } from '../engine/gates.ts';
 import type { SessionPort } from '../engine/ports.ts';
 import { Session } from '../engine/session.ts';
+import type { Registered } from '../engine/table.ts';
 import { errorTable, guardGlobals, openRedis } from './api.ts';
 import { type Activity, Lua, type Outcome } from './lua/lua.ts';
 import { LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
@@ -53,6 +55,25 @@ interface Running {
   readonly args: Slice[];
   activity: Activity | null;
   wrote: boolean;
+}
+
+function lacking(verdict: Verdict): string {
+  if (verdict === DENIED_COMMAND) return "can't run this command or subcommand";
+  if (verdict === DENIED_KEY) return "can't access at least one of the keys mentioned in the command arguments";
+  return verdict === DENIED_CHANNEL
+    ? "can't publish to the channel mentioned in the command"
+    : 'is lacking the permissions for the command';
+}
+
+function arityFits({ run, arity }: Registered, count: number): boolean {
+  return run !== null && (arity > 0 ? arity === count : count >= -arity);
+}
+
+/** Whether XREAD's or XREADGROUP's arguments ask to wait. */
+function blocks(words: readonly string[]): boolean {
+  const options = words.map((word) => word.toUpperCase());
+  const streams = options.indexOf('STREAMS');
+  return options.slice(1, streams < 0 ? undefined : streams).includes('BLOCK');
 }
 
 function heapIsFull(): boolean {
@@ -104,6 +125,7 @@ export class Scripts {
     const { log } = this.engine.server;
     openRedis(lua, {
       command: (args) => this.command(args),
+      permitted: (args) => this.permitted(args),
       setResp: (version) => {
         this.client.reply.resp = version;
       },
@@ -178,7 +200,6 @@ export class Scripts {
   start(c: Call, work: Work): void {
     const { client, engine } = this;
     const { lua } = work;
-    lua.random.seed(0);
     client.db = c.db;
     client.account = c.session.account;
     client.restricted = c.session.restricted;
@@ -259,30 +280,45 @@ export class Scripts {
 
   // ---- redis.call
 
+  /** Whether the caller's user may run a command; undefined where there is no such command. */
+  private permitted(words: string[]): boolean | undefined {
+    const args = words.map((word) => sliceOf(word));
+    const registered = this.resolve(args);
+    if (registered === undefined || !arityFits(registered, args.length)) return undefined;
+    const { account } = this.client;
+    return account === null || this.engine.acl.checkUser(account, registered, args, args.length) === ALLOWED;
+  }
+
+  private resolve(args: readonly Slice[]): Registered | undefined {
+    const parent = this.engine.table.find(args[0]);
+    return (args.length > 1 ? parent?.subcommands?.find(args[1]) : undefined) ?? parent;
+  }
+
   private command(words: string[]): Value {
     const { engine, client } = this;
     if (this.running === null) return errorTable('redis.call/pcall can only be called inside a script invocation');
     const args = words.map((word) => sliceOf(word));
-    const parent = engine.table.find(args[0]);
-    const registered = (args.length > 1 ? parent?.subcommands?.find(args[1]) : undefined) ?? parent;
+    const registered = this.resolve(args);
     if (registered === undefined) return errorTable('Unknown Redis command called from script');
-    const { arity } = registered;
-    if (registered.run === null || (arity > 0 ? arity !== args.length : args.length < -arity)) {
+    if (!arityFits(registered, args.length)) {
       return errorTable('Wrong number of args calling Redis command from script');
     }
     const refusal = this.refusal(registered.flags, registered.gates);
     if (refusal !== null) return errorTable(refusal);
     if (client.restricted) {
-      const denied = engine.gatekeeper.permits(client, registered, args, args.length);
-      if (denied !== null) return errorTable(`-${denied}`);
+      const verdict = engine.acl.check(client, registered, args, args.length, 'lua');
+      if (verdict !== ALLOWED) return errorTable(`-NOPERM The user executing the script ${lacking(verdict)}`);
     }
-    if (registered.has(WRITE)) this.running!.wrote = true;
+    if (registered.command.name.startsWith('XREAD') && blocks(words)) {
+      return errorTable(`${registered.name} command is not allowed with BLOCK option from scripts`);
+    }
+    if (registered.has(WRITE)) this.running.wrote = true;
     engine.call(client, registered, args, args.length, false, true);
     return this.reader.read(client.reply.take());
   }
 
   private refusal(flags: number, gates: number): string | null {
-    if (flags & NOSCRIPT) return 'This Redis command is not allowed from script';
+    if (flags & NOSCRIPT && !this.engine.scriptsMayAll) return 'This Redis command is not allowed from script';
     if (this.running!.readOnly && flags & (WRITE | MAY_REPLICATE)) {
       return 'Write commands are not allowed from read-only scripts.';
     }

@@ -288,7 +288,12 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
       c.engine.server.persistence.skipChecksum = on;
     }),
   ],
-  ['SET-DISABLE-DENY-SCRIPTS', flag(() => {})],
+  [
+    'SET-DISABLE-DENY-SCRIPTS',
+    flag((c, on) => {
+      c.engine.scriptsMayAll = on;
+    }),
+  ],
   [
     'SET-ACTIVE-EXPIRE',
     flag((c, on) => {

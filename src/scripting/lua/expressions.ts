@@ -60,10 +60,8 @@ export class ExpressionLowering extends Emitter {
         return this.binary(e);
       case 'unary':
         return this.unary(e);
-      case 'paren': {
-        const { code, type } = this.value(e.inner);
-        return e.inner.kind === 'local' || e.inner.kind === 'upvalue' ? this.value(e.inner) : { code, type };
-      }
+      case 'paren':
+        return this.value(e.inner);
       case 'table':
         return this.table(e.items, e.line);
     }

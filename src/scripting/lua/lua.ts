@@ -10,7 +10,8 @@
  * when it has to stop (runtime.ts, print.ts).
  *
  * Known differences from the reference: pairs() walks the hash part in the order of insertion; coroutines may yield
- * across pcall and metamethods, and recursion through them isn't stopped at 200 levels; string.dump refuses; the
+ * across pcall and metamethods, and recursion through them isn't stopped at 200 levels; string.dump gives nothing
+ * that can be loaded; the
  * constants 0 and -0 of one function are kept apart.
  */
 import { compile } from './chunk.ts';

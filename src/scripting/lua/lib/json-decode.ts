@@ -125,7 +125,7 @@ export class JsonReader {
     let char = text[this.at];
     while (char === ' ' || char === '\t' || char === '\n' || char === '\r') char = text[++this.at];
     const at = this.at;
-    if (char === undefined || (char === '\0' && at === text.length)) return { kind: 'T_END', at };
+    if (char === undefined || char === '\0') return { kind: 'T_END', at };
     const sign = SIGNS[char];
     if (sign !== undefined) {
       this.at++;

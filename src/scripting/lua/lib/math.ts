@@ -159,7 +159,7 @@ export function openBit(globals: LuaTable): void {
     (combine: (a: number, b: number) => number): Native =>
     (args) => {
       let bits = bitArg(args, 0);
-      for (let i = 1; i < args.length; i++) bits = combine(bits, bitArg(args, i));
+      for (let i = args.length - 1; i > 0; i--) bits = combine(bits, bitArg(args, i));
       return bits | 0;
     };
   const shift =

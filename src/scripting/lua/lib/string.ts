@@ -2,7 +2,7 @@
 import { cLength } from '../number.ts';
 import { type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
-import { intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
+import { functionArg, intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
 import { format } from './format.ts';
 import { Matcher } from './patterns.ts';
 
@@ -205,11 +205,11 @@ function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
     const subject = stringArg(args, 0);
     const pattern = stringArg(args, 1);
     const replacement = args[2];
+    const limit = isNone(args, 3) ? subject.length + 1 : intArg(args, 3);
     const template = text(replacement);
     if (template === undefined && !(replacement instanceof LuaTable) && !(replacement instanceof LuaFunction)) {
       throw badArgument(3, 'string/function/table expected');
     }
-    const limit = isNone(args, 3) ? subject.length + 1 : intArg(args, 3);
     const work = new Substitution(subject, pattern, limit);
     if (template !== undefined) {
       while (work.next()) work.expand(template);
@@ -248,8 +248,10 @@ export function openString(rt: Runtime, globals: LuaTable, prelude: LuaTable): v
     match: finder(rt, false),
     gmatch: gmatch(rt),
     gfind: gmatch(rt),
-    dump: () => {
-      throw fail('unable to dump given function');
+    // There is no bytecode: what is given can't be loaded, as the reference's can't be where it is refused.
+    dump(args) {
+      if (functionArg(args, 0).native) throw fail('unable to dump given function');
+      return '\x1bLuaQ';
     },
   });
   strings.set('gsub', gsub(rt, prelude.getStr('gsub') as LuaFunction));

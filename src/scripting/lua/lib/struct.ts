@@ -1,4 +1,5 @@
 /** The struct library: binary records by a format, with C's sizes and alignment. */
+import { cLength } from '../number.ts';
 import { badArgument, fail, type LuaTable, type Value } from '../value.ts';
 import { isNone, library, longArg, numberArg, stringArg } from './args.ts';
 
@@ -17,7 +18,7 @@ class Format {
   size = 0;
 
   constructor(text: string) {
-    this.text = text;
+    this.text = text.slice(0, cLength(text));
   }
 
   private number(otherwise: number): number {
