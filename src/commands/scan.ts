@@ -2,10 +2,12 @@
 import { globMatch } from '../base/glob.ts';
 import { parseInteger } from '../base/numbers.ts';
 import { isWord, type Slice } from '../base/slice.ts';
-import { type Call, NOT_AN_INTEGER } from '../engine/call.ts';
+import { type Call, NOT_AN_INTEGER, type Opened } from '../engine/call.ts';
 import { type Argument, after, integer, optional, pattern } from '../engine/grammar.ts';
 import type { Addr } from '../memory/address.ts';
 import { dictScan } from '../structures/dict.ts';
+import { ENC_HASHTABLE, ENC_SKIPLIST } from '../values/entry.ts';
+import type { ValueFace } from '../values/value.ts';
 
 const UINT64_MAX = 0xffffffffffffffffn;
 const DEFAULT_COUNT = 10;
@@ -105,4 +107,28 @@ export function replyScan(c: Call, cursor: number, length: number): void {
 /** The reply for a key that is absent. */
 export function replyEmptyScan(c: Call): void {
   replyScan(c, 0, 0);
+}
+
+/**
+ * SSCAN, HSCAN and ZSCAN: reads the arguments, opens the value at argument 1, and goes on in its table with `step`, or
+ * through all of a small encoding at once with `whole`.
+ */
+export function scanValue<T extends ValueFace>(
+  c: Call,
+  open: () => Opened<T>,
+  step: (c: Call, value: T, cursor: number, options: ScanOptions) => void,
+  whole: (c: Call, value: T, options: ScanOptions) => void,
+): void {
+  const cursor = readCursor(c, 2);
+  if (cursor === undefined) return;
+  const value = open();
+  if (value === undefined) return;
+  if (value === null) {
+    replyEmptyScan(c);
+    return;
+  }
+  const options = new ScanOptions();
+  if (!options.read(c, 3)) return;
+  if (value.encoding === ENC_HASHTABLE || value.encoding === ENC_SKIPLIST) step(c, value, cursor, options);
+  else whole(c, value, options);
 }

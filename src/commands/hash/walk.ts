@@ -4,10 +4,9 @@ import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { block, integer, key, optional, token } from '../../engine/grammar.ts';
 import type { Addr } from '../../memory/address.ts';
-import { ENC_HASHTABLE } from '../../values/entry.ts';
 import { type HashValue, hashEntryField, hashEntryValue } from '../../values/hash.ts';
 import { readCount } from '../count.ts';
-import { readCursor, replyEmptyScan, replyScan, ScanOptions, scanArguments, scanEntries } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
 
 const shown = new Slice();
 
@@ -158,18 +157,7 @@ const hscan = command({
   tips: ['nondeterministic_output'],
   args: [key('key', 'RO ACCESS'), ...scanArguments],
   run(c) {
-    const cursor = readCursor(c, 2);
-    if (cursor === undefined) return;
-    const hash = c.hashForRead(1);
-    if (hash === undefined) return;
-    if (hash === null) {
-      replyEmptyScan(c);
-      return;
-    }
-    const options = new ScanOptions();
-    if (!options.read(c, 3, false)) return;
-    if (hash.encoding === ENC_HASHTABLE) scanHashtable(c, hash, cursor, options);
-    else scanListpack(c, hash, options);
+    scanValue(c, () => c.hashForRead(1), scanHashtable, scanListpack);
   },
 });
 

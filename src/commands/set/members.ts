@@ -4,9 +4,8 @@ import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { bytes, key, many } from '../../engine/grammar.ts';
 import type { Addr } from '../../memory/address.ts';
-import { ENC_HASHTABLE } from '../../values/entry.ts';
 import { type SetValue, setEntryMember } from '../../values/set.ts';
-import { readCursor, replyEmptyScan, replyScan, ScanOptions, scanArguments, scanEntries } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
 
 const shown = new Slice();
 
@@ -167,18 +166,7 @@ const sscan = command({
   tips: ['nondeterministic_output'],
   args: [key('key', 'RO ACCESS'), ...scanArguments],
   run(c) {
-    const cursor = readCursor(c, 2);
-    if (cursor === undefined) return;
-    const set = c.setForRead(1);
-    if (set === undefined) return;
-    if (set === null) {
-      replyEmptyScan(c);
-      return;
-    }
-    const options = new ScanOptions();
-    if (!options.read(c, 3, false)) return;
-    if (set.encoding === ENC_HASHTABLE) scanHashtable(c, set, cursor, options);
-    else scanIntset(c, set, options);
+    scanValue(c, () => c.setForRead(1), scanHashtable, scanIntset);
   },
 });
 

@@ -6,10 +6,9 @@ import { command } from '../../engine/command.ts';
 import { key } from '../../engine/grammar.ts';
 import type { Addr } from '../../memory/address.ts';
 import { slMember, slScore } from '../../structures/skiplist.ts';
-import { ENC_LISTPACK } from '../../values/entry.ts';
 import type { ZsetValue } from '../../values/zset.ts';
 import { zlScoreText } from '../../values/zset-listpack.ts';
-import { readCursor, replyEmptyScan, replyScan, ScanOptions, scanArguments, scanEntries } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
 
 const member = new Slice();
 
@@ -23,18 +22,7 @@ export const zscan = command({
   tips: ['nondeterministic_output'],
   args: [key('key', 'RO ACCESS'), ...scanArguments],
   run(c) {
-    const cursor = readCursor(c, 2);
-    if (cursor === undefined) return;
-    const zset = c.zsetForRead(1);
-    if (zset === undefined) return;
-    if (zset === null) {
-      replyEmptyScan(c);
-      return;
-    }
-    const options = new ScanOptions();
-    if (!options.read(c, 3)) return;
-    if (zset.encoding === ENC_LISTPACK) scanPacked(c, zset, options);
-    else scanNodes(c, zset, cursor, options);
+    scanValue(c, () => c.zsetForRead(1), scanNodes, scanPacked);
   },
 });
 
