@@ -27,8 +27,8 @@ const POLYNOMIAL_HIGH = 0x95ac9329;
 const POLYNOMIAL_LOW = 0xac4bc9b5;
 
 /** Eight tables: of a byte, and of a byte followed by one to seven zeros, so that eight bytes are taken at a time. */
-const HIGH = new Uint32Array(8 * 256);
-const LOW = new Uint32Array(8 * 256);
+const HIGH = new Int32Array(8 * 256);
+const LOW = new Int32Array(8 * 256);
 for (let byte = 0; byte < 256; byte++) {
   let high = 0;
   let low = byte;
@@ -53,6 +53,11 @@ for (let table = 1; table < 8; table++) {
   }
 }
 
+/** Words are taken where they have the order of the tables: a quarter faster than eight single bytes. */
+const IN_WORDS = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+/** Fewer bytes than this are not worth a view over their words. */
+const WORTH_WORDS = 64;
+
 /** A CRC64-Jones under way. */
 export class Crc64 {
   high = 0;
@@ -65,13 +70,38 @@ export class Crc64 {
   }
 
   update(bytes: Uint8Array, start = 0, length = bytes.length - start): this {
-    let high = this.high;
-    let low = this.low;
-    let at = start;
     const end = start + length;
-    for (const last = end - 8; at <= last; at += 8) {
-      const a = low ^ (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
-      const b = high ^ (bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24));
+    let at = start;
+    if (IN_WORDS && length >= WORTH_WORDS) {
+      at += -(bytes.byteOffset + start) & 3;
+      this.bytes(bytes, start, at);
+      const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, ((end - at) >>> 3) << 1);
+      this.words(words);
+      at += words.byteLength;
+    }
+    this.bytes(bytes, at, end);
+    this.high >>>= 0;
+    this.low >>>= 0;
+    return this;
+  }
+
+  private bytes(bytes: Uint8Array, start: number, end: number): void {
+    let { high, low } = this;
+    for (let at = start; at < end; at++) {
+      const index = (low ^ bytes[at]) & 255;
+      low = ((low >>> 8) | (high << 24)) ^ LOW[index];
+      high = (high >>> 8) ^ HIGH[index];
+    }
+    this.high = high;
+    this.low = low;
+  }
+
+  /** An even number of words. */
+  private words(words: Int32Array): void {
+    let { high, low } = this;
+    for (let i = 0; i < words.length; i += 2) {
+      const a = low ^ words[i];
+      const b = high ^ words[i + 1];
       const i0 = 1792 + (a & 255);
       const i1 = 1536 + ((a >>> 8) & 255);
       const i2 = 1280 + ((a >>> 16) & 255);
@@ -83,14 +113,8 @@ export class Crc64 {
       low = LOW[i0] ^ LOW[i1] ^ LOW[i2] ^ LOW[i3] ^ LOW[i4] ^ LOW[i5] ^ LOW[i6] ^ LOW[i7];
       high = HIGH[i0] ^ HIGH[i1] ^ HIGH[i2] ^ HIGH[i3] ^ HIGH[i4] ^ HIGH[i5] ^ HIGH[i6] ^ HIGH[i7];
     }
-    for (; at < end; at++) {
-      const index = (low ^ bytes[at]) & 255;
-      low = ((low >>> 8) | (high << 24)) ^ LOW[index];
-      high = (high >>> 8) ^ HIGH[index];
-    }
-    this.high = high >>> 0;
-    this.low = low >>> 0;
-    return this;
+    this.high = high;
+    this.low = low;
   }
 
   /** Writes the sum as eight bytes, least significant first, as it ends an RDB file or a DUMP. */

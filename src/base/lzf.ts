@@ -15,16 +15,15 @@ import type { Slice } from './slice.ts';
 const LONGEST_LITERAL = 32;
 const LONGEST_COPY = 264;
 const FARTHEST = 8192;
+const MULTIPLIER = 0x9e3779b1;
 const HASH_BITS = 14;
+/** Up to this length the places of fewer hashes will do, which the processor's nearest cache holds. */
+const SHORT = 512;
+const SHORT_HASH_BITS = 10;
 
 /** Latest place of each hash, counted from `epoch`: what is below it is of an earlier call, so that none has to clear. */
 const places = new Int32Array(1 << HASH_BITS);
 const scratch = { epoch: 1 };
-
-function hashOf(buffer: Uint8Array, at: number): number {
-  const word = (buffer[at] << 16) | (buffer[at + 1] << 8) | buffer[at + 2];
-  return Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS);
-}
 
 /** Compresses `source` into `target`; returns the length, or 0 when it would take more than `room` bytes. */
 export function lzfCompress(source: Slice, target: Uint8Array, room = target.length): number {
@@ -37,11 +36,15 @@ export function lzfCompress(source: Slice, target: Uint8Array, room = target.len
   const base = scratch.epoch - start;
   scratch.epoch += length;
   const oldest = base + start;
+  const shift = 32 - (length <= SHORT ? SHORT_HASH_BITS : HASH_BITS);
   let out = 0;
   let pending = start;
   let at = start;
+  // The three bytes from `at` on, the last of them yet to be put in.
+  let word = (buffer[at] << 8) | buffer[at + 1];
   while (at < end - 2) {
-    const slot = hashOf(buffer, at);
+    word = ((word << 8) | buffer[at + 2]) & 0xffffff;
+    const slot = Math.imul(word, MULTIPLIER) >>> shift;
     const stored = places[slot];
     const place = stored - base;
     places[slot] = at + base;
@@ -53,8 +56,12 @@ export function lzfCompress(source: Slice, target: Uint8Array, room = target.len
     out = writeLiterals(buffer, pending, at, target, out, room);
     if (out < 0 || out + 3 > room) return 0;
     out = writeCopy(target, out, at - place - 1, copied);
-    for (let i = at + 1; i < at + copied && i < end - 2; i++) places[hashOf(buffer, i)] = i + base;
+    for (let i = at + 1; i < at + copied && i < end - 2; i++) {
+      word = ((word << 8) | buffer[i + 2]) & 0xffffff;
+      places[Math.imul(word, MULTIPLIER) >>> shift] = i + base;
+    }
     at += copied;
+    word = (buffer[at] << 8) | buffer[at + 1];
     pending = at;
   }
   out = writeLiterals(buffer, pending, end, target, out, room);

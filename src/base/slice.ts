@@ -55,17 +55,33 @@ export class Slice {
 const EMPTY = new Uint8Array(0);
 const COPY_BY_LOOP = 64;
 
+const { latin1Slice } = Buffer.prototype;
+
+/** Whether Node makes strings of shared memory; not every version does. */
+const READS_SHARED = readsShared();
+
+function readsShared(): boolean {
+  try {
+    return latin1Slice.call(new Uint8Array(new SharedArrayBuffer(1)), 0, 1) === '\0';
+  } catch {
+    return false;
+  }
+}
+
+/** Up to here characters one by one beat the call into Node. */
+const CHARACTER_WISE = 8;
+
 /** `length` bytes of `buffer` from `start` as a string of one character a byte. */
 export function latin1(buffer: Uint8Array, start: number, length: number): string {
-  if (length <= 24) {
+  if (length <= CHARACTER_WISE) {
     let text = '';
     for (let i = start; i < start + length; i++) text += String.fromCharCode(buffer[i]);
     return text;
   }
-  // latin1Slice wants an unshared view in some versions of Node, so bytes of the image are copied out first.
-  const bytes = buffer.buffer instanceof SharedArrayBuffer ? buffer.slice(start, start + length) : buffer;
-  const from = bytes === buffer ? start : 0;
-  return Buffer.from(bytes.buffer, bytes.byteOffset + from, length).toString('latin1');
+  if (!READS_SHARED && buffer.buffer instanceof SharedArrayBuffer) {
+    return latin1Slice.call(buffer.slice(start, start + length), 0, length);
+  }
+  return latin1Slice.call(buffer, start, start + length);
 }
 
 /** The bytes of a string that holds one byte a character. */

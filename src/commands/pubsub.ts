@@ -4,6 +4,7 @@ import { sliceOf } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command, type KeySpec } from '../engine/command.ts';
 import { type Argument, bytes, many, manyOf, optional, pattern } from '../engine/grammar.ts';
+import { TO_REPLICAS } from '../engine/propagation.ts';
 import { type ChannelKind, unsilenced } from '../engine/pubsub.ts';
 import type { Session } from '../engine/session.ts';
 import { help } from './help.ts';
@@ -144,6 +145,7 @@ const publish = command({
   args: [bytes('channel'), bytes('message')],
   run(c) {
     c.reply.int(c.engine.pubsub.publish(c.arg(1).latin1(), c.arg(2)));
+    c.propagateTo(TO_REPLICAS);
   },
 });
 
@@ -158,6 +160,7 @@ const spublish = command({
   keySpecs: shardSpec(0),
   run(c) {
     c.reply.int(c.engine.pubsub.publishShard(c.arg(1).latin1(), c.arg(2)));
+    c.propagateTo(TO_REPLICAS);
   },
 });
 

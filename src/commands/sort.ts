@@ -246,8 +246,8 @@ function sort(c: Call, stores: boolean): void {
     c.wrongType();
     return;
   }
-  // A set has no order of its own: what is stored must be the same on every copy of the data.
-  if (query.unsorted && type === TYPE_SET && query.store > 0) {
+  // A set has no order of its own: what is stored, or what a script sees, must be the same on every copy of the data.
+  if (query.unsorted && type === TYPE_SET && (query.store > 0 || c.session.scripted)) {
     query.unsorted = false;
     query.alpha = true;
     query.by = null;

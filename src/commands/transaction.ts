@@ -60,17 +60,34 @@ function lostPermission(verdict: Verdict): string {
   }
 }
 
-/** Runs one of the queued commands, if the user may still do so. */
-function runQueued(c: Call, { registered, args }: Queued): void {
+/** Runs one of the queued commands, if the user may still do so; false when it has been left half way. */
+function runQueued(c: Call, { registered, args }: Queued, resuming: boolean): boolean {
   const { engine, session } = c;
-  if (session.restricted) {
+  if (session.restricted && !resuming) {
     const verdict = engine.acl.check(session, registered, args, args.length, 'multi');
     if (verdict !== ALLOWED) {
       session.reply.error(NO_LONGER_ALLOWED + lostPermission(verdict));
-      return;
+      return true;
     }
   }
-  engine.call(session, registered, args, args.length, false, true);
+  return engine.call(session, registered, args, args.length, resuming, true);
+}
+
+/** Runs the queue from where it stands. A script may be suspended half way: then EXEC is too, and goes on with it. */
+function runQueue(c: Call, transaction: Transaction): void {
+  const { engine, session } = c;
+  const { queue } = transaction;
+  let resuming = c.resuming;
+  while (transaction.done < queue.length) {
+    if (!runQueued(c, queue[transaction.done], resuming)) {
+      c.stillWaiting = true;
+      return;
+    }
+    resuming = false;
+    transaction.done++;
+  }
+  session.executing = null;
+  engine.discard(session);
 }
 
 const exec = command({
@@ -83,7 +100,11 @@ const exec = command({
   args: [],
   run(c) {
     const { engine, session } = c;
-    const { transaction } = session;
+    const { transaction, executing } = session;
+    if (c.resuming && executing) {
+      runQueue(c, executing);
+      return;
+    }
     if (!transaction) {
       c.reply.error('ERR EXEC without MULTI');
       return;
@@ -96,8 +117,8 @@ const exec = command({
     } else {
       engine.watches.unwatch(session);
       c.reply.array(transaction.queue.length);
-      for (const queued of transaction.queue) runQueued(c, queued);
-      engine.discard(session);
+      session.executing = transaction;
+      runQueue(c, transaction);
     }
   },
 });

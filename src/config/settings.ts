@@ -2,9 +2,9 @@
 import type { Option, SettingsOf } from './option.ts';
 import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
-import { cluster, persistence, replication, scripting } from './options/later.ts';
+import { cluster, replication, scripting } from './options/later.ts';
 import { network } from './options/network.ts';
-import { snapshots } from './options/persistence.ts';
+import { appendOnly, snapshots } from './options/persistence.ts';
 import { security } from './options/security.ts';
 import { tls } from './options/tls.ts';
 
@@ -15,7 +15,7 @@ const ALL = [
   ...keyspace,
   ...encodings,
   ...snapshots,
-  ...persistence,
+  ...appendOnly,
   ...replication,
   ...cluster,
   ...tls,
@@ -40,7 +40,7 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Memory, eviction and expiry', options: keyspace },
   { title: 'Encodings of small values', options: encodings },
   { title: 'Snapshots', options: snapshots },
-  { title: 'The append-only file (accepted now, at work in a later version)', options: persistence },
+  { title: 'The append-only file', options: appendOnly },
   { title: 'Replication (accepted now, at work in a later version)', options: replication },
   { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
   { title: 'TLS', options: tls },

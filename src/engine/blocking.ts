@@ -30,6 +30,8 @@ export interface BlockRequest {
   readonly onTimeout: TimeoutReply;
   /** The command is run again also when a key has gone or come to hold another type: it is to fail then. */
   readonly untilGone?: boolean;
+  /** Nobody can end the wait from outside (CLIENT UNBLOCK). */
+  readonly firm?: boolean;
   /** Arguments that read otherwise when the command is run again (XREAD's $). */
   readonly instead?: ReadonlyMap<number, Uint8Array>;
 }
@@ -45,6 +47,7 @@ export interface Waiter {
   readonly deadline: number;
   readonly onTimeout: TimeoutReply;
   readonly untilGone: boolean;
+  readonly firm: boolean;
   /** When it began to wait, in monotonic microseconds. */
   readonly since: number;
   timer: Timer | null;
@@ -95,6 +98,7 @@ export class Blocking {
       deadline: request.timeout > 0 ? now + request.timeout : 0,
       onTimeout: request.onTimeout,
       untilGone: request.untilGone ?? false,
+      firm: request.firm ?? false,
       since: this.clock.monotonic(),
       timer: null,
     };

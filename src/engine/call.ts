@@ -8,7 +8,7 @@
  */
 import { parseDouble, parseInt64, parseInteger } from '../base/numbers.ts';
 import type { Random } from '../base/random.ts';
-import { bytesOf, Slice } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
 import { setString } from '../keyspace/strings.ts';
 import { type Addr, NULL } from '../memory/address.ts';
@@ -34,7 +34,7 @@ import type { StreamValue } from '../values/stream.ts';
 import type { ZsetValue } from '../values/zset.ts';
 import type { BlockRequest } from './blocking.ts';
 import type { Engine } from './engine.ts';
-import { copyParts, type EffectPart } from './propagation.ts';
+import { type EffectPart, TO_ALL, TO_NOBODY } from './propagation.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
@@ -44,6 +44,8 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const NOT_A_FLOAT = 'ERR value is not a valid float';
 
 const NO_ARGS: Slice[] = [];
+/** proto-max-bulk-len where nobody has set it. */
+const STRING_USUAL = 512 * 1024 * 1024;
 
 /** One of the faces, or null for an absent key, or undefined when WRONGTYPE has been replied. */
 export type Opened<T> = T | null | undefined;
@@ -60,19 +62,21 @@ export class Call {
   reply: Reply;
   /** Run again because a key that it waited for is ready. */
   resuming = false;
-  /** Run again, and it has found nothing: it goes on waiting. */
+  /** Run again, and it has found nothing: it goes on waiting. Of a script: it has been left half way. */
   stillWaiting = false;
   /** Blocking is not possible here (inside EXEC or a script): a blocking command answers as if its time were up. */
   denyBlocking = false;
+  /** Microseconds that a command which had been left half way has taken before. */
+  spent = 0;
   /** Changes so far, as `rdb_changes_since_last_save` counts them. */
   dirty = 0;
   private foundAt = -1;
   private createdAt = -1;
   private hash = 0;
   private entry: Addr = NULL;
-  private effects: EffectPart[][] | null = null;
-  private extra: { db: number; parts: EffectPart[] }[] | null = null;
-  private silent = false;
+  /** Who hears of the command as it came, and of whether it changed anything or not. */
+  private heardBy = TO_ALL;
+  private always = false;
 
   constructor(engine: Engine, session: Session, registered: Registered) {
     this.engine = engine;
@@ -93,13 +97,13 @@ export class Call {
     this.reply = session.reply;
     this.resuming = false;
     this.stillWaiting = false;
+    this.spent = 0;
     this.dirty = 0;
     this.foundAt = -1;
     this.createdAt = -1;
     this.entry = NULL;
-    this.effects = null;
-    this.extra = null;
-    this.silent = false;
+    this.heardBy = TO_ALL;
+    this.always = false;
   }
 
   /** Wall time in ms; the same throughout a command. */
@@ -139,6 +143,12 @@ export class Call {
     const value = parseDouble(this.args[i]);
     if (value === undefined) this.reply.error(NOT_A_FLOAT);
     return value;
+  }
+
+  /** The longest string that the command may make, in bytes. What is done again was within the limit of its time. */
+  get longestString(): number {
+    const { protoMaxBulkLen } = this.engine.server.settings;
+    return this.session.obeyed ? Math.max(protoMaxBulkLen, STRING_USUAL) : protoMaxBulkLen;
   }
 
   // Errors.
@@ -353,28 +363,21 @@ export class Call {
 
   // Propagation.
 
-  /** What is propagated in place of the command; each part is text (one byte a character) or bytes. Can be called again to add. */
-  rewrite(...parts: (string | number | Slice)[]): void {
-    if (!this.engine.propagation.active) return;
-    this.effects ??= [];
-    this.effects.push(toParts(parts));
+  /** What is propagated in place of the command; text is one byte a character. Can be called again to add. */
+  rewrite(...parts: EffectPart[]): void {
+    this.heardBy = TO_NOBODY;
+    this.engine.propagation.effect(this.db.index, parts, TO_ALL);
   }
 
   /** The command itself is not propagated, whatever it changed: only what `rewrite` names, if it is called. */
   propagateRewrites(): void {
-    if (this.engine.propagation.active) this.effects ??= [];
+    this.heardBy = TO_NOBODY;
   }
 
-  /** What is propagated besides. */
-  alsoPropagate(db: number, ...parts: (string | number | Slice)[]): void {
-    if (!this.engine.propagation.active) return;
-    this.extra ??= [];
-    this.extra.push({ db, parts: toParts(parts) });
-  }
-
-  /** Nothing of this command is propagated, whatever it changed. */
-  noPropagate(): void {
-    this.silent = true;
+  /** The command itself is propagated to those of `mask` only (bits of propagation.ts), even when it changed nothing. */
+  propagateTo(mask: number): void {
+    this.heardBy = mask;
+    this.always = true;
   }
 
   /** Whether building a rewritten effect is worth the work. */
@@ -382,13 +385,10 @@ export class Call {
     return this.engine.propagation.active;
   }
 
-  /** Hands what the command did to the propagation; `force` also when nothing was dirtied. */
+  /** Hands the command to the propagation, unless it was rewritten or changed nothing. */
   propagate(): void {
-    const propagation = this.engine.propagation;
-    if (!propagation.active || this.silent) return;
-    if (this.effects) for (const parts of this.effects) propagation.add(this.db.index, parts);
-    else if (this.dirty > 0) propagation.add(this.db.index, copyParts(this.args, this.argc));
-    for (const { db, parts } of this.extra ?? []) propagation.add(db, parts);
+    if (this.heardBy === TO_NOBODY || (this.dirty === 0 && !this.always)) return;
+    this.engine.propagation.command(this.db.index, this.args, this.argc, this.heardBy);
   }
 
   // Blocking.
@@ -410,8 +410,4 @@ export class Call {
     }
     this.engine.blocking.block(this.session, this.registered, this.args, this.argc, request, this.now);
   }
-}
-
-function toParts(parts: (string | number | Slice)[]): EffectPart[] {
-  return parts.map((part) => (part instanceof Slice ? part.copy() : bytesOf(String(part))));
 }

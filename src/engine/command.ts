@@ -5,7 +5,9 @@
  * here or derived from here (derive.ts); `run` is what it does.
  */
 
+import type { Slice } from '../base/slice.ts';
 import type { Call } from './call.ts';
+import type { Engine } from './engine.ts';
 import type { Argument } from './grammar.ts';
 
 /** Redis's own names of the flags of a command, as COMMAND INFO lists them. */
@@ -94,8 +96,10 @@ export interface CommandDeclaration {
   /** Where the grammar can't say where the keys are. */
   readonly keySpecs?: readonly KeySpec[];
   readonly keyFinder?: KeyFinder;
-  /** Of keys with VARIABLE_FLAGS: what is done to them with these arguments. */
+  /** What is done to the keys with these arguments, where that is not what the specifications say (VARIABLE_FLAGS). */
   readonly keyAccess?: (c: KeyFinderInput) => string;
+  /** The bits of its flags with these arguments, where they depend on them: those of EVAL on what the script declares. */
+  readonly flagsWith?: (engine: Engine, args: readonly Slice[], argc: number) => number;
   /** ACL categories beyond those that flags and group imply ('dangerous', 'keyspace' ...). */
   readonly categories?: readonly string[];
   readonly tips?: readonly string[];

@@ -8,7 +8,7 @@
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
 import type { Random } from '../base/random.ts';
-import { bytesOf, type Slice, sliceOf } from '../base/slice.ts';
+import { type Slice, sliceOf } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { NOTIFY } from '../config/special.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -25,12 +25,13 @@ import { flagBit } from './derive.ts';
 import { eventClass, isTakingAway } from './events.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { GATE_MONITORED, GATE_OOM, GATE_TRACKED } from './gates.ts';
+import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
-import { Propagation } from './propagation.ts';
+import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
+import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
 import { Session } from './session.ts';
 import { SlowLog } from './slowlog.ts';
@@ -55,6 +56,8 @@ const GATES_OBSERVED = GATE_MONITORED | GATE_TRACKED;
 const READS = flagBit('readonly');
 /** Events of keys that go without a client's doing. */
 const BY_NOBODY = new Set(['expired', 'evicted']);
+/** Commands that come across expired keys of no concern to them: the removals are no unit of work. */
+const APART = new Set(['SCAN', 'RANDOMKEY']);
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 export class Engine implements SessionHost<Session> {
@@ -84,6 +87,8 @@ export class Engine implements SessionHost<Session> {
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
   events: number | null = null;
+  /** What scripting/ tells of itself. */
+  scripting: ScriptingPort = NO_SCRIPTING;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
   /** States that concern every session; bits of gates.ts. */
@@ -152,6 +157,7 @@ export class Engine implements SessionHost<Session> {
     if (session.postponed) this.gatekeeper.letGo(session);
     this.release(session);
     session.reply.clear();
+    session.onClosed();
   }
 
   /** Takes a session out of every register that it may be in; RESET does it too. */
@@ -194,15 +200,16 @@ export class Engine implements SessionHost<Session> {
     if (!this.turn) this.beginTurn();
     session.lastCommandAt = this.keyspaces.now;
     const registered = this.resolve(session, args, argc);
+    let done = true;
     if (registered !== undefined) {
       const gates = registered.gates & (session.denied | this.denied);
       if (gates === 0 || this.gatekeeper.pass(session, registered, args, argc, gates)) {
         session.lastCommand = registered;
-        this.call(session, registered, args, argc);
+        done = this.call(session, registered, args, argc);
         if (this.blocking.hasReady) this.serveReady();
       }
     }
-    if (session.replySkip !== 'no') this.skipReplies(session);
+    if (session.replySkip !== 'no' && done) this.skipReplies(session);
     return session.waiter === null && !session.closing && !session.postponed;
   }
 
@@ -213,7 +220,8 @@ export class Engine implements SessionHost<Session> {
     this.keyspaces.refresh();
   }
 
-  private skipReplies(session: Session): void {
+  /** CLIENT REPLY SKIP: a command has replied, or what a script has left half way has. */
+  skipReplies(session: Session): void {
     if (session.replySkip === 'next') {
       session.replySkip = 'this';
       session.reply.suppressed = true;
@@ -260,7 +268,10 @@ export class Engine implements SessionHost<Session> {
     return undefined;
   }
 
-  /** Runs a command that has passed the gates; EXEC and scripts call it for theirs. */
+  /**
+   * Runs a command that has passed the gates; EXEC and scripts call it for theirs. False when it has been left half way,
+   * to be run again with `resuming` set.
+   */
   call(
     session: Session,
     registered: Registered,
@@ -268,7 +279,7 @@ export class Engine implements SessionHost<Session> {
     argc: number,
     resuming = false,
     denyBlocking = false,
-  ): void {
+  ): boolean {
     let c = this.calls[this.depth];
     if (c === undefined) this.calls[this.depth] = c = new Call(this, session, registered);
     this.depth++;
@@ -278,7 +289,7 @@ export class Engine implements SessionHost<Session> {
     const errors = session.reply.errorCount;
     const nestedErrors = this.nestedErrors;
     this.nestedErrors = 0;
-    const start = this.depth === 1 ? this.lastMicros : this.clock.monotonic();
+    const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();
     try {
       registered.run?.(c);
     } catch (error) {
@@ -286,22 +297,56 @@ export class Engine implements SessionHost<Session> {
     }
     const end = this.clock.monotonic();
     this.lastMicros = end;
-    const observed = this.denied & registered.gates & GATES_OBSERVED;
+    const done = !c.stillWaiting;
+    // One that waited was shown when it began to.
+    const observers = resuming && session.waiter !== null ? GATE_TRACKED : GATES_OBSERVED;
+    const observed = done ? this.denied & registered.gates & observers : 0;
     if (observed !== 0) this.observe(session, registered, args, argc, observed);
     this.depth--;
-    this.stats.commands++;
+    if (done) this.stats.commands++;
     if (c.dirty > 0) this.stats.dirty += c.dirty;
     const replied = session.reply.errorCount - errors;
-    if (session.waiter === null || (resuming && !c.stillWaiting))
-      this.account(c, end - start, replied > this.nestedErrors);
-    this.nestedErrors = nestedErrors + replied;
+    if (done && (session.waiter === null || resuming))
+      this.account(c, end - start + c.spent, replied > this.nestedErrors);
+    // Errors of a script's commands are that script's matter, and none of its caller's.
+    const shared = this.depth > 0 && this.calls[this.depth - 1].session === session;
+    this.nestedErrors = shared ? nestedErrors + replied : nestedErrors;
     if (this.propagation.active) {
       c.propagate();
-      if (this.depth === 0) this.propagation.flush(true);
+      if (this.depth === 0 && !this.propagation.idle) this.propagation.flush(!APART.has(registered.command.name));
     }
-    if (this.depth > 0) return;
+    if (this.depth > 0) return done;
     if (observed !== 0) this.tracking.tellPending();
     this.keyspacesCatchUp(end);
+    return done;
+  }
+
+  /**
+   * Runs a command of a file that is being loaded: it has been accepted before, so no gate concerns it, and it is no
+   * client's, so that neither statistics nor propagation hear of it. What it throws goes to the caller: data is missing.
+   */
+  replay(session: Session, registered: Registered, args: readonly Slice[], argc: number, denyBlocking: boolean): void {
+    let c = this.calls[this.depth];
+    if (c === undefined) this.calls[this.depth] = c = new Call(this, session, registered);
+    c.begin(session, registered, args, argc);
+    c.denyBlocking = denyBlocking;
+    this.depth++;
+    try {
+      registered.run?.(c);
+    } finally {
+      this.depth--;
+    }
+    if (c.dirty > 0) this.stats.dirty += c.dirty;
+  }
+
+  /** The command that runs, or of nested ones the one that all others run within; null between commands. */
+  get outermost(): Call | null {
+    return this.depth > 0 ? this.calls[0] : null;
+  }
+
+  /** Whether the command that runs is one of a transaction or a script. */
+  get nested(): boolean {
+    return this.depth > 1;
   }
 
   /** The session whose command runs, null between commands; of nested commands the outermost. */
@@ -314,11 +359,18 @@ export class Engine implements SessionHost<Session> {
     if (gates & GATE_MONITORED) this.gatekeeper.monitor(session, registered, args, argc);
     if ((gates & GATE_TRACKED) === 0) return;
     const outer = this.calls[0];
-    if (registered.has(READS) && outer.session.tracking !== null) {
+    // A script is judged by what it runs.
+    const reads = registered.has(READS) && registered.command.flagsWith === undefined;
+    if (reads && outer.session.tracking !== null) {
       if (session === outer.session) this.tracking.remember(session, registered, args, argc);
-      else this.tracking.remember(outer.session, outer.registered, outer.args, outer.argc);
+      else this.rememberScript(this.calls[this.depth - 2]);
     }
     if (this.depth === 1) this.tracking.commandDone(session, registered);
+  }
+
+  /** A command of a script has read: what is remembered are the keys that the script was given. */
+  private rememberScript({ session, registered, args, argc }: Call): void {
+    this.tracking.remember(session, registered, args, argc);
   }
 
   private account(c: Call, microseconds: number, failed: boolean): void {
@@ -358,6 +410,8 @@ export class Engine implements SessionHost<Session> {
 
   /** Serves blocked sessions whose keys are ready; each is run like a command of its own. */
   private serveReady(): void {
+    // Nothing changes while a script is suspended, or between two slices of a load; both see to this when they have ended.
+    if (this.propagation.held || (this.denied & GATE_LOADING) !== 0) return;
     this.blocking.serve((waiter) => this.runAgain(waiter));
   }
 
@@ -382,6 +436,20 @@ export class Engine implements SessionHost<Session> {
     session.reply.error(error);
     this.interruptWait(session, true);
     return true;
+  }
+
+  /**
+   * Runs the command of a waiting session again, for what it waited for outside of the data has come; it does its work even
+   * if the session has gone meanwhile.
+   */
+  resume(waiter: Waiter): void {
+    const { session, registered, args } = waiter;
+    if (session.closed) session.reply.suppressed = true;
+    this.beginTurn();
+    this.turn = false;
+    this.call(session, registered, args, args.length, true);
+    this.unblock(session);
+    if (this.blocking.hasReady) this.serveReady();
   }
 
   /** Ends a session's wait; it takes commands again. Whoever calls it has replied. */
@@ -433,7 +501,7 @@ export class Engine implements SessionHost<Session> {
     this.stats.expired++;
     if (this.propagation.active) {
       const removal = this.server.settings.lazyfreeLazyExpire ? 'UNLINK' : 'DEL';
-      this.propagation.add(db.index, [bytesOf(removal), key.copy()]);
+      this.propagation.effect(db.index, [removal, key], TO_ALL);
       if (this.depth === 0) this.propagation.flush(false);
     }
     this.changed(db, key, 'expired');

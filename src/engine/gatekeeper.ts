@@ -24,12 +24,17 @@ import {
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
-const MISCONF =
+/** What a client hears that wants to write after a snapshot has failed. */
+export const UNSAVED =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 
 export class Gatekeeper {
   /** What a session hears while a script runs past its time. */
   busy = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
+  /** What one hears that wants to write while that can't be made lasting. */
+  misconf = UNSAVED;
+  /** Memory was short when the last command came that could take any. */
+  short = false;
   private readonly engine: Engine;
   /** Frees memory until maxmemory is kept; false when that failed. Installed by eviction. */
   makeRoom: () => boolean = () => false;
@@ -56,6 +61,9 @@ export class Gatekeeper {
   pass(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): boolean {
     const engine = this.engine;
     const { transaction } = session;
+    const concerned = registered.gatesWith(engine, args, argc);
+    this.short = (engine.denied & GATE_OOM) !== 0 && (engine.memory.scarce || !this.makeRoom());
+    gates &= concerned;
     if (registered.command.name === 'EXEC') gates &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
     if (gates & GATE_AUTH) return this.refuse(session, registered, 'NOAUTH Authentication required.');
     if (gates & GATE_NO_MULTI) return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
@@ -65,10 +73,10 @@ export class Gatekeeper {
     }
     // What is queued takes memory as well, whatever the command.
     if (gates & GATE_QUEUE && engine.denied & GATE_OOM && registered.command.name !== 'UNWATCH') gates |= GATE_OOM;
-    if (gates & GATE_OOM && (engine.memory.scarce || !this.makeRoom()))
+    if (gates & GATE_OOM && this.short)
       return this.refuse(session, registered, "OOM command not allowed when used memory > 'maxmemory'.");
     if (gates & GATE_TRACKED) this.engine.tracking.limit();
-    if (gates & GATE_MISCONF) return this.refuse(session, registered, MISCONF);
+    if (gates & GATE_MISCONF) return this.refuse(session, registered, this.misconf);
     if (gates & GATE_REPLICAS) return this.refuse(session, registered, 'NOREPLICAS Not enough good replicas to write.');
     if (gates & GATE_SUBSCRIBED)
       return this.refuse(
@@ -80,7 +88,7 @@ export class Gatekeeper {
     if (gates & GATE_BUSY) return this.refuse(session, registered, this.busy);
     if (gates & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE) && this.hold(session, registered, args, argc)) return false;
     if (gates & GATE_QUEUE) {
-      transaction?.add(registered, args, argc);
+      transaction?.add(registered, args, argc, concerned);
       session.reply.status('QUEUED');
       return false;
     }

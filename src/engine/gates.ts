@@ -81,6 +81,10 @@ export const GATES_OF_QUEUE =
   GATE_ASYNC_LOADING |
   GATE_PAUSED_WRITE;
 
+/** The gates that may concern a command which runs a script, as the script declares. */
+export const GATES_OF_SCRIPTS =
+  GATE_OOM | GATE_MISCONF | GATE_REPLICAS | GATE_READONLY | GATE_STALE | GATE_PAUSED_WRITE;
+
 /** The gates that concern a command. */
 export function gatesOf(command: Command, flags: number): number {
   let gates = GATE_ACL | GATE_CLUSTER | GATE_PAUSED_ALL | GATE_TRACKED;

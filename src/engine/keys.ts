@@ -26,12 +26,13 @@ export function findKeys(
   argc: number,
 ): readonly KeyPosition[] | undefined {
   const { keySpecs, command } = registered;
+  const access = command.keyAccess?.({ argc, arg: (i) => args[i] });
   if (command.keyFinder) {
     const positions = command.keyFinder({ argc, arg: (i) => args[i] });
-    return positions?.map((at, i) => ({ at, access: (i === 0 ? keySpecs[0] : keySpecs.at(-1))?.access ?? 'RW' }));
+    const declared = (i: number): string => (i === 0 ? keySpecs[0] : keySpecs.at(-1))?.access ?? 'RW';
+    return positions?.map((at, i) => ({ at, access: access ?? declared(i) }));
   }
   const keys: KeyPosition[] = [];
-  const access = command.keyAccess?.({ argc, arg: (i) => args[i] });
   for (const spec of keySpecs) {
     if (spec.access.includes('NOT_KEY')) continue;
     const begin = beginning(spec, args, argc);

@@ -3,6 +3,9 @@ import type { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Addr } from '../memory/address.ts';
 
+/** What became of the wish for a rewritten append-only file. */
+export type BackgroundRewrite = 'started' | 'scheduled' | 'rewriting' | 'failed';
+
 /** What became of the wish for a snapshot in the background. */
 export type BackgroundSave = 'started' | 'scheduled' | 'saving' | 'busy' | 'failed';
 
@@ -42,6 +45,10 @@ export interface PersistencePort {
   skipChecksum: boolean;
   /** INFO's fields from `loading` to `rdb_last_load_keys_loaded`. */
   figures(): Readonly<Record<string, string | number>>;
+  /** INFO's fields from `aof_enabled` on, as far as there is something to tell. */
+  aofFigures(): Readonly<Record<string, string | number>>;
+  /** Bytes that wait to be written to the append-only file. */
+  readonly aofBuffer: number;
   /** INFO's fields of a load that is under way, which stand at the end of the section. */
   loadFigures(): Readonly<Record<string, string | number>>;
   resetStats(): void;
@@ -50,10 +57,20 @@ export interface PersistencePort {
   save(): boolean;
   /** Saves in the background. With `schedule`, as soon as that is possible; with `later`, not before the next tick. */
   backgroundSave(schedule: boolean, later: boolean): BackgroundSave;
+  /** Rewrites the append-only file in the background; with `later`, not before the next tick. */
+  backgroundRewrite(later: boolean): BackgroundRewrite;
+  /** DEBUG AOF-FLUSH-SLEEP: microseconds to wait before the append-only file is written to. */
+  flushSleep: number;
   /** All keys have been removed by a client: what was being saved is void, and where snapshots are configured the empty data is saved. */
   flushed(): void;
   /** DEBUG RELOAD; an error for the client where it fails. */
   reload(options: ReloadOptions): string | undefined;
+  /** DEBUG LOADAOF: what is in memory is dropped, and the append-only file read; an error for the client where it fails. */
+  loadAof(): string | undefined;
+  /** The same in slices between which others are served; the promise is always kept. */
+  loadAofInSlices(): Promise<string | undefined> | string | undefined;
+  /** Once a turn, before replies are written: what they acknowledge is put where the configuration wants it. */
+  beforeWrite(): void;
   /** Once a tick of the cron. */
   tick(): void;
 
@@ -66,4 +83,9 @@ export interface PersistencePort {
   /** Stores the value that was decoded under `key`, where nothing is. */
   storeDecoded(db: Database, key: Slice, hash: number, expiry: number): Addr;
   dropDecoded(): void;
+
+  /** FUNCTION DUMP's payload of the libraries. */
+  dumpLibraries(): Uint8Array;
+  /** The sources in a verified payload of FUNCTION DUMP; an error for the client where it holds something else. */
+  readLibraries(payload: Slice): string[] | string;
 }

@@ -41,6 +41,8 @@ export interface ServerPort {
   commandFailed(command: string, error: unknown, isWrite: boolean): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
+  /** Holds the commands of all clients until the function that it returns is called. */
+  holdCommands(): () => void;
   /** Ends the server; undefined when it is on its way, else the error for the client. */
   shutdown(request: ShutdownRequest): string | undefined;
   /** Takes back a shutdown that has not begun yet; false when there is none. */

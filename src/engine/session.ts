@@ -12,6 +12,8 @@ import type { Registered } from './table.ts';
 import type { Tracker } from './tracking.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
 
+function nobody(): void {}
+
 export class Session implements TransportSession {
   readonly id: number;
   readonly engine: Engine;
@@ -41,13 +43,21 @@ export class Session implements TransportSession {
   subscribedBytes = 0;
   /** While a blocking command waits. */
   waiter: Waiter | null = null;
-  /** Commands held back by CLIENT PAUSE. */
+  /** Told when its connection has ended. */
+  onClosed: () => void = nobody;
+  /** What EXEC runs, while it is at it. */
+  executing: Transaction | null = null;
+  /** It runs the commands of scripts. */
+  scripted = false;
+  /** Commands held back: by CLIENT PAUSE, or while a script of this session is suspended. */
   postponed = false;
   monitor = false;
   /** While it is told of changes to what it caches. */
   tracking: Tracker | null = null;
   noEvict = false;
   noTouch = false;
+  /** Its commands come from a file or from a master and have been accepted before: they are not judged again. */
+  obeyed = false;
   /** Closing: no further command is taken. */
   closing = false;
   closed = false;

@@ -33,7 +33,8 @@ export class Stats implements ErrorListener {
   errorsDisabled = false;
   readonly rates = new Rates();
 
-  errorReplied(text: string): void {
+  errorReplied(text: string, counted = true): void {
+    if (!counted) return;
     this.errorReplies++;
     const end = text.indexOf(' ');
     const code = end < 0 ? text : text.slice(0, end);

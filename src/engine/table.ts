@@ -9,7 +9,8 @@ import type { Slice } from '../base/slice.ts';
 import type { Call } from './call.ts';
 import type { Command, KeySpec } from './command.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
-import { gatesOf } from './gates.ts';
+import type { Engine } from './engine.ts';
+import { GATES_OF_SCRIPTS, gatesOf } from './gates.ts';
 import type { LatencyHistogram } from './histogram.ts';
 
 /** The longest name of a command or subcommand. */
@@ -51,11 +52,17 @@ export class Registered {
     this.legacy = legacyRange(this.keySpecs);
     const movable = hasMovableKeys(command, this.keySpecs) ? flagBit('movablekeys') : 0;
     this.flags = flagBits(command.flags) | movable;
-    this.gates = gatesOf(command, this.flags);
+    this.gates = gatesOf(command, this.flags) | (command.flagsWith === undefined ? 0 : GATES_OF_SCRIPTS);
     this.categories = categoriesOf(command);
     this.run = command.run ?? null;
     this.subcommands = command.subcommands ? new CommandTable() : null;
     for (const sub of command.subcommands ?? []) this.subcommands?.add(new Registered(sub, fold(sub.name), this));
+  }
+
+  /** The gates that concern it with these arguments. */
+  gatesWith(engine: Engine, args: readonly Slice[], argc: number): number {
+    const { flagsWith } = this.command;
+    return flagsWith === undefined ? this.gates : gatesOf(this.command, flagsWith(engine, args, argc));
   }
 
   has(flag: number): boolean {
@@ -118,6 +125,13 @@ export class CommandTable {
       if (index < 0) return undefined;
       if (sameFolded(this.names[index], buffer, start, length)) return this.entries[index];
     }
+  }
+
+  /** The command, or the subcommand, that the arguments name; undefined where there is none. */
+  named(args: readonly Slice[], argc: number): Registered | undefined {
+    const found = this.find(args[0]);
+    if (found === undefined || found.subcommands === null || argc < 2) return found;
+    return found.subcommands.find(args[1]) ?? (found.run === null ? undefined : found);
   }
 
   get size(): number {

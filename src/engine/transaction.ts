@@ -22,8 +22,11 @@ export class Transaction {
   bytes = 0;
   /** The gates that concern any of the commands. */
   gates = 0;
+  /** How many of the commands EXEC has run. */
+  done = 0;
 
-  add(registered: Registered, args: readonly Slice[], argc: number): void {
+  /** `gates` are those that concern the command with these arguments. */
+  add(registered: Registered, args: readonly Slice[], argc: number, gates = registered.gates): void {
     let length = 0;
     for (let i = 0; i < argc; i++) length += args[i].length;
     // All in one array: an array of its own would take more than most arguments.
@@ -37,7 +40,7 @@ export class Transaction {
       at += size;
     }
     this.bytes += length + argc * ARGUMENT_BYTES + COMMAND_BYTES;
-    this.gates |= registered.gates;
+    this.gates |= gates;
     this.queue.push({ registered, args: kept });
   }
 }

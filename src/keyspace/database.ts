@@ -28,6 +28,7 @@ import {
   dictRemove,
   dictShrinkIfNeeded,
   dictSize,
+  dictWarm,
 } from '../structures/dict.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
@@ -111,6 +112,11 @@ export class Database {
 
   hash(key: Slice): number {
     return hashBytes(this.memory.seed, key);
+  }
+
+  /** Keys of these hashes are about to be looked up, one after another. */
+  warm(hashes: Int32Array, count: number): void {
+    dictWarm(this.memory, this.keys, hashes, count);
   }
 
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */

@@ -10,7 +10,7 @@
 import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
-import { collectGarbage } from './collect.ts';
+import { Leftovers } from './collect.ts';
 import { copyBytes } from './copy.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
@@ -25,6 +25,11 @@ export interface Reader {
    * own and must only be read; on a frozen view they are a private copy, good until the next `borrow` into the same slice.
    */
   borrow(into: Slice, a: Addr, off: number, length: number): Slice;
+  /**
+   * Brings the beginnings of `count` blocks into the processor's caches, all at a time where reading them one after another
+   * would wait for each; leaves in `blocks` what looked like their first words, which may be anything.
+   */
+  warm(blocks: Int32Array, count: number): void;
 }
 
 /** The image can't grow: a segment could not be had, or a block would pass the largest size. The data is intact. */
@@ -50,6 +55,10 @@ export interface MemoryOptions {
 }
 
 const NONE = new Uint8Array(0);
+/** Bytes in buffers let go of that are worth a collection. */
+const WORTH_COLLECTING = SEGMENT_BYTES / 4;
+/** A block of some 48 to 64 bytes ends in the cache line after the one that it begins in. */
+const LINE_WORDS = 12;
 
 export class Memory implements Reader {
   /** Secret words of the keyed hash; one image, one seed. */
@@ -62,8 +71,7 @@ export class Memory implements Reader {
   private readonly f64s: Float64Array[] = [];
   /** Set while a frozen view is open. */
   private barrier: Barrier | null = null;
-  /** Bytes in buffers let go of since the last collection. */
-  private garbage = 0;
+  private readonly leftovers = new Leftovers();
   readonly limit: number;
   /** Told when `scarce` changes. */
   onScarce: (scarce: boolean) => void = () => {};
@@ -73,6 +81,8 @@ export class Memory implements Reader {
   private isScarce = false;
   /** Scarcity ends when no more than this is used. */
   private enough = 0;
+  /** Keeps the loads of `warm` from being left out. */
+  warmth = 0;
 
   constructor(options: MemoryOptions = {}) {
     this.seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
@@ -108,6 +118,18 @@ export class Memory implements Reader {
     into.start = ((a & GRANULE_MASK) << 4) + off;
     into.length = length;
     return into;
+  }
+
+  warm(blocks: Int32Array, count: number): void {
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const words = this.u32s[blocks[i] >>> 22];
+      if (words === undefined) continue;
+      const at = (blocks[i] & GRANULE_MASK) << 2;
+      blocks[i] = words[at];
+      sum ^= words[at + LINE_WORDS];
+    }
+    this.warmth = sum;
   }
 
   // Stores.
@@ -201,18 +223,17 @@ export class Memory implements Reader {
   /** Gives back all memory that no block needs; for MEMORY PURGE and after a flush. */
   trim(): void {
     this.allocator.trim();
-    this.collect();
+    this.collect(true);
   }
 
   /**
-   * Hands buffers that were let go of back to the system, when there is enough of them (a segment's worth) to pay for a
-   * pause of some 10 ms. Buffers weigh nothing on the heap, so an idle process would hold them for ever: call it in cron.
+   * Hands buffers that were let go of back to the system, when there is enough of them to pay for it:
+   * by steps, or with a pause of some 10 ms when that is wanted or memory is scarce. Call it in cron.
    */
-  collect(): void {
-    if (this.garbage >= SEGMENT_BYTES) {
-      this.garbage = 0;
-      collectGarbage();
-    }
+  collect(atOnce = false): void {
+    if (this.leftovers.bytes < WORTH_COLLECTING) this.leftovers.rest();
+    else if (atOnce || this.isScarce) this.leftovers.now();
+    else this.leftovers.step();
     if (this.isScarce) this.endScarcity();
   }
 
@@ -224,9 +245,9 @@ export class Memory implements Reader {
     return this.isScarce;
   }
 
-  /** Counts buffers of so many bytes as let go of. */
-  discarded(bytes: number): void {
-    this.garbage += bytes;
+  /** Takes note of a buffer that was let go of. */
+  discarded(buffer: SharedArrayBuffer): void {
+    this.leftovers.add(buffer);
   }
 
   /** Bytes that block `a` can hold: its size class or its run of pages. */
@@ -325,7 +346,8 @@ export class Memory implements Reader {
   /** Gives a segment back; its memory goes once no frozen view holds it. */
   unmapSegment(number: number): void {
     if (this.barrier !== null) this.barrier.forget(number);
-    this.garbage += this.u8s[number].length;
+    const buffer = this.buffers[number];
+    if (buffer !== undefined) this.leftovers.add(buffer);
     this.buffers[number] = undefined;
     this.u8s[number] = NONE;
     this.u16s[number] = NO_U16;

@@ -57,7 +57,7 @@ export class FrozenView implements Barrier {
   private readonly bases = new Int32Array(MAX_SEGMENTS).fill(-1);
   private readonly states: Int32Array;
   private pages: (Uint8Array | undefined)[];
-  private chunks: Uint8Array[] = [];
+  private chunks: Uint8Array<SharedArrayBuffer>[] = [];
   private slots = 0;
   private over = false;
   private failed = false;
@@ -119,7 +119,7 @@ export class FrozenView implements Barrier {
     this.memory.setBarrier(null);
     this.endReaders();
     this.port.close();
-    this.memory.discarded(this.chunks.length * CHUNK_SLOTS * BARRIER_PAGE);
+    for (const { buffer } of this.chunks) this.memory.discarded(buffer);
     this.chunks = [];
     this.pages = [];
   }

@@ -239,6 +239,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   replyGrew(): void {
     if (this.closing || this.overLimit()) return;
+    // What can't be written for now is measured none the less.
+    if (this.writing > 0 && this.server.host.accounts?.active) this.server.enlist(this);
     if (this.full || this.session.reply.pending < HIGH_WATER) return;
     if (this.server.settings.clientOutputBufferLimit[this.session.outputClass].hardBytes > 0) return;
     this.full = true;

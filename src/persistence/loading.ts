@@ -1,26 +1,34 @@
 /**
- * Loading a snapshot: at the start in slices between which clients are answered (LOADING, INFO, PING of those that may), or
- * at one go for DEBUG RELOAD.
+ * Loading a snapshot or the append-only file: in slices between which clients are answered (LOADING, INFO, PING of those
+ * that may), or at one go for commands that can't wait.
  */
 import * as fs from 'node:fs';
 import { systemError } from '../config/host.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
+import { AofError, AofLoader, type AofPart, type AofSizes } from './aof/load.ts';
 import type { PersistenceParts } from './persistence.ts';
 import { RdbError } from './rdb/format.ts';
-import { RdbInput } from './rdb/input.ts';
+import { type ByteSource, RdbInput } from './rdb/input.ts';
 import { RdbLoader } from './rdb/load.ts';
 import type { ValueReader } from './rdb/read-value.ts';
 
 /** How long a slice may take before clients are looked at. */
 const SLICE_MICROS = 5000;
-/** Keys that are loaded between two looks at the clock. */
-const KEYS_PER_LOOK = 64;
+/** Keys or commands that are loaded between two looks at the clock. */
+const STEPS_PER_LOOK = 64;
 
 /** What loading asks of the whole. */
 interface LoadingOwner {
   readonly skipChecksum: boolean;
   readonly libraries: Libraries | null;
+}
+
+/** What is being loaded, and how far. */
+interface Source {
+  run(pause: () => boolean): boolean;
+  readonly offset: number;
+  readonly usedMemory: number;
 }
 
 export class Loading {
@@ -32,7 +40,7 @@ export class Loading {
   private readonly parts: PersistenceParts;
   private readonly values: ValueReader;
   private readonly owner: LoadingOwner;
-  private loader: RdbLoader | null = null;
+  private source: Source | null = null;
   private total = 0;
   private startedAt = 0;
   private readonly sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -49,7 +57,15 @@ export class Loading {
     this.parts.engine.denied |= GATE_LOADING;
   }
 
-  /** Loads `file`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
+  /** Nothing was to be loaded after all. */
+  renounce(): void {
+    this.active = false;
+    this.parts.engine.denied &= ~GATE_LOADING;
+  }
+
+  // Snapshots.
+
+  /** Loads the snapshot `file`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
   async run(file: string): Promise<void> {
     const { clock, log } = this.parts;
     const begin = clock.monotonic();
@@ -58,91 +74,184 @@ export class Loading {
       fd = fs.openSync(file, 'r');
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-        this.active = false;
-        this.parts.engine.denied &= ~GATE_LOADING;
+        this.renounce();
         return;
       }
       log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       throw error;
     }
+    const loader = this.snapshot(fromFile(fd), true, false);
     try {
-      this.begin(fd, false);
-      while (!this.slice()) {
-        await new Promise((done) => setImmediate(done));
-        if (this.cancelled) return;
-      }
-      this.report();
+      this.begin(loader, fs.fstatSync(fd).size);
+      if (!(await this.inSlices())) return;
+      this.report(loader);
       log.notice(`DB loaded from disk: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
     } catch (error) {
-      this.tell(error);
+      this.tell(error, loader.offset);
       throw error;
     } finally {
-      this.end(fd);
+      fs.closeSync(fd);
+      this.end();
     }
   }
 
-  /** Loads `file` at one go. */
+  /** Loads the snapshot `file` at one go. */
   now(file: string, merge: boolean): void {
     const fd = fs.openSync(file, 'r');
     try {
-      this.begin(fd, merge);
-      this.loader?.run(() => false);
-      this.report();
+      const loader = this.snapshot(fromFile(fd), true, merge);
+      this.begin(loader, fs.fstatSync(fd).size);
+      loader.run(() => false);
+      this.report(loader);
     } finally {
-      this.end(fd);
+      fs.closeSync(fd);
+      this.end();
     }
   }
 
-  private begin(fd: number, merge: boolean): void {
-    const { engine, config, log, clock } = this.parts;
-    const { keyspaces } = engine;
+  private snapshot(source: ByteSource, dropExpired: boolean, merge: boolean): RdbLoader {
+    const { engine, config, log } = this.parts;
     const { libraries } = this.owner;
     const { rdbchecksum, sanitizeDumpPayload } = config.settings;
     const checksum = rdbchecksum && !this.owner.skipChecksum;
-    const input = RdbInput.from((into, at, length) => fs.readSync(fd, into, at, length, null), checksum);
-    this.total = fs.fstatSync(fd).size;
-    this.startedAt = Math.floor(clock.now() / 1000);
-    this.loader = new RdbLoader(input, {
-      keyspaces,
+    return new RdbLoader(RdbInput.from(source, checksum), {
+      keyspaces: engine.keyspaces,
       values: this.values,
       log,
       deep: sanitizeDumpPayload === 'yes',
-      dropExpired: true,
+      dropExpired,
       merge,
       checksum,
-      loadFunctions: libraries === null ? undefined : (source) => libraries.load(source, merge),
+      loadFunctions: libraries === null ? undefined : (text) => libraries.load(text, merge),
     });
-    this.active = true;
-    engine.denied |= GATE_LOADING;
-    keyspaces.listener = null;
-    keyspaces.refresh();
   }
 
-  private end(fd: number): void {
+  // The append-only file.
+
+  /**
+   * Loads the files of the log, in the order given, in slices; null where that was cancelled. Rejects where they can't be
+   * loaded; the log of the server has told why.
+   */
+  async runAof(files: readonly AofPart[]): Promise<AofSizes | null> {
+    const loader = this.beginAof(files, false);
+    try {
+      return (await this.inSlices()) ? loader.loadedSizes : null;
+    } catch (error) {
+      this.tellOther(error);
+      throw error;
+    } finally {
+      this.endAof(loader);
+    }
+  }
+
+  /** The same at one go. */
+  nowAof(files: readonly AofPart[]): AofSizes {
+    const loader = this.beginAof(files, true);
+    try {
+      const step = this.stepper();
+      loader.run(() => {
+        step();
+        return false;
+      });
+      return loader.loadedSizes;
+    } catch (error) {
+      this.tellOther(error);
+      throw error;
+    } finally {
+      this.endAof(loader);
+    }
+  }
+
+  private beginAof(files: readonly AofPart[], atOnce: boolean): AofLoader {
+    const { engine, config, log, clock } = this.parts;
+    const { aofLoadTruncated, appendfilename } = config.settings;
+    const loader = new AofLoader(files, {
+      engine,
+      clock,
+      log,
+      truncated: aofLoadTruncated,
+      oldName: appendfilename,
+      atOnce,
+      // What expires meanwhile is there for the commands behind the snapshot, as it was when they ran.
+      snapshot: (source) => this.snapshot(source, false, false),
+      faulty: (error, offset) => this.tell(error, offset),
+      loaded: (snapshot) => this.report(snapshot),
+    });
+    this.begin(loader, loader.total);
+    engine.keyspaces.seesExpired = true;
+    engine.propagation.silence(true);
+    return loader;
+  }
+
+  private endAof(loader: AofLoader): void {
     const { engine } = this.parts;
-    fs.closeSync(fd);
-    this.active = false;
-    this.loader = null;
-    engine.denied &= ~GATE_LOADING;
+    loader.end();
+    this.end();
+    engine.keyspaces.seesExpired = false;
+    engine.propagation.silence(false);
+  }
+
+  private tellOther(error: unknown): void {
+    if (error instanceof AofError) return;
+    this.parts.log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
+  }
+
+  // Either.
+
+  private begin(source: Source, total: number): void {
+    const { engine, clock } = this.parts;
+    this.source = source;
+    this.total = total;
+    this.startedAt = Math.floor(clock.now() / 1000);
+    this.active = true;
+    engine.denied |= GATE_LOADING;
+    engine.keyspaces.listener = null;
+    engine.keyspaces.refresh();
+  }
+
+  private end(): void {
+    const { engine } = this.parts;
+    this.source = null;
+    this.renounce();
     engine.keyspaces.listener = engine;
   }
 
-  /** Loads for some milliseconds; whether all is loaded. */
+  /** Whether all has been loaded, and not cancelled. Nothing is loaded within the command that asks for it. */
+  private async inSlices(): Promise<boolean> {
+    do {
+      await new Promise((done) => setImmediate(done));
+      if (this.cancelled) return false;
+      this.parts.engine.keyspaces.refresh();
+    } while (!this.slice());
+    return true;
+  }
+
+  /** Loads for some milliseconds, or as many bytes as the setting says; whether all is loaded. */
   private slice(): boolean {
     const { clock, config } = this.parts;
+    const source = this.source!;
     const until = clock.monotonic() + SLICE_MICROS;
-    const { keyLoadDelay: delay } = config.settings;
-    let keys = 0;
-    return this.loader!.run(() => {
-      keys++;
-      if (delay > 0) Atomics.wait(this.sleeper, 0, 0, delay / 1000);
-      else if (delay < 0 && keys % -delay === 0) Atomics.wait(this.sleeper, 0, 0, 0.001);
-      return (delay > 0 || keys % KEYS_PER_LOOK === 0) && clock.monotonic() >= until;
+    const enough = source.offset + config.settings.loadingProcessEventsIntervalBytes;
+    const step = this.stepper();
+    let steps = 0;
+    return source.run(() => {
+      const slept = step();
+      return (++steps % STEPS_PER_LOOK === 0 || slept) && (clock.monotonic() >= until || source.offset >= enough);
     });
   }
 
-  private report(): void {
-    const { loaded, expired, empty } = this.loader!;
+  /** What is done after each key or command: it waits as key-load-delay tells, and says whether it did. */
+  private stepper(): () => boolean {
+    const { keyLoadDelay: delay } = this.parts.config.settings;
+    let steps = 0;
+    return () => {
+      if (delay > 0) Atomics.wait(this.sleeper, 0, 0, delay / 1000);
+      else if (delay < 0 && ++steps % -delay === 0) Atomics.wait(this.sleeper, 0, 0, 0.001);
+      return delay > 0;
+    };
+  }
+
+  private report({ loaded, expired, empty }: RdbLoader): void {
     const { log } = this.parts;
     this.lastLoaded = loaded;
     this.lastExpired = expired;
@@ -151,10 +260,9 @@ export class Loading {
     else log.notice(`Done loading RDB, keys loaded: ${loaded}, keys expired: ${expired}.`);
   }
 
-  private tell(error: unknown): void {
+  private tell(error: unknown, offset: number): void {
     const { log } = this.parts;
     const text = error instanceof Error ? error.message : String(error);
-    const offset = this.loader?.offset ?? 0;
     if (!(error instanceof RdbError)) {
       log.warning(`Fatal error loading the DB: ${text}. Exiting.`);
       return;
@@ -172,18 +280,22 @@ export class Loading {
   }
 
   figures(): Readonly<Record<string, string | number>> {
-    if (this.loader === null) return {};
-    const read = this.loader.offset;
+    if (this.source === null) return {};
+    const read = this.source.offset;
     const { clock } = this.parts;
     const elapsed = Math.floor(clock.now() / 1000) - this.startedAt;
     const left = read === 0 ? 1 : Math.floor((elapsed * (this.total - read)) / read);
     return {
       loading_start_time: this.startedAt,
       loading_total_bytes: this.total,
-      loading_rdb_used_mem: this.loader.usedMemory,
+      loading_rdb_used_mem: this.source.usedMemory,
       loading_loaded_bytes: read,
       loading_loaded_perc: ((read * 100) / Math.max(1, this.total)).toFixed(2),
       loading_eta_seconds: left,
     };
   }
+}
+
+function fromFile(fd: number): ByteSource {
+  return (into, at, length) => fs.readSync(fd, into, at, length, null);
 }

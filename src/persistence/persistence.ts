@@ -1,33 +1,41 @@
 /**
- * Persistence as the rest of the server sees it (engine/persistence-port.ts): when snapshots are saved and loaded, and
- * what is known of how that went. One frozen view at a time: whoever wants one asks `busy` first.
+ * Persistence as the rest of the server sees it (engine/persistence-port.ts): snapshots and the append-only file, what of
+ * them is loaded at the start, and when writes are refused because the disk fails.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Slice } from '../base/slice.ts';
 import { widen } from '../base/text.ts';
 import type { Clock } from '../base/time.ts';
-import { REDIS_VERSION } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import { systemError } from '../config/host.ts';
 import type { Engine } from '../engine/engine.ts';
+import { UNSAVED } from '../engine/gatekeeper.ts';
 import { GATE_MISCONF } from '../engine/gates.ts';
-import type { BackgroundSave, Libraries, PersistencePort, ReloadOptions } from '../engine/persistence-port.ts';
+import type {
+  BackgroundRewrite,
+  BackgroundSave,
+  Libraries,
+  PersistencePort,
+  ReloadOptions,
+} from '../engine/persistence-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { UsagePolicy } from '../keyspace/usage.ts';
 import type { Addr } from '../memory/address.ts';
+import { Aof } from './aof/aof.ts';
+import type { AofPart, AofSizes } from './aof/load.ts';
+import { ManifestError } from './aof/manifest.ts';
+import { Background } from './background.ts';
+import { baseTarget, currentDataset } from './dataset.ts';
 import { Loading } from './loading.ts';
 import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
-import { removeQuietly, SaveError, type SaveTarget, saveFile, temporaryFile } from './rdb/file.ts';
-import { type JobEnd, SaveJob } from './rdb/job.ts';
+import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
 import { storeValue } from './rdb/load.ts';
 import { ValueReader } from './rdb/read-value.ts';
-import { countKeys, type Dataset } from './rdb/write.ts';
+import { Snapshots } from './snapshots.ts';
 
-/** Seconds after a failure before the save points try again. */
-const RETRY_SECONDS = 5;
-const NEVER = new Int32Array(new SharedArrayBuffer(4));
+const NO_LOG = 'ERR Error trying to load the AOF files, check server logs.';
 
 export interface PersistenceParts {
   readonly engine: Engine;
@@ -37,43 +45,51 @@ export interface PersistenceParts {
   readonly usage: UsagePolicy;
   /** Whether the server loads at its start and saves by itself; one in a library does so only when told. */
   readonly automatic: boolean;
+  /** What replies promise can't be kept: ends the server, with no further reply. */
+  readonly die: () => void;
 }
 
 export class Persistence implements PersistencePort {
   skipChecksum = false;
   libraries: Libraries | null = null;
-  forks = 0;
-  forkMicros = 0;
-  lastSave: number;
   readonly loads: Loading;
+  readonly snapshots: Snapshots;
+  readonly aof: Aof;
   private readonly parts: PersistenceParts;
+  private readonly background: Background;
   private readonly values: ValueReader;
-  private job: SaveJob | null = null;
-  private jobStarted = 0;
-  private jobKeys = 0;
-  private scheduled = false;
-  private lastTry = 0;
-  private lastGood = true;
-  private lastSeconds = -1;
-  private saves = 0;
-  private lastCow = 0;
-  private peakCow = 0;
-  private dirtyBefore = 0;
 
   constructor(parts: PersistenceParts) {
-    const { engine, config, clock } = parts;
+    const { engine, config, clock, log, die } = parts;
     this.parts = parts;
-    this.lastSave = Math.floor(clock.now() / 1000);
     this.values = new ValueReader(engine.memory, engine.faces.limits);
     this.loads = new Loading(parts, this.values, this);
-    config.follow(['save', 'stop-writes-on-bgsave-error'], () => this.followGate());
-    config.follow('rdb-key-save-delay', (s) => {
-      if (this.job !== null) this.job.delay = s.rdbKeySaveDelay;
+    this.background = new Background(engine, clock, log);
+    this.snapshots = new Snapshots(parts, this.background, this);
+    this.aof = new Aof({
+      engine,
+      config,
+      clock,
+      log,
+      background: this.background,
+      dataset: (preamble) => currentDataset(parts, this.libraries, preamble),
+      target: (folder, name, writer) => baseTarget(parts, folder, name, writer),
+      changed: () => this.settled(),
+      die,
     });
+    config.follow(['save', 'stop-writes-on-bgsave-error'], () => this.settled());
+    config.follow('rdb-key-save-delay', (s) => {
+      this.background.delay = s.rdbKeySaveDelay;
+    });
+    config.on('appendonly', (s) => this.followAppendOnly(s.appendonly));
+  }
+
+  get lastSave(): number {
+    return this.snapshots.lastSave;
   }
 
   get saving(): boolean {
-    return this.job !== null;
+    return this.snapshots.saving;
   }
 
   get loading(): boolean {
@@ -84,177 +100,86 @@ export class Persistence implements PersistencePort {
     return this.values.sanitized;
   }
 
-  private get seconds(): number {
-    return Math.floor(this.parts.clock.now() / 1000);
+  get forks(): number {
+    return this.background.forks;
+  }
+
+  get forkMicros(): number {
+    return this.background.forkMicros;
   }
 
   // Saving.
 
   save(): boolean {
-    const { engine, log, config } = this.parts;
-    const { rdbKeySaveDelay: delay } = config.settings;
-    this.saves++;
-    try {
-      saveFile(engine.memory, this.dataset(), this.target(String(process.pid)), {
-        key: () => {
-          if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof SaveError)) throw error;
-      log.warning(error.message);
-      return false;
-    }
-    log.notice('DB saved on disk');
-    engine.stats.dirty = 0;
-    this.lastSave = this.seconds;
-    this.settle(true);
-    return true;
+    return this.snapshots.save();
   }
 
   backgroundSave(schedule: boolean, later: boolean): BackgroundSave {
-    if (this.job !== null) return 'saving';
-    if (this.parts.engine.memory.frozen || later) {
-      if (!schedule && !later) return 'busy';
-      this.scheduled = true;
-      return 'scheduled';
-    }
-    return this.start() ? 'started' : 'failed';
+    return this.snapshots.backgroundSave(schedule, later);
   }
 
-  private start(): boolean {
-    const { engine, log, clock, config } = this.parts;
-    this.saves++;
-    this.dirtyBefore = engine.stats.dirty;
-    this.lastTry = this.seconds;
-    const begin = clock.monotonic();
-    try {
-      const target = this.target(`${process.pid}-bg`);
-      const delay = config.settings.rdbKeySaveDelay;
-      const dataset = this.dataset();
-      this.jobKeys = countKeys(engine.memory, dataset.roots);
-      this.job = new SaveJob(engine.memory, dataset, target, delay, (end, message) => this.finished(end, message));
-    } catch (error) {
-      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
-      this.settle(false);
-      return false;
-    }
-    this.forkMicros = clock.monotonic() - begin;
-    this.forks++;
-    engine.latency.observe('fork', this.forkMicros / 1000, clock.now());
-    this.jobStarted = this.seconds;
-    log.notice(`Background saving started by pid ${process.pid}`);
-    return true;
-  }
-
-  private finished(end: JobEnd, message: string): void {
-    const { engine, log } = this.parts;
-    if (this.job === null) return;
-    this.lastCow = this.job.view.preservedBytes;
-    this.peakCow = 0;
-    this.job = null;
-    this.jobKeys = 0;
-    this.lastSeconds = this.seconds - this.jobStarted;
-    const megabytes = Math.round(this.lastCow / 1048576);
-    if (end === 'saved') {
-      log.notice('DB saved on disk');
-      log.notice(`Fork CoW for RDB: current ${megabytes} MB, peak ${megabytes} MB, average ${megabytes} MB`);
-      log.notice('Background saving terminated with success');
-      engine.stats.dirty -= this.dirtyBefore;
-      this.lastSave = this.seconds;
-      this.settle(true);
-    } else if (end === 'failed') {
-      log.warning(message);
-      log.warning('Background saving error');
-      this.settle(false);
-    } else {
-      log.warning(`Background saving terminated by signal ${end === 'aborted' ? 10 : 9}${message && `: ${message}`}`);
-      if (end === 'died') this.settle(false);
-    }
-  }
-
-  private settle(good: boolean): void {
-    this.lastGood = good;
-    this.followGate();
-  }
-
-  /** Writes are refused after a failure where snapshots are configured and the setting says so. */
-  private followGate(): void {
-    const { engine, config } = this.parts;
-    const { save, stopWritesOnBgsaveError } = config.settings;
-    const deny = !this.lastGood && save.length > 0 && stopWritesOnBgsaveError;
-    engine.denied = deny ? engine.denied | GATE_MISCONF : engine.denied & ~GATE_MISCONF;
+  backgroundRewrite(later: boolean): BackgroundRewrite {
+    return this.aof.rewrite(later);
   }
 
   flushed(): void {
-    this.job?.abort();
-    if (this.parts.automatic && this.parts.config.settings.save.length > 0) this.save();
+    this.snapshots.flushed();
+  }
+
+  get flushSleep(): number {
+    return this.aof.writer.sleep;
+  }
+
+  set flushSleep(micros: number) {
+    this.aof.writer.sleep = micros;
+  }
+
+  private followAppendOnly(on: boolean): string | undefined {
+    const { aof } = this;
+    if (on === aof.enabled) return undefined;
+    if (!on) aof.turnOff();
+    // Within EXEC the data may be half way between two states.
+    else if (!aof.turnOn(this.parts.engine.nested)) return 'Unable to turn on AOF. Check server logs.';
+    return undefined;
+  }
+
+  /** Writes are refused while the log can't be written, or after a snapshot has failed where the setting says so. */
+  settled(): void {
+    const { engine, config } = this.parts;
+    const { save, stopWritesOnBgsaveError } = config.settings;
+    const { fault } = this.aof;
+    const unsaved = !this.snapshots.lastGood && save.length > 0 && stopWritesOnBgsaveError;
+    engine.gatekeeper.misconf =
+      unsaved || fault === null ? UNSAVED : `MISCONF Errors writing to the AOF file: ${fault}`;
+    engine.denied = unsaved || fault !== null ? engine.denied | GATE_MISCONF : engine.denied & ~GATE_MISCONF;
+  }
+
+  beforeWrite(): void {
+    this.aof.writer.flush(false);
   }
 
   tick(): void {
-    const { engine, config, automatic, log } = this.parts;
-    if (this.job !== null || engine.memory.frozen || this.loading) return;
-    const now = this.seconds;
-    const mayTry = this.lastGood || now - this.lastTry > RETRY_SECONDS;
-    if (!mayTry) return;
-    if (automatic) {
-      for (const { seconds, changes } of config.settings.save) {
-        if (engine.stats.dirty < changes || now - this.lastSave <= seconds) continue;
-        log.notice(`${changes} changes in ${seconds} seconds. Saving...`);
-        this.scheduled = false;
-        this.start();
-        return;
-      }
-    }
-    if (!this.scheduled) return;
-    this.scheduled = false;
-    this.start();
+    if (this.loading) return;
+    const { aof, snapshots } = this;
+    aof.tickScheduled();
+    snapshots.tickSavePoints();
+    aof.tickGrowth();
+    aof.tickWrites();
+    snapshots.tickScheduled();
   }
 
-  /** Ends what is being saved in the background: the server is about to end. */
-  endJob(): void {
-    if (this.job === null) return;
-    this.parts.log.warning('There is a child saving an .rdb. Killing it!');
-    this.job.abort();
-  }
+  // The end.
 
-  /** The snapshot before the end, while everything waits; false where it failed. */
-  saveAtExit(): boolean {
-    const { log } = this.parts;
-    log.notice('Saving the final RDB snapshot before exiting.');
-    if (this.save()) return true;
-    log.warning("Error trying to save the DB, can't exit.");
-    return false;
-  }
-
-  /** The same by a thread, so that signals are heard meanwhile. */
-  async saveAsideAtExit(): Promise<boolean> {
-    const { engine, log, config } = this.parts;
-    log.notice('Saving the final RDB snapshot before exiting.');
-    const { rdbKeySaveDelay } = config.settings;
-    const target = this.target(String(process.pid));
-    const end = await new Promise<JobEnd>((done) => {
-      try {
-        void new SaveJob(engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
-          if (message !== '') log.warning(message);
-          done(how);
-        });
-      } catch (error) {
-        log.warning(`Can't save: ${error instanceof Error ? error.message : error}`);
-        done('failed');
-      }
-    });
-    if (end === 'saved') {
-      log.notice('DB saved on disk');
-      return true;
-    }
-    log.warning("Error trying to save the DB, can't exit.");
-    return false;
+  /** Ends what is written in the background by an owner who closes the server. */
+  close(): void {
+    this.snapshots.endJob();
+    this.aof.close();
   }
 
   /** Removes half-written files: the process ends at once. */
   dropUnfinished(): void {
-    for (const writer of [String(process.pid), `${process.pid}-bg`]) removeQuietly(temporaryFile(this.target(writer)));
+    this.snapshots.dropUnfinished();
+    this.background.abort('rewrite');
   }
 
   /** Whether a shutdown that says nothing of it saves. */
@@ -262,52 +187,44 @@ export class Persistence implements PersistencePort {
     return this.parts.automatic && this.parts.config.settings.save.length > 0;
   }
 
-  private target(writer: string): SaveTarget {
-    const { config } = this.parts;
-    const { dbfilename, rdbcompression, rdbchecksum, rdbSaveIncrementalFsync } = config.settings;
-    return {
-      folder: config.path,
-      name: dbfilename,
-      compress: rdbcompression,
-      checksum: rdbchecksum,
-      syncOnTheWay: rdbSaveIncrementalFsync,
-      writer,
-    };
-  }
-
-  private dataset(): Dataset {
-    const { engine, clock, config, usage } = this.parts;
-    const { maxmemoryPolicy } = config.settings;
-    return {
-      roots: engine.keyspaces.roots(),
-      aux: [
-        ['redis-ver', REDIS_VERSION],
-        ['redis-bits', '64'],
-        ['ctime', String(this.seconds)],
-        ['used-mem', String(engine.memory.used)],
-        ['aof-base', '0'],
-      ],
-      functions: this.libraries?.sources() ?? [],
-      use: maxmemoryPolicy.endsWith('-lru') ? 'lru' : maxmemoryPolicy.endsWith('-lfu') ? 'lfu' : 'none',
-      usage: { ...usage },
-      now: clock.now(),
-    };
-  }
-
   // Loading.
 
-  /** Loads the snapshot that there is, in slices; rejects with the error that the log has told. */
+  /** Loads what there is, in slices, and goes on with the log; rejects with the error that the log has told. */
   async load(): Promise<void> {
-    if (!this.parts.automatic) return;
-    const dirty = this.parts.engine.stats.dirty;
-    await this.loads.run(this.file);
-    this.parts.engine.stats.dirty = dirty;
-    this.lastSave = this.seconds;
+    const { automatic, config, log } = this.parts;
+    if (!automatic) return;
+    try {
+      this.aof.readManifest();
+    } catch (error) {
+      if (error instanceof ManifestError) for (const line of error.report) log.warning(line);
+      throw error;
+    }
+    if (config.settings.appendonly) await this.loadLog();
+    else await this.loads.run(this.file);
+    this.snapshots.lastSave = Math.floor(this.parts.clock.now() / 1000);
+    if (this.loads.cancelled) return;
+    if (config.settings.appendonly) this.aof.begin();
+    this.aof.removeHistory();
   }
 
-  /** Whether there is something to load at the start. */
+  private async loadLog(): Promise<void> {
+    const { clock, log } = this.parts;
+    const begin = clock.monotonic();
+    const files = this.aof.filesToLoad();
+    if (files.length === 0) {
+      this.loads.renounce();
+      return;
+    }
+    const sizes = await this.loads.runAof(files);
+    if (sizes === null) return;
+    this.aof.loaded(sizes);
+    log.notice(`DB loaded from append only file: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
+  }
+
+  /** Whether there may be something to load at the start. */
   get hasFile(): boolean {
-    return this.parts.automatic && fs.existsSync(this.file);
+    const { automatic, config } = this.parts;
+    return automatic && (config.settings.appendonly ? this.aof.mayHaveData : fs.existsSync(this.file));
   }
 
   private get file(): string {
@@ -316,19 +233,11 @@ export class Persistence implements PersistencePort {
   }
 
   reload(options: ReloadOptions): string | undefined {
-    const { engine, log } = this.parts;
+    const { log } = this.parts;
     if (this.loading) return 'ERR The server is loading its data already';
-    this.job?.abort();
+    this.background.abort('snapshot');
     if (options.save && !this.save()) return '';
-    if (options.flush) {
-      for (const db of engine.keyspaces.databases) {
-        engine.watches.touchAll(db, null);
-        db.clear(false);
-        engine.blocking.signalAll(db);
-      }
-      engine.tracking.flushed();
-      this.libraries?.clear();
-    }
+    if (options.flush) this.clear();
     try {
       this.loads.now(this.file, options.merge);
     } catch (error) {
@@ -337,6 +246,68 @@ export class Persistence implements PersistencePort {
     }
     log.warning('DB reloaded by DEBUG RELOAD');
     return undefined;
+  }
+
+  loadAof(): string | undefined {
+    return this.reloadLog((files) => {
+      this.logLoaded(this.loads.nowAof(files));
+      return undefined;
+    });
+  }
+
+  loadAofInSlices(): Promise<string | undefined> | string | undefined {
+    return this.reloadLog(async (files) => {
+      try {
+        this.logLoaded(await this.loads.runAof(files));
+        return undefined;
+      } catch {
+        return this.logLost();
+      }
+    });
+  }
+
+  /** Drops what is in memory and lets `load` read the log. Without a log nothing is dropped. */
+  private reloadLog<T>(load: (files: readonly AofPart[]) => T): T | string {
+    const { aof } = this;
+    if (this.loading) return 'ERR The server is loading its data already';
+    if (aof.enabled && !aof.waiting) aof.writer.flush(true);
+    try {
+      aof.readManifest();
+      aof.removeHistory();
+      const files = aof.filesToLoad();
+      if (files.length === 0) return NO_LOG;
+      this.clear();
+      return load(files);
+    } catch (error) {
+      if (error instanceof ManifestError) for (const line of error.report) this.parts.log.warning(line);
+      return this.logLost();
+    }
+  }
+
+  private logLoaded(sizes: AofSizes | null): void {
+    const { engine, log } = this.parts;
+    if (sizes === null) return;
+    this.aof.loaded(sizes);
+    engine.stats.dirty = 0;
+    log.warning('Append Only File loaded by DEBUG LOADAOF');
+  }
+
+  /** What is in memory is not what is on the disk: the server ends before it writes any of it. */
+  private logLost(): string {
+    this.parts.die();
+    return NO_LOG;
+  }
+
+  /** Removes all data, for what will be loaded. */
+  private clear(): void {
+    const { engine } = this.parts;
+    for (const db of engine.keyspaces.databases) {
+      engine.watches.touchAll(db, null);
+      db.clear(false);
+      engine.blocking.signalAll(db);
+    }
+    engine.tracking.flushed();
+    this.libraries?.clear();
   }
 
   // Single values.
@@ -363,40 +334,42 @@ export class Persistence implements PersistencePort {
     this.values.drop();
   }
 
+  // Libraries of functions.
+
+  dumpLibraries(): Uint8Array {
+    return dumpLibraries(this.libraries?.sources() ?? [], this.parts.config.settings.rdbcompression);
+  }
+
+  readLibraries(payload: Slice): string[] | string {
+    return readLibraries(payload);
+  }
+
   // Figures.
 
   resetStats(): void {
-    this.saves = 0;
-    this.forks = 0;
+    this.snapshots.resetStats();
+    this.aof.resetStats();
+    this.background.forks = 0;
     this.values.sanitized = 0;
   }
 
   figures(): Readonly<Record<string, string | number>> {
-    const { engine } = this.parts;
-    const cow = this.job?.view.preservedBytes ?? 0;
-    this.peakCow = Math.max(this.peakCow, cow);
-    const keys = this.job?.keys ?? 0;
-    const percent = this.jobKeys === 0 ? 0 : (keys * 100) / this.jobKeys;
     return {
       loading: this.loading ? 1 : 0,
       async_loading: 0,
-      current_cow_peak: this.job === null ? 0 : this.peakCow,
-      current_cow_size: cow,
-      current_cow_size_age: 0,
-      current_fork_perc: percent.toFixed(2),
-      current_save_keys_processed: keys,
-      current_save_keys_total: this.jobKeys,
-      rdb_changes_since_last_save: engine.stats.dirty,
-      rdb_bgsave_in_progress: this.job === null ? 0 : 1,
-      rdb_last_save_time: this.lastSave,
-      rdb_last_bgsave_status: this.lastGood ? 'ok' : 'err',
-      rdb_last_bgsave_time_sec: this.lastSeconds,
-      rdb_current_bgsave_time_sec: this.job === null ? -1 : this.seconds - this.jobStarted,
-      rdb_saves: this.saves,
-      rdb_last_cow_size: this.lastCow,
+      ...this.background.figures(),
+      ...this.snapshots.figures(),
       rdb_last_load_keys_expired: this.loads.lastExpired,
       rdb_last_load_keys_loaded: this.loads.lastLoaded,
     };
+  }
+
+  aofFigures(): Readonly<Record<string, string | number>> {
+    return this.aof.figures();
+  }
+
+  get aofBuffer(): number {
+    return this.aof.writer.pending;
   }
 
   loadFigures(): Readonly<Record<string, string | number>> {

@@ -1,15 +1,2 @@
-/**
- * A thread over a module of ours: the built .js as it is. Run from its TypeScript (tests, development), the thread has to
- * register tsx itself, since the hooks of the main thread do not reach it on Node 20.
- */
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
-
-export function startThread(file: URL, options: WorkerOptions): Worker {
-  if (!file.pathname.endsWith('.ts')) return new Worker(file, options);
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'));
-  const api = JSON.stringify(new URL('./dist/esm/api/index.mjs', tsx).href);
-  const source = `import(${api}).then((tsx) => { tsx.register(); return import(${JSON.stringify(file.href)}); });`;
-  return new Worker(source, { ...options, eval: true, execArgv: [] });
-}
+/** Threads over modules of ours, by the name under which this room has always had them. */
+export { startThread } from '../base/thread.ts';

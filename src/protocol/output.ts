@@ -7,6 +7,7 @@
  * Every small writer asks `room()` once and then stores bytes; with no chunk in hand `limit` is 0, so the one
  * comparison also covers "idle" and "suppressed". While suppressed, `bytes` is a scratch that is overwritten for ever.
  */
+import type { Slice } from '../base/slice.ts';
 import { CHUNK_BYTES, type Chunk, ChunkPool } from './chunk.ts';
 
 /** Who carries a reply's bytes away. */
@@ -219,6 +220,15 @@ export class Output {
     if (first === null || first !== this.last) return null;
     this.seal();
     return first.view();
+  }
+
+  /** Shows what is owed in place when it lies in one chunk. */
+  showOnly(into: Slice): boolean {
+    const first = this.first;
+    if (first === null || first !== this.last) return false;
+    this.seal();
+    into.set(first.bytes, first.start, first.end - first.start);
+    return true;
   }
 
   /** The first `count` bytes owed have been written: their chunks go back to the pool. */

@@ -12,7 +12,8 @@ export type { ReplyOwner };
 
 /** Hears of every error reply, suppressed ones too, for the statistics of errors. */
 export interface ErrorListener {
-  errorReplied(text: string): void;
+  /** Not `counted` where the statistics have it already. */
+  errorReplied(text: string, counted: boolean): void;
 }
 
 const NONE = new Uint8Array(0);
@@ -78,10 +79,13 @@ export class Reply extends Output {
     this.line();
   }
 
-  /** An error, its code first and without the leading '-'. Line breaks inside become spaces. */
-  error(text: string): void {
+  /**
+   * An error, its code first and without the leading '-'. Line breaks inside become spaces. One that the statistics have
+   * heard of already (of a command that a script ran) is not `counted` again.
+   */
+  error(text: string, counted = true): void {
     this.errorCount++;
-    if (this.errors !== null) this.errors.errorReplied(text);
+    if (this.errors !== null) this.errors.errorReplied(text, counted);
     let from = 0;
     let to = text.length;
     while (from < to && isLineBreak(text.charCodeAt(from))) from++;

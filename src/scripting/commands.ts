@@ -1,50 +1,130 @@
 /** EVAL and its kin, and SCRIPT. */
-import { isWord } from '../base/slice.ts';
+import { parseInteger } from '../base/numbers.ts';
+import { isWord, type Slice } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
-import { bytes, key, many, numkeys, optional } from '../engine/grammar.ts';
+import { flagBits } from '../engine/derive.ts';
+import type { Engine } from '../engine/engine.ts';
+import { GATE_MONITORED } from '../engine/gates.ts';
+import { bytes, key, many, numkeys, oneOf, optional, token } from '../engine/grammar.ts';
+import { help } from '../engine/help.ts';
+import { Debugger } from './debugger.ts';
+import { commandFlags } from './flags.ts';
 import { scriptsOf } from './owners.ts';
 
 const RUN: readonly CommandFlag[] = ['noscript', 'stale', 'skip_monitor', 'no_mandatory_keys'];
 const NO_SCRIPT = 'NOSCRIPT No matching script. Please use EVAL.';
+const SHA_LENGTH = 40;
 
-function runs(name: string, since: string, bySha: boolean, readOnly: boolean): Command {
+/** What the commands that run scripts and functions have in common. */
+export function runner(
+  declared: Pick<Command, 'name' | 'since' | 'summary' | 'complexity'> & {
+    readonly callee: string;
+    readonly readOnly: boolean;
+    /** The flags that the script named by the first argument declares. */
+    readonly flagsOf: (engine: Engine, callee: Slice) => number;
+    readonly run: (c: Call) => void;
+  },
+): Command {
+  const { name, since, summary, complexity, callee, readOnly, flagsOf } = declared;
+  const access = readOnly ? 'RO ACCESS' : 'RW ACCESS UPDATE';
+  const flags: readonly CommandFlag[] = [...RUN, readOnly ? 'readonly' : 'may_replicate'];
+  const bits = flagBits(flags);
   return command({
     name,
     group: 'scripting',
     since,
-    complexity: 'That of the script.',
-    summary: `Runs a script${bySha ? ' of the cache' : ''}${readOnly ? ' that only reads' : ''}.`,
-    flags: readOnly ? [...RUN, 'readonly'] : [...RUN, 'may_replicate'],
-    args: [
-      bytes(bySha ? 'sha1' : 'script'),
-      numkeys(),
-      optional(many(key('key', readOnly ? 'RO ACCESS' : 'RW ACCESS UPDATE'))),
-      optional(many(bytes('arg'))),
-    ],
+    complexity,
+    summary,
+    flags,
+    args: [bytes(callee), numkeys(), optional(many(key('key', access))), optional(many(bytes('arg')))],
     keySpecs: [
       {
-        access: readOnly ? 'RO ACCESS' : 'RW ACCESS UPDATE',
+        access,
         begin: { type: 'index', index: 2 },
         find: { type: 'keynum', keyNumIndex: 0, firstKey: 1, step: 1 },
       },
     ],
+    flagsWith: (engine, args) => commandFlags(bits, flagsOf(engine, args[1])),
+    run(c) {
+      if (c.resuming) {
+        scriptsOf(c.engine).runner.goOn(c);
+        return;
+      }
+      // Before what it runs: the commands of scripts are shown as they run.
+      if (c.engine.denied & GATE_MONITORED) c.engine.gatekeeper.monitor(c.session, c.registered, c.args, c.argc);
+      declared.run(c);
+    },
+  });
+}
+
+function evaluates(name: string, since: string, bySha: boolean, readOnly: boolean): Command {
+  return runner({
+    name,
+    since,
+    summary: `Runs a script${bySha ? ' of the cache' : ''}${readOnly ? ' that only reads' : ''}.`,
+    complexity: 'That of the script.',
+    callee: bySha ? 'sha1' : 'script',
+    readOnly,
+    flagsOf: (engine, callee) => scriptsOf(engine).flagsOf(callee.latin1(), bySha),
     run: (c) => evaluate(c, bySha, readOnly),
   });
 }
 
 function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
   const scripts = scriptsOf(c.engine);
-  if (c.resuming) {
-    scripts.goOn(c);
+  if (bySha && c.arg(1).length !== SHA_LENGTH) {
+    c.reply.error(NO_SCRIPT);
+    return;
+  }
+  const debugged = !c.denyBlocking && scripts.debugs(c.session);
+  if (debugged && bySha) {
+    c.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
     return;
   }
   const text = c.arg(1).latin1();
-  const script = bySha ? scripts.find(text) : scripts.load(text);
-  if (script === undefined) c.reply.error(NO_SCRIPT);
-  else if (typeof script === 'string') c.reply.error(script);
-  else scripts.run(c, script, readOnly);
+  const watcher = debugged ? new Debugger(c.engine, c.session, text) : null;
+  const keys = parseInteger(c.arg(2));
+  const given = keys >= 0 && keys <= c.argc - 3;
+  const script = !given ? undefined : bySha ? scripts.find(text) : scripts.load(text);
+  if (typeof script !== 'object') {
+    watcher?.end(c);
+    if (!given) scripts.runner.refuseKeys(c, keys);
+    else c.reply.error(script ?? NO_SCRIPT);
+    return;
+  }
+  const args = scripts.runner.keysAndArgs(c, keys);
+  if (watcher === null) scripts.run(c, script, args, readOnly);
+  else scripts.debug(c, script, text, args, watcher, readOnly);
 }
+
+function debug(c: Call): void {
+  if (c.reply.pending > 0) c.reply.error('ERR SCRIPT DEBUG must be called outside a pipeline');
+  else if (isWord(c.arg(2), 'YES'))
+    c.reply.error('ERR Debugging on a copy of the server is not supported: use SCRIPT DEBUG SYNC');
+  else if (isWord(c.arg(2), 'SYNC') && c.session.port.fd < 0) c.reply.error('ERR Debugging needs a connection');
+  else if (isWord(c.arg(2), 'NO') || isWord(c.arg(2), 'SYNC')) {
+    scriptsOf(c.engine).setDebugged(c.session, isWord(c.arg(2), 'SYNC'));
+    c.reply.ok();
+  } else c.reply.error('ERR Use SCRIPT DEBUG YES/SYNC/NO');
+}
+
+const HELP = [
+  'DEBUG (YES|SYNC|NO)',
+  '    Set the debug mode for subsequent scripts executed.',
+  'EXISTS <sha1> [<sha1> ...]',
+  '    Return information about the existence of the scripts in the script cache.',
+  'FLUSH [ASYNC|SYNC]',
+  '    Flush the Lua scripts cache. Very dangerous on replicas.',
+  '    When called without the optional mode argument, the behavior is determined by the',
+  '    lazyfree-lazy-user-flush configuration directive. Valid modes are:',
+  '    * ASYNC: Asynchronously flush the scripts cache.',
+  '    * SYNC: Synchronously flush the scripts cache.',
+  'KILL',
+  '    Kill the currently executing Lua script.',
+  'LOAD <script>',
+  '    Load a script into the scripts cache without executing it.',
+];
 
 const SUBCOMMANDS: readonly Command[] = [
   command({
@@ -85,7 +165,8 @@ const SUBCOMMANDS: readonly Command[] = [
     summary: 'Empties the cache of scripts.',
     flags: ['noscript'],
     tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
-    args: [optional(bytes('async'))],
+    history: [['6.2.0', 'Takes ASYNC and SYNC.']],
+    args: [optional(oneOf('async', token('async', 'ASYNC'), token('sync', 'SYNC')), { since: '6.2.0' })],
     run(c) {
       if (c.argc > 3 || (c.argc === 3 && !isWord(c.arg(2), 'ASYNC') && !isWord(c.arg(2), 'SYNC'))) {
         c.reply.error('ERR SCRIPT FLUSH only support SYNC|ASYNC option');
@@ -105,7 +186,7 @@ const SUBCOMMANDS: readonly Command[] = [
     tips: ['request_policy:all_shards', 'response_policy:one_succeeded'],
     args: [],
     run(c) {
-      const refusal = scriptsOf(c.engine).kill('SCRIPT');
+      const refusal = scriptsOf(c.engine).runner.kill('SCRIPT');
       if (refusal === null) c.reply.ok();
       else c.reply.error(refusal);
     },
@@ -115,20 +196,19 @@ const SUBCOMMANDS: readonly Command[] = [
     group: 'scripting',
     since: '3.2.0',
     complexity: 'O(1)',
-    summary: 'Would set the mode of the debugger.',
+    summary: "Lets the debugger stop this client's next script.",
     flags: ['noscript'],
-    args: [bytes('mode')],
-    run(c) {
-      c.reply.error('ERR the Lua debugger is not supported');
-    },
+    args: [oneOf('mode', token('yes', 'YES'), token('sync', 'SYNC'), token('no', 'NO'))],
+    run: debug,
   }),
+  help('SCRIPT', HELP, { since: '5.0.0', group: 'scripting' }),
 ];
 
-export const scriptingCommands: readonly Command[] = [
-  runs('EVAL', '2.6.0', false, false),
-  runs('EVALSHA', '2.6.0', true, false),
-  runs('EVAL_RO', '7.0.0', false, true),
-  runs('EVALSHA_RO', '7.0.0', true, true),
+export const evalCommands: readonly Command[] = [
+  evaluates('EVAL', '2.6.0', false, false),
+  evaluates('EVALSHA', '2.6.0', true, false),
+  evaluates('EVAL_RO', '7.0.0', false, true),
+  evaluates('EVALSHA_RO', '7.0.0', true, true),
   command({
     name: 'SCRIPT',
     group: 'scripting',

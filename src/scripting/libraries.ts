@@ -1,195 +1,265 @@
-/** Libraries of functions: FUNCTION LOAD runs their source once, and what it registers can be called. */
-import { errorTable } from './api.ts';
-import type { Lua } from './lua/lua.ts';
-import { LuaError, LuaFunction, LuaTable, type Value } from './lua/value.ts';
-import type { Scripts } from './scripts.ts';
+/**
+ * Libraries of functions: FUNCTION LOAD runs their source once, and what it registers can be called.
+ *
+ *   functions' globals (empty, read-only) ── __index ──> while a library is loaded: its own `redis` table, nothing else
+ *                                                 └────> while a function runs: the sandbox's globals
+ *
+ * A library is made apart and only then entered, so that one that can't be had leaves everything as it was. Names of
+ * functions don't distinguish capitals, those of libraries do.
+ */
 
-export interface RegisteredFunction {
-  readonly name: string;
-  readonly library: string;
-  readonly callee: LuaFunction;
-  readonly description: string | null;
-  readonly flags: readonly string[];
-}
+import { splitArguments } from '../base/quoting.ts';
+import { bytesOf, Slice } from '../base/slice.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Libraries as LibrariesPort } from '../engine/persistence-port.ts';
+import { libraryGlobals } from './api.ts';
+import { firstLine } from './flags.ts';
+import type { Lua } from './lua/lua.ts';
+import { LuaError, LuaTable, type Value } from './lua/value.ts';
+import { isName, NAME_RULE, type Registration, refuse, registration } from './register.ts';
+import type { Runner } from './runner.ts';
+import { SANDBOX_BYTES } from './scripts.ts';
+
+/** What FUNCTION LOAD may take, in microseconds. */
+export const LOAD_MICROS = 500_000;
+/** What a library or a function takes beside its texts, in bytes. */
+const LIBRARY_BYTES = 160;
+const FUNCTION_BYTES = 120;
+const EMPTY_BYTES = 184;
 
 export interface Library {
   readonly name: string;
   readonly source: string;
-  readonly functions: readonly RegisteredFunction[];
+  readonly functions: readonly Registration[];
 }
 
-const FLAGS = ['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys'];
-const NAME = /^[A-Za-z0-9_]+$/;
+/** What FUNCTION RESTORE does with libraries that are there. */
+export type RestorePolicy = 'FLUSH' | 'APPEND' | 'REPLACE';
 
-function refuse(message: string): LuaError {
-  return new LuaError(errorTable(message));
+interface Owned {
+  readonly library: string;
+  readonly registered: Registration;
 }
 
-export class Libraries {
-  readonly all = new Map<string, Library>();
-  readonly functions = new Map<string, RegisteredFunction>();
-  readonly lua: Lua;
+class LibrarySet {
+  readonly libraries = new Map<string, Library>();
+  readonly functions = new Map<string, Owned>();
+
+  add(library: Library): void {
+    this.libraries.set(library.name, library);
+    for (const registered of library.functions)
+      this.functions.set(registered.name.toLowerCase(), { library: library.name, registered });
+  }
+
+  remove(name: string): boolean {
+    const library = this.libraries.get(name);
+    if (library === undefined) return false;
+    for (const each of library.functions) this.functions.delete(each.name.toLowerCase());
+    return this.libraries.delete(name);
+  }
+
+  copy(): LibrarySet {
+    const same = new LibrarySet();
+    for (const library of this.libraries.values()) same.add(library);
+    return same;
+  }
+
+  /** The name of one of the library's functions that is another library's too. */
+  clash({ name: library, functions }: Library): string | undefined {
+    const owner = (name: string): string => this.functions.get(name.toLowerCase())?.library ?? library;
+    return functions.find(({ name }) => owner(name) !== library)?.name;
+  }
+}
+
+export class Libraries implements LibrariesPort {
+  private readonly engine: Engine;
+  private readonly runner: Runner;
+  private set = new LibrarySet();
+  private sandbox: Lua | null = null;
+  private readonly globals = new LuaTable();
+  private readonly loadGlobals: { table: LuaTable | null } = { table: null };
   /** What the library that is being loaded has registered; null outside of a load. */
-  private pending: RegisteredFunction[] | null = null;
-  private loading = '';
+  private pending: Registration[] | null = null;
 
-  constructor(scripts: Scripts) {
-    this.lua = scripts.newLua((lua) => {
-      const redis = lua.globals.getStr('redis') as LuaTable;
-      redis.set(
-        'register_function',
-        lua.host('register_function', (args) => this.register(args)),
-      );
-    });
+  constructor(engine: Engine, runner: Runner) {
+    this.engine = engine;
+    this.runner = runner;
   }
 
-  /** Loads a library; its name, or an error text (the first char is not '\0'). */
-  load(source: string, replace: boolean): { name: string } | string {
-    const head = this.metadata(source);
+  /** The sandbox, made at its first use: few servers have functions. */
+  get lua(): Lua {
+    if (this.sandbox !== null) return this.sandbox;
+    const lua = this.runner.newLua();
+    this.loadGlobals.table = libraryGlobals(
+      lua,
+      (level, message) => this.runner.log(level, message),
+      (args) => this.register(args),
+    );
+    const meta = new LuaTable();
+    meta.setHash('__index', lua.globals);
+    meta.readonly = true;
+    this.globals.meta = meta;
+    this.globals.readonly = true;
+    this.sandbox = lua;
+    return lua;
+  }
+
+  get all(): readonly Library[] {
+    return [...this.set.libraries.values()];
+  }
+
+  get functionCount(): number {
+    return this.set.functions.size;
+  }
+
+  get libraryCount(): number {
+    return this.set.libraries.size;
+  }
+
+  /** What the libraries take, in bytes. */
+  get bytes(): number {
+    let bytes = EMPTY_BYTES;
+    for (const { source, functions } of this.set.libraries.values())
+      bytes += source.length + LIBRARY_BYTES + functions.length * FUNCTION_BYTES;
+    return bytes;
+  }
+
+  /** What the sandbox takes, as far as it is known. */
+  get sandboxBytes(): number {
+    return this.sandbox === null ? SANDBOX_BYTES : SANDBOX_BYTES + this.bytes;
+  }
+
+  find(name: string): Registration | undefined {
+    const { functions } = this.set;
+    return (functions.get(name) ?? functions.get(name.toLowerCase()))?.registered;
+  }
+
+  // ---- as snapshots carry them
+
+  sources(): readonly Uint8Array[] {
+    return this.all.map(({ source }) => bytesOf(source));
+  }
+
+  load(source: Uint8Array, replace: boolean): void {
+    const outcome = this.create(new Slice(source).latin1(), replace, Number.POSITIVE_INFINITY);
+    if (typeof outcome === 'string') throw new Error(`Failed loading library, ${outcome}`);
+  }
+
+  clear(): void {
+    this.set = new LibrarySet();
+  }
+
+  // ---- changes
+
+  /** FUNCTION LOAD; an error text where the library can't be had. */
+  create(source: string, replace: boolean, micros: number): Library | string {
+    const library = this.make(source, this.set, replace, micros);
+    if (typeof library === 'string') return `ERR ${library}`;
+    this.set.remove(library.name);
+    this.set.add(library);
+    return library;
+  }
+
+  remove(name: string): boolean {
+    return this.set.remove(name);
+  }
+
+  /** FUNCTION RESTORE: all of the libraries, or none where an error text is given. */
+  restore(sources: readonly string[], policy: RestorePolicy): string | null {
+    const restored = new LibrarySet();
+    for (const source of sources) {
+      const library = this.make(source, restored, false, LOAD_MICROS);
+      if (typeof library === 'string') return `ERR ${library}`;
+      restored.add(library);
+    }
+    if (policy === 'FLUSH') {
+      this.set = restored;
+      return null;
+    }
+    const joined = this.set.copy();
+    for (const { name } of restored.libraries.values())
+      if (joined.remove(name) && policy === 'APPEND') return `ERR Library ${name} already exists`;
+    for (const library of restored.libraries.values()) {
+      const clash = joined.clash(library);
+      if (clash !== undefined) return `ERR Function ${clash} already exists`;
+      joined.add(library);
+    }
+    this.set = joined;
+    return null;
+  }
+
+  /** A library as it would stand in `set`; why it can't where it can't. */
+  private make(source: string, set: LibrarySet, replace: boolean, micros: number): Library | string {
+    const head = libraryHead(source);
     if (typeof head === 'string') return head;
-    const old = this.all.get(head.name);
-    if (old !== undefined && !replace) return `ERR Library '${head.name}' already exists`;
-    const registered = this.collect(source, head.name);
-    if (typeof registered === 'string') return registered;
-    if (registered.length === 0) return 'ERR No functions registered';
-    const clash = registered.find(({ name }) => {
-      const other = this.functions.get(name);
-      return other !== undefined && other.library !== head.name;
-    });
-    if (clash !== undefined) return `ERR Function ${clash.name} already exists`;
-    if (old !== undefined) this.remove(head.name);
-    this.all.set(head.name, { name: head.name, source, functions: registered });
-    for (const f of registered) this.functions.set(f.name, f);
-    return head;
+    const { name, length } = head;
+    if (!replace && set.libraries.has(name)) return `Library '${name}' already exists`;
+    const functions = this.collect(source.slice(length), micros);
+    if (typeof functions === 'string') return functions;
+    if (functions.length === 0) return 'No functions registered';
+    const library = { name, source, functions };
+    const clash = set.clash(library);
+    return clash === undefined ? library : `Function ${clash} already exists`;
   }
 
-  private metadata(source: string): { name: string } | string {
-    if (!source.startsWith('#!')) return 'ERR Missing library metadata';
-    const end = source.indexOf('\n');
-    if (end < 0) return 'ERR Invalid library metadata';
-    const words = source.slice(2, end).trim().split(/\s+/);
-    let name: string | null = null;
-    for (const word of words.slice(1)) {
-      if (!word.toLowerCase().startsWith('name=')) return `ERR Invalid metadata value given: ${word}`;
-      if (name !== null) return 'ERR Invalid metadata value, name argument was given multiple times';
-      name = word.slice(5);
-    }
-    if (name === null) return 'ERR Library name was not given';
-    if (!NAME.test(name)) {
-      return 'ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long';
-    }
-    return words[0].toLowerCase() === 'lua' ? { name } : `ERR Engine '${words[0]}' not found`;
-  }
-
-  private collect(source: string, name: string): RegisteredFunction[] | string {
+  /** Runs the source of a library: what it registers, or why it can't be loaded. */
+  private collect(code: string, micros: number): Registration[] | string {
+    if (this.runner.running !== null) return 'Error registering functions: ERR A script runs already';
     const { lua } = this;
-    let main: LuaFunction;
-    try {
-      main = lua.compile(source, '@user_function');
-    } catch (error) {
-      if (error instanceof LuaError) return `ERR Error compiling function: ${String(error.value)}`;
-      throw error;
-    }
-    this.pending = [];
-    this.loading = name;
-    const started = performance.now();
+    const { clock } = this.engine;
     const { goOn } = lua.runtime;
-    lua.runtime.goOn = () => performance.now() - started < 500;
-    const outcome = lua.run(main);
-    lua.runtime.goOn = goOn;
-    const { pending } = this;
-    this.pending = null;
-    if (outcome.kind === 'done') return pending;
-    if (outcome.kind !== 'error') return 'ERR Error registering functions: FUNCTION LOAD timeout';
-    const { value, chunk, line } = outcome.error;
-    const message = value instanceof LuaTable ? String(value.getStr('err')).replace(/^ERR /, '') : lua.text(value);
-    return line > 0 && value instanceof LuaTable
-      ? `ERR Error registering functions: @${chunk}: ${line}: ${message}`
-      : `ERR Error registering functions: ${message}`;
+    const pending: Registration[] = [];
+    const until = clock.monotonic() + micros;
+    const index = this.globals.meta!;
+    this.pending = pending;
+    index.setHash('__index', this.loadGlobals.table!);
+    lua.runtime.goOn = () => {
+      if (clock.monotonic() >= until) lua.kill('FUNCTION LOAD timeout');
+      return true;
+    };
+    try {
+      const outcome = lua.run(lua.compile(code, '@user_function', this.globals));
+      if (outcome.kind === 'done') return pending;
+      if (outcome.kind === 'error') return `Error registering functions: ${errorText(lua, outcome.error.value)}`;
+      return `Error registering functions: ERR ${outcome.kind === 'killed' ? outcome.message : 'suspended'}`;
+    } catch (error) {
+      if (error instanceof LuaError) return `Error compiling function: ${String(error.value)}`;
+      throw error;
+    } finally {
+      lua.runtime.goOn = goOn;
+      index.setHash('__index', lua.globals);
+      this.pending = null;
+    }
   }
 
   private register(args: readonly Value[]): [] {
     if (this.pending === null) throw refuse('redis.register_function can only be called on FUNCTION LOAD command');
-    if (args.length < 1 || args.length > 2) throw refuse('wrong number of arguments to redis.register_function');
-    const found = args.length === 2 ? this.plain(args) : this.named(args[0]);
-    if (!NAME.test(found.name)) {
-      throw refuse(
-        'Library names can only contain letters, numbers, or underscores(_) and must be at least one character long',
-      );
-    }
+    const found = registration(args);
     if (this.pending.some(({ name }) => name === found.name)) throw refuse('Function already exists in the library');
-    this.pending.push({ ...found, library: this.loading });
+    this.pending.push(found);
     return [];
-  }
-
-  private plain([name, callee]: readonly Value[]): Omit<RegisteredFunction, 'library'> {
-    if (typeof name !== 'string') throw refuse('first argument to redis.register_function must be a string');
-    if (!(callee instanceof LuaFunction)) throw refuse('second argument to redis.register_function must be a function');
-    return { name, callee, description: null, flags: [] };
-  }
-
-  private named(options: Value): Omit<RegisteredFunction, 'library'> {
-    if (!(options instanceof LuaTable)) {
-      throw refuse(
-        'calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).',
-      );
-    }
-    let name: string | null = null;
-    let callee: LuaFunction | null = null;
-    let description: string | null = null;
-    let flags: string[] = [];
-    for (let at = options.seek(0); at >= 0; at = options.seek(at + 1)) {
-      const value = options.valueAt(at);
-      switch (options.keyAt(at)) {
-        case 'function_name':
-          if (typeof value !== 'string')
-            throw refuse('function_name argument given to redis.register_function must be a string');
-          name = value;
-          break;
-        case 'description':
-          if (typeof value !== 'string')
-            throw refuse('description argument given to redis.register_function must be a string');
-          description = value;
-          break;
-        case 'callback':
-          if (!(value instanceof LuaFunction))
-            throw refuse('callback argument given to redis.register_function must be a function');
-          callee = value;
-          break;
-        case 'flags':
-          flags = flagList(value);
-          break;
-        default:
-          throw refuse('unknown argument given to redis.register_function');
-      }
-    }
-    if (name === null) throw refuse('redis.register_function must get a function name argument');
-    if (callee === null) throw refuse('redis.register_function must get a callback argument');
-    return { name, callee, description, flags };
-  }
-
-  remove(name: string): boolean {
-    const library = this.all.get(name);
-    if (library === undefined) return false;
-    for (const f of library.functions) this.functions.delete(f.name);
-    return this.all.delete(name);
-  }
-
-  clear(): void {
-    this.all.clear();
-    this.functions.clear();
   }
 }
 
-function flagList(value: Value): string[] {
-  if (!(value instanceof LuaTable)) {
-    throw refuse('flags argument to redis.register_function must be a table representing function flags');
+function errorText(lua: Lua, value: Value): string {
+  const message = value instanceof LuaTable ? value.getStr('err') : undefined;
+  return typeof message === 'string' ? message : `ERR ${lua.text(value)}`;
+}
+
+/** The name that a library gives itself, and how long its first line is; what is wrong with that line otherwise. */
+function libraryHead(source: string): { name: string; length: number } | string {
+  if (!source.startsWith('#!')) return 'Missing library metadata';
+  const line = firstLine(source);
+  const words = line === undefined ? undefined : splitArguments(line);
+  if (line === undefined || words === undefined || words.length === 0) return 'Invalid library metadata';
+  let name: string | null = null;
+  for (const word of words.slice(1)) {
+    if (word.slice(0, 5).toLowerCase() !== 'name=') return `Invalid metadata value given: ${word}`;
+    if (name !== null) return 'Invalid metadata value, name argument was given multiple times';
+    name = word.slice(5);
   }
-  const names: string[] = [];
-  for (let i = 1; value.get(i) !== undefined; i++) {
-    const flag = value.get(i);
-    if (typeof flag !== 'string' || !FLAGS.includes(flag)) throw refuse('unknown flag given');
-    names.push(flag);
-  }
-  return names;
+  if (name === null) return 'Library name was not given';
+  if (!isName(name)) return NAME_RULE;
+  const engine = words[0].slice(2);
+  return engine.toLowerCase() === 'lua' ? { name, length: line.length } : `Engine '${engine}' not found`;
 }

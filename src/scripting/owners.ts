@@ -1,19 +1,53 @@
 /** The scripts and functions of each server; several servers may live in one process. */
 import type { Engine } from '../engine/engine.ts';
 import { Libraries } from './libraries.ts';
-import { Scripts } from './scripts.ts';
+import { SANDBOX_BYTES, Scripts } from './scripts.ts';
 
-const scripts = new WeakMap<Engine, Scripts>();
-const libraries = new WeakMap<Engine, Libraries>();
+interface Owners {
+  readonly scripts: Scripts;
+  readonly libraries: Libraries;
+}
 
-export function scriptsOf(engine: Engine): Scripts {
-  let found = scripts.get(engine);
-  if (found === undefined) scripts.set(engine, (found = new Scripts(engine)));
+const owners = new WeakMap<Engine, Owners>();
+
+function ownersOf(engine: Engine): Owners {
+  let found = owners.get(engine);
+  if (found === undefined) {
+    const scripts = new Scripts(engine);
+    found = { scripts, libraries: new Libraries(engine, scripts.runner) };
+    owners.set(engine, found);
+  }
   return found;
 }
 
+export function scriptsOf(engine: Engine): Scripts {
+  return ownersOf(engine).scripts;
+}
+
 export function librariesOf(engine: Engine): Libraries {
-  let found = libraries.get(engine);
-  if (found === undefined) libraries.set(engine, (found = new Libraries(scriptsOf(engine))));
-  return found;
+  return ownersOf(engine).libraries;
+}
+
+/** Hangs scripting into a server: snapshots carry its libraries, INFO shows its figures. */
+export function attachScripting(engine: Engine): void {
+  engine.server.persistence.libraries = {
+    sources: () => librariesOf(engine).sources(),
+    load: (source, replace) => librariesOf(engine).load(source, replace),
+    clear: () => librariesOf(engine).clear(),
+  };
+  engine.scripting = {
+    figures: () => {
+      const { scripts, libraries } = ownersOf(engine);
+      return {
+        scripts: scripts.count,
+        scriptBytes: scripts.bytes,
+        functions: libraries.functionCount,
+        libraries: libraries.libraryCount,
+        functionBytes: libraries.bytes,
+        evalSandboxBytes: SANDBOX_BYTES,
+        functionSandboxBytes: libraries.sandboxBytes,
+      };
+    },
+    stop: () => scriptsOf(engine).runner.stop(),
+  };
 }

@@ -1,8 +1,16 @@
 /** Redis's conversions: replies of commands to Lua values, and the value that a script returns to a reply. */
+import { latin1, Slice } from '../base/slice.ts';
 import type { Reply } from '../protocol/reply.ts';
+import { cLength } from './lua/number.ts';
 import { LuaTable, type Value } from './lua/value.ts';
 
+const NONE = new Uint8Array(0);
 const LF = 10;
+const CR = 13;
+const MINUS = 45;
+const ZERO = 48;
+/** So many digits make no number that needs rounding. */
+const EXACT_DIGITS = 15;
 
 function one(name: string, value: Value): LuaTable {
   const table = new LuaTable();
@@ -10,19 +18,30 @@ function one(name: string, value: Value): LuaTable {
   return table;
 }
 
-/** Reads a reply as the bytes that a client would get. */
+/** An error table from a message, which ends at a NUL: what follows a '-' begins with its code; without one it is ERR. */
+export function errorTable(message: string): LuaTable {
+  const trimmed = message.slice(0, cLength(message)).replace(/\r?\n$/, '');
+  const coded = trimmed[0] === '-' && trimmed.includes(' ');
+  return one('err', coded ? trimmed.slice(1) : `ERR ${trimmed[0] === '-' ? trimmed.slice(1) : trimmed}`);
+}
+
+/** Reads what a command replied, the bytes that a client would get, where they lie. */
 export class ReplyReader {
-  private bytes: Uint8Array = new Uint8Array(0);
+  private bytes: Uint8Array = NONE;
   private at = 0;
+  private readonly shown = new Slice();
 
-  read(bytes: Uint8Array): Value {
-    this.bytes = bytes;
-    this.at = 0;
-    return this.value();
-  }
-
-  private text(from: number, to: number): string {
-    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + from, to - from).toString('latin1');
+  /** Takes the reply to one command out of `reply`. */
+  read(reply: Reply): Value {
+    const { shown } = this;
+    if (!reply.showOnly(shown)) shown.set(reply.take(), 0, 0);
+    this.bytes = shown.buffer;
+    this.at = shown.start;
+    const value = this.value();
+    reply.clear();
+    this.bytes = NONE;
+    shown.set(NONE, 0, 0);
+    return value;
   }
 
   /** The rest of the line, without its end. */
@@ -30,30 +49,47 @@ export class ReplyReader {
     const from = this.at;
     const end = this.bytes.indexOf(LF, from);
     this.at = end + 1;
-    return this.text(from, end - 1);
+    return latin1(this.bytes, from, end - 1 - from);
   }
 
+  /** The rest of the line as a whole number. */
   private count(): number {
-    return Number(this.line());
+    const { bytes } = this;
+    const from = this.at;
+    let at = from;
+    const negative = bytes[at] === MINUS;
+    if (negative) at++;
+    let value = 0;
+    for (let byte = bytes[at]; byte !== CR; byte = bytes[++at]) value = value * 10 + (byte - ZERO);
+    if (at - from > EXACT_DIGITS) return Number(this.line());
+    this.at = at + 2;
+    return negative ? -value : value;
   }
 
   private value(): Value {
-    const kind = String.fromCharCode(this.bytes[this.at++]);
-    switch (kind) {
-      case '+':
+    switch (this.bytes[this.at++]) {
+      case 43: // +
         return one('ok', this.line());
-      case '-': {
+      case MINUS: {
         const table = one('err', this.line());
         table.setHash('ignore_error_stats_update', true);
         return table;
       }
-      case ':':
+      case 58: // :
         return this.count();
-      case '$':
+      case 36: // $
         return this.bulk();
-      case '*':
-      case '>':
+      case 42: // *
+      case 62: // >
         return this.array();
+      default:
+        this.at--;
+        return this.resp3();
+    }
+  }
+
+  private resp3(): Value {
+    switch (String.fromCharCode(this.bytes[this.at++])) {
       case '%':
         return this.map();
       case '~':
@@ -86,15 +122,15 @@ export class ReplyReader {
     if (length < 0) return false;
     const from = this.at;
     this.at += length + 2;
-    return this.text(from, from + length);
+    return latin1(this.bytes, from, length);
   }
 
   private array(): Value {
     const length = this.count();
     if (length < 0) return false;
-    const table = new LuaTable();
-    for (let i = 1; i <= length; i++) table.set(i, this.value());
-    return table;
+    const values: Value[] = [];
+    for (let i = 0; i < length; i++) values.push(this.value());
+    return LuaTable.sequence(values);
   }
 
   private map(): Value {
@@ -145,7 +181,7 @@ function oneLine(text: string): string {
 function writeTable(reply: Reply, table: LuaTable, resp3: boolean, depth: number): void {
   const err = table.getStr('err');
   if (typeof err === 'string') {
-    reply.error(err[0] === '-' ? err.slice(1) : err);
+    reply.error(err[0] === '-' ? err.slice(1) : err, table.getStr('ignore_error_stats_update') !== true);
     return;
   }
   const ok = table.getStr('ok');
@@ -169,7 +205,7 @@ function writeTable(reply: Reply, table: LuaTable, resp3: boolean, depth: number
 function writeNested(reply: Reply, table: LuaTable, resp3: boolean, depth: number): boolean {
   const map = table.getStr('map');
   if (map instanceof LuaTable) {
-    reply.map(map.live + map.array.filter((value) => value !== undefined).length);
+    reply.map(map.count());
     for (let at = map.seek(0); at >= 0; at = map.seek(at + 1)) {
       writeValue(reply, map.keyAt(at), resp3, depth + 1);
       writeValue(reply, map.valueAt(at), resp3, depth + 1);
@@ -178,7 +214,7 @@ function writeNested(reply: Reply, table: LuaTable, resp3: boolean, depth: numbe
   }
   const set = table.getStr('set');
   if (set instanceof LuaTable) {
-    reply.set(set.live + set.array.filter((value) => value !== undefined).length);
+    reply.set(set.count());
     for (let at = set.seek(0); at >= 0; at = set.seek(at + 1)) writeValue(reply, set.keyAt(at), resp3, depth + 1);
     return true;
   }

@@ -70,6 +70,11 @@ export class Cron {
     this.schedule();
     const { engine } = this;
     if (engine.keyspaces.cronPaused) return;
+    if (engine.propagation.held) {
+      // While a script is suspended nothing may change but what lies on the disk.
+      engine.server.persistence.tick();
+      return;
+    }
     engine.keyspaces.refresh();
     this.sampleRates();
     this.expiry.begin();
@@ -90,6 +95,7 @@ export class Cron {
 
   private expire(): void {
     this.expiryTimer = null;
+    if (this.engine.propagation.held) return;
     const start = this.clock.monotonic();
     const more = this.expiry.run();
     this.engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());

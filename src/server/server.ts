@@ -19,7 +19,7 @@ import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
-import { scriptingCommands } from '../scripting/commands.ts';
+import { attachScripting, scriptingCommands } from '../scripting/index.ts';
 import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
 import { followLimits } from './limits.ts';
@@ -42,6 +42,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  /** Called when it takes connections, before it loads. */
+  readonly onListening?: () => void;
   /** Called when everything is closed, before the server says that it is ready to exit. */
   readonly onStop?: () => void;
   /** Called when the server has come to its end (SHUTDOWN, a signal), with the exit code. */
@@ -86,9 +88,11 @@ class Server implements CinnabarServer {
   private readonly network: Network;
   private readonly cron: Cron;
   private readonly watchdog: Watchdog;
+  private readonly onListening: () => void;
   private stopped = false;
 
   constructor(config: Config, options: ServerOptions) {
+    this.onListening = options.onListening ?? (() => {});
     const clock = options.clock ?? new RealClock();
     const random = options.random ?? realRandom();
     const log = options.log ?? silentLog();
@@ -104,7 +108,8 @@ class Server implements CinnabarServer {
     followConditions(this.engine, config);
     const { engine } = this;
     const automatic = options.persistent ?? false;
-    this.persistence = new Persistence({ engine, config, clock, log, usage: limits.usage, automatic });
+    const die = (): void => this.services.abandon();
+    this.persistence = new Persistence({ engine, config, clock, log, usage: limits.usage, automatic, die });
     this.services.attach(
       engine,
       this.persistence,
@@ -112,6 +117,7 @@ class Server implements CinnabarServer {
       () => this.stop(options.onStop),
       options.onExit ?? (() => {}),
     );
+    attachScripting(engine);
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
@@ -125,6 +131,7 @@ class Server implements CinnabarServer {
     const { loads, hasFile } = this.persistence;
     if (hasFile) loads.announce();
     await this.network.listen();
+    this.onListening();
     this.services.log.warning('Server initialized');
     try {
       await this.persistence.load();
@@ -145,6 +152,7 @@ class Server implements CinnabarServer {
 
   private async stop(onStop?: () => void): Promise<void> {
     this.stopped = true;
+    this.engine.scripting.stop();
     this.persistence.loads.cancelled = true;
     this.cron.stop();
     this.watchdog.stop();
@@ -153,7 +161,7 @@ class Server implements CinnabarServer {
   }
 
   close(): Promise<void> {
-    this.persistence.endJob();
+    this.persistence.close();
     return this.stop();
   }
 

@@ -15,6 +15,8 @@ import type { Persistence } from '../persistence/persistence.ts';
 /** How long a shutdown waits for a cron that DEBUG has paused, before it looks again. */
 const CRON_WAIT = 100;
 
+const NOT_ENDED = 'Errors trying to shut down the server. Check the logs for more information.';
+
 export class Services implements ServerPort {
   readonly config: Config;
   readonly log: Log;
@@ -27,6 +29,7 @@ export class Services implements ServerPort {
   private onExit: (code: number) => void = () => {};
   private store: Persistence | null = null;
   private ending = false;
+  private abandoned = false;
   private engine: Engine | null = null;
   /** A shutdown that a signal has asked for and that has not begun yet. */
   private asked: { readonly timer: Timer; readonly failed: () => void } | null = null;
@@ -89,14 +92,19 @@ export class Services implements ServerPort {
     this.clock.after(0, () => void this.stop().then(() => this.onExit(1)));
   }
 
-  beforeWrite(): void {}
+  beforeWrite(): void {
+    this.store?.beforeWrite();
+  }
 
   shutdown(request: ShutdownRequest): string | undefined {
     if (this.ending) return undefined;
     this.log.warning('User requested shutdown...');
-    this.persistence.endJob();
-    if (this.saves(request) && !this.persistence.saveAtExit() && !request.force)
+    const { snapshots, aof } = this.persistence;
+    snapshots.endJob();
+    if (!aof.finish(request.force) || (this.saves(request) && !snapshots.saveAtExit() && !request.force)) {
+      this.log.warning(NOT_ENDED);
       return 'Errors trying to SHUTDOWN. Check logs.';
+    }
     this.end();
     return undefined;
   }
@@ -109,7 +117,8 @@ export class Services implements ServerPort {
     if (this.ending || this.asked !== null) return;
     const begin = (): void => {
       const { engine } = this;
-      if (engine?.keyspaces.cronPaused) {
+      // A script that is suspended half way is waited for, too.
+      if (engine !== null && (engine.keyspaces.cronPaused || engine.propagation.held)) {
         this.asked = { timer: this.clock.after(CRON_WAIT, begin), failed };
         return;
       }
@@ -123,16 +132,22 @@ export class Services implements ServerPort {
     const { engine, persistence } = this;
     if (this.ending || engine === null) return;
     this.log.warning('User requested shutdown...');
-    persistence.endJob();
-    if (this.saves(request)) {
-      const release = holdCommands(engine);
-      if (!(await persistence.saveAsideAtExit()) && !request.force) {
-        release();
-        failed();
-        return;
-      }
+    const { snapshots, aof } = persistence;
+    snapshots.endJob();
+    const release = holdCommands(engine);
+    const good = aof.finish(request.force) && (!this.saves(request) || (await snapshots.saveAsideAtExit()));
+    if (!good && !request.force) {
+      this.log.warning(NOT_ENDED);
+      release();
+      failed();
+      return;
     }
     this.end();
+  }
+
+  holdCommands(): () => void {
+    if (this.engine === null) throw new Error('the engine is attached before anything asks for it');
+    return holdCommands(this.engine);
   }
 
   abortShutdown(): boolean {
@@ -151,8 +166,22 @@ export class Services implements ServerPort {
     return !persistence.loading && (request.save || (persistence.savesAtExit && !request.noSave));
   }
 
+  /** The server can't keep what replies of this turn promise: none of them is sent, and it ends. */
+  abandon(): void {
+    if (this.abandoned) return;
+    this.abandoned = true;
+    this.ending = true;
+    for (const session of this.engine?.sessions.values() ?? []) {
+      session.reply.clear();
+      session.close(false);
+    }
+    this.onExit(1);
+    void this.stop();
+  }
+
   private end(): void {
     this.ending = true;
+    this.persistence.aof.close();
     this.persistence.loads.cancelled = true;
     void this.stop().then(() => {
       this.log.warning('Redis is now ready to exit, bye bye...');

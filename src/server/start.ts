@@ -30,7 +30,7 @@ import {
 import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
 import { Signals } from './signals.ts';
 import { memoryOvercommit, openFilesLimit } from './system.ts';
-import { checkSupported, refuseUnsupported } from './unsupported.ts';
+import { checkSupported } from './unsupported.ts';
 import { UsersError } from './users.ts';
 
 /** Descriptors that the server needs beside its clients, as many as Redis reserves. */
@@ -174,12 +174,12 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
   if (pidFile !== '') writePidFile(pidFile, log);
   limitClients(config, log);
-  refuseUnsupported(config);
   const server = createOrExit({
     config,
     log,
     users: directives.users,
     persistent: true,
+    onListening: () => greet(log, settings, VERSION, isatty(1)),
     onStop: () => {
       if (pidFile !== '') removePidFile(pidFile, log);
     },
@@ -187,7 +187,6 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
   });
   directives.apply(server.engine.table);
   followProcess(config);
-  greet(log, settings, VERSION, isatty(1));
   const signals = new Signals(log, settings, {
     insist: () => server.dropUnfinished(),
     stop(words) {

@@ -2,7 +2,6 @@
  * Settings that are accepted for the sake of configuration files but whose capability comes with a later room. What would
  * make a promise that we can't keep is refused or loudly warned of; the room that takes a setting over removes it here.
  */
-import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
 
@@ -10,16 +9,7 @@ import type { Log } from '../engine/server-port.ts';
 export function checkSupported(settings: Readonly<Settings>, log: Log): string | undefined {
   if (settings.syslogEnabled) return 'syslog is not supported: leave syslog-enabled at no and use logfile.';
   if (settings.clusterEnabled) return 'Cluster mode is not supported by this version yet: leave cluster-enabled at no.';
-  if (settings.appendonly)
-    log.warning('WARNING: appendonly is set, but this version keeps data in memory only. Nothing is written to disk.');
   if (settings.replicaof !== null)
     log.warning('WARNING: replicaof is set, but this version does not replicate. The server is a master.');
   return undefined;
-}
-
-/** Lets CONFIG SET refuse them. */
-export function refuseUnsupported(config: Config): void {
-  config.on('appendonly', (settings) =>
-    settings.appendonly ? 'The append-only file is not supported by this version yet.' : undefined,
-  );
 }

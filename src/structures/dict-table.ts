@@ -165,6 +165,8 @@ export function dictIsRehashing(r: Reader, d: Addr): boolean {
 
 // Finding, adding, removing.
 
+const WARMED = new Int32Array(32);
+
 /** The entry of `key`, or null. Moves a bucket when a rehash is under way. */
 export function dictFind(m: Memory, d: Addr, key: Slice, hash: number): Addr {
   if (m.u32(d, Head.rehashAt) !== 0) {
@@ -179,7 +181,19 @@ export function dictFind(m: Memory, d: Addr, key: Slice, hash: number): Addr {
   return e;
 }
 
-/** The same for reading code: nothing moves. */
+/** Has the processor fetch the buckets of these hashes, and the entries in them, before they are looked up one by one. */
+export function dictWarm(r: Reader, d: Addr, hashes: Int32Array, count: number): void {
+  const table = r.addr(d, Head.table0);
+  if (table === NULL) return;
+  const mask = r.u32(d, Head.mask0);
+  for (let from = 0; from < count; from += WARMED.length) {
+    const size = Math.min(count - from, WARMED.length);
+    for (let i = 0; i < size; i++) WARMED[i] = r.addr(table, (hashes[from + i] & mask) << 2);
+    r.warm(WARMED, size);
+  }
+}
+
+/** `dictFind` for reading code: nothing moves. */
 export function dictLookup(r: Reader, d: Addr, key: Slice, hash: number): Addr {
   if (r.u32(d, Head.rehashAt) !== 0) return lookUpBoth(r, d, key, hash);
   const table = r.addr(d, Head.table0);

@@ -23,6 +23,10 @@ import {
 import { hashBytes } from './hash.ts';
 
 const keyScratch = new Slice();
+/** Buckets that a cursor looks ahead. */
+const AHEAD = 32;
+/** Masks of tables below this are of dicts that the caches hold anyway. */
+const WORTHWHILE = 4096 - 1;
 
 /**
  * Walks over all entries. The entry just returned may be removed and released; beyond that, whoever writes between two
@@ -37,6 +41,7 @@ export class DictCursor {
   private bucket = 0;
   private linkAt = 0;
   private following: Addr = NULL;
+  private readonly ahead = new Int32Array(AHEAD);
 
   constructor(reader: Reader) {
     this.reader = reader;
@@ -62,11 +67,27 @@ export class DictCursor {
       if (this.table === NULL || this.bucket > this.mask) {
         if (!this.turn()) return NULL;
       } else {
+        if (this.bucket % AHEAD === 0 && this.mask >= WORTHWHILE) this.warm();
         e = r.addr(this.table, this.bucket++ << 2);
       }
     }
     this.following = r.addr(e, this.linkAt);
     return e;
+  }
+
+  /** Has what hangs in the next buckets brought near: the first entries, then those behind them. */
+  private warm(): void {
+    const { reader: r, ahead } = this;
+    let count = 0;
+    for (let i = this.bucket; i < this.bucket + AHEAD; i++) {
+      const e = r.addr(this.table, i << 2);
+      if (e !== NULL) ahead[count++] = e;
+    }
+    r.warm(ahead, count);
+    if (this.linkAt !== 0) return;
+    let chained = 0;
+    for (let i = 0; i < count; i++) if (ahead[i] > 0) ahead[chained++] = ahead[i];
+    r.warm(ahead, chained);
   }
 
   /** Goes on to the second table, if there is one. */

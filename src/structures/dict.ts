@@ -26,5 +26,6 @@ export {
   dictShrink,
   dictShrinkIfNeeded,
   dictSize,
+  dictWarm,
 } from './dict-table.ts';
 export { DictCursor, dictFairRandom, dictRandom, dictScan, dictSome, dictStats, dictVerify } from './dict-walk.ts';

@@ -511,8 +511,8 @@ export class ListpackCursor {
 
 // Checking.
 
-/** Whether `bytes` are a listpack: its frame only, or with `deep` every entry, so that reading it is safe. */
-export function lpValidate(bytes: Slice, deep: boolean): boolean {
+/** Whether `bytes` are a listpack: its frame only, or with `deep` every entry, so that reading it is safe, and their number if `numbered`. */
+export function lpValidate(bytes: Slice, deep: boolean, numbered = true): boolean {
   const { buffer, start, length } = bytes;
   if (length < EMPTY_BYTES || buffer[start + length - 1] !== END) return false;
   const total = buffer[start] + buffer[start + 1] * 256 + buffer[start + 2] * 65536 + buffer[start + 3] * 16777216;
@@ -530,7 +530,7 @@ export function lpValidate(bytes: Slice, deep: boolean): boolean {
     at += size + back;
   }
   const counted = buffer[start + 4] | (buffer[start + 5] << 8);
-  return at === end && (counted === UNCOUNTED || counted === count);
+  return at === end && (!numbered || counted === UNCOUNTED || counted === count);
 }
 
 /** The back length in exactly `bytes` bytes at `at`; -1 where it is longer or shorter. */

@@ -334,8 +334,10 @@ export class HashValue extends ValueFace {
     for (let p = lpFirst(m, lp); p !== 0; ) {
       const field = lpGetBytes(m, lp, p, key);
       p = lpNext(m, lp, p);
-      const e = newHashEntry(m, field, lpGetBytes(m, lp, p, content));
-      dictInsert(m, d, e, hashBytes(m.seed, entryKey(m, e, key)));
+      const hash = hashBytes(m.seed, field);
+      // What was restored without deep tests may hold a field twice: the first is the one that was seen.
+      if (dictFind(m, d, field, hash) === NULL)
+        dictInsert(m, d, newHashEntry(m, field, lpGetBytes(m, lp, p, content)), hash);
       p = lpNext(m, lp, p);
     }
     m.release(lp);

@@ -241,17 +241,17 @@ const EMPTY_LISTPACK = 7;
 
 /**
  * Whether `node` is a node, so that reading it is safe: the frame alone or, with `deep`, every element of every entry. The
- * counts of the master entry must be true.
+ * counts of the master entry must be true, and that of the elements; without `exact` only the sum of live and deleted ones.
  */
-export function nodeIsValid(node: Slice, deep: boolean): boolean {
-  if (node.length <= EMPTY_LISTPACK || !lpValidate(node, deep)) return false;
+export function nodeIsValid(node: Slice, deep: boolean, exact = true): boolean {
+  if (node.length <= EMPTY_LISTPACK || !lpValidate(node, deep, exact)) return false;
   if (!deep) return true;
   const { buffer, start, length } = node;
   const walk = new Walk(buffer, start + LIVE_AT, start + length - 1);
   const live = walk.integer();
   const deleted = walk.integer();
   const fields = walk.integer();
-  if (!walk.sound || live < 0 || deleted < 0 || fields < 0) return false;
+  if (!walk.sound || fields < 0 || (exact && (live < 0 || deleted < 0))) return false;
   walk.skip(fields);
   if (walk.integer() !== 0 || !walk.sound) return false;
   let alive = 0;
@@ -272,7 +272,7 @@ export function nodeIsValid(node: Slice, deep: boolean): boolean {
     }
     if (walk.integer() !== count || !walk.sound) return false;
   }
-  return alive === live && dead === deleted;
+  return exact ? alive === live && dead === deleted : alive + dead === live + deleted;
 }
 
 /** A walk over a listpack that is known to be one, but not known to hold what is expected. */

@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
-import type { Memory } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import {
   dictBytes,
   dictExpand,
@@ -337,7 +337,10 @@ export class ZsetValue extends ValueFace {
       dictExpand(m, dict, zlLength(m, lp));
       for (let p = lpFirst(m, lp); p !== 0; p = zlNext(m, lp, p)) {
         const member = lpGetBytes(m, lp, p, key);
-        dictInsert(m, dict, slInsert(m, sl, zlScore(m, lp, p), member), hashBytes(m.seed, member));
+        const hash = hashBytes(m.seed, member);
+        // What was restored without deep tests may hold a member twice: the first is the one that was seen.
+        if (dictFind(m, dict, member, hash) === NULL)
+          dictInsert(m, dict, slInsert(m, sl, zlScore(m, lp, p), member), hash);
       }
     } catch (error) {
       zsetFree(m, ENC_SKIPLIST, sl);
@@ -443,6 +446,6 @@ export function zsetMemory(m: Memory, encoding: Encoding, root: Addr, samples: n
   return m.sizeOf(root) + dictBytes(m, slOwner(m, root)) + nodes;
 }
 
-export function zsetLength(m: Memory, encoding: Encoding, root: Addr): number {
+export function zsetLength(m: Reader, encoding: Encoding, root: Addr): number {
   return encoding === ENC_LISTPACK ? zlLength(m, root) : slLength(m, root);
 }

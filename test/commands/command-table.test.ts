@@ -8,9 +8,6 @@ import type { Answer } from '../support/pipeline.ts';
  * container's name stands for its subcommands too.
  */
 const MISSING: Readonly<Record<string, readonly string[]>> = {
-  'never: Redis Cluster': ['cluster', 'asking', 'readonly', 'readwrite'],
-  scripting: ['eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'fcall', 'fcall_ro', 'function', 'script'],
-  persistence: ['bgrewriteaof', 'migrate'],
   replication: ['failover', 'psync', 'replconf', 'replicaof', 'slaveof', 'sync'],
 };
 

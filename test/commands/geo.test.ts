@@ -222,7 +222,7 @@ test('stored distances are the real ones, or next to them in the last digit', as
 
 test('what is propagated', async () => {
   await beside.ours.send([['FLUSHALL']]);
-  expect(await beside.propagated('GEOADD g CH 13.361389 38.115556 a')).toEqual(['ZADD g CH 3479099956230698 a']);
+  expect(await beside.propagated('GEOADD g CH 13.361389 38.115556 a')).toEqual(['zadd g CH 3479099956230698 a']);
   expect(await beside.propagated('GEOADD g CH 13.361389 38.115556 a')).toEqual([]);
   const search = 'GEOSEARCHSTORE d g FROMMEMBER a BYRADIUS 1 km';
   expect(await beside.propagated(search)).toEqual([search]);

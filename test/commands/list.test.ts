@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
-import { latin1 } from '../../src/base/slice.ts';
-import type { EffectPart } from '../../src/engine/propagation.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
+import { Effects } from '../support/effects.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 import { freePort, type ServerProcess, startRedis } from '../support/server-process.ts';
 
@@ -499,13 +498,8 @@ describe('waiting', () => {
 });
 
 describe('propagation', () => {
-  const seen: string[] = [];
-  const sink = {
-    effect: (_db: number, parts: readonly EffectPart[]) =>
-      void seen.push(parts.map((part) => latin1(part, 0, part.length)).join(' ')),
-    begin: () => void seen.push('('),
-    end: () => void seen.push(')'),
-  };
+  const sink = new Effects({ brackets: true });
+  const { seen } = sink;
 
   beforeAll(() => server.engine.propagation.attach(sink));
   afterAll(() => server.engine.propagation.detach(sink));

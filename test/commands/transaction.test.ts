@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Beside } from '../support/beside.ts';
+import { Effects } from '../support/effects.ts';
 
 let both: Beside;
 
@@ -150,17 +151,11 @@ test('a key that was past its time when it was watched may go', async () => {
 });
 
 test('effects of a transaction are handed over together', async () => {
-  const effects: string[] = [];
-  const sink = {
-    begin: () => effects.push('begin'),
-    effect: (_: number, parts: readonly Uint8Array[]) =>
-      effects.push(parts.map((part) => Buffer.from(part).toString('latin1')).join(' ')),
-    end: () => effects.push('end'),
-  };
+  const sink = new Effects({ brackets: true });
   const { propagation } = both.server.engine;
   propagation.attach(sink);
   await both.ours.send([['MULTI'], ['SET', 'a', '1'], ['GET', 'a'], ['INCR', 'a'], ['EXEC']]);
   await both.ours.send([['MULTI'], ['SET', 'a', '1'], ['EXEC']]);
   propagation.detach(sink);
-  expect(effects).toEqual(['begin', 'SET a 1', 'INCR a', 'end', 'SET a 1']);
+  expect(sink.seen).toEqual(['(', 'SET a 1', 'INCR a', ')', 'SET a 1']);
 });

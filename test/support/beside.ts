@@ -1,8 +1,7 @@
 /** A server of ours in this process beside the real redis-server: the same commands to both, the same replies demanded. */
 import { expect } from 'vitest';
-import { latin1 } from '../../src/base/slice.ts';
-import type { EffectPart, EffectSink } from '../../src/engine/propagation.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
+import { Effects } from './effects.ts';
 import { type Answer, Pipeline } from './pipeline.ts';
 import { freePort, type ServerProcess, startRedis } from './server-process.ts';
 
@@ -24,12 +23,10 @@ function shown(answer: Answer): Answer {
   return answer instanceof Error ? `(error) ${answer.message}` : answer;
 }
 
-export class Beside implements EffectSink {
+export class Beside {
   readonly server: CinnabarServer;
   readonly ours: Pipeline;
   readonly theirs: Pipeline;
-  /** Effects that were propagated since the last `propagated`. */
-  private effects: string[] = [];
   private readonly redis: ServerProcess;
 
   private constructor(server: CinnabarServer, redis: ServerProcess) {
@@ -76,20 +73,13 @@ export class Beside implements EffectSink {
   /** Runs a command here and answers with its effects, one a line. */
   async propagated(command: string): Promise<string[]> {
     const { propagation } = this.server.engine;
-    this.effects = [];
-    propagation.attach(this);
+    const effects = new Effects();
+    propagation.attach(effects);
     try {
       await this.ours.send(lines(command));
     } finally {
-      propagation.detach(this);
+      propagation.detach(effects);
     }
-    return this.effects;
+    return effects.seen;
   }
-
-  effect(_db: number, parts: readonly EffectPart[]): void {
-    this.effects.push(parts.map((part) => latin1(part, 0, part.length)).join(' '));
-  }
-
-  begin(): void {}
-  end(): void {}
 }

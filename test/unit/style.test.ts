@@ -34,7 +34,8 @@ const RANKS: Record<string, number> = {
   net: 6,
   server: 7,
   'index.ts': 8,
-  'main.ts': 8,
+  tools: 8,
+  'main.ts': 9,
 };
 
 interface Source {

@@ -25,7 +25,7 @@ export function bitOffset(c: Call, i: number, width = 0): number | undefined {
     if (Math.abs(offset) < 2 ** 46) offset *= width;
     else if (!Number.isNaN(offset)) offset = Number(BigInt.asIntN(64, parseInt64(digits)! * BigInt(width)));
   }
-  if (offset >= 0 && Math.floor(offset / 8) < c.engine.server.settings.protoMaxBulkLen) return offset;
+  if (offset >= 0 && Math.floor(offset / 8) < c.longestString) return offset;
   c.reply.error(BAD_OFFSET);
   return undefined;
 }

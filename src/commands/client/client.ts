@@ -135,7 +135,7 @@ const unblock = command({
     if (target === undefined) return;
     const session = c.engine.sessions.get(target);
     const waiter = session?.waiter;
-    if (!session || !waiter) {
+    if (!session || !waiter || waiter.firm) {
       c.reply.int(0);
       return;
     }

@@ -7,12 +7,15 @@ import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE } from '../../engine/gates.ts';
 import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
 import type { Session } from '../../engine/session.ts';
 
-/** The pause of one server. */
+/** The pauses of one server: that of CLIENT PAUSE, and those of the server's own works. */
 class Pause {
   private readonly engine: Engine;
   private readonly held = new Map<Session, Slice[]>();
+  /** Pauses of the server's own, which clients can't end: whether each holds everything. */
+  private readonly own = new Set<{ readonly all: boolean }>();
   private timer: Timer | null = null;
   private until = 0;
+  private all = false;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -23,12 +26,11 @@ class Pause {
   /** Pauses until `until`, in ms of the server's clock. A pause in force is only ever made longer and stricter. */
   begin(until: number, all: boolean): void {
     const { engine } = this;
-    engine.denied |= all ? GATE_PAUSED_ALL | GATE_PAUSED_WRITE : GATE_PAUSED_WRITE;
-    // Replicas must not see keys go while nothing may be written.
-    engine.keyspaces.removesExpired = false;
+    this.all ||= all;
     if (until > this.until) this.until = until;
     this.timer?.cancel();
     this.timer = engine.clock.after(Math.max(0, this.until - engine.clock.now()), () => this.end());
+    this.follow();
   }
 
   /** Ends the pause; the commands held run as soon as the one at hand is done, and are held again if there is a new one. */
@@ -36,9 +38,30 @@ class Pause {
     this.timer?.cancel();
     this.timer = null;
     this.until = 0;
-    this.engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
-    this.engine.keyspaces.removesExpired = true;
-    if (this.held.size > 0) this.engine.clock.after(0, () => this.release());
+    this.all = false;
+    this.follow();
+  }
+
+  /** Pauses until the function that it returns is called. */
+  beginOwn(all: boolean): () => void {
+    const pause = { all };
+    this.own.add(pause);
+    this.follow();
+    return () => {
+      this.own.delete(pause);
+      this.follow();
+    };
+  }
+
+  private follow(): void {
+    const { engine } = this;
+    const paused = this.timer !== null || this.own.size > 0;
+    const all = this.all || [...this.own].some((pause) => pause.all);
+    engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
+    if (paused) engine.denied |= all ? GATE_PAUSED_ALL | GATE_PAUSED_WRITE : GATE_PAUSED_WRITE;
+    // Replicas must not see keys go while nothing may be written.
+    engine.keyspaces.removesExpired = !paused;
+    if (this.held.size > 0 && !(paused && all)) engine.clock.after(0, () => this.release());
   }
 
   private release(): void {
@@ -75,8 +98,12 @@ function pauseOf(engine: Engine): Pause {
 
 /** Holds the commands of all clients until the function that it returns is called. */
 export function holdCommands(engine: Engine): () => void {
-  pauseOf(engine).begin(Number.MAX_SAFE_INTEGER, true);
-  return () => pauseOf(engine).end();
+  return pauseOf(engine).beginOwn(true);
+}
+
+/** The same for commands that may write. */
+export function holdWrites(engine: Engine): () => void {
+  return pauseOf(engine).beginOwn(false);
 }
 
 export const pause = command({

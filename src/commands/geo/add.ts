@@ -30,7 +30,7 @@ function readOptions(c: Call): Options {
 
 /** What others are told: the same as a ZADD. */
 function propagate(c: Call, first: number, scores: readonly number[]): void {
-  const parts: (string | number | Slice)[] = ['ZADD'];
+  const parts: (string | number | Slice)[] = ['zadd'];
   for (let i = 1; i < first; i++) parts.push(c.arg(i));
   scores.forEach((score, i) => {
     parts.push(String(score), c.arg(first + i * 3 + 2));

@@ -97,7 +97,7 @@ function restoreKey(c: Call): void {
   }
   const removed = exists && c.remove(1, settings.lazyfreeLazyServerDel);
   const expiry = ttl === 0 ? -1 : options.absolute ? ttl : ttl + c.now;
-  if (expiry >= 0 && expiry < c.now) {
+  if (expiry >= 0 && expiry < c.now && !c.engine.keyspaces.seesExpired) {
     persistence.dropDecoded();
     if (removed) {
       c.rewrite(settings.lazyfreeLazyServerDel ? 'UNLINK' : 'DEL', c.arg(1));

@@ -30,6 +30,7 @@ import { rewrite } from './config.ts';
 import { DEBUG_HELP } from './debug-help.ts';
 import { replySample } from './debug-protocol.ts';
 import { Digest, digestAll, digestValue } from './digest.ts';
+import { loadAof } from './load-aof.ts';
 import { isLocal } from './local.ts';
 
 const REFUSED =
@@ -98,7 +99,8 @@ function populate(c: Call): void {
 
 /** `Value at:0x10 refcount:1 encoding:embstr serializedlength:4 lru:50851 lru_seconds_idle:0` */
 function object(c: Call): void {
-  const e = c.peek(2);
+  // Keys past their time are shown, and stay.
+  const e = c.db.peek(c.arg(2), c.hashOf(2));
   if (e === NULL) {
     c.reply.error(NO_KEY);
     return;
@@ -238,6 +240,11 @@ function reload(c: Call): void {
   else c.reply.error(error === '' ? 'ERR' : error);
 }
 
+function aofFlushSleep(c: Call): void {
+  c.engine.server.persistence.flushSleep = Number.parseInt(c.arg(2).latin1(), 10) || 0;
+  c.reply.ok();
+}
+
 function flag(set: (c: Call, on: boolean) => void): Subcommand {
   return take(3, 3, (c) => {
     set(c, Number.parseInt(c.arg(2).latin1(), 10) > 0);
@@ -280,7 +287,8 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['STRINGMATCH-TEST', take(2, 2, ok)],
   ['STRUCTSIZE', take(2, 2, (c) => c.reply.status('bits:64 granule:16 address:4 '))],
   ['CLIENT-EVICTION', take(2, 2, clientEviction)],
-  ['AOF-FLUSH-SLEEP', take(3, 3, ok)],
+  ['AOF-FLUSH-SLEEP', take(3, 3, aofFlushSleep)],
+  ['LOADAOF', take(2, 2, loadAof)],
   ['RELOAD', take(2, Number.POSITIVE_INFINITY, reload)],
   [
     'SET-SKIP-CHECKSUM-VALIDATION',
@@ -306,7 +314,7 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
       c.engine.keyspaces.cronPaused = on;
     }),
   ],
-  ...['LOADAOF', 'RESTART', 'CRASH-AND-RECOVER', 'REPLICATE', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
+  ...['RESTART', 'CRASH-AND-RECOVER', 'REPLICATE', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
     (name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const,
   ),
 ]);

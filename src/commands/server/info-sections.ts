@@ -2,6 +2,7 @@
 import { release, totalmem, type } from 'node:os';
 import { arch } from 'node:process';
 import type { Engine } from '../../engine/engine.ts';
+import { keptLinks } from '../persistence/migrate.ts';
 import { memoryFigures } from './memory-figures.ts';
 
 /** Fields that stay away until the room that knows them is there; they have the value of a server that doesn't use it. */
@@ -86,6 +87,9 @@ function ratio(a: number, b: number): string {
 
 function memory(engine: Engine): string {
   const f = memoryFigures(engine);
+  const scripting = engine.scripting.figures();
+  const sandboxes = scripting.evalSandboxBytes + scripting.functionSandboxBytes;
+  const sources = scripting.scriptBytes + scripting.functionBytes;
   const { settings } = engine.server;
   return lines({
     used_memory: f.used,
@@ -104,19 +108,19 @@ function memory(engine: Engine): string {
     allocator_resident: f.reserved,
     total_system_memory: totalmem(),
     total_system_memory_human: humanBytes(totalmem()),
-    used_memory_lua: 0,
-    used_memory_vm_eval: 0,
-    used_memory_lua_human: '0B',
-    used_memory_scripts_eval: 0,
-    number_of_cached_scripts: 0,
-    number_of_functions: 0,
-    number_of_libraries: 0,
-    used_memory_vm_functions: 0,
-    used_memory_vm_total: 0,
-    used_memory_vm_total_human: '0B',
-    used_memory_functions: 0,
-    used_memory_scripts: 0,
-    used_memory_scripts_human: '0B',
+    used_memory_lua: scripting.evalSandboxBytes,
+    used_memory_vm_eval: scripting.evalSandboxBytes,
+    used_memory_lua_human: humanBytes(scripting.evalSandboxBytes),
+    used_memory_scripts_eval: scripting.scriptBytes,
+    number_of_cached_scripts: scripting.scripts,
+    number_of_functions: scripting.functions,
+    number_of_libraries: scripting.libraries,
+    used_memory_vm_functions: scripting.functionSandboxBytes,
+    used_memory_vm_total: sandboxes,
+    used_memory_vm_total_human: humanBytes(sandboxes),
+    used_memory_functions: scripting.functionBytes,
+    used_memory_scripts: sources,
+    used_memory_scripts_human: humanBytes(sources),
     maxmemory: engine.server.config.text('maxmemory'),
     maxmemory_human: humanBytes(settings.maxmemory),
     maxmemory_policy: settings.maxmemoryPolicy,
@@ -134,7 +138,7 @@ function memory(engine: Engine): string {
     mem_clients_slaves: 0,
     mem_clients_normal: f.clients,
     mem_cluster_links: 0,
-    mem_aof_buffer: 0,
+    mem_aof_buffer: engine.server.persistence.aofBuffer,
     mem_allocator: 'cinnabar',
     active_defrag_running: 0,
     lazyfree_pending_objects: f.lazyPending,
@@ -146,18 +150,7 @@ function persistence(engine: Engine): string {
   const { server: port } = engine;
   return lines({
     ...port.persistence.figures(),
-    aof_enabled: 0,
-    aof_rewrite_in_progress: 0,
-    aof_rewrite_scheduled: 0,
-    aof_last_rewrite_time_sec: -1,
-    aof_current_rewrite_time_sec: -1,
-    aof_last_bgrewrite_status: 'ok',
-    aof_rewrites: 0,
-    aof_rewrites_consecutive_failures: 0,
-    aof_last_write_status: 'ok',
-    aof_last_cow_size: 0,
-    module_fork_in_progress: 0,
-    module_fork_last_cow_size: 0,
+    ...port.persistence.aofFigures(),
     ...port.persistence.loadFigures(),
   });
 }
@@ -195,7 +188,7 @@ function stats(engine: Engine): string {
     pubsubshard_channels: pubsub.shardChannels.size,
     latest_fork_usec: engine.server.persistence.forkMicros,
     total_forks: engine.server.persistence.forks,
-    migrate_cached_sockets: 0,
+    migrate_cached_sockets: keptLinks(engine),
     slave_expires_tracked_keys: 0,
     active_defrag_hits: 0,
     active_defrag_misses: 0,

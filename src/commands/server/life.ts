@@ -97,6 +97,10 @@ export const shutdown = command({
       else c.reply.error('ERR No shutdown in progress.');
       return;
     }
+    if (c.engine.propagation.held && !given.has('NOSAVE')) {
+      c.reply.error(c.engine.gatekeeper.busy);
+      return;
+    }
     const error = c.engine.server.shutdown({
       save: given.has('SAVE'),
       noSave: given.has('NOSAVE'),

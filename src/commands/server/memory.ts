@@ -87,6 +87,7 @@ const stats = command({
   summary: 'Tells how the memory is used.',
   run(c) {
     const f = memoryFigures(c.engine);
+    const scripting = c.engine.scripting.figures();
     const databases = databaseOverheads(c.engine);
     const head: Figure[] = [
       ['peak.allocated', f.peak],
@@ -97,8 +98,8 @@ const stats = command({
       ['clients.normal', f.clients],
       ['cluster.links', 0],
       ['aof.buffer', 0],
-      ['lua.caches', 0],
-      ['functions.caches', 0],
+      ['lua.caches', scripting.scriptBytes],
+      ['functions.caches', scripting.functionBytes],
     ];
     const tail = statistics(c);
     c.reply.map(head.length + databases.length + tail.length);
@@ -148,7 +149,7 @@ const purge = command({
   summary: 'Gives back memory that is not in use.',
   tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
   run(c) {
-    c.memory.collect();
+    c.memory.collect(true);
     c.reply.ok();
   },
 });

@@ -32,7 +32,7 @@ export const monitor = command({
 function line(engine: Engine, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
   const micros = engine.clock.micros();
   const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;
-  let text = `${time} [${session.db.index} ${session.port.address}]`;
+  let text = `${time} [${session.db.index} ${session.scripted ? 'lua' : session.port.address}]`;
   for (let i = 0; i < argc; i++) {
     const secret = isSecret(registered, args, i, engine.server.config);
     text += ` ${quoted(secret ? REDACTED : args[i].latin1())}`;

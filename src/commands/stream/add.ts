@@ -74,6 +74,11 @@ function readOptions(c: Call, adds: boolean): number {
   }
   if (options.limit > 0 && !options.trims) return refuse(c, NO_STRATEGY);
   if (!adds && !options.trims) return refuse(c, NOTHING_TO_TRIM);
+  if (c.session.obeyed) {
+    // The threshold is what the trimming came to where it was done first.
+    options.limit = 0;
+    return i;
+  }
   if (limited && !options.roughly) return refuse(c, NOT_ROUGH);
   if (!limited && options.roughly) options.limit = defaultLimit(c);
   return i;

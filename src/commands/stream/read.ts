@@ -71,6 +71,8 @@ function readRequest(c: Call, group: boolean): boolean {
     const more = c.argc - i - 1;
     const word = c.arg(i);
     if (more > 0 && isWord(word, 'BLOCK')) {
+      if (c.session.scripted)
+        return refuse(c, `ERR ${c.arg(0).latin1()} command is not allowed with BLOCK option from scripts`);
       if (!readTimeout(c, ++i)) return false;
     } else if (more > 0 && isWord(word, 'COUNT')) {
       const count = c.integer(++i);

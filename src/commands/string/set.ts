@@ -5,16 +5,16 @@ import { type Command, command, type KeyFinderInput, type KeySpec } from '../../
 import { after, bytes, integer, key, manyOf, oneOf, optional, token, unixTime } from '../../engine/grammar.ts';
 import { expiryOf, setString } from '../../keyspace/strings.ts';
 import { NULL } from '../../memory/address.ts';
-import { EX, expiryTime, KEEPTTL, NO_EXPIRY, PX, PXAT, replyString, StringOptions } from './shared.ts';
+import { EX, expiryTime, KEEPTTL, NO_EXPIRY, PX, replyString, StringOptions } from './shared.ts';
 
 const options = new StringOptions();
 
-/** Stores argument `value` under argument 1 until `expiry`, tells, and propagates relative times as absolute ones. */
-function storeUntil(c: Call, value: Slice, expiry: number, rewrite: boolean): void {
+/** Stores argument `value` under argument 1 until `expiry`, tells, and propagates it with the time as an absolute one. */
+function storeUntil(c: Call, value: Slice, expiry: number): void {
   const e = c.peek(1);
   setString(c.db, c.arg(1), c.hashOf(1), e, value, expiry);
   c.changed(1, 'set');
-  if (rewrite && c.propagates) c.rewrite('SET', c.arg(1), value, 'PXAT', expiry);
+  if (c.propagates) c.rewrite('SET', c.arg(1), value, 'PXAT', expiry);
   c.changed(1, 'expire', 0);
 }
 
@@ -31,7 +31,7 @@ function setWithOptions(c: Call): void {
     return;
   }
   if (timed) {
-    storeUntil(c, c.arg(2), until, kind !== PXAT);
+    storeUntil(c, c.arg(2), until);
   } else {
     const kept = kind === NO_EXPIRY ? -1 : expiryOf(c.db, e);
     setString(c.db, c.arg(1), c.hashOf(1), e, c.arg(2), kept);
@@ -125,7 +125,7 @@ export const setnx = command({
 function setFor(c: Call, kind: number): void {
   const until = expiryTime(c, 2, kind);
   if (until === undefined) return;
-  storeUntil(c, c.arg(3), until, true);
+  storeUntil(c, c.arg(3), until);
   c.reply.ok();
 }
 

@@ -20,7 +20,7 @@ export function replyString(c: Call, i: number): boolean {
 
 /** Whether a string of `size` bytes and `more` may be; otherwise the error has been replied. */
 export function allowedSize(c: Call, size: number, more: number): boolean {
-  if (size + more <= c.engine.server.settings.protoMaxBulkLen) return true;
+  if (size + more <= c.longestString) return true;
   c.reply.error('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
   return false;
 }

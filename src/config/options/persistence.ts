@@ -1,4 +1,4 @@
-/** Settings of persistence/: snapshots. */
+/** Settings of persistence/: snapshots and the append-only file. */
 import { bool, INT_MAX, integer, memory, string, word } from '../kinds.ts';
 import { option } from '../option.ts';
 import { save } from '../special.ts';
@@ -43,4 +43,33 @@ export const snapshots = [
     'For tests: bytes loaded between two looks at the clients.',
     { hidden: true },
   ),
+] as const;
+
+export const appendOnly = [
+  option('appendonly', bool(false), 'Logs every write to an append-only file.', { denyLoading: true }),
+  option(
+    'appendfilename',
+    string('appendonly.aof', { check: plainName('appendfilename', 'filename', false) }),
+    'The first part of the names of its files.',
+    { immutable: true },
+  ),
+  option(
+    'appenddirname',
+    string('appendonlydir', { check: plainName('appenddirname', 'dirname', false) }),
+    'The directory of those files.',
+    { immutable: true },
+  ),
+  option(
+    'appendfsync',
+    word('everysec', ['everysec', 'always', 'no']),
+    'When that log is synced: always, everysec, no.',
+  ),
+  option('no-appendfsync-on-rewrite', bool(false), 'Leaves syncing to the system while it is rewritten.'),
+  option('auto-aof-rewrite-percentage', integer(100, 0n, INT_MAX), 'Rewrites it when it has grown by so much.'),
+  option('auto-aof-rewrite-min-size', memory(67108864), 'But never while it is smaller than this.'),
+  option('aof-load-truncated', bool(true), 'Starts with a log whose end is cut off.'),
+  option('aof-use-rdb-preamble', bool(true), 'Begins a rewritten log with a snapshot.'),
+  option('aof-timestamp-enabled', bool(false), 'Notes times in the log.'),
+  option('aof-rewrite-incremental-fsync', bool(true), 'Syncs a rewritten log while it is written.'),
+  option('aof-disable-auto-gc', bool(false), 'Keeps old files of the log.'),
 ] as const;

@@ -237,7 +237,8 @@ export class Acl implements AclBasis {
   private logDenial(session: Session, verdict: Verdict, context: AclContext, object: string, user: string): void {
     const { engine } = this;
     const time = engine.clock.now();
-    const client = engine.describeSession(session);
+    // Of a script's command, the client is whose script it is.
+    const client = engine.describeSession(session.scripted ? (engine.current ?? session) : session);
     this.log.add({ verdict, context, object, user, time, client }, engine.server.settings.acllogMaxLen);
   }
 }

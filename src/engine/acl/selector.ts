@@ -213,7 +213,8 @@ export class Selector {
     if (!this.permitsCommand(registered, args, argc)) return DENIED_COMMAND;
     if (!this.allKeys && hasKeys(registered)) {
       for (const { at, access } of findKeys(registered, args, argc) ?? []) {
-        if (this.permitsKey(args[at], permissionFor(access))) continue;
+        // A script may ask about a command with too few arguments.
+        if (at >= argc || this.permitsKey(args[at], permissionFor(access))) continue;
         denied.at = at;
         return DENIED_KEY;
       }
@@ -221,7 +222,7 @@ export class Selector {
     if (this.allChannels) return ALLOWED;
     const channels = channelsOf(registered);
     if (channels === undefined) return ALLOWED;
-    for (let at = 1; at < (channels.all ? argc : 2); at++) {
+    for (let at = 1; at < (channels.all ? argc : Math.min(argc, 2)); at++) {
       if (this.permitsChannel(args[at], channels.pattern)) continue;
       denied.at = at;
       return DENIED_CHANNEL;

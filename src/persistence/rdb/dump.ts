@@ -13,7 +13,7 @@ import { RdbOutput } from './output.ts';
 import type { ValueReader } from './read-value.ts';
 import { ValueWriter } from './write-value.ts';
 
-const FOOT = 10;
+export const FOOT = 10;
 
 /** The payload of entry `e`'s value. */
 export function dumpValue(memory: Memory, e: Addr, compress: boolean): Uint8Array {
@@ -53,7 +53,9 @@ export function readPayload(
     reader.read(input, type, deep);
   } catch (error) {
     if (!(error instanceof RdbError)) throw error;
-    tell(`Internal error in RDB reading offset ${input.offset}, function at rdb -> ${error.message}`);
+    tell(
+      `Internal error in RDB reading offset ${input.offset}, function at rdb${error.line > 0 ? `.c:${error.line}` : ''} -> ${error.message}`,
+    );
     return false;
   }
   return true;

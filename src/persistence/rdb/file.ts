@@ -1,12 +1,14 @@
 /**
- * The snapshot's file: written under a temporary name, synced, put in the old one's place, its directory synced. Whatever
- * goes wrong before the last step leaves the old file as it was.
+ * The file of a snapshot, or of a base of the append-only file: written under a temporary name, synced, put in the old
+ * one's place, its directory synced. Whatever goes wrong before the last step leaves the old file as it was.
  */
-import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { widen } from '../../base/text.ts';
 import { systemError } from '../../config/host.ts';
 import type { Reader } from '../../memory/memory.ts';
+import { CommandOutput } from '../aof/command-output.ts';
+import { writeCommands } from '../aof/rewrite-commands.ts';
+import { closeFile, openFile, removeQuietly, renameFile, syncData, syncFile, syncFolder, writeAll } from '../disk.ts';
 import { RdbOutput } from './output.ts';
 import { type Dataset, type SaveProgress, writeDataset } from './write.ts';
 
@@ -18,70 +20,93 @@ export interface SaveTarget {
   readonly name: string;
   readonly compress: boolean;
   readonly checksum: boolean;
-  /** rdb-save-incremental-fsync */
+  /** rdb-save-incremental-fsync, aof-rewrite-incremental-fsync */
   readonly syncOnTheWay: boolean;
   /** What distinguishes the temporary file: the process, and who in it writes. */
   readonly writer: string;
+  /** Of a base of the append-only file: whether it is a snapshot or commands. */
+  readonly base?: 'rdb' | 'aof';
+  /** Commands begin with the time (aof-timestamp-enabled). */
+  readonly stamped?: boolean;
 }
 
-/** Why a snapshot could not be saved, in the words for the log. */
+/** Why a file could not be saved, in the words for the log. */
 export class SaveError extends Error {
   override name = 'SaveError';
 }
 
-export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'writer'>): string {
-  return widen(join(target.folder, `temp-${target.writer}.rdb`));
+export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'writer' | 'base'>): string {
+  return widen(join(target.folder, temporaryName(target)));
+}
+
+function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): string {
+  return `temp-${writer}.${base === undefined ? 'rdb' : 'aof'}`;
 }
 
 /** Saves the dataset; throws SaveError. */
 export function saveFile(r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
   const temporary = temporaryFile(target);
   const { folder, name } = target;
-  const fd = attempt(
-    () => fs.openSync(temporary, 'w', 0o644),
-    (why) =>
-      `Failed opening the temp RDB file temp-${target.writer}.rdb (in server root dir ${folder}) for saving: ${why}`,
-  );
+  const words = target.base === undefined ? snapshotWords(target) : BASE_WORDS;
+  const fd = attempt(() => openFile(temporary, 'w'), words.open);
   try {
-    attempt(
-      () => writeAll(fd, r, set, target, progress),
-      (why) => `Write error saving DB on disk: ${why}`,
-    );
+    attempt(() => writeFile(fd, r, set, target, progress), words.write);
   } catch (error) {
     removeQuietly(temporary);
     throw error;
   }
   try {
-    attempt(
-      () => fs.renameSync(temporary, widen(join(folder, name))),
-      (why) =>
-        `Error moving temp DB file temp-${target.writer}.rdb on the final destination ${name} (in server root dir ${folder}): ${why}`,
-    );
-    attempt(
-      () => syncFolder(widen(folder)),
-      (why) => `Failed to fsync directory while saving DB: ${why}`,
-    );
+    attempt(() => renameFile(temporary, widen(join(folder, name))), words.move);
+    attempt(() => syncFolder(widen(folder)), words.syncFolder);
   } catch (error) {
     removeQuietly(temporary);
     throw error;
   }
 }
 
-function writeAll(fd: number, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+/** What the log tells of each step that can fail. */
+interface Words {
+  open(why: string): string;
+  write(why: string): string;
+  move(why: string): string;
+  syncFolder(why: string): string;
+}
+
+function snapshotWords(target: SaveTarget): Words {
+  const { folder, name } = target;
+  const temporary = temporaryName(target);
+  return {
+    open: (why) => `Failed opening the temp RDB file ${temporary} (in server root dir ${folder}) for saving: ${why}`,
+    write: (why) => `Write error saving DB on disk: ${why}`,
+    move: (why) =>
+      `Error moving temp DB file ${temporary} on the final destination ${name} (in server root dir ${folder}): ${why}`,
+    syncFolder: (why) => `Failed to fsync directory while saving DB: ${why}`,
+  };
+}
+
+const BASE_WORDS: Words = {
+  open: (why) => `Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): ${why}`,
+  write: (why) => `Write error writing append only file on disk: ${why}`,
+  move: (why) => `Error moving temp append only file on the final destination: ${why}`,
+  syncFolder: (why) => `Write error writing append only file on disk: ${why}`,
+};
+
+function writeFile(fd: number, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+  const { compress, checksum, base, stamped = false, syncOnTheWay } = target;
   let unsynced = 0;
   const sink = (bytes: Uint8Array): void => {
-    for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at, bytes.length - at);
+    writeAll(fd, bytes);
     unsynced += bytes.length;
-    if (!target.syncOnTheWay || unsynced < SYNC_BYTES) return;
-    fs.fdatasyncSync(fd);
+    if (!syncOnTheWay || unsynced < SYNC_BYTES) return;
+    syncData(fd);
     unsynced = 0;
   };
   try {
-    const { compress, checksum } = target;
-    writeDataset(r, set, new RdbOutput({ compress, checksum, sink }), progress);
-    fs.fsyncSync(fd);
+    if (base === 'aof') writeCommands(r, set, new CommandOutput(sink), progress, stamped);
+    else writeDataset(r, set, new RdbOutput({ compress, checksum, sink }), progress);
+    syncFile(fd);
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
   }
 }
 
@@ -92,23 +117,5 @@ function attempt<T>(action: () => T, message: (why: string) => string): T {
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) throw new SaveError(message(systemError(error)));
     throw error;
-  }
-}
-
-export function removeQuietly(file: string): void {
-  try {
-    fs.rmSync(file, { force: true });
-  } catch {
-    // It is left behind, as a crash would have left it.
-  }
-}
-
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const fd = fs.openSync(folder, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
   }
 }

@@ -80,10 +80,13 @@ export type RdbFault =
 export class RdbError extends Error {
   override name = 'RdbError';
   readonly fault: RdbFault;
+  /** The line of Redis's own source that tells of this, which its tools print; 0 where it has none. */
+  readonly line: number;
 
-  constructor(fault: RdbFault, message: string) {
+  constructor(fault: RdbFault, message: string, line = 0) {
     super(message);
     this.fault = fault;
+    this.line = line;
   }
 }
 

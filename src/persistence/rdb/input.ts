@@ -9,10 +9,13 @@ import { lzfDecompress } from '../../base/lzf.ts';
 import { writeInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
 import { copyBytes } from '../../memory/copy.ts';
-import { corrupt, FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';
+import { BAD_LENGTH, BAD_LZF, damaged, UNKNOWN_FORM } from './faults.ts';
+import { FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';
 
 const WINDOW = 1 << 18;
 const TWO_32 = 2 ** 32;
+/** As near as numbers come to the largest length. */
+const TWO_64 = 2 ** 64;
 /** The most bytes that one byte under LZF can stand for. */
 const LZF_MOST = 264;
 const INTEGER_TEXT = 24;
@@ -98,11 +101,15 @@ export class RdbInput {
     return this.words.getFloat32(this.at - 4, true);
   }
 
-  /** A length that is one, and not a form of a string. */
+  /** A length. What is marked as a form of a string where a length should be counts as its low bits, as Redis reads it. */
   size(): number {
     const size = this.sizeOrForm();
-    if (this.form >= 0) corrupt('a form of a string where a length should be');
-    return size;
+    return this.form >= 0 ? this.form : size;
+  }
+
+  /** The length that was read last, exact, where it was one of 64 bits. */
+  get exactSize(): bigint {
+    return this.words.getBigUint64(this.at - 8);
   }
 
   /** A length of 64 bits, exact. */
@@ -130,9 +137,9 @@ export class RdbInput {
     if (first === 0x81) {
       this.need(8);
       this.at += 8;
-      return this.words.getUint32(this.at - 8) * TWO_32 + this.words.getUint32(this.at - 4);
+      return sensible(this.words.getUint32(this.at - 8) * TWO_32 + this.words.getUint32(this.at - 4));
     }
-    if (first < 0xc0) corrupt(`unknown length encoding ${first} in rdbLoadLen()`);
+    if (first < 0xc0) damaged(BAD_LENGTH);
     this.form = first & 63;
     return 0;
   }
@@ -160,7 +167,7 @@ export class RdbInput {
       case FORM_LZF:
         return this.expanded(into);
       default:
-        return corrupt(`Unknown RDB string encoding type ${this.form}`);
+        return damaged(UNKNOWN_FORM, ` ${this.form}`);
     }
   }
 
@@ -181,10 +188,11 @@ export class RdbInput {
   private expanded(into: Slice): Slice {
     const packed = this.size();
     const length = this.size();
-    if (length > packed * LZF_MOST) corrupt('LZF compressed string is corrupt');
     this.bytes(packed, into);
+    if (length === 0) return into.set(this.unpacked, 0, 0);
+    if (length > packed * LZF_MOST) damaged(BAD_LZF);
     if (this.unpacked.length < length) this.unpacked = new Uint8Array(Math.max(length, 2 * this.unpacked.length));
-    if (length === 0 || !lzfDecompress(into, this.unpacked, 0, length)) corrupt('Invalid LZF compressed string');
+    if (!lzfDecompress(into, this.unpacked, 0, length)) damaged(BAD_LZF);
     return into.set(this.unpacked, 0, length);
   }
 
@@ -230,6 +238,12 @@ export class RdbInput {
     this.buffer = fresh;
     this.words = new DataView(fresh.buffer);
   }
+}
+
+/** The largest length there is stands, in Redis, for one that could not be read. */
+function sensible(length: number): number {
+  if (length >= TWO_64) throw new RdbError('short', 'Unexpected EOF reading RDB file');
+  return length;
 }
 
 /** Bytes that outlive the next reading: of a key while its value is read. */

@@ -1,9 +1,12 @@
 /** One snapshot in the background: a frozen view, a thread that saves it, and how that ended. */
+import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
+import { widen } from '../../base/text.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
+import { removeQuietly } from '../disk.ts';
 import { startThread } from '../thread.ts';
-import { removeQuietly, type SaveTarget, temporaryFile } from './file.ts';
+import { type SaveTarget, temporaryFile } from './file.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
 import type { Dataset } from './write.ts';
 
@@ -64,8 +67,8 @@ export class SaveJob {
     if (this.ended) return;
     Atomics.store(this.words, ABORT, 1);
     Atomics.notify(this.words, ABORT);
-    void this.worker.terminate().then(() => removeQuietly(temporaryFile(this.target)));
-    removeQuietly(temporaryFile(this.target));
+    void this.worker.terminate().then(() => this.removeTraces());
+    this.removeTraces();
     this.end('aborted', '');
   }
 
@@ -73,7 +76,14 @@ export class SaveJob {
     if (this.ended) return;
     this.ended = true;
     this.view.close();
-    if (end === 'died') removeQuietly(temporaryFile(this.target));
+    if (end === 'died') this.removeTraces();
     this.onEnd(end, this.view.lost ? 'no memory for preserving pages' : message);
+  }
+
+  /** Removes what is half written; of a base of the log also what is whole, since nobody will take it over any more. */
+  private removeTraces(): void {
+    const { folder, name, base } = this.target;
+    removeQuietly(temporaryFile(this.target));
+    if (base !== undefined) removeQuietly(widen(join(folder, name)));
   }
 }

@@ -7,10 +7,13 @@ import type { Database } from '../../keyspace/database.ts';
 import type { Keyspaces } from '../../keyspace/keyspaces.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
+import { OutOfMemory } from '../../memory/memory.ts';
 import { setEntryLru, TYPE_STRING } from '../../values/entry.ts';
+import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
 import { type RdbInput, Room } from './input.ts';
+import { readLibrary } from './library.ts';
 import { moduleName, skipModule, type ValueReader } from './read-value.ts';
 
 export interface LoadOptions {
@@ -47,12 +50,17 @@ export class RdbLoader {
   private db: Database;
   private version = 0;
   private done = false;
+  /** The value of `key` is not all there yet. */
+  private unfinished = false;
   private expiry = -1;
   private idle = -1;
   private frequency = -1;
   private readonly room = new Room();
   private readonly key = new Slice();
   private readonly scratch = new Slice();
+  private readonly batch = new StringBatch();
+  private readonly batchKey = new Slice();
+  private readonly batchValue = new Slice();
 
   constructor(input: RdbInput, options: LoadOptions) {
     this.input = input;
@@ -65,11 +73,22 @@ export class RdbLoader {
     return this.input.offset;
   }
 
-  /** Reads on; true when the file has been read to its end, false when `pause`, asked after every key, said so. */
+  /**
+   * Reads on; true when the file has been read to its end, false when `pause`, asked after every key and every portion of a
+   * large value, said so.
+   */
   run(pause: () => boolean): boolean {
     if (this.version === 0) this.readVersion();
-    while (!this.done) if (this.step() && pause()) return false;
-    return true;
+    try {
+      while (!this.done) {
+        if (this.unfinished) this.valued(() => this.options.values.proceed());
+        else if (!this.step()) continue;
+        if (pause()) return false;
+      }
+      return true;
+    } finally {
+      this.storeBatch();
+    }
   }
 
   private readVersion(): void {
@@ -97,13 +116,19 @@ export class RdbLoader {
       case rdb.OP_IDLE:
         this.idle = input.size();
         return false;
+      case rdb.STRING:
+        this.readString();
+        return true;
       case rdb.OP_EOF:
+        this.storeBatch();
         this.finish();
         return false;
       case rdb.OP_SELECTDB:
+        this.storeBatch();
         this.select(input.size());
         return false;
       case rdb.OP_RESIZEDB:
+        this.storeBatch();
         this.db.expand(expected(input.size()), expected(input.size()));
         return false;
       default:
@@ -119,8 +144,7 @@ export class RdbLoader {
     }
     if (type === rdb.OP_AUX) this.aux();
     else if (type === rdb.OP_MODULE_AUX) this.moduleAux();
-    else if (type === rdb.OP_FUNCTION2) this.functions();
-    else if (type === rdb.OP_FUNCTION_PRE) throw new RdbError('refused', 'Pre-release function format not supported.');
+    else if (type === rdb.OP_FUNCTION2 || type === rdb.OP_FUNCTION_PRE) this.functions(type);
     else if (type === rdb.OP_SLOT_INFO) for (let i = 0; i < 3; i++) input.size();
     else if (type === 24 || type === 25)
       throw new RdbError('refused', 'Fields that expire (Redis 7.4) are not supported by this version.');
@@ -147,10 +171,10 @@ export class RdbLoader {
     if (name.startsWith('%')) log.notice(`RDB '${name}': ${value}`);
     else if (name === 'redis-ver') log.notice(`Loading RDB produced by version ${value}`);
     else if (name === 'ctime') {
-      const age = Math.max(0, Math.floor(this.options.keyspaces.now / 1000) - Number(value));
+      const age = Math.max(0, Math.floor(this.options.keyspaces.now / 1000) - (Number.parseInt(value, 10) || 0));
       log.notice(`RDB age ${age} seconds`);
     } else if (name === 'used-mem') {
-      this.usedMemory = Number(value);
+      this.usedMemory = Number.parseInt(value, 10) || 0;
       log.notice(`RDB memory usage when created ${(this.usedMemory / 1048576).toFixed(2)} Mb`);
     } else if (name === 'aof-base') {
       if (Number(value) === 1) log.notice('RDB is base AOF');
@@ -161,57 +185,124 @@ export class RdbLoader {
     const name = moduleName(this.input.size64());
     if (this.input.size() !== 2) corrupt('Error reading module aux');
     this.input.size();
-    skipModule(this.input);
+    skipModule(this.input, name);
     this.options.log.warning(`Passing over AUX data of module '${name}', which this server does not have`);
   }
 
-  private functions(): void {
-    const source = this.input.string(this.scratch).copy();
+  private functions(type: number): void {
+    const source = readLibrary(this.input, type);
     const { loadFunctions } = this.options;
     if (loadFunctions === undefined)
       throw new RdbError('refused', 'The RDB file contains functions, which this version does not support yet');
-    loadFunctions(source);
+    try {
+      loadFunctions(source);
+    } catch (error) {
+      if (error instanceof OutOfMemory) throw error;
+      corrupt(error instanceof Error ? error.message : String(error));
+    }
   }
+
+  /** A key with a string, the commonest of all: short ones are stored by the batch. */
+  private readString(): void {
+    const { input, batch, key, scratch, expiry, idle, frequency } = this;
+    const short = batch.takeKey(input.string(key));
+    if (!short) this.room.take(key, key);
+    const value = input.string(scratch);
+    this.forget();
+    if (this.isPast(expiry)) {
+      this.expired++;
+      return;
+    }
+    const { length } = key;
+    const hash = this.db.hash(key);
+    if (short && batch.takeValue(value)) {
+      batch.add(length, hash, expiry, idle, frequency);
+      if (batch.full) this.storeBatch();
+      return;
+    }
+    this.storeBatch();
+    this.storeString(key, hash, value, expiry, idle, frequency);
+  }
+
+  private storeBatch(): void {
+    if (this.batch.count > 0) this.batch.empty(this.db, this.batchKey, this.batchValue, this.storeString);
+  }
+
+  private readonly storeString: Store = (key, hash, value, expiry, idle, frequency) => {
+    this.unique(key, hash);
+    this.stamp(setString(this.db, key, hash, NULL, value, expiry), idle, frequency);
+    this.loaded++;
+  };
 
   private readKey(type: number): void {
     const { input, options } = this;
-    const key = input.keep(this.room, this.key);
+    this.storeBatch();
+    input.keep(this.room, this.key);
+    this.valued(() => {
+      options.values.begin(input, type, options.deep);
+      return options.values.proceed();
+    });
+  }
+
+  /** Has some of a value read by `step`, and stores it when that says that it is all there. */
+  private valued(step: () => boolean): void {
+    const { log } = this.options;
     try {
-      options.values.read(input, type, options.deep);
-      this.store(key);
+      this.unfinished = !step();
+      if (this.unfinished) return;
+      this.store(this.key);
     } catch (error) {
+      this.unfinished = false;
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
-      if (this.empty++ < 10) options.log.notice(`rdbLoadObject skipping empty key: ${key.latin1()}`);
+      if (this.empty++ < 10) log.notice(`rdbLoadObject skipping empty key: ${this.key.latin1()}`);
     }
+    this.forget();
+  }
+
+  /** What was said of the key that has been read concerns no other. */
+  private forget(): void {
     this.expiry = -1;
     this.idle = -1;
     this.frequency = -1;
   }
 
+  private isPast(expiry: number): boolean {
+    const { dropExpired, keyspaces } = this.options;
+    return dropExpired && expiry >= 0 && expiry < keyspaces.now;
+  }
+
   private store(key: Slice): void {
-    const { keyspaces, values, dropExpired, merge } = this.options;
+    const { values } = this.options;
     const { db, expiry } = this;
-    if (dropExpired && expiry >= 0 && expiry < keyspaces.now) {
+    if (this.isPast(expiry)) {
       values.drop();
       this.expired++;
       return;
     }
     const hash = db.hash(key);
-    const old = db.peek(key, hash);
-    if (old !== NULL && !merge) {
+    try {
+      this.unique(key, hash);
+    } catch (error) {
       values.drop();
-      corrupt(`RDB has duplicated key '${key.latin1()}' in DB ${db.index}`);
+      throw error;
     }
-    if (old !== NULL) db.remove(key, hash);
-    this.stamp(storeValue(db, key, hash, NULL, values, expiry));
+    this.stamp(storeValue(db, key, hash, NULL, values, expiry), this.idle, this.frequency);
     this.loaded++;
   }
 
-  private stamp(e: Addr): void {
+  /** Makes sure that the key is not there. */
+  private unique(key: Slice, hash: number): void {
+    const { db } = this;
+    if (db.peek(key, hash) === NULL) return;
+    if (!this.options.merge) corrupt(`RDB has duplicated key '${key.latin1()}' in DB ${db.index}`);
+    db.remove(key, hash);
+  }
+
+  private stamp(e: Addr, idle: number, frequency: number): void {
     const { usage, memory } = this.options.keyspaces;
     if (usage.policy.lfu) {
-      if (this.frequency >= 0) setEntryLru(memory, e, usage.stampForFrequency(this.frequency));
-    } else if (this.idle >= 0) setEntryLru(memory, e, usage.stampForIdle(this.idle));
+      if (frequency >= 0) setEntryLru(memory, e, usage.stampForFrequency(frequency));
+    } else if (idle >= 0) setEntryLru(memory, e, usage.stampForIdle(idle));
   }
 
   private finish(): void {

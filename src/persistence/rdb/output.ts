@@ -107,6 +107,11 @@ export class RdbOutput {
   }
 
   bytes(source: Uint8Array, start: number, length: number): void {
+    if (this.at + length <= CHUNK_BYTES) {
+      copyBytes(this.buffer, this.at, source, start, length);
+      this.at += length;
+      return;
+    }
     let from = start;
     let left = length;
     while (left > 0) {

@@ -3,6 +3,9 @@
  *
  * Packed forms are always tested before they go into the image, where a wrong byte would lead readers astray; `deep` (what
  * sanitize-dump-payload asks for) adds what costs more: doubles among fields and members, the order of an intset.
+ *
+ * With `checking` set, what is read is only looked at and dropped (check-rdb): then Redis's rules decide alone, and data of
+ * modules is passed over.
  */
 import { parseDouble } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
@@ -45,9 +48,12 @@ import { type SetLimits, SetValue, setNew } from '../../values/set.ts';
 import { type StreamLimits, StreamValue, streamNew } from '../../values/stream.ts';
 import { LooseSlot } from '../../values/value.ts';
 import { ZSET_ADDED, type ZsetLimits, ZsetValue, zsetNew } from '../../values/zset.ts';
+import * as faults from './faults.ts';
+import { damaged, type Fault } from './faults.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
 import { type RdbInput, Room } from './input.ts';
+import { type Elements, readPortion } from './portions.ts';
 import { StreamReader } from './stream.ts';
 import { ziplistElements, zipmapElements } from './ziplist.ts';
 
@@ -61,11 +67,24 @@ export interface ReadLimits {
 
 /** Room for elements is made ahead of them only up to here: their number is only claimed. */
 const EXPECTED_MOST = 1 << 20;
+/** From here up (and up to 2^60, beyond which its own sum runs over) Redis has no memory for a table of so many. */
+const BEYOND_TABLES = 2 ** 44;
+const LARGEST_TABLE = 2 ** 60;
+/** Bytes of a listpack without elements. */
+const EMPTY_LISTPACK = 7;
 const MODULE_SIGNED = 1;
 const MODULE_UNSIGNED = 2;
 const MODULE_FLOAT = 3;
 const MODULE_DOUBLE = 4;
 const MODULE_STRING = 5;
+
+/** A value of which there is more to read. */
+interface Growing {
+  readonly type: ValueType;
+  readonly slot: LooseSlot;
+  readonly input: RdbInput;
+  readonly elements: Elements;
+}
 
 export class ValueReader {
   /** What the last `read` gave: a string's bytes in `text`, anything else at `root`, which is the caller's. */
@@ -86,6 +105,7 @@ export class ValueReader {
   private readonly first = new Slice();
   private readonly second = new Slice();
   private readonly walk = new ListpackCursor();
+  private growing: Growing | null = null;
 
   constructor(memory: Memory, limits: ReadLimits) {
     this.memory = memory;
@@ -97,34 +117,62 @@ export class ValueReader {
     this.streamReader = new StreamReader(memory);
   }
 
+  /** Whether nothing of what is read is kept. */
+  get checking(): boolean {
+    return this.streamReader.checking;
+  }
+
+  set checking(yes: boolean) {
+    this.streamReader.checking = yes;
+  }
+
   /** Reads a value of the form `type`. What it throws (RdbError, OutOfMemory) leaves nothing behind. */
   read(input: RdbInput, type: number, deep: boolean): void {
+    this.begin(input, type, deep);
+    while (!this.proceed());
+  }
+
+  /** Goes on with what `begin` has begun, for a moment; whether it is all there now. */
+  proceed(): boolean {
+    const { growing } = this;
+    if (growing === null) return true;
+    return this.guarded(growing, () => this.grow(growing));
+  }
+
+  /** Begins with a value of the form `type`; `proceed` says whether that was all of it. */
+  begin(input: RdbInput, type: number, deep: boolean): void {
+    const { memory: m } = this;
+    this.growing = null;
     switch (type) {
       case rdb.STRING:
         this.type = TYPE_STRING;
         input.string(this.text);
         return;
       case rdb.LIST:
-      case rdb.LIST_ZIPLIST:
       case rdb.LIST_QUICKLIST:
       case rdb.LIST_QUICKLIST_2:
-        this.build(TYPE_LIST, ENC_QUICKLIST, listNew(this.memory), (slot) => this.list(input, type, slot.root));
+        this.open(input, TYPE_LIST, ENC_QUICKLIST, listNew(m), (slot) => this.list(input, type, slot.root, deep));
+        return;
+      case rdb.LIST_ZIPLIST:
+        this.build(TYPE_LIST, ENC_QUICKLIST, listNew(m), (slot) => this.listOfOne(input, slot.root));
         return;
       case rdb.SET:
+        this.open(input, TYPE_SET, ENC_INTSET, setNew(m), (slot) => this.set(input, slot));
+        return;
       case rdb.SET_LISTPACK:
-        this.build(TYPE_SET, ENC_INTSET, setNew(this.memory), (slot) => this.set(input, type, slot));
+        this.build(TYPE_SET, ENC_INTSET, setNew(m), (slot) => this.packedSet(input, slot));
         return;
       case rdb.SET_INTSET:
         this.intset(input, deep);
         return;
       case rdb.ZSET:
       case rdb.ZSET_2:
-        this.build(TYPE_ZSET, ENC_SKIPLIST, zsetNew(this.memory, ENC_SKIPLIST), (slot) =>
+        this.open(input, TYPE_ZSET, ENC_SKIPLIST, zsetNew(m, ENC_SKIPLIST), (slot) =>
           this.zset(input, type === rdb.ZSET_2, slot),
         );
         return;
       case rdb.HASH:
-        this.build(TYPE_HASH, ENC_LISTPACK, hashNew(this.memory), (slot) => this.hash(input, slot));
+        this.open(input, TYPE_HASH, ENC_LISTPACK, hashNew(m), (slot) => this.hash(input, slot, deep));
         return;
       case rdb.HASH_ZIPMAP:
       case rdb.HASH_ZIPLIST:
@@ -138,14 +186,12 @@ export class ValueReader {
       case rdb.STREAM_LISTPACKS:
       case rdb.STREAM_LISTPACKS_2:
       case rdb.STREAM_LISTPACKS_3:
-        this.build(TYPE_STREAM, ENC_STREAM, streamNew(this.memory), (slot) => {
-          if (deep) this.sanitized++;
-          this.streamReader.read(input, type, this.streams.bind(slot), deep);
-        });
+        this.open(input, TYPE_STREAM, ENC_STREAM, streamNew(m), (slot) => this.stream(input, type, slot, deep));
         return;
       case rdb.MODULE:
       case rdb.MODULE_2:
-        throw new RdbError('refused', this.moduleRefusal(input));
+        this.module(input, type);
+        return;
       default:
         corrupt(`Unknown RDB encoding type ${type}`);
     }
@@ -156,47 +202,91 @@ export class ValueReader {
     if (this.type !== TYPE_STRING) freeValue(this.memory, this.type, this.encoding, this.root);
   }
 
+  /** A value that is read at one go. */
   private build(type: ValueType, encoding: Encoding, root: Addr, fill: (slot: LooseSlot) => void): void {
     const slot = new LooseSlot(this.memory, root, encoding);
+    this.guarded({ type, slot }, () => fill(slot));
+    this.built(type, slot);
+  }
+
+  /** A value that is read in portions. */
+  private open(
+    input: RdbInput,
+    type: ValueType,
+    encoding: Encoding,
+    root: Addr,
+    elements: (slot: LooseSlot) => Elements,
+  ): void {
+    const slot = new LooseSlot(this.memory, root, encoding);
+    this.growing = { type, slot, input, elements: this.guarded({ type, slot }, () => elements(slot)) };
+  }
+
+  private grow({ type, slot, input, elements }: Growing): boolean {
+    if (!readPortion(input, elements)) return false;
+    this.growing = null;
+    this.built(type, slot);
+    return true;
+  }
+
+  private built(type: ValueType, { encoding, root }: LooseSlot): void {
+    this.type = type;
+    this.encoding = encoding;
+    this.root = root;
+  }
+
+  /** What the step throws leaves nothing of the value behind. */
+  private guarded<T>({ type, slot }: Pick<Growing, 'type' | 'slot'>, step: () => T): T {
     try {
-      fill(slot);
+      return step();
     } catch (error) {
+      this.growing = null;
       freeValue(this.memory, type, slot.encoding, slot.root);
       throw error;
     }
-    this.type = type;
-    this.encoding = slot.encoding;
-    this.root = slot.root;
   }
 
   // Lists.
 
-  private list(input: RdbInput, type: number, root: Addr): void {
+  private list(input: RdbInput, type: number, root: Addr, deep: boolean): Elements {
     const { memory: m, limits } = this;
     const { fill, compressDepth, plainFrom } = limits.list;
     qlConfigure(m, root, fill, compressDepth);
-    if (type === rdb.LIST_ZIPLIST) {
-      this.node(root, ziplistElements(input.string(this.first), 'List'));
-    } else {
-      for (let left = notEmpty(input.size()); left > 0; left--) {
+    return {
+      left: notEmpty(input.size()),
+      one: () => {
         if (type === rdb.LIST) qlPushTail(m, root, input.string(this.first), plainFrom);
-        else if (type === rdb.LIST_QUICKLIST) this.node(root, ziplistElements(input.string(this.first), 'Quicklist'));
-        else this.container(input, root);
-      }
-    }
-    notEmpty(qlLength(m, root));
+        else if (type === rdb.LIST_QUICKLIST) this.ziplistNode(input, root);
+        else this.container(input, root, deep);
+      },
+      end: () => notEmpty(qlLength(m, root)),
+    };
   }
 
-  private container(input: RdbInput, root: Addr): void {
+  private listOfOne(input: RdbInput, root: Addr): void {
+    const { fill, compressDepth } = this.limits.list;
+    qlConfigure(this.memory, root, fill, compressDepth);
+    const elements = ziplistElements(input.string(this.first), faults.BAD_LIST_ZIPLIST);
+    if (elements.length > 0) this.node(root, elements);
+    notEmpty(qlLength(this.memory, root));
+  }
+
+  private ziplistNode(input: RdbInput, root: Addr): void {
+    const bytes = present(input.string(this.first));
+    const elements = ziplistElements(bytes, faults.BAD_LIST_NODE);
+    if (elements.length > 0) this.node(root, elements);
+  }
+
+  private container(input: RdbInput, root: Addr, deep: boolean): void {
     const container = input.size();
-    const content = container === rdb.NODE_PLAIN || container === rdb.NODE_PACKED ? input.string(this.first) : null;
-    if (content === null || content.length === 0) corrupt('Quicklist integrity check failed.');
+    if (container !== rdb.NODE_PLAIN && container !== rdb.NODE_PACKED) damaged(faults.BAD_CONTAINER);
+    const content = present(input.string(this.first));
     if (container === rdb.NODE_PLAIN) {
       qlPushTail(this.memory, root, content, 0);
       return;
     }
-    if (!lpValidate(content, true)) corrupt('Quicklist listpack integrity check failed.');
-    qlAppendListpack(this.memory, root, content);
+    if (deep) this.sanitized++;
+    if (!lpValidate(content, true)) damaged(faults.BAD_LIST_LISTPACK);
+    if (content.length > EMPTY_LISTPACK) qlAppendListpack(this.memory, root, content);
   }
 
   /** Appends elements as one node. */
@@ -222,32 +312,36 @@ export class ValueReader {
 
   // Sets.
 
-  private set(input: RdbInput, type: number, slot: LooseSlot): void {
+  private packedSet(input: RdbInput, slot: LooseSlot): void {
     const set = this.sets.bind(slot);
-    if (type === rdb.SET_LISTPACK) {
-      const bytes = this.listpack(input, 'Set');
-      const member = this.second;
-      const all = new Slice(bytes.copy());
-      for (this.walk.resetBytes(all, 6); this.walk.more; this.walk.next()) {
-        if (!set.add(this.walk.bytes(member))) corrupt('Duplicate set members detected');
-      }
-      return;
+    const bytes = this.listpack(input, faults.BAD_SET_LISTPACK);
+    const member = this.second;
+    const all = new Slice(bytes.copy());
+    for (this.walk.resetBytes(all, 6); this.walk.more; this.walk.next()) {
+      if (!set.add(this.walk.bytes(member))) damaged(faults.SAME_MEMBER);
     }
+  }
+
+  private set(input: RdbInput, slot: LooseSlot): Elements {
+    const set = this.sets.bind(slot);
     const count = notEmpty(input.size());
     if (count > this.limits.set.intsetEntries) {
+      expectable(input, count, faults.TOO_MANY_MEMBERS);
       set.toHashtable();
       dictExpand(this.memory, slot.root, Math.min(count, EXPECTED_MOST));
     }
-    for (let left = count; left > 0; left--) {
-      const added = set.add(input.string(this.first));
-      if (!added && slot.encoding === ENC_HASHTABLE) corrupt('Duplicate set members detected');
-    }
+    const one = (): void => {
+      if (set.add(input.string(this.first))) return;
+      damaged(slot.encoding === ENC_HASHTABLE ? faults.SAME_MEMBER : faults.SAME_INTEGER);
+    };
+    return { left: count, one, end: () => {} };
   }
 
   private intset(input: RdbInput, deep: boolean): void {
     const bytes = input.string(this.first);
     if (deep) this.sanitized++;
-    if (!intsetValidate(bytes, deep)) corrupt('Intset integrity check failed.');
+    // Its order is tested always: numbers out of order or twice would lead readers astray.
+    if (!intsetValidate(bytes, true)) damaged(faults.BAD_INTSET);
     this.build(TYPE_SET, ENC_INTSET, intsetFromBytes(this.memory, bytes), (slot) => {
       if (intsetLength(this.memory, slot.root) > this.limits.set.intsetEntries) this.sets.bind(slot).toHashtable();
     });
@@ -255,19 +349,20 @@ export class ValueReader {
 
   // Sorted sets.
 
-  private zset(input: RdbInput, binary: boolean, slot: LooseSlot): void {
+  private zset(input: RdbInput, binary: boolean, slot: LooseSlot): Elements {
     const zset = this.zsets.bind(slot);
     const count = notEmpty(input.size());
+    expectable(input, count, faults.TOO_MANY_SCORES);
     dictExpand(this.memory, slOwner(this.memory, slot.root), Math.min(count, EXPECTED_MOST));
     let longest = 0;
-    for (let left = count; left > 0; left--) {
+    const one = (): void => {
       const member = input.keep(this.room, this.first);
       const score = binary ? input.f64() : this.scoreText(input);
-      if (Number.isNaN(score)) corrupt('Zset with NAN score detected');
+      if (Number.isNaN(score)) damaged(faults.SCORE_NAN);
       if (member.length > longest) longest = member.length;
-      if (zset.add(member, score) !== ZSET_ADDED) corrupt('Duplicate zset fields detected');
-    }
-    zset.settle(longest);
+      if (zset.add(member, score) !== ZSET_ADDED) damaged(faults.SAME_SCORED);
+    };
+    return { left: count, one, end: () => zset.settle(longest) };
   }
 
   /** A score as versions before 8 wrote it: a length and its text, or one of three special lengths. */
@@ -276,22 +371,38 @@ export class ValueReader {
     if (length === 255) return Number.NEGATIVE_INFINITY;
     if (length === 254) return Number.POSITIVE_INFINITY;
     if (length === 253) return Number.NaN;
-    return parseDouble(input.bytes(length, this.second)) ?? corrupt('a score that is no number');
+    return leadingNumber(input.bytes(length, this.second)) ?? unreadable();
   }
 
   // Hashes.
 
-  private hash(input: RdbInput, slot: LooseSlot): void {
+  private hash(input: RdbInput, slot: LooseSlot, deep: boolean): Elements {
     const hash = this.hashes.bind(slot);
     const count = notEmpty(input.size());
     if (count > this.limits.hash.listpackEntries) {
+      expectable(input, count, faults.TOO_MANY_FIELDS);
       hash.toHashtable();
       dictExpand(this.memory, slot.root, Math.min(count, EXPECTED_MOST));
     }
-    for (let left = count; left > 0; left--) {
+    const one = (): void => {
       const field = input.keep(this.room, this.first);
-      if (!hash.put(field, input.string(this.second))) corrupt('Duplicate hash fields detected');
-    }
+      const value = input.string(this.second);
+      const packed = slot.encoding === ENC_LISTPACK;
+      if (!hash.put(field, value)) damaged(packed && deep ? faults.SAME_FIELD : faults.SAME_FIELD_OF_MANY);
+    };
+    return { left: count, one, end: () => {} };
+  }
+
+  // Streams.
+
+  private stream(input: RdbInput, type: number, slot: LooseSlot, deep: boolean): Elements {
+    const elements = this.streamReader.open(input, type, this.streams.bind(slot), deep);
+    const nodes = elements.left;
+    const end = (): void => {
+      elements.end();
+      if (deep) this.sanitized += nodes;
+    };
+    return { left: nodes, one: elements.one, end };
   }
 
   // What was packed.
@@ -301,12 +412,11 @@ export class ValueReader {
     let root: Addr;
     let doubles = deep;
     if (form === rdb.HASH_LISTPACK || form === rdb.ZSET_LISTPACK) {
-      const bytes = this.listpack(input, type === TYPE_HASH ? 'Hash' : 'Zset');
+      const bytes = this.listpack(input, PACKED[form]);
       root = lpFromBytes(m, bytes);
     } else {
       const bytes = input.string(this.first);
-      const what = type === TYPE_HASH ? 'Hash' : 'Zset';
-      const elements = form === rdb.HASH_ZIPMAP ? zipmapElements(bytes) : ziplistElements(bytes, what);
+      const elements = form === rdb.HASH_ZIPMAP ? zipmapElements(bytes) : ziplistElements(bytes, PACKED[form]);
       root = this.listpackOf(elements);
       doubles = true;
     }
@@ -318,18 +428,18 @@ export class ValueReader {
   private finishPacked(type: ValueType, form: number, slot: LooseSlot, doubles: boolean): void {
     const m = this.memory;
     const length = lpLength(m, slot.root);
-    if (length % 2 !== 0) corrupt('Listpack integrity check failed: half a pair.');
-    notEmpty(length);
+    if (length % 2 !== 0) damaged(PACKED[form]);
+    if (length === 0) notEmpty(0);
     const limits = type === TYPE_HASH ? this.limits.hash : this.limits.zset;
     const many = length / 2 > limits.listpackEntries;
-    const longest = doubles || many ? this.longestOf(type, slot.root) : 0;
-    if (!many && (form !== rdb.HASH_ZIPMAP || longest <= limits.listpackValue)) return;
+    const longest = doubles || many ? this.longestOf(type, form, slot.root) : 0;
+    if (this.checking || (!many && (form !== rdb.HASH_ZIPMAP || longest <= limits.listpackValue))) return;
     if (type === TYPE_HASH) this.hashes.bind(slot).toHashtable();
     else this.zsets.bind(slot).toSkiplist();
   }
 
   /** The longest member, field or value of a listpack of pairs; throws where a member or field is there twice. */
-  private longestOf(type: ValueType, lp: Addr): number {
+  private longestOf(type: ValueType, form: number, lp: Addr): number {
     const { memory: m, walk, second: element } = this;
     const seen = new Set<string>();
     let longest = 0;
@@ -338,34 +448,79 @@ export class ValueReader {
       const isScore = type === TYPE_ZSET && index % 2 === 1;
       walk.bytes(element);
       if (isScore) {
-        if (parseDouble(element) === undefined) corrupt('Listpack integrity check failed: a score that is no number.');
+        if (!this.checking && parseDouble(element) === undefined) damaged(PACKED[form]);
         continue;
       }
       if (element.length > longest) longest = element.length;
       if (index % 2 === 1) continue;
       const name = element.latin1();
-      if (seen.has(name)) corrupt('Listpack integrity check failed: doubles.');
-      seen.add(name);
+      if (!seen.has(name)) seen.add(name);
+      else if (form !== rdb.HASH_ZIPMAP) damaged(PACKED[form]);
+      else damaged(faults.SAME_ZIPMAP_FIELD, ` (${element.length})`);
     }
     return longest;
   }
 
-  private listpack(input: RdbInput, what: string): Slice {
+  private listpack(input: RdbInput, what: Fault): Slice {
     const bytes = input.string(this.first);
-    if (!lpValidate(bytes, true)) corrupt(`${what} listpack integrity check failed.`);
-    if (bytes.length <= 7) notEmpty(0);
+    if (!lpValidate(bytes, true)) damaged(what);
+    if (bytes.length <= EMPTY_LISTPACK) notEmpty(0);
     return bytes;
   }
 
-  private moduleRefusal(input: RdbInput): string {
-    const name = moduleName(input.size64());
-    return `The RDB file contains module data I can't load: no matching module type '${name}'`;
+  /** Data of a module, which there is nothing to hold; only where its form tells its end it can be passed over. */
+  private module(input: RdbInput, type: number): void {
+    const name = moduleName(whole(faults.SHORT_MODULE, '', () => input.size64()));
+    const { text, line } = faults.UNKNOWN_MODULE;
+    if (!this.checking || type === rdb.MODULE) throw new RdbError('refused', `${text} '${name}'`, line);
+    skipModule(input, name);
+    this.type = TYPE_STRING;
+    this.text.length = 0;
   }
+}
+
+/** What a packed form is said to be when it isn't. */
+const PACKED: Readonly<Record<number, Fault>> = {
+  [rdb.HASH_ZIPMAP]: faults.BAD_ZIPMAP,
+  [rdb.HASH_ZIPLIST]: faults.BAD_HASH_ZIPLIST,
+  [rdb.HASH_LISTPACK]: faults.BAD_HASH_LISTPACK,
+  [rdb.ZSET_ZIPLIST]: faults.BAD_ZSET_ZIPLIST,
+  [rdb.ZSET_LISTPACK]: faults.BAD_ZSET_LISTPACK,
+};
+
+function expectable(input: RdbInput, count: number, fault: Fault): void {
+  if (count >= BEYOND_TABLES && count <= LARGEST_TABLE) damaged(fault, ` ${input.exactSize}`);
 }
 
 function notEmpty(count: number): number {
   if (count === 0) throw new RdbError('empty', 'an aggregate without elements');
   return count;
+}
+
+/** The number that a text begins with, behind any space: all of it but for damage, which Redis overlooks. */
+function leadingNumber(text: Slice): number | undefined {
+  const part = new Slice().like(text);
+  for (; part.length > 0 && isSpace(part.at(0)); part.length--) part.start++;
+  for (; part.length > 0; part.length--) {
+    const number = parseDouble(part);
+    if (number !== undefined) return number;
+  }
+  return undefined;
+}
+
+/** Of ASCII's white space: tabs, ends of lines and pages, the space itself. */
+function isSpace(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
+}
+
+/** A node of no bytes counts as one that could not be read. */
+function present(node: Slice): Slice {
+  return node.length === 0 ? unreadable() : node;
+}
+
+/** What Redis takes for the end of the file, though bytes may follow. */
+function unreadable(): never {
+  throw new RdbError('short', 'Unexpected EOF reading RDB file');
 }
 
 const MODULE_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -377,13 +532,24 @@ export function moduleName(id: bigint): string {
   return name;
 }
 
-/** Passes over what a module has written beside the keys. */
-export function skipModule(input: RdbInput): void {
+/** Passes over data of the module type `name`. What is of no kind is passed over as well, as Redis does. */
+export function skipModule(input: RdbInput, name: string): void {
+  const rest = ` ${name} value`;
   for (let kind = input.size(); kind !== 0; kind = input.size()) {
-    if (kind === MODULE_SIGNED || kind === MODULE_UNSIGNED) input.size64();
-    else if (kind === MODULE_FLOAT) input.f32();
-    else if (kind === MODULE_DOUBLE) input.f64();
-    else if (kind === MODULE_STRING) input.skipString();
-    else corrupt(`unknown part ${kind} of a module's data`);
+    if (kind === MODULE_SIGNED || kind === MODULE_UNSIGNED)
+      whole(faults.BAD_MODULE_INTEGER, rest, () => input.size64());
+    else if (kind === MODULE_FLOAT) whole(faults.BAD_MODULE_FLOAT, rest, () => input.f32());
+    else if (kind === MODULE_DOUBLE) whole(faults.BAD_MODULE_DOUBLE, rest, () => input.f64());
+    else if (kind === MODULE_STRING) whole(faults.BAD_MODULE_STRING, rest, () => input.skipString());
+  }
+}
+
+/** What `read` gives; where the bytes end before that, `fault`. */
+function whole<T>(fault: Fault, rest: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RdbError && error.fault === 'short') damaged(fault, rest);
+    throw error;
   }
 }

@@ -12,7 +12,7 @@
 import { Slice } from '../../base/slice.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import type { Memory, Reader } from '../../memory/memory.ts';
-import { IdCursor, idtFind, idtInsert, idtSize, idtSpot } from '../../structures/idtree.ts';
+import { IdCursor, idtInsert, idtSize, idtSpot } from '../../structures/idtree.ts';
 import { lpBytes, lpFromBytes } from '../../structures/listpack.ts';
 import { ID_BYTES, StreamId } from '../../structures/stream-id.ts';
 import type { StreamValue } from '../../values/stream.ts';
@@ -28,10 +28,13 @@ import {
   Pending,
 } from '../../values/stream-group.ts';
 import { Consumer, Group, PENDING_CONSUMER, PENDING_COUNT, PENDING_TIME, Stream } from '../../values/stream-layout.ts';
-import { nodeIsValid } from '../../values/stream-node.ts';
-import { corrupt, STREAM_LISTPACKS, STREAM_LISTPACKS_3 } from './format.ts';
+import { nodeIsValid, nodeLive } from '../../values/stream-node.ts';
+import * as faults from './faults.ts';
+import { cutShort, damaged, type Fault } from './faults.ts';
+import { RdbError, STREAM_LISTPACKS, STREAM_LISTPACKS_3 } from './format.ts';
 import { type RdbInput, Room } from './input.ts';
 import type { RdbOutput } from './output.ts';
+import type { Elements } from './portions.ts';
 
 const TWO_32 = 2 ** 32;
 const UNKNOWN = -1n;
@@ -103,46 +106,86 @@ export class StreamReader {
   private readonly name = new Slice();
   private readonly scratch = new Slice();
   private readonly room = new Room();
+  /** See ValueReader. */
+  checking = false;
+  /** What is told when the bytes end now. */
+  private reading: Fault = faults.SHORT_NODES;
 
   constructor(memory: Memory) {
     this.memory = memory;
     this.pending = new Pending(memory);
   }
 
-  read(input: RdbInput, type: number, stream: StreamValue, deep: boolean): void {
+  /** The nodes, and behind them the rest. */
+  open(input: RdbInput, type: number, stream: StreamValue, deep: boolean): Elements {
+    this.reading = faults.SHORT_NODES;
+    const left = this.telling(() => input.size());
+    const node = this.nodes(input, stream.root);
+    return {
+      left,
+      one: () => this.telling(node),
+      end: () => this.telling(() => this.parts(input, type, stream, deep)),
+    };
+  }
+
+  /** Where the bytes end, what was being read is told. */
+  private telling<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      throw error instanceof RdbError && error.fault === 'short' ? cutShort(this.reading) : error;
+    }
+  }
+
+  private parts(input: RdbInput, type: number, stream: StreamValue, deep: boolean): void {
     const { memory: m, id } = this;
     const { root } = stream;
-    this.nodes(input, root);
+    this.reading = faults.SHORT_COUNTERS;
     const length = input.size();
     m.setU32(root, Stream.length, length);
-    if (length > 0 && idtSize(m, m.addr(root, Stream.nodes)) === 0)
-      corrupt('Stream length inconsistent with rax entries');
     stream.setLastId(sizedIdOf(input, id));
     if (type === STREAM_LISTPACKS) {
       stream.refreshFirst();
+      // Redis takes the first ID of an empty stream for the highest there is.
+      if (length === 0) id.toHighest().write(m, root, Stream.firstMsHigh);
       stream.setAdded(BigInt(length));
     } else {
       sizedIdOf(input, id).write(m, root, Stream.firstMsHigh);
       stream.setMaxDeletedId(sizedIdOf(input, id));
       stream.setAdded(BigInt.asIntN(64, input.size64()));
     }
+    if (length > 0 && idtSize(m, m.addr(root, Stream.nodes)) === 0) damaged(faults.NO_NODES);
+    m.setU32(root, Stream.length, this.liveEntries(root));
+    this.reading = faults.SHORT_GROUPS;
     for (let groups = input.size(); groups > 0; groups--) this.group(input, type, stream, deep);
   }
 
-  private nodes(input: RdbInput, root: Addr): void {
+  /** The true length: one that is only claimed would, once all nodes are gone, leave a stream that can't be loaded. */
+  private liveEntries(root: Addr): number {
+    const { memory: m } = this;
+    let live = 0;
+    const nodes = new IdCursor(m);
+    for (nodes.first(m, m.addr(root, Stream.nodes)); nodes.more; nodes.next()) live += nodeLive(m, nodes.addr(0));
+    return live;
+  }
+
+  /** What reads the next node. */
+  private nodes(input: RdbInput, root: Addr): () => void {
     const { memory: m, id } = this;
     const tree = m.addr(root, Stream.nodes);
     const before = new StreamId();
     let first = true;
-    for (let left = input.size(); left > 0; left--) {
+    return () => {
+      this.reading = faults.SHORT_NODE_KEY;
       const key = input.string(this.scratch);
-      if (key.length !== ID_BYTES) corrupt('Stream node key entry is not the size of a stream ID');
+      if (key.length !== ID_BYTES) damaged(faults.BAD_NODE_KEY);
       idOf(key, id);
-      if (!first && id.compare(before) <= 0) corrupt('Listpack re-added with existing key');
+      this.reading = faults.SHORT_NODE;
+      const bytes = input.string(this.scratch);
+      if (!nodeIsValid(bytes, true, !this.checking)) damaged(faults.BAD_NODE);
+      if (!first && id.compare(before) <= 0) damaged(faults.SAME_NODE);
       before.like(id);
       first = false;
-      const bytes = input.string(this.scratch);
-      if (!nodeIsValid(bytes, true)) corrupt('Stream listpack integrity check failed.');
       const lp = lpFromBytes(m, bytes);
       try {
         idtInsert(m, tree, id);
@@ -151,23 +194,30 @@ export class StreamReader {
         throw error;
       }
       m.setU32(idtSpot.node, idtSpot.at + ID_BYTES, lp);
-    }
+    };
   }
 
   private group(input: RdbInput, type: number, stream: StreamValue, deep: boolean): void {
     const { memory: m, id, pending } = this;
+    this.reading = faults.SHORT_GROUP;
     const name = input.keep(this.room, this.name);
+    this.reading = faults.SHORT_GROUP_ID;
     sizedIdOf(input, id);
+    this.reading = faults.SHORT_GROUP_READ;
     const read = type === STREAM_LISTPACKS ? this.estimate(stream, id) : BigInt.asIntN(64, input.size64());
     const group = groupCreate(m, stream.root, name, id, read);
-    if (group === NULL) corrupt(`Duplicated consumer group name ${name.latin1()} loading stream`);
+    if (group === NULL) damaged(faults.SAME_GROUP, ` ${name.latin1()}`);
+    this.reading = faults.SHORT_PENDING;
     for (let left = input.size(); left > 0; left--) {
+      this.reading = faults.SHORT_PENDING_ID;
       idOf(input.bytes(ID_BYTES, this.scratch), id);
+      this.reading = faults.SHORT_PENDING_REST;
       const time = input.i64();
       const count = input.size64();
-      if (!pending.make(group, id, time)) corrupt('Duplicated global PEL entry loading stream consumer group');
+      if (!pending.make(group, id, time)) damaged(faults.SAME_PENDING);
       pending.setCount(BigInt.asIntN(64, count));
     }
+    this.reading = faults.SHORT_CONSUMERS;
     for (let left = input.size(); left > 0; left--) this.consumer(input, type, group);
     if (deep) this.verifyOwned(group);
     else this.dropUnowned(group);
@@ -175,16 +225,19 @@ export class StreamReader {
 
   private consumer(input: RdbInput, type: number, group: Addr): void {
     const { memory: m, id, pending } = this;
+    this.reading = faults.SHORT_CONSUMER;
     const name = input.keep(this.room, this.name);
-    if (consumerFind(m, group, name) !== NULL) corrupt('Duplicate stream consumer detected');
+    if (consumerFind(m, group, name) !== NULL) damaged(faults.SAME_CONSUMER);
+    this.reading = faults.SHORT_SEEN;
     const seen = input.i64();
     if (type === STREAM_LISTPACKS_3) input.i64();
     const consumer = consumerCreate(m, group, name, seen);
+    this.reading = faults.SHORT_OWN;
     for (let left = input.size(); left > 0; left--) {
+      this.reading = faults.SHORT_OWN_ID;
       idOf(input.bytes(ID_BYTES, this.scratch), id);
-      if (!pending.find(group, id)) corrupt('Consumer entry not found in group global PEL');
-      if (idtFind(m, consumerPending(m, consumer), id)) corrupt('Duplicated consumer PEL entry loading a stream');
-      if (pending.consumer !== NULL) corrupt('an entry that is pending for two consumers');
+      if (!pending.find(group, id)) damaged(faults.NOT_PENDING);
+      if (pending.consumer !== NULL) damaged(faults.OWNED);
       pending.give(id, consumer);
     }
   }
@@ -192,7 +245,7 @@ export class StreamReader {
   private verifyOwned(group: Addr): void {
     const cursor = new IdCursor(this.memory);
     for (cursor.first(this.memory, groupPending(this.memory, group)); cursor.more; cursor.next())
-      if (cursor.addr(PENDING_CONSUMER) === NULL) corrupt('NACK entry without consumer');
+      if (cursor.addr(PENDING_CONSUMER) === NULL) damaged(faults.UNOWNED);
   }
 
   /** What is pending for nobody would lead readers astray: it goes. */

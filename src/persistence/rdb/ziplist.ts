@@ -4,13 +4,14 @@
  *
  *   ziplist   [bytes u32][tail u32][count u16][entry]...[ff]
  *   entry     [length of the entry before: u8, or fe u32][what it is][bytes or integer]
- *             00xxxxxx, 01xxxxxx xxxxxxxx, 80 u32 (big-endian): a string of that length
+ *             00xxxxxx, 01xxxxxx xxxxxxxx, 10xxxxxx u32 (big-endian): a string of that length
  *             c0 int16, d0 int32, e0 int64, f0 int24, fe int8 (little-endian), f1 to fd: 0 to 12
  *
  *   zipmap    [count u8][[length][key][length][free u8][value][free bytes]]...[ff]    length: u8 below fe, or fe u32
  */
 import { integerText } from '../../base/numbers.ts';
 import { bytesOf, Slice } from '../../base/slice.ts';
+import { BAD_ZIPMAP, damaged, type Fault } from './faults.ts';
 import { corrupt, RdbError } from './format.ts';
 
 const HEADER = 10;
@@ -19,11 +20,11 @@ const LONG = 0xfe;
 const UNCOUNTED = 65535;
 
 /** The elements of a ziplist, in order; throws where its bytes are no ziplist. */
-export function ziplistElements(ziplist: Slice, what: string): Slice[] {
+export function ziplistElements(ziplist: Slice, fault: Fault): Slice[] {
   try {
     return elementsOf(ziplist);
   } catch (error) {
-    if (error instanceof RdbError) corrupt(`${what} ziplist integrity check failed.`);
+    if (error instanceof RdbError) damaged(fault);
     throw error;
   }
 }
@@ -46,8 +47,9 @@ function elementsOf(ziplist: Slice): Slice[] {
     at = walk.at;
   }
   const count = words.getUint16(8, true);
-  if (at !== length - 1 || words.getUint32(4, true) !== last || (count !== UNCOUNTED && count !== elements.length))
-    corrupt('no ziplist');
+  const tail = words.getUint32(4, true);
+  if (elements.length > 0 ? tail !== last : tail > length - 1) corrupt('no ziplist');
+  if (at !== length - 1 || (count !== UNCOUNTED && count !== elements.length)) corrupt('no ziplist');
   return elements;
 }
 
@@ -56,7 +58,7 @@ export function zipmapElements(zipmap: Slice): Slice[] {
   try {
     return pairsOf(zipmap);
   } catch (error) {
-    if (error instanceof RdbError) corrupt('Zipmap integrity check failed.');
+    if (error instanceof RdbError) damaged(BAD_ZIPMAP);
     throw error;
   }
 }
@@ -68,13 +70,14 @@ function pairsOf(zipmap: Slice): Slice[] {
   const elements: Slice[] = [];
   const walk = new Walk(bytes, words, 1);
   while (walk.at < bytes.length - 1) {
+    if (bytes[walk.at] === END) corrupt('an end before the end');
     elements.push(walk.run(walk.zipmapLength()));
     const length = walk.zipmapLength();
     const free = walk.u8();
     elements.push(walk.run(length));
     walk.run(free);
   }
-  if (elements.length === 0 || (bytes[0] < LONG && bytes[0] !== elements.length / 2)) corrupt('a wrong count');
+  if (elements.length === 0 || (bytes[0] !== LONG && bytes[0] !== elements.length / 2)) corrupt('a wrong count');
   return elements;
 }
 
@@ -110,18 +113,20 @@ class Walk {
 
   before(): number {
     const short = this.u8();
+    if (short === END) corrupt('an end before the end');
     return short === LONG ? this.words.getUint32(this.step(4), true) : short;
   }
 
   zipmapLength(): number {
-    return this.before();
+    const short = this.u8();
+    return short >= LONG ? this.words.getUint32(this.step(4), true) : short;
   }
 
   element(): Slice {
     const what = this.u8();
     if (what < 0x40) return this.run(what);
     if (what < 0x80) return this.run(((what & 63) << 8) | this.u8());
-    if (what === 0x80) return this.run(this.words.getUint32(this.step(4)));
+    if (what < 0xc0) return this.run(this.words.getUint32(this.step(4)));
     return new Slice(bytesOf(integerText(this.integer(what))));
   }
 

@@ -18,8 +18,9 @@ export function compile(
   name: string,
   globals: LuaTable,
   library = false,
+  probed = false,
 ): LuaFunction {
-  const functions = parse(source, name).map(lower);
+  const functions = parse(source, name, probed).map(lower);
   const program = new Function('K', printQuick(functions)) as Program;
   const protos: Proto[] = [];
   const kit: Record<string, unknown> = {

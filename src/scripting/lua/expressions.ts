@@ -1,6 +1,7 @@
 /** Lowering of expressions: operations on the quick types stand in the code, all else goes to the runtime. */
 import type { Expression, TableItem } from './ast.ts';
 import { type Atom, Emitter, isBoxed, literal, NIL } from './emit.ts';
+import { MUCH_TEXT } from './runtime.ts';
 import type { Operand } from './value.ts';
 
 const ARITHMETIC = new Set(['+', '-', '*', '/', '%', '^']);
@@ -13,6 +14,7 @@ export function isMulti(e: Expression): boolean {
 /** Whether a literal is true; undefined where only running tells. */
 function decided(e: Expression): boolean | undefined {
   if (e.kind === 'true' || e.kind === 'number' || e.kind === 'string') return true;
+  if (e.kind === 'unary' && e.op === '-' && e.operand.kind === 'number') return true;
   return e.kind === 'nil' || e.kind === 'false' ? false : undefined;
 }
 
@@ -29,7 +31,28 @@ function tests(type: string, ...atoms: Atom[]): string {
     .join('&&');
 }
 
+/** A count as the reference's instructions can express it: four digits and an exponent, rounded up. */
+function roundedCount(count: number): number {
+  let exponent = 0;
+  while (count >= 16) {
+    count = (count + 1) >> 1;
+    exponent++;
+  }
+  return count << exponent;
+}
+
+/** The sizes that a constructor asks for; items whose number isn't known don't count. */
+function roomFor(items: readonly TableItem[]): string {
+  const fields = items.filter((item) => item.key !== null).length;
+  const last = items.at(-1);
+  const open = last !== undefined && last.key === null && isMulti(last.value) ? 1 : 0;
+  const listed = roundedCount(items.length - fields - open);
+  return fields === 0 && listed === 0 ? '' : `${listed},${roundedCount(fields)}`;
+}
+
 export class ExpressionLowering extends Emitter {
+  private zero: string | null = null;
+
   /** Lowers to a single value. */
   protected value(e: Expression): Atom {
     switch (e.kind) {
@@ -39,7 +62,7 @@ export class ExpressionLowering extends Emitter {
       case 'false':
         return { code: e.kind, type: 'boolean' };
       case 'number':
-        return { code: `(${e.value})`, type: 'number' };
+        return { code: this.numeral(e.value), type: 'number' };
       case 'string':
         return { code: literal(e.value), type: 'string' };
       case 'vararg':
@@ -65,6 +88,13 @@ export class ExpressionLowering extends Emitter {
       case 'table':
         return this.table(e.items, e.line);
     }
+  }
+
+  /** The reference keeps equal constants of a function once: the first zero decides the sign of all of them. */
+  private numeral(value: number): string {
+    if (value !== 0) return `(${value})`;
+    this.zero ??= Object.is(value, -0) ? '(-0)' : '(0)';
+    return this.zero;
   }
 
   /** A temporary with a value that can't fail. */
@@ -238,8 +268,8 @@ export class ExpressionLowering extends Emitter {
       const pc = this.pc(e.line, left.operand, right.operand);
       const slow = `pc=${pc};${t}=first(rt.concat(w,${left.code},${right.code}));`;
       const test = tests('string', left, right);
-      const quick = `${t}=${left.code}+${right.code};`;
-      this.op(pc, test === '' ? quick : `if(${test}){pc=${pc};${quick}}else{${slow}}`, `${t}=first(V);`);
+      const quick = `if((${t}=${left.code}+${right.code}).length>${MUCH_TEXT})rt.reserve(${t}.length);`;
+      this.op(pc, test === '' ? `pc=${pc};${quick}` : `if(${test}){pc=${pc};${quick}}else{${slow}}`, `${t}=first(V);`);
       right = { code: t, type: test === '' ? 'string' : 'any' };
     }
     return right;
@@ -247,7 +277,7 @@ export class ExpressionLowering extends Emitter {
 
   private unary(e: Expression & { kind: 'unary' }): Atom {
     if (e.op === 'not') return { code: this.set(`!(${this.condition(e.operand)})`), type: 'boolean' };
-    if (e.op === '-' && e.operand.kind === 'number') return { code: `(-${e.operand.value})`, type: 'number' };
+    if (e.op === '-' && e.operand.kind === 'number') return { code: this.numeral(-e.operand.value), type: 'number' };
     const a = this.value(e.operand);
     const t = this.temp();
     const pc = this.pc(e.line, a.operand);
@@ -293,11 +323,13 @@ export class ExpressionLowering extends Emitter {
 
   private table(items: readonly TableItem[], line: number): Atom {
     const t = this.temp();
-    this.js(`${t}=new T();`);
+    this.js(`${t}=new T(${roomFor(items)});`);
     let pending: string[] = [];
     let filled = 0;
     const flush = (): void => {
       if (pending.length > 0) this.js(`${t}.fill([${pending.join(',')}],${filled});`);
+      if (pending.at(-1)?.startsWith('...')) this.js(`rt.charge(${t}.array.length>>>2);`);
+      else if (pending.length > 8) this.js(`rt.charge(${pending.length >> 2});`);
       filled += pending.length;
       pending = [];
     };

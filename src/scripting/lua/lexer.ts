@@ -29,8 +29,9 @@ function isNameStart(code: number): boolean {
 }
 
 /** How messages name a chunk: the name after @ or =, or the beginning of its text. */
-export function chunkId(name: string): string {
+export function chunkId(given: string): string {
   const size = 80;
+  const name = cString(given);
   if (name[0] === '=') return name.slice(1, size);
   if (name[0] === '@') return name.length - 1 <= size - 8 ? name.slice(1) : '...' + name.slice(8 - size);
   const room = size - ' [string "..."] '.length - 1;
@@ -70,7 +71,7 @@ export class Lexer {
     if (this.kind === NAME || this.kind === STRING || this.kind === NUMBER) {
       return cString(this.text.slice(this.from, this.ahead === null ? this.at : this.ahead.from));
     }
-    return printable(this.kind);
+    return this.kind === '\0' ? '' : printable(this.kind);
   }
 
   next(): void {

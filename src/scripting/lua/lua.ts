@@ -9,10 +9,13 @@
  * and calls five times slower than plain functions; so code runs as plain functions, and leaves its frames by exception
  * when it has to stop (runtime.ts, print.ts).
  *
- * Known differences from the reference: pairs() walks the hash part in the order of insertion; coroutines may yield
- * across pcall and metamethods, and recursion through them isn't stopped at 200 levels; string.dump gives nothing
- * that can be loaded; the
- * constants 0 and -0 of one function are kept apart.
+ * Time and memory: natives that may take long work in pieces (runtime.ts, `inPieces`) or charge what they do, so that a
+ * script can be left at any time; what takes memory is counted, and ends the script before it ends the process (heap.ts).
+ *
+ * Known differences from the reference: coroutines may yield across pcall and metamethods, and recursion through them
+ * isn't stopped at 200 levels; string.dump gives nothing that can be loaded; the order of next() among keys that are
+ * objects, and the sign of not-a-number, are nobody's to rely on; messages about the value of `and` and `or` name no
+ * variable.
  */
 import { compile } from './chunk.ts';
 import { functionArg } from './lib/args.ts';
@@ -24,7 +27,8 @@ import { PRELUDE } from './lib/prelude.ts';
 import { openString } from './lib/string.ts';
 import { openStruct } from './lib/struct.ts';
 import { openTable } from './lib/table.ts';
-import { Killed, many, Runtime, SUSPEND } from './runtime.ts';
+import { PROBE } from './parser.ts';
+import { Frame, Killed, many, Runtime, SUSPEND } from './runtime.ts';
 import { type Continuation, fail, LuaError, LuaFunction, LuaTable, type Result, type Value } from './value.ts';
 
 export type Outcome =
@@ -32,7 +36,7 @@ export type Outcome =
   /** Go on with `activity.run()`. */
   | { kind: 'suspended'; activity: Activity }
   | { kind: 'error'; error: LuaError }
-  | { kind: 'killed'; message: string };
+  | { kind: 'killed'; message: string; chunk: string; line: number };
 
 /** A function of the host that scripts can call; may throw a LuaError (see `fail`). */
 export type HostFunction = (args: Value[]) => Result;
@@ -45,6 +49,16 @@ export class Activity {
   constructor(lua: Lua) {
     this.lua = lua;
     lua.runtime.collect(this.frames);
+  }
+
+  /** Where it stands: its functions, innermost first, by name and line. */
+  trace(): { name: string; line: number }[] {
+    const places: { name: string; line: number }[] = [];
+    for (const frame of this.frames) {
+      if (frame instanceof Frame && !frame.proto.library)
+        places.unshift({ name: frame.proto.name, line: frame.proto.lines[frame.pc] });
+    }
+    return places;
   }
 
   /** Goes on until the script ends or time runs out again. */
@@ -66,14 +80,14 @@ export class Lua {
     const { runtime, globals } = this;
     const load = (source: string, name: string): LuaFunction => this.compile(source, name);
     openBase(runtime, globals, load);
-    openMath(globals, this.random);
-    openBit(globals);
+    openMath(runtime, globals, this.random);
+    openBit(runtime, globals);
     const prelude = this.openPrelude();
     openString(runtime, globals, prelude);
     openTable(runtime, globals, prelude);
-    openJson(globals);
-    openMsgpack(globals);
-    openStruct(globals);
+    openJson(runtime, globals);
+    openMsgpack(runtime, globals);
+    openStruct(runtime, globals);
   }
 
   private openPrelude(): LuaTable {
@@ -107,6 +121,12 @@ export class Lua {
     return compile(this.runtime, source, name, globals);
   }
 
+  /** The same for a debugger: before each statement `probe` is called as parser.ts says; it may pause the script. */
+  compileProbed(source: string, name: string, probe: HostFunction): LuaFunction {
+    this.globals.setHash(PROBE, this.host('probe', probe));
+    return compile(this.runtime, source, name, this.globals, false, true);
+  }
+
   /** Makes a host function that may be put into a table. */
   host(name: string, body: HostFunction): LuaFunction {
     return new LuaFunction(name, (_d, ...args) => body(args), true);
@@ -134,7 +154,10 @@ export class Lua {
 
   failed(thrown: unknown): Outcome {
     const error = this.runtime.adopt(thrown);
-    if (error instanceof Killed) return { kind: 'killed', message: error.message };
+    if (error instanceof Killed) {
+      const { message, chunk, line } = error;
+      return { kind: 'killed', message, chunk, line };
+    }
     if (error instanceof LuaError) return { kind: 'error', error };
     throw error;
   }

@@ -29,6 +29,17 @@ function exponentSuffix(exponent: number): string {
 }
 
 const GUARD = 30;
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+
+/** How many decimal places a finite number has when it is written out in full. */
+function decimalPlaces(value: number): number {
+  double[0] = value;
+  const [low, high] = halves;
+  const exponent = ((high >>> 20) & 0x7ff) - 1075;
+  const zeros = low !== 0 ? 31 - Math.clz32(low & -low) : 63 - Math.clz32((high | 0x100000) & -(high | 0x100000));
+  return Math.max(0, -(exponent + zeros));
+}
 
 /** JavaScript rounds ties up, C to even: where the digits after those kept are 5 and zeros, and the last kept is even. */
 function tiesDown(longer: string, kept: number): boolean {
@@ -40,12 +51,22 @@ function tiesDown(longer: string, kept: number): boolean {
   );
 }
 
+/** Whether a number of so many places may lie half-way between two texts with this last place. */
+function maybeTie(places: number, last: number): boolean {
+  return places === 0 ? last < 0 : places === last + 1;
+}
+
 /** JavaScript's own stops at 100 digits. */
 function toExponential(value: number, digits: number): string {
   if (digits <= 100 - GUARD) {
+    const text = value.toExponential(digits);
+    const last = digits - Number(text.slice(text.indexOf('e') + 1));
+    const places = decimalPlaces(value);
+    // Rounding may have made it one digit longer.
+    if (!maybeTie(places, last) && !maybeTie(places, last + 1)) return text;
     const [longer, exponent] = value.toExponential(digits + GUARD).split('e');
     const kept = longer.indexOf('.') + 1 + digits;
-    if (!tiesDown(longer, kept)) return value.toExponential(digits);
+    if (!tiesDown(longer, kept)) return text;
     return `${longer.slice(0, digits === 0 ? kept - 1 : kept)}e${exponent}`;
   }
   if (digits <= 100) return value.toExponential(digits);
@@ -60,7 +81,7 @@ export function toFixed(value: number, digits: number): string {
   const tail = '0'.repeat(more);
   if (Math.abs(value) < 1e21) {
     let text = value.toFixed(kept);
-    if (kept <= 100 - GUARD) {
+    if (kept <= 100 - GUARD && maybeTie(decimalPlaces(value), kept)) {
       const longer = value.toFixed(kept + GUARD);
       const end = longer.indexOf('.') + 1 + kept;
       if (tiesDown(longer, end)) text = longer.slice(0, kept === 0 ? end - 1 : end);

@@ -5,6 +5,8 @@ import { END, Lexer, NAME, NUMBER, printable, STRING } from './lexer.ts';
 const MAX_LEVELS = 200;
 const MAX_LOCALS = 200;
 const MAX_UPVALUES = 60;
+/** The global that a probed chunk calls before each statement; no script can spell it. */
+export const PROBE = '\0probe';
 
 const UNARY_PRIORITY = 8;
 /** Left and right priorities: right below left is right-associative. */
@@ -36,9 +38,12 @@ interface Scope {
   loops: number;
 }
 
-/** The main function first; the others where they begin. Throws a LuaError. */
-export function parse(source: string, chunk: string): FunctionNode[] {
-  return new Parser(source, chunk).main();
+/**
+ * The main function first; the others where they begin. Throws a LuaError. When `probed`, the chunk calls PROBE before each
+ * statement, with the line, the statement's number, and a function that returns names and values of the visible locals.
+ */
+export function parse(source: string, chunk: string, probed = false): FunctionNode[] {
+  return new Parser(source, chunk, probed).main();
 }
 
 class Parser {
@@ -46,8 +51,11 @@ class Parser {
   private readonly functions: FunctionNode[] = [];
   private scope!: Scope;
   private levels = 0;
+  private readonly probed: boolean;
+  private probes = 0;
 
-  constructor(source: string, chunk: string) {
+  constructor(source: string, chunk: string, probed: boolean) {
+    this.probed = probed;
     this.lexer = new Lexer(source, chunk);
   }
 
@@ -168,6 +176,7 @@ class Parser {
     const body: Statement[] = [];
     this.enter();
     for (let last = false; !last && !this.blockEnds(); ) {
+      if (this.probed) body.push(this.probe(this.lexer.line));
       const statement = this.statement();
       body.push(statement);
       last = statement.kind === 'return' || statement.kind === 'break';
@@ -176,6 +185,25 @@ class Parser {
     this.levels--;
     if (!keep) visible.length = before;
     return body;
+  }
+
+  private probe(line: number): Statement {
+    const around = this.scope;
+    const values: Expression[] = [];
+    const node = this.open('probe', line);
+    for (const local of around.visible.slice(-MAX_UPVALUES)) {
+      this.capture(local, around);
+      values.push({ kind: 'string', value: local.name, line }, { kind: 'upvalue', local, line });
+    }
+    node.body = [{ kind: 'return', values, line }];
+    this.scope = around;
+    const callee: Expression = { kind: 'global', name: PROBE, line };
+    const args: Expression[] = [
+      { kind: 'number', value: line, line },
+      { kind: 'number', value: this.probes++, line },
+      { kind: 'function', node, line },
+    ];
+    return { kind: 'call', call: { kind: 'call', callee, args, line }, line };
   }
 
   private loop(keep = false): Statement[] {

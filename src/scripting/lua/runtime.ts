@@ -11,6 +11,7 @@
  *
  * `d`, the first argument of every call, is the weight of the JavaScript stack in use.
  */
+import { heapIsShort } from './heap.ts';
 import { cLength, numberText, textNumber } from './number.ts';
 import {
   badOperand,
@@ -30,9 +31,15 @@ import {
 /** Thrown to capture the running code; nothing else about it matters. */
 export const SUSPEND = Object.freeze({ suspend: true });
 
+/** What a piece of lengthy work gives when there is more to do. */
+export const MORE = Symbol('more');
+
 /** Thrown to end a script for good: pcall doesn't catch it. */
 export class Killed {
   readonly message: string;
+  /** Where it was found out, by the innermost Lua function. */
+  chunk = '';
+  line = 0;
 
   constructor(message: string) {
     this.message = message;
@@ -120,10 +127,18 @@ const EVENTS: Record<string, string> = {
 };
 
 const MAX_META = 100;
+/** What the resume of a coroutine counts as. */
+const RESUME_CHARGE = 100;
+/** And the move of all frames from the stack to the heap. */
+const DEEP_CHARGE = 4000;
 /** Entries and rounds between two looks at the clock. */
 const SLICE = 20_000;
 /** Slices between two looks at the heap, which take longer. */
-const LOOK_AT_MEMORY = 32;
+const LOOK_AT_MEMORY = 16;
+/** Bytes taken at one go that make a look worth it. */
+const MUCH_MEMORY = 8 * 1024 * 1024;
+/** Strings that are longer are counted when they are made. */
+export const MUCH_TEXT = 65_536;
 /** Lua frames in all, as deep as the reference goes. */
 const MAX_FRAMES = 16_380;
 
@@ -138,10 +153,11 @@ export class Runtime {
   stringMeta: LuaTable | null = null;
   killed: Killed | null = null;
   private slices = 0;
+  private reserved = 0;
   /** Asked when a slice is over: false suspends. */
   goOn: () => boolean = () => true;
-  /** Asked now and then: true when there is too little memory left. */
-  exhausted: () => boolean = () => false;
+  /** Asked now and then: whether there is no room for so many bytes more. */
+  exhausted: (bytes: number) => boolean = heapIsShort;
   /** The functions `next` and the iterator of ipairs, which loops know. */
   next: LuaFunction | undefined;
   inext: LuaFunction | undefined;
@@ -152,6 +168,7 @@ export class Runtime {
   enter(d: number): void {
     if (this.budget < 0) this.slice();
     if (d <= this.maxDepth) return;
+    this.charge(DEEP_CHARGE);
     this.reason = 'deep';
     throw SUSPEND;
   }
@@ -161,13 +178,34 @@ export class Runtime {
     this.budget -= units;
   }
 
+  /** Before something large is made: ends the script when there is no room for it. */
+  reserve(bytes: number): void {
+    this.reserved += bytes;
+    if (this.reserved < MUCH_MEMORY) return;
+    this.look(this.reserved);
+    this.reserved = 0;
+  }
+
+  private look(bytes: number): void {
+    if (this.exhausted(bytes)) throw new LuaError('not enough memory');
+  }
+
   slice(): void {
     this.budget = SLICE;
     if (this.killed !== null) throw this.killed;
-    if (++this.slices % LOOK_AT_MEMORY === 0 && this.exhausted()) throw new LuaError('not enough memory');
+    if (++this.slices % LOOK_AT_MEMORY === 0) this.look(0);
     if (this.goOn()) return;
     this.reason = 'slice';
     throw SUSPEND;
+  }
+
+  /** Does work of the host piece by piece; between two time may run out. Each piece charges what it has done. */
+  inPieces(piece: () => Result | typeof MORE): Result {
+    for (;;) {
+      const result = piece();
+      if (result !== MORE) return result as Result;
+      if (this.budget < 0) this.guarded(() => this.slice() as undefined, { resume: () => this.inPieces(piece) });
+    }
   }
 
   /** Moves what was captured onto a list of frames, outermost first. */
@@ -218,6 +256,10 @@ export class Runtime {
   /** An error passes a frame that was at `pc`. */
   trace(thrown: unknown, proto: Proto, pc: number): unknown {
     const error = this.adopt(thrown);
+    if (error instanceof Killed && error.line === 0 && !proto.library) {
+      error.chunk = proto.chunk;
+      error.line = proto.lines[pc];
+    }
     if (!(error instanceof LuaError)) return error;
     if (proto.library) {
       if (!error.library && error.level > 0) error.level--;
@@ -242,6 +284,13 @@ export class Runtime {
       return stack ? new LuaError('stack overflow', 1) : new LuaError('not enough memory');
     }
     return new LuaError(`internal error: ${error.message}`);
+  }
+
+  /** Captures the running code where it is, until somebody goes on with it, by `rest` first. */
+  pause(rest: () => Result): never {
+    this.captured.push({ resume: rest });
+    this.reason = 'slice';
+    throw SUSPEND;
   }
 
   /** Lays the stack open: `look` gets the frames around, outermost first, and its result is the caller's. */
@@ -368,7 +417,10 @@ export class Runtime {
   concat(d: number, a: Value, b: Value): Result {
     const x = text(a);
     const y = text(b);
-    if (x !== undefined && y !== undefined) return x + y;
+    if (x !== undefined && y !== undefined) {
+      if (x.length + y.length > MUCH_TEXT) this.reserve(x.length + y.length);
+      return x + y;
+    }
     const handler = this.event(a, '__concat') ?? this.event(b, '__concat');
     if (handler !== undefined) return this.call(d, handler, a, b);
     throw x === undefined ? badOperand('concatenate', 0, a) : badOperand('concatenate', 1, b);
@@ -423,7 +475,7 @@ export class Runtime {
   }
 
   argTable(values: readonly Value[]): LuaTable {
-    const table = LuaTable.of(values.slice());
+    const table = LuaTable.of(values.slice(), 1);
     table.setHash('n', values.length);
     return table;
   }
@@ -432,6 +484,7 @@ export class Runtime {
 
   /** resume: [true, values] or [false, error]. */
   resume(thread: LuaThread, args: readonly Value[], d: number): readonly Value[] {
+    this.charge(RESUME_CHARGE);
     if (thread.status !== 'suspended') {
       return [false, `cannot resume ${thread.status} coroutine`];
     }

@@ -5,6 +5,10 @@
  * A call's result is one value, or an Array of any number of values: arrays are never Lua values, so one instanceof
  * tells. Result arrays are never modified by those who get them.
  */
+import { identity, LuaTable } from './table.ts';
+
+export { LuaTable };
+
 export type Value = undefined | boolean | number | string | LuaTable | LuaFunction | LuaUserdata | LuaThread;
 export type Result = Value | readonly Value[];
 /** `d` is the weight of the JavaScript stack in use: see runtime.ts. */
@@ -13,16 +17,9 @@ export type Callable = (d: number, ...args: Value[]) => Result;
 /** No values at all. */
 export const NONE: readonly Value[] = Object.freeze([]);
 
-interface Identified {
-  id: number;
-}
-
-const identities = { last: 0x1a40 };
-
-/** The "0x..." that tostring shows; given at the first look. */
-export function address(object: Identified): string {
-  if (object.id === 0) object.id = identities.last += 0x20;
-  return '0x' + (0x7f3b00000000 + object.id).toString(16);
+/** The "0x..." that tostring shows. */
+export function address(object: { id: number }): string {
+  return '0x' + (0x7f3b00000000 + identity(object)).toString(16);
 }
 
 export class LuaFunction {
@@ -68,197 +65,6 @@ export interface Continuation {
   resume(result: Result, d: number): Result;
   /** Where set, errors of what it called end here. */
   caught?(error: unknown, d: number): Result;
-}
-
-/** Where hash entries begin in the numbering of positions that next() walks. */
-const HASH_BASE = 0x20000000;
-
-/**
- * Array part: values of the keys 1..array.length, holes undefined. Hash part: `slots` maps a key to its place in
- * `keys` and `values`; a removed entry keeps its place (value undefined), so that traversal may clear fields.
- * Invariant: the hash part has no value at the key array.length + 1.
- */
-export class LuaTable {
-  array: Value[] = [];
-  /** What the reference's array part would hold: decides which border # finds in a table with holes. */
-  capacity = 0;
-  holes = false;
-  slots: Map<Value, number> | null = null;
-  keys: Value[] = [];
-  values: Value[] = [];
-  live = 0;
-  meta: LuaTable | null = null;
-  readonly = false;
-  id = 0;
-
-  static of(values: Value[]): LuaTable {
-    const table = new LuaTable();
-    table.fill(values, 0);
-    return table;
-  }
-
-  /** Sets the positional items of a constructor. */
-  fill(values: readonly Value[], from: number): void {
-    const { array } = this;
-    while (array.length < from) array.push(undefined);
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (from + i < array.length) array[from + i] = value;
-      else array.push(value);
-      if (value === undefined) this.holes = true;
-    }
-    this.capacity = array.length;
-    if (this.slots === null) return;
-    for (let i = 1; i <= array.length; i++) if (this.slots.has(i)) this.setHash(i, undefined);
-    this.migrate();
-  }
-
-  getStr(key: string): Value {
-    if (this.slots === null) return undefined;
-    const at = this.slots.get(key);
-    return at === undefined ? undefined : this.values[at];
-  }
-
-  get(key: Value): Value {
-    if (typeof key === 'number') {
-      const at = key - 1;
-      if (at >= 0 && at < this.array.length && at === (at | 0)) return this.array[at];
-    }
-    if (this.slots === null) return undefined;
-    const at = this.slots.get(key);
-    return at === undefined ? undefined : this.values[at];
-  }
-
-  /** Raw assignment; the key is neither nil nor NaN. */
-  set(key: Value, value: Value): void {
-    if (typeof key === 'number') {
-      const at = key - 1;
-      const length = this.array.length;
-      if (at >= 0 && at < length && at === (at | 0)) {
-        if (value !== undefined) this.array[at] = value;
-        else this.clear(at);
-        return;
-      }
-      if (at === length && value !== undefined) {
-        this.push(value);
-        return;
-      }
-      if (key === 0) key = 0;
-    }
-    this.setHash(key, value);
-  }
-
-  private clear(at: number): void {
-    if (at === this.array.length - 1 && !this.holes) {
-      this.array.pop();
-      return;
-    }
-    this.array[at] = undefined;
-    this.holes = true;
-  }
-
-  push(value: Value): void {
-    this.array.push(value);
-    if (this.array.length > this.capacity) this.capacity = powerOfTwo(this.array.length);
-    if (this.slots !== null && this.live > 0) this.migrate();
-  }
-
-  setHash(key: Value, value: Value): void {
-    if (this.slots === null) {
-      if (value === undefined) return;
-      this.slots = new Map();
-    }
-    const at = this.slots.get(key);
-    if (at !== undefined) {
-      if (value === undefined) {
-        if (this.values[at] !== undefined) this.live--;
-      } else if (this.values[at] === undefined) this.live++;
-      this.values[at] = value;
-      return;
-    }
-    if (value === undefined) return;
-    if (this.keys.length >= 8 && this.live * 2 < this.keys.length) this.compact();
-    this.slots.set(key, this.keys.length);
-    this.keys.push(key);
-    this.values.push(value);
-    this.live++;
-  }
-
-  /** Takes keys that follow the array part out of the hash part. */
-  private migrate(): void {
-    for (;;) {
-      const at = this.slots!.get(this.array.length + 1);
-      if (at === undefined || this.values[at] === undefined) return;
-      this.array.push(this.values[at]);
-      this.values[at] = undefined;
-      this.live--;
-      if (this.array.length > this.capacity) this.capacity = powerOfTwo(this.array.length);
-    }
-  }
-
-  private compact(): void {
-    const { keys, values } = this;
-    this.slots = new Map();
-    this.keys = [];
-    this.values = [];
-    for (let i = 0; i < keys.length; i++) {
-      if (values[i] === undefined) continue;
-      this.slots.set(keys[i], this.keys.length);
-      this.keys.push(keys[i]);
-      this.values.push(values[i]);
-    }
-  }
-
-  /** A border: the length that # gives. */
-  length(): number {
-    const length = this.array.length;
-    if (!this.holes) return length;
-    let above = Math.max(length, this.capacity);
-    if (length === above && length > 0 && this.array[length - 1] !== undefined) return length;
-    let below = 0;
-    while (above - below > 1) {
-      const middle = (above + below) >>> 1;
-      if (middle <= length && this.array[middle - 1] !== undefined) below = middle;
-      else above = middle;
-    }
-    return below;
-  }
-
-  /** The position of the first entry at or after `position`, or -1. Traversal begins at 0. */
-  seek(position: number): number {
-    if (position < HASH_BASE) {
-      for (let i = position; i < this.array.length; i++) if (this.array[i] !== undefined) return i;
-      position = HASH_BASE;
-    }
-    for (let i = position - HASH_BASE; i < this.keys.length; i++) {
-      if (this.values[i] !== undefined) return HASH_BASE + i;
-    }
-    return -1;
-  }
-
-  keyAt(position: number): Value {
-    return position < HASH_BASE ? position + 1 : this.keys[position - HASH_BASE];
-  }
-
-  valueAt(position: number): Value {
-    return position < HASH_BASE ? this.array[position] : this.values[position - HASH_BASE];
-  }
-
-  /** The position after a key's, or -1 when the key isn't there. */
-  after(key: Value): number {
-    if (key === undefined) return 0;
-    if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
-    const at = this.slots?.get(key);
-    if (at !== undefined) return HASH_BASE + at + 1;
-    // The last of the array part, just cleared.
-    return typeof key === 'number' && key > this.array.length && key <= this.capacity ? HASH_BASE : -1;
-  }
-}
-
-function powerOfTwo(least: number): number {
-  let size = 1;
-  while (size < least) size *= 2;
-  return size;
 }
 
 export function typeName(value: Value): string {

@@ -18,7 +18,12 @@ beforeEach(() => {
 afterEach(() => rmSync(state.folder, { recursive: true, force: true }));
 
 /** Runs a job over 200 keys that takes `delay` microseconds a key; `meanwhile` does something to it. */
-async function run(name: string, delay: number, meanwhile: (job: SaveJob) => void): Promise<[JobEnd, string]> {
+async function run(
+  name: string,
+  delay: number,
+  meanwhile: (job: SaveJob) => void,
+  base?: 'rdb' | 'aof',
+): Promise<[JobEnd, string]> {
   const server = createServer();
   const { engine } = server;
   const session = server.session();
@@ -32,7 +37,15 @@ async function run(name: string, delay: number, meanwhile: (job: SaveJob) => voi
     usage,
     now: Date.now(),
   };
-  const target = { folder: state.folder, name, compress: true, checksum: true, syncOnTheWay: true, writer: 'test' };
+  const target = {
+    folder: state.folder,
+    name,
+    compress: true,
+    checksum: true,
+    syncOnTheWay: true,
+    writer: 'test',
+    base,
+  };
   try {
     return await new Promise((done) => {
       const job = new SaveJob(engine.memory, dataset, target, delay, (end, message) => done([end, message]));
@@ -77,4 +90,24 @@ test('the folder is gone', async () => {
   const [end, message] = await run('dump.rdb', 0, () => {});
   expect(end).toBe('failed');
   expect(message).toContain('Failed opening the temp RDB file temp-test.rdb');
+});
+
+test('a base of the log, as a snapshot or as commands', async () => {
+  expect(await run('dump.rdb', 0, () => {}, 'rdb')).toEqual(['saved', '']);
+  expect(content()).toMatch(/^REDIS0010/);
+  expect(await run('dump.rdb', 0, () => {}, 'aof')).toEqual(['saved', '']);
+  expect(content()).toMatch(/^\*2\r\n\$6\r\nSELECT\r\n\$1\r\n0\r\n\*3\r\n\$3\r\nSET\r\n/);
+  expect(content().match(/^SET\r$/gm)).toHaveLength(200);
+  expect(readdirSync(state.folder)).toEqual(['dump.rdb']);
+});
+
+test('a base that can not be written is told of in other words', async () => {
+  mkdirSync(join(state.folder, 'taken', 'within'), { recursive: true });
+  const [, moving] = await run('taken', 0, () => {}, 'aof');
+  expect(moving).toContain('Error moving temp append only file on the final destination: ');
+  expect(readdirSync(state.folder).sort()).toEqual(['dump.rdb', 'taken']);
+  rmSync(state.folder, { recursive: true });
+  const [end, opening] = await run('dump.rdb', 0, () => {}, 'rdb');
+  expect(end).toBe('failed');
+  expect(opening).toBe('Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): No such file or directory');
 });

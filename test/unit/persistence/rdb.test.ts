@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Crc64 } from '../../../src/base/crc.ts';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
@@ -22,103 +21,49 @@ import { SetLimits } from '../../../src/values/set.ts';
 import { StreamLimits } from '../../../src/values/stream.ts';
 import { ZsetLimits } from '../../../src/values/zset.ts';
 import { Pipeline } from '../../support/pipeline.ts';
+import { double, file, intset, key, latin, size, str, text, u32, ziplist, zipmap } from '../../support/rdb-format.ts';
 import { type ServerProcess, startRedis } from '../../support/server-process.ts';
 
-// The format, the simple way.
+// Of streams: a node with the entries 1-0 and 1-1, of one field each, and a group that has given out the first of them.
 
-const latin = (text: string): Buffer => Buffer.from(text, 'latin1');
-const size = (n: number): Buffer =>
-  n < 64
-    ? Buffer.of(n)
-    : n < 16384
-      ? Buffer.of(0x40 | (n >> 8), n & 255)
-      : Buffer.of(0x80, n >>> 24, n >>> 16, n >>> 8, n);
-const str = (text: string | Buffer): Buffer => {
-  const bytes = typeof text === 'string' ? latin(text) : text;
-  return Buffer.concat([size(bytes.length), bytes]);
-};
-const u16 = (n: number): Buffer => Buffer.of(n & 255, (n >> 8) & 255);
-const u32 = (n: number): Buffer => Buffer.of(n & 255, (n >> 8) & 255, (n >> 16) & 255, n >>> 24);
+const ID = Buffer.from('00000000000000010000000000000000', 'hex');
+const NODE = Buffer.concat([
+  u32(40),
+  Buffer.of(15, 0, 2, 1, 0, 1, 1, 1, 0x81, 102, 2, 0, 1),
+  Buffer.of(2, 1, 0, 1, 0, 1, 0x81, 118, 2, 4, 1),
+  Buffer.of(2, 1, 0, 1, 1, 1, 0x81, 119, 2, 4, 1, 255),
+]);
+const streamId = (ms: number, seq: number): Buffer => Buffer.concat([size(ms), size(seq)]);
+const TIME = Buffer.from('0090d9e3b2050000', 'hex');
+const groupOf = (name: string, last: number, ...read: Buffer[]): Buffer[] => [
+  str(name),
+  streamId(1, last),
+  ...read,
+  size(1),
+  ID,
+  TIME,
+  size(3),
+  size(2),
+  str('alice'),
+  TIME,
+  size(1),
+  ID,
+  str('bob'),
+  TIME,
+  size(0),
+];
 
-/** An element of a ziplist: its encoding and content. */
-function element(value: string): Buffer {
-  const n = Number(value);
-  if (/^-?\d+$/.test(value) && Number.isSafeInteger(n) && String(n) === value) {
-    if (n >= 0 && n <= 12) return Buffer.of(0xf1 + n);
-    if (n >= -128 && n <= 127) return Buffer.of(0xfe, n & 255);
-    if (n >= -32768 && n <= 32767) return Buffer.concat([Buffer.of(0xc0), u16(n)]);
-    if (n >= -(2 ** 23) && n < 2 ** 23) return Buffer.of(0xf0, n & 255, (n >> 8) & 255, (n >> 16) & 255);
-    if (n === (n | 0)) return Buffer.concat([Buffer.of(0xd0), u32(n)]);
-    const wide = Buffer.alloc(9, 0xe0);
-    wide.writeBigInt64LE(BigInt(value), 1);
-    return wide;
-  }
-  const bytes = latin(value);
-  if (bytes.length < 64) return Buffer.concat([Buffer.of(bytes.length), bytes]);
-  if (bytes.length < 16384) return Buffer.concat([Buffer.of(0x40 | (bytes.length >> 8), bytes.length & 255), bytes]);
-  const head = Buffer.of(0x80, 0, 0, 0, 0);
-  head.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([head, bytes]);
-}
-
-function ziplist(values: readonly string[]): Buffer {
-  const parts: Buffer[] = [];
-  let before = 0;
-  let at = 10;
-  let tail = 10;
-  for (const value of values) {
-    const prev = before < 254 ? Buffer.of(before) : Buffer.concat([Buffer.of(254), u32(before)]);
-    const entry = Buffer.concat([prev, element(value)]);
-    parts.push(entry);
-    tail = at;
-    at += entry.length;
-    before = entry.length;
-  }
-  return Buffer.concat([u32(at + 1), u32(tail), u16(values.length), ...parts, Buffer.of(255)]);
-}
-
-function zipmap(pairs: readonly string[], free = 0): Buffer {
-  const length = (n: number): Buffer => (n < 254 ? Buffer.of(n) : Buffer.concat([Buffer.of(254), u32(n)]));
-  const parts: Buffer[] = [Buffer.of(pairs.length / 2)];
-  pairs.forEach((text, i) => {
-    parts.push(length(text.length));
-    if (i % 2 === 1) parts.push(Buffer.of(free));
-    parts.push(latin(text));
-    if (i % 2 === 1) parts.push(Buffer.alloc(free, 0x78));
-  });
-  return Buffer.concat([...parts, Buffer.of(255)]);
-}
-
-function intset(values: readonly bigint[], width: 2 | 4 | 8): Buffer {
-  const body = Buffer.alloc(values.length * width);
-  values.forEach((value, i) => {
-    for (let b = 0; b < width; b++) body[i * width + b] = Number((BigInt.asUintN(64, value) >> BigInt(8 * b)) & 255n);
-  });
-  return Buffer.concat([u32(width), u32(values.length), body]);
-}
-
-const key = (type: number, name: string, ...value: Buffer[]): Buffer =>
-  Buffer.concat([Buffer.of(type), str(name), ...value]);
-
-function file(version: number, ...records: Buffer[]): Buffer {
-  const body = Buffer.concat([
-    latin(`REDIS${String(version).padStart(4, '0')}`),
-    Buffer.of(254, 0),
-    ...records,
+function listpack(...values: string[]): Buffer {
+  const body = Buffer.concat(
+    values.map((value) => Buffer.concat([Buffer.of(0x80 | value.length), latin(value), Buffer.of(value.length + 1)])),
+  );
+  return Buffer.concat([
+    u32(body.length + 7),
+    Buffer.of(values.length & 255, values.length >> 8),
+    body,
     Buffer.of(255),
   ]);
-  if (version < 5) return body;
-  const sum = Buffer.alloc(8);
-  new Crc64().update(body).write(sum, 0);
-  return Buffer.concat([body, sum]);
 }
-
-const text = (n: number): string => 'abcdefghij'.repeat(Math.ceil(n / 10)).slice(0, n);
-const double = (n: number): Buffer => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(n);
-  return bytes;
-};
 
 /** What versions wrote, by the first that wrote it. */
 const CORPUS: readonly (readonly [name: string, version: number, records: readonly Buffer[]])[] = [
@@ -261,6 +206,74 @@ const CORPUS: readonly (readonly [name: string, version: number, records: readon
     9,
     [Buffer.concat([Buffer.of(248), size(100)]), key(0, 'idle', str('v')), Buffer.of(249, 7), key(0, 'freq', str('v'))],
   ],
+  [
+    'streams with their groups',
+    9,
+    [
+      key(15, 'empty', size(0), size(0), streamId(0, 0), size(0)),
+      key(
+        15,
+        'stream',
+        size(1),
+        str(ID),
+        str(NODE),
+        size(2),
+        streamId(1, 1),
+        size(2),
+        ...groupOf('late', 1),
+        ...groupOf('early', 0),
+      ),
+    ],
+  ],
+  [
+    'listpacks',
+    10,
+    [
+      key(16, 'hash', str(listpack('f', 'v', 'g', '12'))),
+      key(17, 'zset', str(listpack('b', '-1', 'a', '1.5'))),
+      key(18, 'list', size(3), size(2), str(listpack('a', '1')), size(1), str(text(9000)), size(2), str(listpack('z'))),
+      key(16, 'many', str(listpack(...Array.from({ length: 1200 }, (_, i) => `x${i}`)))),
+    ],
+  ],
+  [
+    'streams that count what was added',
+    10,
+    [
+      key(
+        19,
+        'stream',
+        size(1),
+        str(ID),
+        str(NODE),
+        size(2),
+        streamId(1, 1),
+        streamId(1, 0),
+        streamId(0, 5),
+        size(7),
+        size(1),
+        ...groupOf('group', 1, size(2)),
+      ),
+    ],
+  ],
+  [
+    'a library of functions, as it was before 7.0 was released',
+    10,
+    [
+      Buffer.concat([
+        Buffer.of(246),
+        str('early'),
+        str('LUA'),
+        Buffer.of(1),
+        str('description'),
+        str("redis.register_function('f', function() return 1 end)"),
+      ]),
+    ],
+  ],
+  [
+    'a library of functions',
+    10,
+    [Buffer.concat([Buffer.of(245), str("#!lua name=lib\nredis.register_function('f', function() return 1 end)")])],
+  ],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'cinnabar-old-rdb-'));
@@ -310,7 +323,12 @@ describe('files of older versions', () => {
         ]);
         expect(await session.call('OBJECT', 'ENCODING', each), each).toBe(encoding);
         expect(await session.call('PEXPIRETIME', each), each).toBe(expiry);
+        if (encoding !== 'stream') continue;
+        const full = ['XINFO', 'STREAM', each, 'FULL'];
+        expect(await session.call(...full), each).toEqual(await oracle.call(...full));
       }
+      const list = ['FUNCTION', 'LIST', 'WITHCODE'];
+      expect(await session.call(...list)).toEqual(await oracle.call(...list));
     });
   }
 

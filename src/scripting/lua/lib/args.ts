@@ -1,18 +1,33 @@
 /** Arguments of library functions, checked with the reference's messages. */
-import { number, text } from '../runtime.ts';
+import { MUCH_TEXT, number, type Runtime, text } from '../runtime.ts';
 import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
 export type Native = (args: Value[], d: number) => Result;
 
-export function native(name: string, body: Native): LuaFunction {
-  return new LuaFunction(name, (d, ...args) => body(args, d), true);
+/** From here on, arguments and results cost time that counts. */
+const MANY_ARGUMENTS = 64;
+const SOME_TEXT = 256;
+
+/** Long strings that it gives are counted, as time and as memory. */
+function native(rt: Runtime, name: string, body: Native): LuaFunction {
+  const call = (d: number, ...args: Value[]): Result => {
+    if (args.length > MANY_ARGUMENTS) rt.charge(args.length >>> 2);
+    const result = body(args, d);
+    if (typeof result === 'string' && result.length > SOME_TEXT) {
+      rt.charge(result.length >>> 6);
+      if (result.length > MUCH_TEXT) rt.reserve(result.length);
+    }
+    return result;
+  };
+  return new LuaFunction(name, call, true);
 }
 
-/** A table of functions. */
-export function library(functions: Record<string, Native>): LuaTable {
-  const table = new LuaTable();
-  for (const name of Object.keys(functions)) table.setHash(name, native(name, functions[name]));
+/** A table of functions, in the order in which they came into the reference's when `sized`, where scripts can tell. */
+export function library(rt: Runtime, functions: Record<string, Native>, sized = false): LuaTable {
+  const names = Object.keys(functions);
+  const table = new LuaTable(0, sized ? names.length : 0);
+  for (const name of names) table.setHash(name, native(rt, name, functions[name]));
   return table;
 }
 

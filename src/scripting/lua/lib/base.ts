@@ -1,6 +1,7 @@
 /** The basic functions and coroutines. */
+import { heapUsed } from '../heap.ts';
 import { cLength, textInBase } from '../number.ts';
-import { many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
+import { first, many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
 import {
   address,
   badArgument,
@@ -31,6 +32,12 @@ import {
 /** What the reference's C stack takes. */
 const MAX_RESULTS = 8000;
 const MAX_INT = 0x7fffffff;
+/** What is charged for work that takes longer than the step of a program. */
+const COMPILE_CHARGE = 2000;
+const THROW_CHARGE = 50;
+
+/** Calls of an error handler within each other. */
+const MAX_HANDLERS = 221;
 
 /** Weight of a library function that calls back. */
 const CALL_WEIGHT = 4;
@@ -55,35 +62,40 @@ function protection(rt: Runtime): Record<string, Native> {
       try {
         return [true, ...many(rt.call(d + CALL_WEIGHT, callee, ...args.slice(1)))];
       } catch (error) {
-        if (error !== SUSPEND) return afterError(rt, error);
+        if (error !== SUSPEND) return afterError(rt, error, d);
         rt.captured.push({
           resume: (result) => [true, ...many(result)],
-          caught: (thrown) => afterError(rt, thrown),
+          caught: (thrown, at) => afterError(rt, thrown, at),
         });
         throw error;
       }
     },
     xpcall(args, d) {
       const [callee, handler] = [args[0], args.length < 2 ? badHandler(args) : args[1]];
-      const handled = (thrown: unknown, depth: number): Result => {
-        const value = rt.caught(thrown);
-        const failed = (): Result => [false, 'error in error handling'];
-        try {
-          return [false, many(rt.call(depth + CALL_WEIGHT, handler, value))[0]];
-        } catch (error) {
-          if (error !== SUSPEND) {
-            rt.caught(error);
-            return failed();
+      /** An error of the handler goes to the handler again, until the stack of C would be full. */
+      const handled = (thrown: unknown, depth: number, attempts = MAX_HANDLERS): Result => {
+        for (let error = thrown; attempts > 0; attempts--) {
+          const value = rt.caught(error);
+          rt.charge(THROW_CHARGE);
+          try {
+            return [false, first(rt.call(depth + CALL_WEIGHT, handler, value))];
+          } catch (another) {
+            error = another;
           }
-          rt.captured.push({ resume: (result) => [false, many(result)[0]], caught: failed });
+          if (error !== SUSPEND) continue;
+          rt.captured.push({
+            resume: (result) => [false, first(result)],
+            caught: (inner, at) => handled(inner, at, attempts - 1),
+          });
           throw error;
         }
+        return [false, 'error in error handling'];
       };
       try {
         return [true, ...many(rt.call(d + CALL_WEIGHT, callee))];
       } catch (error) {
         if (error !== SUSPEND) return handled(error, d);
-        rt.captured.push({ resume: (result) => [true, ...many(result)], caught: handled });
+        rt.captured.push({ resume: (result) => [true, ...many(result)], caught: (thrown, at) => handled(thrown, at) });
         throw error;
       }
     },
@@ -101,19 +113,24 @@ function protection(rt: Runtime): Record<string, Native> {
   };
 }
 
-/** What Redis's pcall gives: of an error table only its text, where it has one. */
-function failure(value: Value): Result {
+/** What Redis's pcall gives: of an error table only its text, where it has one; metamethods are asked for it. */
+function failure(rt: Runtime, value: Value, d: number): Result {
   if (!(value instanceof LuaTable)) return [false, value];
-  const message = value.getStr('err');
-  return typeof message === 'string' || typeof message === 'number' ? [false, message] : [false, value, message];
+  const withText = (message: Value): Result =>
+    typeof message === 'string' || typeof message === 'number' ? [false, message] : [false, value, message];
+  if (value.meta === null) return withText(value.getStr('err'));
+  return rt.guarded(() => withText(first(rt.index(d + CALL_WEIGHT, value, 'err'))), {
+    resume: (result) => withText(first(result)),
+  });
 }
 
-function afterError(rt: Runtime, thrown: unknown): Result {
+function afterError(rt: Runtime, thrown: unknown, d: number): Result {
+  rt.charge(THROW_CHARGE);
   const value = rt.caught(thrown);
   if (thrown instanceof LuaError && thrown.level > 1 && typeof value === 'string') {
-    return rt.inspect((frames) => failure(rt.positioned(thrown, frames)));
+    return rt.inspect((frames) => failure(rt, rt.positioned(thrown, frames), d));
   }
-  return failure(value);
+  return failure(rt, value, d);
 }
 
 function badHandler(args: readonly Value[]): never {
@@ -169,14 +186,15 @@ function toNumber(args: readonly Value[]): Value {
   return textInBase(spelled, base);
 }
 
-function unpack(args: readonly Value[]): Result {
+function unpack(rt: Runtime, args: readonly Value[]): Result {
   const table = tableArg(args, 0);
   const from = isNone(args, 1) ? 1 : intArg(args, 1);
   const to = isNone(args, 2) ? table.length() : intArg(args, 2);
   if (from > to) return NONE;
   const count = to - from + 1;
   if (count > MAX_INT || count + args.length > MAX_RESULTS) throw fail('too many results to unpack');
-  if (from === 1 && to === table.array.length) return table.array.slice();
+  rt.charge(count >>> 2);
+  if (from >= 1 && to <= table.array.length) return table.array.slice(from - 1, to);
   return Array.from({ length: count }, (_, i) => table.get(from + i));
 }
 
@@ -194,7 +212,7 @@ function collect(args: readonly Value[]): Result {
   if (!isNone(args, 1)) numberArg(args, 1);
   switch (option) {
     case 'count':
-      return process.memoryUsage().heapUsed / 1024;
+      return heapUsed() / 1024;
     case 'step':
       return true;
     case 'setpause':
@@ -209,11 +227,12 @@ function collect(args: readonly Value[]): Result {
   }
 }
 
-function loading(load: Load): Record<string, Native> {
+function loading(rt: Runtime, load: Load): Record<string, Native> {
   return {
     loadstring(args) {
       const source = stringArg(args, 0);
       const name = isNone(args, 1) ? source : stringArg(args, 1);
+      rt.charge(COMPILE_CHARGE + source.length);
       try {
         return load(source, name);
       } catch (error) {
@@ -250,13 +269,16 @@ function coroutines(rt: Runtime): LuaTable {
     if (!(thread instanceof LuaThread)) throw badArgument(1, 'coroutine expected');
     return thread;
   };
-  const table = library({
+  const wrapLater: Native = () => undefined;
+  const functions: Record<string, Native> = {
     create: (args) => new LuaThread(luaFunctionArg(args, 0)),
     resume: (args, d) => rt.resume(threadArg(args), args.slice(1), d + CALL_WEIGHT),
-    status: (args) => threadArg(args).status,
     running: () => rt.current ?? undefined,
+    status: (args) => threadArg(args).status,
+    wrap: wrapLater,
     yield: (args) => rt.yield(args),
-  });
+  };
+  const table = library(rt, functions, true);
   const wrapped = (outcome: readonly Value[]): Result => {
     if (outcome[0] === true) return outcome.slice(1);
     throw new LuaError(outcome[1], typeof outcome[1] === 'string' ? 1 : 0, true);
@@ -273,16 +295,16 @@ function coroutines(rt: Runtime): LuaTable {
 }
 
 export function openBase(rt: Runtime, globals: LuaTable, load: Load): void {
-  const functions = library({
+  const functions = library(rt, {
     ...protection(rt),
     ...metatables(rt),
     ...iteration(rt),
-    ...loading(load),
+    ...loading(rt, load),
     tonumber: toNumber,
-    unpack,
+    unpack: (args) => unpack(rt, args),
     select,
     collectgarbage: collect,
-    gcinfo: () => Math.floor(process.memoryUsage().heapUsed / 1024),
+    gcinfo: () => Math.floor(heapUsed() / 1024),
     type: (args) => typeName(anyArg(args, 0)),
   });
   rt.next = functions.getStr('next') as LuaFunction;

@@ -1,4 +1,5 @@
 /** cjson.decode: a tokenizer and a recursive reader, with the reference's messages. */
+import type { Runtime } from '../runtime.ts';
 import { fail, LuaTable, type LuaUserdata, type Value } from '../value.ts';
 
 type Token =
@@ -20,19 +21,24 @@ const ESCAPES: Record<string, string> = { '"': '"', '\\': '\\', '/': '/', b: '\b
 const NUMBER =
   /[+-]?(?:0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?\d+)?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])/y;
 
+/** About what a table takes. */
+const TABLE_BYTES = 200;
+
 export interface DecodeLimits {
   decodeDepth: number;
   decodeInvalid: boolean;
 }
 
 export class JsonReader {
+  private readonly rt: Runtime;
   private readonly text: string;
   private readonly limits: DecodeLimits;
   private readonly nothing: LuaUserdata;
   private at = 0;
   private depth = 0;
 
-  constructor(text: string, limits: DecodeLimits, nothing: LuaUserdata) {
+  constructor(rt: Runtime, text: string, limits: DecodeLimits, nothing: LuaUserdata) {
+    this.rt = rt;
     this.text = text;
     this.limits = limits;
     this.nothing = nothing;
@@ -72,6 +78,7 @@ export class JsonReader {
   }
 
   private descend(): void {
+    this.rt.reserve(TABLE_BYTES);
     if (++this.depth <= this.limits.decodeDepth) return;
     throw fail(`Found too many nested data structures (${this.depth}) at character ${this.at}`);
   }
@@ -107,8 +114,8 @@ export class JsonReader {
       this.depth--;
       return table;
     }
-    for (;;) {
-      table.push(this.value(token));
+    for (let i = 1; ; i++) {
+      table.set(i, this.value(token));
       token = this.token();
       if (token.kind === 'T_ARR_END') break;
       if (token.kind !== 'T_COMMA') throw this.unexpected('comma or array end', token);

@@ -1,5 +1,6 @@
 /** The cjson library as Redis carries it. */
 import { formatG } from '../number.ts';
+import type { Runtime } from '../runtime.ts';
 import { badArgument, fail, LuaTable, LuaUserdata, typeName, type Value } from '../value.ts';
 import { intArg, library, stringArg } from './args.ts';
 import { JsonReader } from './json-decode.ts';
@@ -155,16 +156,20 @@ function invalidOption(config: Config, args: readonly Value[]): Value {
   return config.encodeInvalid === 'null' ? 'null' : config.encodeInvalid === 'on';
 }
 
-function module(nothing: LuaUserdata): LuaTable {
+function module(rt: Runtime, nothing: LuaUserdata): LuaTable {
   const config = new Config();
-  const table = library({
+  const table = library(rt, {
     encode(args) {
       if (args.length !== 1) throw badArgument(1, 'expected 1 argument');
-      return new Writer(config, nothing).text(args[0]);
+      const text = new Writer(config, nothing).text(args[0]);
+      rt.charge(text.length >>> 2);
+      return text;
     },
     decode(args) {
       if (args.length !== 1) throw badArgument(1, 'expected 1 argument');
-      return new JsonReader(stringArg(args, 0), config, nothing).whole();
+      const text = stringArg(args, 0);
+      rt.charge(text.length >>> 2);
+      return new JsonReader(rt, text, config, nothing).whole();
     },
     encode_sparse_array(args) {
       atMost(args, 3);
@@ -197,7 +202,7 @@ function module(nothing: LuaUserdata): LuaTable {
       atMost(args, 1);
       return (config.decodeInvalid = flagOption(args, 0, config.decodeInvalid));
     },
-    new: () => module(nothing),
+    new: () => module(rt, nothing),
   });
   table.set('null', nothing);
   table.set('_NAME', 'cjson');
@@ -205,6 +210,6 @@ function module(nothing: LuaUserdata): LuaTable {
   return table;
 }
 
-export function openJson(globals: LuaTable): void {
-  globals.set('cjson', module(new LuaUserdata('null')));
+export function openJson(rt: Runtime, globals: LuaTable): void {
+  globals.set('cjson', module(rt, new LuaUserdata('null')));
 }

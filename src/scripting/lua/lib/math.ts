@@ -1,5 +1,5 @@
 /** The math library, with the reproducible generator that Redis gives to scripts; and bit operations. */
-import { pow } from '../runtime.ts';
+import { pow, type Runtime } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Result, type Value } from '../value.ts';
 import { intArg, isNone, library, type Native, numberArg } from './args.ts';
 
@@ -61,7 +61,7 @@ function random(generator: Lrand48, args: readonly Value[]): number {
   return Math.floor(r * (most - least + 1)) + least;
 }
 
-export function openMath(globals: LuaTable, generator: Lrand48): void {
+export function openMath(rt: Runtime, globals: LuaTable, generator: Lrand48): void {
   const one =
     (compute: (x: number) => number): Native =>
     (args) =>
@@ -83,52 +83,51 @@ export function openMath(globals: LuaTable, generator: Lrand48): void {
       }
       return found;
     };
-  const names = [
-    'abs',
-    'acos',
-    'asin',
-    'atan',
-    'ceil',
-    'cos',
-    'cosh',
-    'exp',
-    'floor',
-    'log',
-    'log10',
-    'sin',
-    'sinh',
-    'sqrt',
-    'tan',
-    'tanh',
-  ] as const;
-  const maths = library({
-    ...Object.fromEntries(names.map((name) => [name, one(Math[name])])),
+  // In the order of the reference: next() shows it.
+  const functions: Record<string, Native> = {
+    abs: one(Math.abs),
+    acos: one(Math.acos),
+    asin: one(Math.asin),
     atan2: two(Math.atan2),
+    atan: one(Math.atan),
+    ceil: one(Math.ceil),
+    cosh: one(Math.cosh),
+    cos: one(Math.cos),
     deg: one((x) => x / (Math.PI / 180)),
-    rad: one((x) => x * (Math.PI / 180)),
+    exp: one(Math.exp),
+    floor: one(Math.floor),
     fmod: two((x, y) => x % y),
-    mod: two((x, y) => x % y),
-    modf(args) {
-      const x = numberArg(args, 0);
-      const whole = Math.trunc(x);
-      return [whole, Number.isFinite(x) ? x - whole : x === x ? 0 : x];
-    },
     frexp: (args) => frexp(numberArg(args, 0)),
     ldexp(args) {
       const exponent = intArg(args, 1);
       return ldexp(numberArg(args, 0), exponent);
     },
-    pow: two(pow),
+    log10: one(Math.log10),
+    log: one(Math.log),
     max: best((a, b) => a > b),
     min: best((a, b) => a < b),
+    modf(args) {
+      const x = numberArg(args, 0);
+      const whole = Math.trunc(x);
+      return [whole, Number.isFinite(x) ? x - whole : x === x ? 0 : x];
+    },
+    pow: two(pow),
+    rad: one((x) => x * (Math.PI / 180)),
     random: (args) => random(generator, args),
     randomseed(args) {
       generator.seed(intArg(args, 0));
       return [];
     },
-  });
+    sinh: one(Math.sinh),
+    sin: one(Math.sin),
+    sqrt: one(Math.sqrt),
+    tanh: one(Math.tanh),
+    tan: one(Math.tan),
+  };
+  const maths = library(rt, functions, true);
   maths.set('pi', Math.PI);
   maths.set('huge', Number.POSITIVE_INFINITY);
+  maths.set('mod', maths.getStr('fmod'));
   globals.set('math', maths);
 }
 
@@ -154,7 +153,7 @@ function toHex(args: readonly Value[]): string {
   return capitals ? text.toUpperCase() : text;
 }
 
-export function openBit(globals: LuaTable): void {
+export function openBit(rt: Runtime, globals: LuaTable): void {
   const fold =
     (combine: (a: number, b: number) => number): Native =>
     (args) => {
@@ -168,22 +167,26 @@ export function openBit(globals: LuaTable): void {
       move(bitArg(args, 0), bitArg(args, 1) & 31) | 0;
   globals.set(
     'bit',
-    library({
-      tobit: (args) => bitArg(args, 0),
-      bnot: (args) => ~bitArg(args, 0),
-      band: fold((a, b) => a & b),
-      bor: fold((a, b) => a | b),
-      bxor: fold((a, b) => a ^ b),
-      lshift: shift((a, n) => a << n),
-      rshift: shift((a, n) => a >>> n),
-      arshift: shift((a, n) => a >> n),
-      rol: shift((a, n) => (a << n) | (a >>> ((32 - n) & 31))),
-      ror: shift((a, n) => (a >>> n) | (a << ((32 - n) & 31))),
-      bswap(args) {
-        const bits = bitArg(args, 0);
-        return (bits >>> 24) | ((bits >>> 8) & 0xff00) | ((bits & 0xff00) << 8) | (bits << 24) | 0;
+    library(
+      rt,
+      {
+        tobit: (args) => bitArg(args, 0),
+        bnot: (args) => ~bitArg(args, 0),
+        band: fold((a, b) => a & b),
+        bor: fold((a, b) => a | b),
+        bxor: fold((a, b) => a ^ b),
+        lshift: shift((a, n) => a << n),
+        rshift: shift((a, n) => a >>> n),
+        arshift: shift((a, n) => a >> n),
+        rol: shift((a, n) => (a << n) | (a >>> ((32 - n) & 31))),
+        ror: shift((a, n) => (a >>> n) | (a << ((32 - n) & 31))),
+        bswap(args) {
+          const bits = bitArg(args, 0);
+          return (bits >>> 24) | ((bits >>> 8) & 0xff00) | ((bits & 0xff00) << 8) | (bits << 24) | 0;
+        },
+        tohex: toHex,
       },
-      tohex: toHex,
-    }),
+      true,
+    ),
   );
 }

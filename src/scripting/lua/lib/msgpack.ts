@@ -1,9 +1,12 @@
 /** The cmsgpack library: MessagePack, as Redis carries it. */
+import type { Runtime } from '../runtime.ts';
 import { badArgument, fail, LuaTable, type Value } from '../value.ts';
 import { isNone, library, longArg, stringArg } from './args.ts';
 
 /** Tables nested deeper are packed as nil. */
 const MAX_NESTING = 16;
+/** About what a table takes. */
+const TABLE_BYTES = 200;
 
 class Packer {
   private readonly parts: string[] = [];
@@ -107,10 +110,12 @@ function arrayLength(table: LuaTable): number {
 }
 
 class Unpacker {
+  private readonly rt: Runtime;
   private readonly bytes: Buffer;
   at: number;
 
-  constructor(text: string, at: number) {
+  constructor(rt: Runtime, text: string, at: number) {
+    this.rt = rt;
     this.bytes = Buffer.from(text, 'latin1');
     this.at = at;
   }
@@ -188,12 +193,14 @@ class Unpacker {
   }
 
   private array(length: number): LuaTable {
+    this.rt.reserve(TABLE_BYTES);
     const table = new LuaTable();
     for (let i = 1; i <= length; i++) table.set(i, this.value());
     return table;
   }
 
   private map(count: number): LuaTable {
+    this.rt.reserve(TABLE_BYTES);
     const table = new LuaTable();
     for (let i = 0; i < count; i++) {
       const key = this.value();
@@ -206,30 +213,34 @@ class Unpacker {
 }
 
 /** Up to `limit` values (0: all) from `offset`; with the offset to go on from first, where `partial`. */
-function unpack(text: string, limit: number, offset: number, partial: boolean): Value[] {
+function unpack(rt: Runtime, text: string, limit: number, offset: number, partial: boolean): Value[] {
   if (offset < 0 || limit < 0) {
     throw fail(`Invalid request to unpack with offset of ${offset} and limit of ${text.length}.`);
   }
   if (offset > text.length) throw fail(`Start offset ${offset} greater than input length ${text.length}.`);
   const most = limit === 0 ? Number.POSITIVE_INFINITY : limit;
-  const source = new Unpacker(text, offset);
+  rt.charge((text.length - offset) >>> 2);
+  const source = new Unpacker(rt, text, offset);
   const values: Value[] = [];
   while (source.at < text.length && values.length < most) values.push(source.value());
   if (partial) values.unshift(source.at < text.length ? source.at : -1);
   return values;
 }
 
-export function openMsgpack(globals: LuaTable): void {
-  const table = library({
+export function openMsgpack(rt: Runtime, globals: LuaTable): void {
+  const table = library(rt, {
     pack(args) {
       if (args.length === 0) throw badArgument(0, 'MessagePack pack needs input.');
       const packer = new Packer();
       for (const value of args) packer.value(value, 0);
-      return packer.text;
+      const { text } = packer;
+      rt.charge(text.length >>> 2);
+      return text;
     },
-    unpack: (args) => unpack(stringArg(args, 0), 0, 0, false),
-    unpack_one: (args) => unpack(stringArg(args, 0), 1, isNone(args, 1) ? 0 : longArg(args, 1), true),
-    unpack_limit: (args) => unpack(stringArg(args, 0), longArg(args, 1), isNone(args, 2) ? 0 : longArg(args, 2), true),
+    unpack: (args) => unpack(rt, stringArg(args, 0), 0, 0, false),
+    unpack_one: (args) => unpack(rt, stringArg(args, 0), 1, isNone(args, 1) ? 0 : longArg(args, 1), true),
+    unpack_limit: (args) =>
+      unpack(rt, stringArg(args, 0), longArg(args, 1), isNone(args, 2) ? 0 : longArg(args, 2), true),
   });
   table.set('_NAME', 'cmsgpack');
   table.set('_VERSION', 'lua-cmsgpack 0.4.0');

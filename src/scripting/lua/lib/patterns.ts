@@ -1,6 +1,9 @@
 /**
  * Lua's patterns, matched by backtracking over bytes. A position is an index from 0; a capture is a start and a length,
  * or one of the two marks below.
+ *
+ * Choices wait on a list of our own and not on the stack: a search can be left after any number of steps and go on
+ * later, so that no pattern, however bad, keeps the server from its clients or a script from being killed.
  */
 import { cLength } from '../number.ts';
 import { fail, type Value } from '../value.ts';
@@ -8,9 +11,17 @@ import { fail, type Value } from '../value.ts';
 const OPEN = -1;
 const POSITION = -2;
 const MAX_CAPTURES = 32;
-const MAX_DEPTH = 2000;
-/** Steps of one match before it counts as too complex: about a second. */
-const MAX_STEPS = 100_000_000;
+/** Choices that wait at a time; only patterns of many thousand items have so many. */
+const MAX_CHOICES = 200_000;
+/** Characters that an item with * or + runs over in one step. */
+const RUN = 4096;
+/** Characters looked at in one go that count as a step. */
+const SCANNED = 8;
+
+/** No match. */
+export const FAILED = -1;
+/** The steps given are used up; the work can go on. */
+export const PAUSED = -2;
 
 const PERCENT = 37;
 const [LPAREN, RPAREN, STAR, PLUS, MINUS, DOT, QUESTION, CARET, DOLLAR, LBRACKET, RBRACKET] = [
@@ -67,92 +78,171 @@ function inClass(c: number, letter: number): boolean {
   return letter < 97 ? !found : found;
 }
 
+/** Kinds of choices, and of changes to be undone on the way back to one. */
+const LONGEST = 0;
+const SHORTEST = 1;
+const WITHOUT = 2;
+const OPENED = 3;
+const CLOSED = 4;
+/** Numbers that each of them takes: its kind, place in the subject and in the pattern, and two more. */
+const WIDTH = 5;
+
 export class Matcher {
   private readonly subject: string;
   private readonly pattern: string;
+  /** Where the pattern proper begins: after the ^ that anchors it. */
+  private readonly begin: number;
+  private readonly anchored: boolean;
   private level = 0;
   private readonly starts: number[] = [];
   private readonly lengths: number[] = [];
-  private depth = 0;
-  private steps = 0;
+  private readonly choices: number[] = [];
+  /** The place in the pattern that goes with what a step gives. */
+  private p = 0;
+  private s = 0;
+  /** How far the item at hand has run. */
+  private ran = 0;
+  /** Characters that the last step looked at in one go. */
+  private scanned = 0;
+  /** The match found or looked for. */
+  start = 0;
+  end = 0;
 
-  constructor(subject: string, pattern: string) {
+  constructor(subject: string, pattern: string, mayAnchor = true) {
     this.subject = subject;
     this.pattern = pattern.slice(0, cLength(pattern));
+    this.anchored = mayAnchor && this.pattern[0] === '^';
+    this.begin = this.anchored ? 1 : 0;
   }
 
-  /** Steps taken so far, to be charged. */
-  get work(): number {
-    return this.steps;
-  }
-
-  /** The end of a match that begins at `start` with the pattern from `from`, or -1. */
-  match(start: number, from: number): number {
+  /** Where the next search begins. */
+  from(start: number): void {
+    this.start = start;
+    this.s = start;
+    this.p = this.begin;
     this.level = 0;
-    this.depth = 0;
-    return this.run(start, from);
+    this.ran = 0;
+    this.choices.length = 0;
   }
 
-  private run(s: number, p: number): number {
-    if (++this.depth > MAX_DEPTH || ++this.steps > MAX_STEPS) throw fail('pattern too complex');
-    const end = this.walk(s, p);
-    this.depth--;
-    return end;
-  }
-
-  private walk(s: number, p: number): number {
-    const { pattern, subject } = this;
-    for (;;) {
-      if (p === pattern.length) return s;
-      const c = pattern.charCodeAt(p);
-      if (c === LPAREN)
-        return pattern.charCodeAt(p + 1) === RPAREN ? this.open(s, p + 2, POSITION) : this.open(s, p + 1, OPEN);
-      if (c === RPAREN) return this.close(s, p + 1);
-      if (c === DOLLAR && p + 1 === pattern.length) return s === subject.length ? s : -1;
-      if (c === PERCENT) {
-        const next = pattern.charCodeAt(p + 1);
-        if (next === 98) {
-          s = this.balance(s, p + 2);
-          if (s < 0) return -1;
-          p += 4;
-          continue;
-        }
-        if (next === 102) {
-          p += 2;
-          if (pattern.charCodeAt(p) !== LBRACKET) throw fail("missing '[' after '%f' in pattern");
-          const end = this.classEnd(p);
-          const before = s === 0 ? 0 : subject.charCodeAt(s - 1);
-          const here = s === subject.length ? 0 : subject.charCodeAt(s);
-          if (this.inSet(before, p, end - 1) || !this.inSet(here, p, end - 1)) return -1;
-          p = end;
-          continue;
-        }
-        if (isDigit(next)) {
-          s = this.backReference(s, next);
-          if (s < 0) return -1;
-          p += 2;
-          continue;
-        }
+  /** Searches on for so many steps: the end of the first match, FAILED or PAUSED. */
+  search(steps: number): number {
+    const { subject } = this;
+    if (this.start > subject.length) return FAILED;
+    for (let left = steps; left > 0; left -= 1 + this.scanned / SCANNED) {
+      this.scanned = 0;
+      if (this.p === this.pattern.length) {
+        this.end = this.s;
+        return this.s;
       }
-      const end = this.classEnd(p);
-      const suffix = pattern.charCodeAt(end);
-      if (suffix === STAR) return this.most(s, p, end, 0);
-      if (suffix === PLUS) return this.most(s, p, end, 1);
-      if (suffix === MINUS) return this.least(s, p, end);
-      const here = this.single(s, p, end);
-      if (suffix === QUESTION) {
-        if (here) {
-          const found = this.run(s + 1, end + 1);
-          if (found >= 0) return found;
-        }
-        p = end + 1;
-        continue;
-      }
-      if (!here) return -1;
-      s++;
-      p = end;
-      this.steps++;
+      const s = this.step(this.s, this.p);
+      this.s = s >= 0 ? s : this.otherwise();
+      if (this.s >= 0) continue;
+      if (this.anchored || this.start === subject.length) return FAILED;
+      this.from(this.start + 1);
     }
+    return PAUSED;
+  }
+
+  /** Matches the item at `p`: the place after it, with `this.p` behind it, or FAILED. */
+  private step(s: number, p: number): number {
+    const { pattern, subject } = this;
+    const c = pattern.charCodeAt(p);
+    if (c === LPAREN) return this.open(s, p);
+    if (c === RPAREN) return this.close(s, p);
+    if (c === DOLLAR && p + 1 === pattern.length) {
+      this.p = p + 1;
+      return s === subject.length ? s : FAILED;
+    }
+    if (c === PERCENT) {
+      const next = pattern.charCodeAt(p + 1);
+      if (next === 98) return this.balance(s, p + 2);
+      if (next === 102) return this.frontier(s, p + 2);
+      if (isDigit(next)) {
+        this.p = p + 2;
+        return this.backReference(s, next);
+      }
+    }
+    const end = this.classEnd(p);
+    this.p = end + 1;
+    switch (pattern.charCodeAt(end)) {
+      case STAR:
+        return this.most(s, p, end, 0);
+      case PLUS:
+        return this.most(s, p, end, 1);
+      case MINUS:
+        this.choose(SHORTEST, s, end + 1, p, end);
+        return s;
+      case QUESTION:
+        if (!this.single(s, p, end)) return s;
+        this.choose(WITHOUT, s, end + 1, 0, 0);
+        return s + 1;
+      default:
+        this.p = end;
+        return this.single(s, p, end) ? s + 1 : FAILED;
+    }
+  }
+
+  private choose(kind: number, s: number, p: number, more: number, last: number): void {
+    if (this.choices.length >= MAX_CHOICES * WIDTH) throw fail('pattern too complex');
+    this.choices.push(kind, s, p, more, last);
+  }
+
+  /** Back to the last choice that has another way; FAILED without one. */
+  private otherwise(): number {
+    const { choices } = this;
+    while (choices.length > 0) {
+      const at = choices.length - WIDTH;
+      const [kind, s, p, more, last] = [
+        choices[at],
+        choices[at + 1],
+        choices[at + 2],
+        choices[at + 3],
+        choices[at + 4],
+      ];
+      this.p = p;
+      if (kind === LONGEST && more > last) {
+        choices[at + 3] = more - 1;
+        return s + more - 1;
+      }
+      if (kind === SHORTEST && this.single(s, more, last)) {
+        choices[at + 1] = s + 1;
+        return s + 1;
+      }
+      choices.length = at;
+      if (kind === WITHOUT) return s;
+      if (kind === OPENED) this.level--;
+      else if (kind === CLOSED) this.lengths[more] = OPEN;
+    }
+    return FAILED;
+  }
+
+  /** Runs as far as the item goes; where that is far, in several steps. */
+  private most(s: number, p: number, end: number, least: number): number {
+    let count = this.ran;
+    const limit = count + RUN;
+    while (count < limit && this.single(s + count, p, end)) count++;
+    if (count === limit) {
+      this.scanned = RUN;
+      this.ran = count;
+      this.p = p;
+      return s;
+    }
+    this.scanned = count - this.ran;
+    this.ran = 0;
+    if (count < least) return FAILED;
+    if (count > least) this.choose(LONGEST, s, end + 1, count, least);
+    return s + count;
+  }
+
+  private frontier(s: number, p: number): number {
+    const { pattern, subject } = this;
+    if (pattern.charCodeAt(p) !== LBRACKET) throw fail("missing '[' after '%f' in pattern");
+    const end = this.classEnd(p);
+    const before = s === 0 ? 0 : subject.charCodeAt(s - 1);
+    const here = s === subject.length ? 0 : subject.charCodeAt(s);
+    this.p = end;
+    return !this.inSet(before, p, end - 1) && this.inSet(here, p, end - 1) ? s : FAILED;
   }
 
   private classEnd(p: number): number {
@@ -202,52 +292,33 @@ export class Matcher {
     return at === LBRACKET ? this.inSet(c, p, end - 1) : at === c;
   }
 
-  private most(s: number, p: number, end: number, least: number): number {
-    let count = 0;
-    while (this.single(s + count, p, end)) count++;
-    this.steps += count;
-    for (; count >= least; count--) {
-      const found = this.run(s + count, end + 1);
-      if (found >= 0) return found;
-    }
-    return -1;
-  }
-
-  private least(s: number, p: number, end: number): number {
-    for (;;) {
-      const found = this.run(s, end + 1);
-      if (found >= 0) return found;
-      if (!this.single(s, p, end)) return -1;
-      s++;
-    }
-  }
-
   private balance(s: number, p: number): number {
     const { pattern, subject } = this;
     if (p + 1 >= pattern.length) throw fail('unbalanced pattern');
     const begin = pattern.charCodeAt(p);
     const end = pattern.charCodeAt(p + 1);
-    if (s >= subject.length || subject.charCodeAt(s) !== begin) return -1;
+    this.p = p + 2;
+    if (s >= subject.length || subject.charCodeAt(s) !== begin) return FAILED;
     let open = 1;
-    for (let at = s + 1; at < subject.length; at++) {
+    let at = s + 1;
+    for (; at < subject.length && open > 0; at++) {
       const c = subject.charCodeAt(at);
-      if (c === end) {
-        if (--open === 0) return at + 1;
-      } else if (c === begin) {
-        open++;
-      }
+      if (c === end) open--;
+      else if (c === begin) open++;
     }
-    return -1;
+    this.scanned = at - s;
+    return open === 0 ? at : FAILED;
   }
 
-  private open(s: number, p: number, mark: number): number {
+  private open(s: number, p: number): number {
+    const position = this.pattern.charCodeAt(p + 1) === RPAREN;
     if (this.level >= MAX_CAPTURES) throw fail('too many captures');
     this.starts[this.level] = s;
-    this.lengths[this.level] = mark;
+    this.lengths[this.level] = position ? POSITION : OPEN;
     this.level++;
-    const found = this.run(s, p);
-    if (found < 0) this.level--;
-    return found;
+    this.choose(OPENED, s, p, 0, 0);
+    this.p = position ? p + 2 : p + 1;
+    return s;
   }
 
   private close(s: number, p: number): number {
@@ -255,22 +326,23 @@ export class Matcher {
     while (open >= 0 && this.lengths[open] !== OPEN) open--;
     if (open < 0) throw fail('invalid pattern capture');
     this.lengths[open] = s - this.starts[open];
-    const found = this.run(s, p);
-    if (found < 0) this.lengths[open] = OPEN;
-    return found;
+    this.choose(CLOSED, s, p, open, 0);
+    this.p = p + 1;
+    return s;
   }
 
   private backReference(s: number, digit: number): number {
     const index = digit - 49;
     if (index < 0 || index >= this.level || this.lengths[index] === OPEN) throw fail('invalid capture index');
     const text = this.subject.substr(this.starts[index], Math.max(0, this.lengths[index]));
-    return this.subject.startsWith(text, s) ? s + text.length : -1;
+    this.scanned = text.length;
+    return this.subject.startsWith(text, s) ? s + text.length : FAILED;
   }
 
-  /** A capture after a match; the whole match where the pattern has none. */
-  capture(index: number, start: number, end: number): Value {
+  /** A capture of the match; the whole of it where the pattern has none. */
+  capture(index: number): Value {
     if (index >= this.level) {
-      if (index === 0) return this.subject.slice(start, end);
+      if (index === 0) return this.subject.slice(this.start, this.end);
       throw fail('invalid capture index');
     }
     const length = this.lengths[index];
@@ -279,8 +351,8 @@ export class Matcher {
     return this.subject.substr(this.starts[index], length);
   }
 
-  captures(start: number, end: number, whole: boolean): Value[] {
+  captures(whole: boolean): Value[] {
     const count = this.level === 0 && whole ? 1 : this.level;
-    return Array.from({ length: count }, (_, i) => this.capture(i, start, end));
+    return Array.from({ length: count }, (_, i) => this.capture(i));
   }
 }

@@ -1,10 +1,10 @@
 /** The string library. */
 import { cLength } from '../number.ts';
-import { type Runtime, text } from '../runtime.ts';
+import { MORE, type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 import { functionArg, intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
 import { format } from './format.ts';
-import { Matcher } from './patterns.ts';
+import { FAILED, Matcher, PAUSED } from './patterns.ts';
 
 const MAGIC = ['^', '$', '*', '+', '?', '.', '(', '[', '%', '-'];
 /** Longest string that V8 takes. */
@@ -62,14 +62,17 @@ function lower(s: string): string {
   return /[^\x00-\x7f]/.test(s) ? s.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : s.toLowerCase();
 }
 
-/** The end of the text that a match begins at or after `from`, as [start, end], or null. */
-function search(matcher: Matcher, s: string, from: number, anchored: boolean): [number, number] | null {
-  for (let start = from; start <= s.length; start++) {
-    const end = matcher.match(start, anchored ? 1 : 0);
-    if (end >= 0) return [start, end];
-    if (anchored) break;
-  }
-  return null;
+/** Steps of a search between two looks at the clock. */
+const PIECE = 4096;
+
+/** Searches in pieces; `found` gives the result once the search is over. */
+function searched(rt: Runtime, matcher: Matcher, found: (end: number) => Result): Result {
+  return rt.inPieces(() => {
+    const end = matcher.search(PIECE);
+    if (end !== PAUSED) return found(end);
+    rt.charge(PIECE >>> 3);
+    return MORE;
+  });
 }
 
 function finder(rt: Runtime, find: boolean): Native {
@@ -86,44 +89,44 @@ function finder(rt: Runtime, find: boolean): Native {
       return at < 0 ? undefined : [at + 1, at + pattern.length];
     }
     const matcher = new Matcher(s, pattern);
-    const found = search(matcher, s, from, pattern[0] === '^');
-    rt.charge(matcher.work >>> 3);
-    if (found === null) return undefined;
-    const [start, end] = found;
-    return find ? [start + 1, end, ...matcher.captures(start, end, false)] : matcher.captures(start, end, true);
+    matcher.from(from);
+    return searched(rt, matcher, (end) => {
+      if (end === FAILED) return undefined;
+      return find ? [matcher.start + 1, end, ...matcher.captures(false)] : matcher.captures(true);
+    });
   };
 }
 
 function gmatch(rt: Runtime): Native {
   return (args) => {
     const s = stringArg(args, 0);
-    const matcher = new Matcher(s, stringArg(args, 1));
+    const matcher = new Matcher(s, stringArg(args, 1), false);
     let from = 0;
     return new LuaFunction('gmatch', () => {
-      const found = search(matcher, s, from, false);
+      matcher.from(from);
       rt.charge(4);
-      if (found === null) {
-        from = s.length + 1;
-        return undefined;
-      }
-      const [start, end] = found;
-      from = end === start ? end + 1 : end;
-      return matcher.captures(start, end, true);
+      return searched(rt, matcher, (end) => {
+        if (end === FAILED) {
+          from = s.length + 1;
+          return undefined;
+        }
+        from = end === matcher.start ? end + 1 : end;
+        return matcher.captures(true);
+      });
     });
   };
 }
 
 /** One gsub under way: finds matches one by one and collects the result. */
 class Substitution {
+  readonly matcher: Matcher;
   private readonly subject: string;
-  private readonly matcher: Matcher;
   private readonly anchored: boolean;
   private readonly limit: number;
   private at = 0;
-  private start = 0;
-  private end = 0;
   private out = '';
-  count = 0;
+  private count = 0;
+  private over = false;
 
   constructor(subject: string, pattern: string, limit: number) {
     this.subject = subject;
@@ -132,34 +135,24 @@ class Substitution {
     this.limit = limit;
   }
 
-  /** Goes to the next match. */
-  next(): boolean {
-    while (this.count < this.limit && this.at <= this.subject.length) {
-      const end = this.matcher.match(this.at, this.anchored ? 1 : 0);
-      if (end >= 0) {
-        this.count++;
-        this.start = this.at;
-        this.end = end;
-        return true;
-      }
-      if (this.anchored || this.at === this.subject.length) return false;
-      this.out += this.subject[this.at++];
-    }
-    return false;
+  /** Whether there may be another match; then the search for it goes on with `matcher.search`. */
+  begin(): boolean {
+    if (this.over || this.count >= this.limit || this.at > this.subject.length) return false;
+    this.matcher.from(this.at);
+    return true;
   }
 
-  capture(index: number): Value {
-    return this.matcher.capture(index, this.start, this.end);
-  }
-
-  captures(): Value[] {
-    return this.matcher.captures(this.start, this.end, true);
+  found(): void {
+    const { matcher } = this;
+    this.count++;
+    this.out += this.subject.slice(this.at, matcher.start);
+    this.at = matcher.start;
   }
 
   /** The replacement of the match at hand; nil and false keep it. */
   put(value: Value): void {
     if (value === undefined || value === false) {
-      this.out += this.subject.slice(this.start, this.end);
+      this.out += this.subject.slice(this.at, this.matcher.end);
     } else {
       const replacement = text(value);
       if (replacement === undefined) throw fail(`invalid replacement value (a ${typeName(value)})`);
@@ -176,8 +169,8 @@ class Substitution {
       if (percent < 0) break;
       this.out += template.slice(at, percent);
       const code = template.charCodeAt(percent + 1);
-      if (code === 48) this.out += this.subject.slice(this.start, this.end);
-      else if (code > 48 && code <= 57) this.out += text(this.capture(code - 49));
+      if (code === 48) this.out += this.subject.slice(this.at, this.matcher.end);
+      else if (code > 48 && code <= 57) this.out += text(this.matcher.capture(code - 49));
       else this.out += template[percent + 1] ?? '\0';
       at = percent + 2;
     }
@@ -186,17 +179,34 @@ class Substitution {
   }
 
   private step(): void {
-    if (this.end > this.at) this.at = this.end;
+    const { end } = this.matcher;
+    if (end > this.at) this.at = end;
     else if (this.at < this.subject.length) this.out += this.subject[this.at++];
     else this.at++;
-    if (this.anchored) this.at = this.subject.length + 1;
+    this.over = this.anchored;
   }
 
-  result(rt: Runtime): readonly Value[] {
-    rt.charge(this.matcher.work >>> 3);
-    const rest = this.anchored && this.count > 0 ? this.subject.slice(this.end) : this.subject.slice(this.at);
-    return [this.out + rest, this.count];
+  result(): readonly Value[] {
+    return [this.out + this.subject.slice(this.at), this.count];
   }
+}
+
+/** Replaces all matches by a template. */
+function expandAll(rt: Runtime, work: Substitution, template: string): Result {
+  let searching = false;
+  return rt.inPieces(() => {
+    for (let left = PIECE; left > 0; left -= 64) {
+      if (!searching && !work.begin()) return work.result();
+      const end = work.matcher.search(PIECE);
+      searching = end === PAUSED;
+      if (searching) break;
+      if (end === FAILED) return work.result();
+      work.found();
+      work.expand(template);
+    }
+    rt.charge(PIECE >>> 3);
+    return MORE;
+  });
 }
 
 /** `withCalls` is the part written in Lua, for replacements by function and table. */
@@ -211,49 +221,73 @@ function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
       throw badArgument(3, 'string/function/table expected');
     }
     const work = new Substitution(subject, pattern, limit);
-    if (template !== undefined) {
-      while (work.next()) work.expand(template);
-      return work.result(rt);
-    }
-    const next = new LuaFunction('next', () => (work.next() ? [true, work.capture(0)] : false));
-    const captures = new LuaFunction('captures', () => work.captures());
+    if (template !== undefined) return expandAll(rt, work, template);
+    const next = new LuaFunction('next', () => {
+      if (!work.begin()) return false;
+      return searched(rt, work.matcher, (end) => {
+        if (end === FAILED) return false;
+        work.found();
+        return [true, work.matcher.capture(0)];
+      });
+    });
+    const captures = new LuaFunction('captures', () => work.matcher.captures(true));
     const put = new LuaFunction('put', (_d, value) => {
       work.put(value);
       return undefined;
     });
-    const result = new LuaFunction('result', () => work.result(rt));
+    const result = new LuaFunction('result', () => work.result());
     const isTable = replacement instanceof LuaTable;
     return withCalls.call(d, next, captures, put, result, replacement, isTable);
   });
 }
 
+function rep(rt: Runtime, args: readonly Value[]): string {
+  const s = stringArg(args, 0);
+  const count = Math.max(0, intArg(args, 1));
+  tooLong(s.length * count);
+  rt.reserve(s.length * count);
+  return s.repeat(count);
+}
+
+function reverse(rt: Runtime, s: string): string {
+  rt.reserve(s.length);
+  return Buffer.from(s, 'latin1').reverse().toString('latin1');
+}
+
 export function openString(rt: Runtime, globals: LuaTable, prelude: LuaTable): void {
-  const strings = library({
-    sub,
-    byte,
-    char,
-    format,
-    len: (args) => stringArg(args, 0).length,
-    lower: (args) => lower(stringArg(args, 0)),
-    upper: (args) => upper(stringArg(args, 0)),
-    reverse: (args) => Array.from(stringArg(args, 0)).reverse().join(''),
-    rep(args) {
+  const whole =
+    (change: (s: string) => string): Native =>
+    (args) => {
       const s = stringArg(args, 0);
-      const count = Math.max(0, intArg(args, 1));
-      tooLong(s.length * count);
-      rt.charge((s.length * count) >>> 8);
-      return s.repeat(count);
+      rt.reserve(s.length);
+      return change(s);
+    };
+  const gsubLater: Native = () => undefined;
+  const strings = library(
+    rt,
+    {
+      byte,
+      char,
+      // There is no bytecode: what is given can't be loaded, as the reference's can't be where it is refused.
+      dump(args) {
+        if (functionArg(args, 0).native) throw fail('unable to dump given function');
+        return '\x1bLuaQ';
+      },
+      find: finder(rt, true),
+      format,
+      gfind: gmatch(rt),
+      gmatch: gmatch(rt),
+      gsub: gsubLater,
+      len: (args) => stringArg(args, 0).length,
+      lower: whole(lower),
+      match: finder(rt, false),
+      rep: (args) => rep(rt, args),
+      reverse: (args) => reverse(rt, stringArg(args, 0)),
+      sub,
+      upper: whole(upper),
     },
-    find: finder(rt, true),
-    match: finder(rt, false),
-    gmatch: gmatch(rt),
-    gfind: gmatch(rt),
-    // There is no bytecode: what is given can't be loaded, as the reference's can't be where it is refused.
-    dump(args) {
-      if (functionArg(args, 0).native) throw fail('unable to dump given function');
-      return '\x1bLuaQ';
-    },
-  });
+    true,
+  );
   strings.set('gsub', gsub(rt, prelude.getStr('gsub') as LuaFunction));
   globals.set('string', strings);
   rt.stringMeta = new LuaTable();

@@ -1,5 +1,6 @@
 /** The struct library: binary records by a format, with C's sizes and alignment. */
 import { cLength } from '../number.ts';
+import type { Runtime } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Value } from '../value.ts';
 import { isNone, library, longArg, numberArg, stringArg } from './args.ts';
 
@@ -179,6 +180,6 @@ function size(args: readonly Value[]): number {
   return total;
 }
 
-export function openStruct(globals: LuaTable): void {
-  globals.set('struct', library({ pack, unpack, size }));
+export function openStruct(rt: Runtime, globals: LuaTable): void {
+  globals.set('struct', library(rt, { pack, unpack, size }));
 }

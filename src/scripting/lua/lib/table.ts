@@ -1,13 +1,35 @@
 /** The table library. */
-import { type Runtime, text } from '../runtime.ts';
+import { MORE, type Runtime, text } from '../runtime.ts';
 import { fail, LuaError, type LuaFunction, type LuaTable, NONE, type Result, typeName, type Value } from '../value.ts';
-import { functionArg, intArg, isNone, library, stringArg, tableArg } from './args.ts';
+import { functionArg, intArg, isNone, library, type Native, stringArg, tableArg } from './args.ts';
 
 /** More elements than one call may move. */
 const MAX_MOVES = 50_000_000;
+/** Elements between two looks at the clock. */
+const PIECE = 4096;
+/** More are sorted in Lua, which can be suspended. */
+const SORTED_AT_ONCE = 20_000;
 
 function writable(table: LuaTable): void {
   if (table.readonly) throw new LuaError('Attempt to modify a readonly table');
+}
+
+/** Does something for `from`, `from + step` .. before `to`, in pieces. */
+function steps(
+  rt: Runtime,
+  from: number,
+  to: number,
+  step: number,
+  work: (i: number) => void,
+  rest: () => Result,
+): Result {
+  let i = from;
+  return rt.inPieces(() => {
+    const end = step > 0 ? Math.min(to, i + PIECE) : Math.max(to, i - PIECE);
+    rt.charge(Math.abs(end - i) >>> 3);
+    for (; i !== end; i += step) work(i);
+    return i === to ? rest() : MORE;
+  });
 }
 
 function insert(rt: Runtime, args: readonly Value[]): Result {
@@ -22,43 +44,45 @@ function insert(rt: Runtime, args: readonly Value[]): Result {
   const at = intArg(args, 1);
   if (at > end) end = at;
   if (end - at > MAX_MOVES) throw fail('not enough memory');
-  rt.charge((end - at) >>> 4);
   writable(table);
-  for (let i = end; i > at; i--) table.set(i, table.get(i - 1));
-  table.set(at, args[2]);
-  return NONE;
+  const move = (i: number): void => table.set(i, table.get(i - 1));
+  return steps(rt, end, at, -1, move, () => {
+    table.set(at, args[2]);
+    return NONE;
+  });
 }
 
-function remove(rt: Runtime, args: readonly Value[]): Value | [] {
+function remove(rt: Runtime, args: readonly Value[]): Result {
   const table = tableArg(args, 0);
   const end = table.length();
   const at = isNone(args, 1) ? end : intArg(args, 1);
   if (at < 1 || at > end) return [];
   const value = table.get(at);
-  rt.charge((end - at) >>> 4);
   writable(table);
-  for (let i = at; i < end; i++) table.set(i, table.get(i + 1));
-  table.set(end, undefined);
-  return value;
+  const move = (i: number): void => table.set(i, table.get(i + 1));
+  return steps(rt, at, end, 1, move, () => {
+    table.set(end, undefined);
+    return value;
+  });
 }
 
-function concat(rt: Runtime, args: readonly Value[]): string {
+function concat(rt: Runtime, args: readonly Value[]): Result {
   // The reference looks at the separator first.
   const separator = isNone(args, 1) ? '' : stringArg(args, 1);
   const table = tableArg(args, 0);
   const from = isNone(args, 2) ? 1 : intArg(args, 2);
   const to = isNone(args, 3) ? table.length() : intArg(args, 3);
+  if (from > to) return '';
   let out = '';
-  for (let i = from; i <= to; i++) {
+  const add = (i: number): void => {
     const value = table.get(i);
     const piece = text(value);
     if (piece === undefined) {
       throw fail(`invalid value (${typeName(value)}) at index ${i} in table for 'concat'`);
     }
     out += i < to ? piece + separator : piece;
-  }
-  rt.charge((to - from) >>> 3);
-  return out;
+  };
+  return steps(rt, from, to + 1, 1, add, () => out);
 }
 
 function maxn(args: readonly Value[]): number {
@@ -74,7 +98,7 @@ function maxn(args: readonly Value[]): number {
 /** Sorts plain numbers or strings at once; false where elements are of other or several types. */
 function sortPlain(rt: Runtime, table: LuaTable, count: number): boolean {
   const { array } = table;
-  if (array.length < count || table.holes) return false;
+  if (array.length < count || count > SORTED_AT_ONCE) return false;
   const type = typeof array[0];
   if (type !== 'number' && type !== 'string') return false;
   for (let i = 0; i < count; i++) if (typeof array[i] !== type || array[i] !== array[i]) return false;
@@ -93,20 +117,20 @@ function compare(a: number, b: number): number {
 
 export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): void {
   const inLua = (name: string): LuaFunction => prelude.getStr(name) as LuaFunction;
-  const tables = library({
-    insert: (args) => insert(rt, args),
-    remove: (args) => remove(rt, args),
+  const functions: Record<string, Native> = {
     concat: (args) => concat(rt, args),
-    maxn,
-    getn: (args) => tableArg(args, 0).length(),
-    setn(args) {
-      tableArg(args, 0);
-      throw fail("'setn' is obsolete");
-    },
     foreach: (args, d) => inLua('foreach').call(d, tableArg(args, 0), functionArg(args, 1)),
     foreachi(args, d) {
       const table = tableArg(args, 0);
       return inLua('foreachi').call(d, table, functionArg(args, 1), table.length());
+    },
+    getn: (args) => tableArg(args, 0).length(),
+    maxn,
+    insert: (args) => insert(rt, args),
+    remove: (args) => remove(rt, args),
+    setn(args) {
+      tableArg(args, 0);
+      throw fail("'setn' is obsolete");
     },
     sort(args, d) {
       const table = tableArg(args, 0);
@@ -115,6 +139,6 @@ export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): vo
       if (count < 2 || (less === undefined && sortPlain(rt, table, count))) return [];
       return inLua('sort').call(d, table, count, less);
     },
-  });
-  globals.set('table', tables);
+  };
+  globals.set('table', library(rt, functions, true));
 }

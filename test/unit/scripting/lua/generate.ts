@@ -108,9 +108,14 @@ export class Generator {
   private names: string[] = [];
   private depth = 0;
   private counter = 0;
+  private readonly command: (() => string) | undefined;
+  /** Within an error handler, whose calls depend on how deep the stack of C is. */
+  private handling = false;
 
-  constructor(seed: number) {
+  /** With `commands`, programs also call what it makes of the generator's random numbers and values. */
+  constructor(seed: number, commands?: (random: SeededRandom, value: () => string) => () => string) {
     this.random = new SeededRandom(seed);
+    this.command = commands?.(this.random, () => this.atom());
   }
 
   private pick<T>(list: readonly T[]): T {
@@ -247,6 +252,7 @@ export class Generator {
   }
 
   private call(): string {
+    if (this.command !== undefined && !this.handling && this.chance(35)) return this.command();
     if (this.chance(15)) return `${this.name()}(${this.list(2)})`;
     if (this.chance(10)) return `${this.name()}:${this.pick(['upper', 'len', 'f0', 'rep'])}(${this.list(1)})`;
     const [name, kinds] = this.pick(FUNCTIONS);
@@ -257,7 +263,10 @@ export class Generator {
         args.push(kinds.slice(i + 1, end + 1));
         i = end;
       } else {
+        const outer = this.handling;
+        this.handling ||= name === 'xpcall' && i === 1;
         args.push(this.ofKind(kinds[i]));
+        this.handling = outer;
       }
     }
     return `${name}(${args.join(', ')})`;

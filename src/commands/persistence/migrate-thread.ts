@@ -1,0 +1,25 @@
+/**
+ * MIGRATE where the server has to wait for it: a thread that holds the conversation while the main one sleeps. It is told
+ * tasks through a port and answers each with its outcome.
+ */
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { DONE, LINKS, Links, type ThreadTask } from './migration.ts';
+
+export interface ThreadData {
+  readonly port: MessagePort;
+  readonly shared: SharedArrayBuffer;
+}
+
+const { port, shared } = workerData as ThreadData;
+const words = new Int32Array(shared);
+const links = new Links((count) => Atomics.store(words, LINKS, count));
+
+port.on('message', ({ migration, requests }: ThreadTask) => {
+  void links
+    .run(migration, () => requests)
+    .then((outcome) => {
+      port.postMessage(outcome);
+      Atomics.store(words, DONE, 1);
+      Atomics.notify(words, DONE);
+    });
+});

@@ -1,0 +1,366 @@
+/**
+ * MIGRATE: keys go to another server by RESTORE, and those that it has acknowledged go from here.
+ *
+ * Redis does nothing else until that is over. Here only what could change the keys waits: the calling client, and the
+ * commands of all clients that may write (as under CLIENT PAUSE WRITE, which UNPAUSE does not end). Reads, PING, INFO go on,
+ * and the event loop runs. For the keys it comes to the same: nobody can write them between their dump and their removal, so
+ * they are never lost, doubled with different values, or written where they no longer are; a client that writes sees a
+ * delay, at most that of Redis. Comparing versions of keys instead would let writers go on, but then a migration of a key
+ * under constant writes would never end, and RESTORE has already made it on the other side.
+ *
+ * A transaction is one unit for everybody: while it stands in the middle, at a MIGRATE, the commands of all clients wait; the
+ * event loop runs. Only a script can't be left at that point: there a thread talks to the other server while this one
+ * sleeps, as Redis does. It can't last longer than the command's own time limits.
+ *
+ * The effect is a DEL of the acknowledged keys.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
+import { assert } from '../../base/assert.ts';
+import { isWord, Slice } from '../../base/slice.ts';
+import { startThread } from '../../base/thread.ts';
+import type { Call } from '../../engine/call.ts';
+import { command, type KeyFinderInput, type KeySpec } from '../../engine/command.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { after, block, bytes, integer, key, oneOf, optional, token } from '../../engine/grammar.ts';
+import { keepArguments, type Session } from '../../engine/session.ts';
+import type { Registered } from '../../engine/table.ts';
+import type { Database } from '../../keyspace/database.ts';
+import { NULL } from '../../memory/address.ts';
+import { entryExpiry } from '../../values/entry.ts';
+import { holdCommands, holdWrites } from '../client/pause.ts';
+import type { ThreadData } from './migrate-thread.ts';
+import { DONE, LINKS, Links, type Migration, type Outcome, type Request, type ThreadTask } from './migration.ts';
+
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+/** The time limit where none, or one that is none, is given, in ms. */
+const USUAL_TIMEOUT = 1000;
+/** What a thread may take beyond the time limits of its waits, in ms: it has to start. */
+const THREAD_GRACE = 10_000;
+/** The longest that a timer waits. */
+const LONGEST_TIMEOUT = 0x7fffffff;
+/** An effect of more keys becomes several. */
+const KEYS_PER_EFFECT = 10_000;
+const LOST: Outcome = { acknowledged: [], error: 'IOERR error or timeout reading to target instance' };
+const KEY_ARGUMENT = 'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string';
+
+interface Options {
+  copy: boolean;
+  replace: boolean;
+  auth: Request | null;
+  /** Positions of the keys: from `first` on. */
+  first: number;
+  count: number;
+}
+
+/** The options; undefined when an error has been replied. */
+function readOptions(c: Call): Options | undefined {
+  const options: Options = { copy: false, replace: false, auth: null, first: 3, count: 1 };
+  for (let i = 6; i < c.argc; i++) {
+    const word = c.arg(i);
+    const more = c.argc - 1 - i;
+    if (isWord(word, 'COPY')) options.copy = true;
+    else if (isWord(word, 'REPLACE')) options.replace = true;
+    else if (isWord(word, 'AUTH') && more >= 1) options.auth = ['AUTH', c.arg(++i).copy()];
+    else if (isWord(word, 'AUTH2') && more >= 2) options.auth = ['AUTH', c.arg(++i).copy(), c.arg(++i).copy()];
+    else if (isWord(word, 'KEYS')) {
+      if (c.arg(3).length !== 0) {
+        c.reply.error(KEY_ARGUMENT);
+        return undefined;
+      }
+      options.first = i + 1;
+      options.count = c.argc - options.first;
+      break;
+    } else {
+      c.syntaxError();
+      return undefined;
+    }
+  }
+  return options;
+}
+
+/** The migrations of one server: at most one at a time, since a further one is a write and waits. */
+class Migrations {
+  private readonly engine: Engine;
+  private kept = 0;
+  private readonly links = new Links((count) => {
+    this.kept = count;
+  });
+  private arrived: { readonly journey: Journey; readonly outcome: Outcome } | null = null;
+  private thread: { readonly worker: Worker; readonly port: MessagePort; readonly words: Int32Array } | null = null;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  get cached(): number {
+    return this.kept + (this.thread === null ? 0 : Atomics.load(this.thread.words, LINKS));
+  }
+
+  /** Begins one; the command is run again when it is over. */
+  begin(c: Call, migration: Migration, journey: Journey): void {
+    const { engine } = this;
+    const release = holdWrites(engine);
+    c.block({ type: -1, keys: [], timeout: 0, onTimeout: 'null', firm: true });
+    const waiter = c.session.waiter!;
+    void this.links
+      .run(migration, () => journey.batch.requests())
+      .then((outcome) => {
+        this.arrived = { journey, outcome };
+        // The keys that have arrived go from here even if the client is there no more.
+        engine.resume(waiter);
+        release();
+      });
+  }
+
+  /** Begins one within a transaction, which is left half way until it is over. */
+  suspend(c: Call, migration: Migration, journey: Journey): void {
+    const { engine } = this;
+    const { session } = c;
+    const { registered, args, argc } = engine.outermost!;
+    const kept = keepArguments(args, argc, (bytes) => new Slice(bytes));
+    const release = holdCommands(engine);
+    engine.propagation.held = true;
+    session.postponed = true;
+    c.stillWaiting = true;
+    void this.links
+      .run(migration, () => journey.batch.requests())
+      .then((outcome) => {
+        this.arrived = { journey, outcome };
+        engine.propagation.held = false;
+        this.goOn(session, registered, kept);
+        release();
+      });
+  }
+
+  /** Runs what the command was within to its end, unless it is left half way again. */
+  private goOn(session: Session, outer: Registered, args: readonly Slice[]): void {
+    const { engine } = this;
+    if (session.closed) session.reply.suppressed = true;
+    if (!engine.call(session, outer, args, args.length, true)) return;
+    session.postponed = false;
+    if (session.closed) engine.release(session);
+    else session.port.resume();
+    engine.serveWaiters();
+  }
+
+  /** What is over when the command is run again. */
+  over(): { readonly journey: Journey; readonly outcome: Outcome } {
+    const { arrived } = this;
+    assert(arrived !== null, 'MIGRATE is run again when it is over');
+    this.arrived = null;
+    return arrived;
+  }
+
+  /** Carries one out while everything waits. */
+  now(migration: Migration, requests: Iterable<Request>): Outcome {
+    const { worker, port, words } = this.running();
+    const task: ThreadTask = { migration, requests: [...requests] };
+    Atomics.store(words, DONE, 0);
+    port.postMessage(task);
+    const most = migration.timeout * (4 * task.requests.length + 8) + THREAD_GRACE;
+    Atomics.wait(words, DONE, 0, most);
+    const answer = receiveMessageOnPort(port) as { message: Outcome } | undefined;
+    if (answer !== undefined) return answer.message;
+    void worker.terminate();
+    this.thread = null;
+    return LOST;
+  }
+
+  private running(): NonNullable<Migrations['thread']> {
+    if (this.thread !== null) return this.thread;
+    const { port1, port2 } = new MessageChannel();
+    const shared = new SharedArrayBuffer(8);
+    const data: ThreadData = { port: port2, shared };
+    const file = new URL(`./migrate-thread.${EXTENSION}`, import.meta.url);
+    const worker = startThread(file, { workerData: data, transferList: [port2] });
+    const ended = (): void => {
+      if (this.thread?.worker === worker) this.thread = null;
+    };
+    worker.on('error', ended);
+    worker.on('exit', ended);
+    worker.unref();
+    port1.unref();
+    this.thread = { worker, port: port1, words: new Int32Array(shared) };
+    return this.thread;
+  }
+}
+
+const servers = new WeakMap<Engine, Migrations>();
+
+function migrationsOf(engine: Engine): Migrations {
+  let found = servers.get(engine);
+  if (!found) servers.set(engine, (found = new Migrations(engine)));
+  return found;
+}
+
+/** Links to other servers that are kept (INFO's migrate_cached_sockets). */
+export function keptLinks(engine: Engine): number {
+  return servers.get(engine)?.cached ?? 0;
+}
+
+/** The keys on their way: which arguments they are, and which of them were sent, in order. */
+class Batch {
+  readonly sent: number[] = [];
+  private readonly engine: Engine;
+  private readonly db: Database;
+  private readonly keys: ReadonlyMap<number, Uint8Array>;
+  private readonly replace: boolean;
+
+  constructor(c: Call, keys: ReadonlyMap<number, Uint8Array>, replace: boolean) {
+    this.engine = c.engine;
+    this.db = c.db;
+    this.keys = keys;
+    this.replace = replace;
+  }
+
+  /** Requests that make the keys on the other side, each from what is there when it is asked for. */
+  *requests(): Iterable<Request> {
+    this.sent.length = 0;
+    for (const [position, name] of this.keys) {
+      const request = this.request(name);
+      if (request === null) continue;
+      this.sent.push(position);
+      yield request;
+    }
+  }
+
+  /** Null for a key whose time has run out meanwhile. */
+  private request(name: Uint8Array): Request | null {
+    const { db, engine } = this;
+    const slice = new Slice(name);
+    const e = db.peek(slice, db.hash(slice));
+    if (e === NULL) return null;
+    const expiry = entryExpiry(engine.memory, e);
+    const left = expiry < 0 ? 0 : expiry - engine.clock.now();
+    if (left < 0) return null;
+    const ttl = expiry < 0 ? 0 : Math.max(1, left);
+    const request = ['RESTORE', name, String(ttl), engine.server.persistence.dump(e)];
+    return this.replace ? [...request, 'REPLACE'] : request;
+  }
+}
+
+/** What a migration leaves for when it is over. */
+interface Journey {
+  readonly batch: Batch;
+  readonly copy: boolean;
+}
+
+/** Removes the keys that have arrived, and replies. */
+function arrive(c: Call, { batch, copy }: Journey, outcome: Outcome): void {
+  if (!copy)
+    removeArrived(
+      c,
+      batch.sent.filter((_, i) => outcome.acknowledged[i]),
+    );
+  if (outcome.error === null) c.reply.ok();
+  else c.reply.error(outcome.error);
+}
+
+function removeArrived(c: Call, positions: readonly number[]): void {
+  for (const position of positions) {
+    c.remove(position);
+    c.changed(position, 'del');
+  }
+  for (let from = 0; from < positions.length; from += KEYS_PER_EFFECT)
+    c.rewrite('DEL', ...positions.slice(from, from + KEYS_PER_EFFECT).map((position) => c.arg(position)));
+}
+
+function run(c: Call): void {
+  const migrations = migrationsOf(c.engine);
+  if (c.resuming) {
+    const { journey, outcome } = migrations.over();
+    arrive(c, journey, outcome);
+    return;
+  }
+  const options = readOptions(c);
+  if (options === undefined) return;
+  const timeout = c.integer(5);
+  if (timeout === undefined) return;
+  const db = c.int64(4);
+  if (db === undefined) return;
+  const keys = new Map<number, Uint8Array>();
+  for (let i = options.first; i < options.first + options.count; i++)
+    if (c.find(i) !== NULL) keys.set(i, c.arg(i).copy());
+  if (keys.size === 0) {
+    c.reply.status('NOKEY');
+    return;
+  }
+  const migration: Migration = {
+    host: c.arg(1).latin1(),
+    port: Number.parseInt(c.arg(2).latin1(), 10) || 0,
+    db: String(db),
+    timeout: timeout > 0 ? Math.min(timeout, LONGEST_TIMEOUT) : USUAL_TIMEOUT,
+    auth: options.auth,
+  };
+  const journey: Journey = { batch: new Batch(c, keys, options.replace), copy: options.copy };
+  if (c.session.executing !== null) migrations.suspend(c, migration, journey);
+  else if (c.denyBlocking) arrive(c, journey, migrations.now(migration, journey.batch.requests()));
+  else migrations.begin(c, migration, journey);
+}
+
+/** Where the keys are, which no specification can say: behind KEYS, where that is no option's argument. */
+function keysOfMigrate(c: KeyFinderInput): number[] {
+  for (let i = 6; i < c.argc; i++) {
+    const word = c.arg(i);
+    if (isWord(word, 'KEYS')) {
+      if (c.arg(3).length > 0) return [];
+      return Array.from({ length: c.argc - i - 1 }, (_, n) => i + 1 + n);
+    }
+    if (isWord(word, 'AUTH')) i += 1;
+    else if (isWord(word, 'AUTH2')) i += 2;
+  }
+  return [3];
+}
+
+const ACCESS = 'RW ACCESS DELETE';
+const KEY_SPECS: readonly KeySpec[] = [
+  {
+    access: ACCESS,
+    begin: { type: 'index', index: 3 },
+    find: { type: 'range', lastKey: 0, step: 1, limit: 0 },
+  },
+  {
+    access: `${ACCESS} INCOMPLETE`,
+    begin: { type: 'keyword', keyword: 'KEYS', startFrom: -2 },
+    find: { type: 'range', lastKey: -1, step: 1, limit: 0 },
+  },
+];
+
+export const migrate = command({
+  name: 'MIGRATE',
+  group: 'generic',
+  since: '2.6.0',
+  complexity: 'That of DUMP and DEL here and of RESTORE there; O(N) in the bytes that travel',
+  summary: 'Moves keys to another server.',
+  flags: ['write'],
+  tips: ['nondeterministic_output'],
+  categories: ['keyspace', 'dangerous'],
+  history: [
+    ['3.0.0', 'Takes COPY and REPLACE.'],
+    ['3.0.6', 'Takes KEYS.'],
+    ['4.0.7', 'Takes AUTH.'],
+    ['6.0.0', 'Takes AUTH2.'],
+  ],
+  arity: -6,
+  args: [
+    bytes('host'),
+    integer('port'),
+    oneOf('key_or_empty_string', key('key', ACCESS), token('empty_string', '')),
+    integer('destination-db'),
+    integer('timeout'),
+    optional(token('copy', 'COPY', { since: '3.0.0' })),
+    optional(token('replace', 'REPLACE', { since: '3.0.0' })),
+    optional(
+      oneOf(
+        'authentication',
+        optional(after('AUTH', bytes('password', { since: '4.0.7' }))),
+        optional(after('AUTH2', block('username_password', bytes('username'), bytes('password'))), { since: '6.0.0' }),
+      ),
+    ),
+    optional({ ...after('KEYS', key('key', ACCESS, { since: '3.0.6' })), multiple: true }),
+  ],
+  keySpecs: KEY_SPECS,
+  keyFinder: keysOfMigrate,
+  keyAccess: () => ACCESS,
+  run,
+});

@@ -1,0 +1,17 @@
+/** The port of sessions that nobody is behind: the one that plays a file again, and others of the server's own. */
+import type { SessionPort } from './ports.ts';
+
+export const nowhere: SessionPort = {
+  fd: -1,
+  address: '',
+  localAddress: '',
+  unix: false,
+  queryBytes: 0,
+  queryFree: 0,
+  argumentBytes: 0,
+  lastActive: 0,
+  close: () => {},
+  resume: () => {},
+  divert: () => {},
+  flush: () => {},
+};

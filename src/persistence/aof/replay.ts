@@ -1,0 +1,152 @@
+/**
+ * The records of an append-only file, played again: a session of its own that no limit, permission or figure concerns.
+ *
+ * Between MULTI and EXEC commands wait, so that a transaction of which the file holds only the beginning leaves no trace. One
+ * that is too large to be kept is only looked at on its way to EXEC, and then asked for 'again'. A script that runs long
+ * suspends itself as it does for a client; until it has ended the session is `postponed`.
+ */
+import type { Slice } from '../../base/slice.ts';
+import { flagBit } from '../../engine/derive.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { nowhere } from '../../engine/nowhere.ts';
+import { Session } from '../../engine/session.ts';
+import type { Registered } from '../../engine/table.ts';
+import { Transaction } from '../../engine/transaction.ts';
+import type { LoadLog } from '../rdb/load.ts';
+
+const BLOCKING = flagBit('blocking');
+/** As much of an error as the log gets. */
+const SHOWN = 4096;
+
+/** Bytes of a transaction that are kept. */
+const TRANSACTION_BYTES = 1 << 20;
+
+/** What became of a record; with 'again' those of the transaction that began last are to be played once more. */
+export type Played = 'done' | 'began' | 'again' | 'unknown' | 'unfit';
+
+export class Replayer {
+  private readonly engine: Engine;
+  private readonly log: LoadLog;
+  private readonly session: Session;
+  /** Nothing may be put off: all is to be done when the call returns. */
+  private readonly atOnce: boolean;
+  /** The commands between MULTI and EXEC, as far as they are kept. */
+  private transaction: Transaction | null = null;
+  private tooLarge = false;
+  /** Those of a whole transaction, and which is next. */
+  private whole: Transaction | null = null;
+  private next = 0;
+  /** A whole transaction comes a second time. */
+  private again = false;
+  /** The command that an error is of, and the one that the log names: of those in a transaction EXEC. */
+  private failing: Registered | null = null;
+  private shown: Registered | null = null;
+
+  constructor(engine: Engine, log: LoadLog, atOnce: boolean) {
+    this.engine = engine;
+    this.log = log;
+    this.atOnce = atOnce;
+    const session = new Session(engine, 0, nowhere, engine.pool, engine.clock.now());
+    session.account = null;
+    session.obeyed = true;
+    session.reply.end();
+    session.reply.errors = this;
+    this.session = session;
+  }
+
+  /** Whether a transaction has begun and has not been played to its end. */
+  get midway(): boolean {
+    return this.transaction !== null || this.whole !== null || this.again;
+  }
+
+  /** Whether the last command has not ended: nothing may be played before it has. */
+  get busy(): boolean {
+    return this.session.postponed;
+  }
+
+  play(args: readonly Slice[], argc: number): Played {
+    const registered = this.engine.table.named(args, argc);
+    if (registered === undefined) return 'unknown';
+    const { arity } = registered;
+    if (registered.run === null || (arity > 0 ? arity !== argc : argc < -arity)) return 'unfit';
+    if (this.transaction !== null || this.again) return this.playWithin(registered, args, argc);
+    if (registered.command.name === 'MULTI') {
+      this.transaction = new Transaction();
+      this.tooLarge = false;
+      return 'began';
+    }
+    this.shown = registered;
+    this.run(registered, args, argc, this.atOnce || registered.has(BLOCKING));
+    return 'done';
+  }
+
+  private playWithin(registered: Registered, args: readonly Slice[], argc: number): Played {
+    const { transaction } = this;
+    const ends = registered.command.name === 'EXEC';
+    if (transaction === null) {
+      if (ends) this.again = false;
+      else this.runWithin(registered, args, argc);
+      return 'done';
+    }
+    if (!ends) {
+      this.keep(transaction, registered, args, argc);
+      return 'done';
+    }
+    this.shown = registered;
+    this.transaction = null;
+    if (this.tooLarge) this.again = true;
+    else this.whole = transaction;
+    this.next = 0;
+    return this.tooLarge ? 'again' : 'done';
+  }
+
+  private keep(transaction: Transaction, registered: Registered, args: readonly Slice[], argc: number): void {
+    if (this.tooLarge) return;
+    transaction.add(registered, args, argc);
+    if (transaction.bytes <= TRANSACTION_BYTES) return;
+    this.tooLarge = true;
+    transaction.queue.length = 0;
+  }
+
+  /** Plays what has been kept of a whole transaction; false where `pause`, asked after each command, said so. */
+  proceed(pause: () => boolean): boolean {
+    const { whole } = this;
+    if (whole === null) return true;
+    while (this.next < whole.queue.length) {
+      const { registered, args } = whole.queue[this.next++];
+      this.runWithin(registered, args, args.length);
+      if (pause()) return false;
+    }
+    this.whole = null;
+    return true;
+  }
+
+  private runWithin(registered: Registered, args: readonly Slice[], argc: number): void {
+    this.run(registered, args, argc, true);
+    this.engine.stats.commands++;
+  }
+
+  private run(registered: Registered, args: readonly Slice[], argc: number, denyBlocking: boolean): void {
+    this.failing = registered;
+    this.engine.replay(this.session, registered, args, argc, denyBlocking);
+  }
+
+  /** A command that was done without an error before has one now. */
+  errorReplied(text: string, counted: boolean): void {
+    const { stats } = this.engine;
+    stats.errorReplied(text, counted);
+    stats.unexpectedErrorReplies++;
+    if (counted && this.failing !== null) this.failing.failed++;
+    const shown = `-${text}`.slice(0, SHOWN);
+    this.log.warning(
+      `== CRITICAL == This server is sending an error to its AOF-loading-client: '${shown}' after processing the command '${this.shown?.name}'`,
+    );
+  }
+
+  /** Takes the session out of wherever commands may have put it. */
+  end(): void {
+    this.engine.release(this.session);
+    this.session.reply.clear();
+    this.session.closed = true;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * What writes a frozen view of the data in the background: a snapshot, or the base of a rewritten append-only file. There
+ * is one at a time, and for INFO it counts as Redis's forked child.
+ */
+import type { Clock } from '../base/time.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../engine/server-port.ts';
+import type { SaveTarget } from './rdb/file.ts';
+import { type JobEnd, SaveJob } from './rdb/job.ts';
+import { countKeys, type Dataset } from './rdb/write.ts';
+
+export type BackgroundKind = 'snapshot' | 'rewrite';
+
+export class Background {
+  kind: BackgroundKind | null = null;
+  /** Views that were opened, and microseconds that the last one took. */
+  forks = 0;
+  forkMicros = 0;
+  /** Unix time in seconds at which the present one began. */
+  startedAt = 0;
+  private readonly engine: Engine;
+  private readonly clock: Clock;
+  private readonly log: Log;
+  private job: SaveJob | null = null;
+  private total = 0;
+  private peakCow = 0;
+
+  constructor(engine: Engine, clock: Clock, log: Log) {
+    this.engine = engine;
+    this.clock = clock;
+    this.log = log;
+  }
+
+  /** Whether there is a view already, so that no other can be had. */
+  get busy(): boolean {
+    return this.job !== null || this.engine.memory.frozen;
+  }
+
+  set delay(micros: number) {
+    if (this.job !== null) this.job.delay = micros;
+  }
+
+  /** Begins; throws where no view or no thread can be had. `onEnd` is called once, with the bytes that were preserved. */
+  start(
+    kind: BackgroundKind,
+    dataset: Dataset,
+    target: SaveTarget,
+    delay: number,
+    onEnd: (end: JobEnd, message: string, cow: number) => void,
+  ): void {
+    const { engine, clock } = this;
+    const begin = clock.monotonic();
+    const job: SaveJob = new SaveJob(engine.memory, dataset, target, delay, (end, message) => {
+      const cow = job.view.preservedBytes;
+      this.kind = null;
+      this.job = null;
+      this.total = 0;
+      onEnd(end, message, cow);
+    });
+    this.job = job;
+    this.kind = kind;
+    this.peakCow = 0;
+    this.startedAt = Math.floor(clock.now() / 1000);
+    this.total = countKeys(engine.memory, dataset.roots);
+    this.forkMicros = clock.monotonic() - begin;
+    this.forks++;
+    engine.latency.observe('fork', this.forkMicros / 1000, clock.now());
+  }
+
+  /** Ends what is under way, unless it is of another kind; its `onEnd` is told before this returns. */
+  abort(kind: BackgroundKind): void {
+    if (this.kind === kind) this.job?.abort();
+  }
+
+  /** Tells the log what a view has cost that has just ended. */
+  tellCow(label: string, bytes: number): void {
+    const megabytes = Math.round(bytes / 1048576);
+    this.log.notice(`Fork CoW for ${label}: current ${megabytes} MB, peak ${megabytes} MB, average ${megabytes} MB`);
+  }
+
+  figures(): Readonly<Record<string, string | number>> {
+    const cow = this.job?.view.preservedBytes ?? 0;
+    this.peakCow = Math.max(this.peakCow, cow);
+    const keys = this.job?.keys ?? 0;
+    const percent = this.total === 0 ? 0 : (keys * 100) / this.total;
+    return {
+      current_cow_peak: this.job === null ? 0 : this.peakCow,
+      current_cow_size: cow,
+      current_cow_size_age: 0,
+      current_fork_perc: percent.toFixed(2),
+      current_save_keys_processed: keys,
+      current_save_keys_total: this.total,
+    };
+  }
+}

@@ -1,0 +1,53 @@
+/** What is saved of the data, and with what settings: put together anew for each snapshot and each base of the log. */
+import { REDIS_VERSION } from '../base/version.ts';
+import type { Libraries } from '../engine/persistence-port.ts';
+import type { PersistenceParts } from './persistence.ts';
+import type { SaveTarget } from './rdb/file.ts';
+import type { Dataset } from './rdb/write.ts';
+
+/** The data as it is now; as the base of the log when `preamble`. */
+export function currentDataset(
+  { engine, clock, config, usage }: PersistenceParts,
+  libraries: Libraries | null,
+  preamble: boolean,
+): Dataset {
+  const { maxmemoryPolicy } = config.settings;
+  return {
+    roots: engine.keyspaces.roots(),
+    aux: [
+      ['redis-ver', REDIS_VERSION],
+      ['redis-bits', '64'],
+      ['ctime', String(Math.floor(clock.now() / 1000))],
+      ['used-mem', String(engine.memory.used)],
+      ['aof-base', preamble ? '1' : '0'],
+    ],
+    functions: libraries?.sources() ?? [],
+    use: maxmemoryPolicy.endsWith('-lru') ? 'lru' : maxmemoryPolicy.endsWith('-lfu') ? 'lfu' : 'none',
+    usage: { ...usage },
+    now: clock.now(),
+  };
+}
+
+/** How a file `name` in `folder` is written by `writer`. */
+export function saveTarget({ config }: PersistenceParts, folder: string, name: string, writer: string): SaveTarget {
+  const { rdbcompression, rdbchecksum, rdbSaveIncrementalFsync } = config.settings;
+  return {
+    folder,
+    name,
+    compress: rdbcompression,
+    checksum: rdbchecksum,
+    syncOnTheWay: rdbSaveIncrementalFsync,
+    writer,
+  };
+}
+
+/** The same of a base of the append-only file, in the form that is configured. */
+export function baseTarget(parts: PersistenceParts, folder: string, name: string, writer: string): SaveTarget {
+  const { aofUseRdbPreamble, aofRewriteIncrementalFsync, aofTimestampEnabled } = parts.config.settings;
+  return {
+    ...saveTarget(parts, folder, name, writer),
+    base: aofUseRdbPreamble ? 'rdb' : 'aof',
+    syncOnTheWay: aofRewriteIncrementalFsync,
+    stamped: aofTimestampEnabled,
+  };
+}

@@ -1,0 +1,236 @@
+/** Snapshots: when they are saved, by whom, and how that went. */
+import type { BackgroundSave } from '../engine/persistence-port.ts';
+import type { Background } from './background.ts';
+import { currentDataset, saveTarget } from './dataset.ts';
+import { removeQuietly } from './disk.ts';
+import type { PersistenceParts } from './persistence.ts';
+import { SaveError, type SaveTarget, saveFile, temporaryFile } from './rdb/file.ts';
+import { type JobEnd, SaveJob } from './rdb/job.ts';
+import type { Dataset } from './rdb/write.ts';
+
+/** Seconds after a failure before the save points try again. */
+const RETRY_SECONDS = 5;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
+/** What saving asks of the whole. */
+interface SnapshotsOwner {
+  readonly libraries: Parameters<typeof currentDataset>[1];
+  /** Whether the last one went well has been settled. */
+  settled(): void;
+}
+
+export class Snapshots {
+  /** Unix time in seconds of the last good one, or of the start. */
+  lastSave: number;
+  lastGood = true;
+  private readonly parts: PersistenceParts;
+  private readonly background: Background;
+  private readonly owner: SnapshotsOwner;
+  private scheduled = false;
+  private lastTry = 0;
+  private lastSeconds = -1;
+  private saves = 0;
+  private lastCow = 0;
+  private dirtyBefore = 0;
+
+  constructor(parts: PersistenceParts, background: Background, owner: SnapshotsOwner) {
+    this.parts = parts;
+    this.background = background;
+    this.owner = owner;
+    this.lastSave = this.seconds;
+  }
+
+  get saving(): boolean {
+    return this.background.kind === 'snapshot';
+  }
+
+  private get seconds(): number {
+    return Math.floor(this.parts.clock.now() / 1000);
+  }
+
+  save(): boolean {
+    const { engine, log, config } = this.parts;
+    const { rdbKeySaveDelay: delay } = config.settings;
+    this.saves++;
+    try {
+      saveFile(engine.memory, this.dataset(), this.target(String(process.pid)), {
+        key: () => {
+          if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof SaveError)) throw error;
+      log.warning(error.message);
+      return false;
+    }
+    log.notice('DB saved on disk');
+    engine.stats.dirty = 0;
+    this.lastSave = this.seconds;
+    this.settle(true);
+    return true;
+  }
+
+  backgroundSave(schedule: boolean, later: boolean): BackgroundSave {
+    if (this.saving) return 'saving';
+    if (this.background.busy || later) {
+      if (!schedule && !later) return 'busy';
+      this.scheduled = true;
+      return 'scheduled';
+    }
+    return this.start() ? 'started' : 'failed';
+  }
+
+  private start(): boolean {
+    const { engine, log, config } = this.parts;
+    this.saves++;
+    this.dirtyBefore = engine.stats.dirty;
+    this.lastTry = this.seconds;
+    try {
+      const target = this.target(`${process.pid}-bg`);
+      this.background.start('snapshot', this.dataset(), target, config.settings.rdbKeySaveDelay, (end, message, cow) =>
+        this.finished(end, message, cow),
+      );
+    } catch (error) {
+      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+      this.settle(false);
+      return false;
+    }
+    log.notice(`Background saving started by pid ${process.pid}`);
+    return true;
+  }
+
+  private finished(end: JobEnd, message: string, cow: number): void {
+    const { engine, log } = this.parts;
+    this.lastCow = cow;
+    this.lastSeconds = this.seconds - this.background.startedAt;
+    if (end === 'saved') {
+      log.notice('DB saved on disk');
+      this.background.tellCow('RDB', cow);
+      log.notice('Background saving terminated with success');
+      engine.stats.dirty -= this.dirtyBefore;
+      this.lastSave = this.seconds;
+      this.settle(true);
+    } else if (end === 'failed') {
+      log.warning(message);
+      log.warning('Background saving error');
+      this.settle(false);
+    } else {
+      log.warning(`Background saving terminated by signal ${end === 'aborted' ? 10 : 9}${message && `: ${message}`}`);
+      if (end === 'died') this.settle(false);
+    }
+  }
+
+  private settle(good: boolean): void {
+    this.lastGood = good;
+    this.owner.settled();
+  }
+
+  flushed(): void {
+    this.background.abort('snapshot');
+    if (this.parts.automatic && this.parts.config.settings.save.length > 0) this.save();
+  }
+
+  /** Starts one that the save points ask for. */
+  tickSavePoints(): void {
+    const { engine, config, automatic, log } = this.parts;
+    if (!automatic || !this.mayTry) return;
+    const now = this.seconds;
+    for (const { seconds, changes } of config.settings.save) {
+      if (engine.stats.dirty < changes || now - this.lastSave <= seconds) continue;
+      log.notice(`${changes} changes in ${seconds} seconds. Saving...`);
+      this.scheduled = false;
+      this.start();
+      return;
+    }
+  }
+
+  /** Starts one that had to wait. */
+  tickScheduled(): void {
+    if (!this.scheduled || !this.mayTry) return;
+    this.scheduled = false;
+    this.start();
+  }
+
+  private get mayTry(): boolean {
+    const { engine } = this.parts;
+    if (this.background.busy || !engine.propagation.idle) return false;
+    return this.lastGood || this.seconds - this.lastTry > RETRY_SECONDS;
+  }
+
+  // The end.
+
+  /** Ends what is being saved in the background: the server is about to end. */
+  endJob(): void {
+    if (!this.saving) return;
+    this.parts.log.warning('There is a child saving an .rdb. Killing it!');
+    this.background.abort('snapshot');
+  }
+
+  /** The snapshot before the end, while everything waits; false where it failed. */
+  saveAtExit(): boolean {
+    const { log } = this.parts;
+    log.notice('Saving the final RDB snapshot before exiting.');
+    if (this.save()) return true;
+    log.warning("Error trying to save the DB, can't exit.");
+    return false;
+  }
+
+  /** The same by a thread, so that signals are heard meanwhile. */
+  async saveAsideAtExit(): Promise<boolean> {
+    const { engine, log, config } = this.parts;
+    log.notice('Saving the final RDB snapshot before exiting.');
+    const { rdbKeySaveDelay } = config.settings;
+    const target = this.target(String(process.pid));
+    const end = await new Promise<JobEnd>((done) => {
+      try {
+        void new SaveJob(engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
+          if (message !== '') log.warning(message);
+          done(how);
+        });
+      } catch (error) {
+        log.warning(`Can't save: ${error instanceof Error ? error.message : error}`);
+        done('failed');
+      }
+    });
+    if (end === 'saved') {
+      log.notice('DB saved on disk');
+      return true;
+    }
+    log.warning("Error trying to save the DB, can't exit.");
+    return false;
+  }
+
+  /** Removes half-written files: the process ends at once. */
+  dropUnfinished(): void {
+    for (const writer of [String(process.pid), `${process.pid}-bg`]) removeQuietly(temporaryFile(this.target(writer)));
+  }
+
+  private target(writer: string): SaveTarget {
+    const { config } = this.parts;
+    return saveTarget(this.parts, config.path, config.settings.dbfilename, writer);
+  }
+
+  private dataset(): Dataset {
+    return currentDataset(this.parts, this.owner.libraries, false);
+  }
+
+  // Figures.
+
+  resetStats(): void {
+    this.saves = 0;
+  }
+
+  figures(): Readonly<Record<string, string | number>> {
+    const { saving } = this;
+    return {
+      rdb_changes_since_last_save: this.parts.engine.stats.dirty,
+      rdb_bgsave_in_progress: saving ? 1 : 0,
+      rdb_last_save_time: this.lastSave,
+      rdb_last_bgsave_status: this.lastGood ? 'ok' : 'err',
+      rdb_last_bgsave_time_sec: this.lastSeconds,
+      rdb_current_bgsave_time_sec: saving ? this.seconds - this.background.startedAt : -1,
+      rdb_saves: this.saves,
+      rdb_last_cow_size: this.lastCow,
+    };
+  }
+}

@@ -1,0 +1,371 @@
+/**
+ * Lua's table, with the sizes and the order of the reference, which scripts can see: # of a table with holes depends on
+ * the size of the array part, next() walks the hash part in the order of its nodes.
+ *
+ *   array     values of the keys 1..array.length, nil among them; its length is the size of the reference's array part
+ *   entries   all other keys: `slots` finds a key's number, by which `keys` and `values` hold it; at most `size`, the
+ *             number of the reference's nodes. An entry whose value became nil stays: traversal may clear fields. Even
+ *             nil for a key that isn't there makes an entry.
+ *   nodes     which entry lies in which node (nodes.ts); null as long as nobody asks. As long as no entry came after
+ *             one had died, the order can be had later: entries are numbered as they came, from `first` nodes on, which
+ *             doubled whenever all were taken. `fixed` says that this is no longer so and `nodes` must be kept.
+ *
+ * Invariants: no key of 1..array.length is an entry; dead is the number of entries whose value is nil; fixed implies
+ * nodes !== null; entries never outnumber size.
+ *
+ * When a new key finds all nodes taken, both parts get new sizes: the array part the largest 2^n of which more than half
+ * is in use, the entries the next power of two.
+ */
+import { hashOf, Nodes } from './nodes.ts';
+import type { Value } from './value.ts';
+
+/** Where hash entries begin in the numbering of positions that next() walks. */
+const HASH_BASE = 0x20000000;
+const MAX_INDEX = 0x7fffffff;
+/** Integer keys are counted by the powers of two that they lie between. */
+const MAX_BITS = 26;
+
+const identities = { last: 0x1a40 };
+
+interface Identified {
+  id: number;
+}
+
+/** A number of its own for an object, given at the first look, as an address would be. */
+export function identity(object: Identified): number {
+  if (object.id === 0) object.id = identities.last += 0x20;
+  return object.id;
+}
+
+export class LuaTable {
+  array: Value[];
+  private slots: Map<Value, number> | null = null;
+  private keys: Value[] = NO_VALUES;
+  private values: Value[] = NO_VALUES;
+  private size: number;
+  private first: number;
+  private dead = 0;
+  private nodes: Nodes | null = null;
+  private fixed = false;
+  meta: LuaTable | null = null;
+  readonly = false;
+  id = 0;
+
+  /** With room for as many items and as many fields. */
+  constructor(items = 0, fields = 0) {
+    const array: Value[] = [];
+    for (let i = 0; i < items; i++) array.push(undefined);
+    this.array = array;
+    this.size = this.first = powerOfTwo(fields);
+  }
+
+  /** A table of these items; the list is the table's from now on. */
+  static of(items: Value[], fields = 0): LuaTable {
+    const table = new LuaTable(0, fields);
+    table.array = items;
+    return table;
+  }
+
+  /** A table of these items as it is when they have been set one by one; the list is the table's from now on. */
+  static sequence(items: Value[]): LuaTable {
+    for (let missing = powerOfTwo(items.length) - items.length; missing > 0; missing--) items.push(undefined);
+    return LuaTable.of(items);
+  }
+
+  /** Sets the positional items of a constructor. */
+  fill(items: readonly Value[], from: number): void {
+    const end = from + items.length;
+    if (end > this.array.length) {
+      if (this.keys.length > 0) this.rearrange(end, this.size);
+      else this.sizeArray(end);
+    }
+    for (let i = 0; i < items.length; i++) this.array[from + i] = items[i];
+  }
+
+  // ---- values by key
+
+  getStr(key: string): Value {
+    if (this.slots === null) return undefined;
+    const at = this.slots.get(key);
+    return at === undefined ? undefined : this.values[at];
+  }
+
+  get(key: Value): Value {
+    if (typeof key === 'number') {
+      const at = key - 1;
+      if (at >= 0 && at < this.array.length && at === (at | 0)) return this.array[at];
+    }
+    if (this.slots === null) return undefined;
+    const at = this.slots.get(key);
+    return at === undefined ? undefined : this.values[at];
+  }
+
+  /** Raw assignment; the key is neither nil nor NaN. */
+  set(key: Value, value: Value): void {
+    if (typeof key === 'number') {
+      const at = key - 1;
+      if (at >= 0 && at < this.array.length && at === (at | 0)) {
+        this.array[at] = value;
+        return;
+      }
+      if (key === 0) key = 0;
+    }
+    this.setHash(key, value);
+  }
+
+  /** The same for a key that the array part can't hold. */
+  setHash(key: Value, value: Value): void {
+    const at = this.slots?.get(key);
+    if (at === undefined) {
+      this.insert(key, value);
+      return;
+    }
+    const old = this.values[at];
+    this.values[at] = value;
+    if (value === undefined) {
+      if (old !== undefined) this.dead++;
+    } else if (old === undefined) this.dead--;
+  }
+
+  // ---- new keys
+
+  private insert(key: Value, value: Value): void {
+    if (this.dead > 0 || this.fixed) this.insertAmongDead(key, value);
+    else if (this.keys.length === this.size) this.rehash(key, value);
+    else {
+      if (this.nodes !== null) this.place(this.keys.length, key);
+      this.append(key, value);
+    }
+  }
+
+  private append(key: Value, value: Value): void {
+    if (this.slots === null) {
+      this.slots = new Map();
+      this.keys = [];
+      this.values = [];
+    }
+    this.slots.set(key, this.keys.length);
+    this.keys.push(key);
+    this.values.push(value);
+    if (value === undefined) this.dead++;
+  }
+
+  private place(entry: number, key: Value): boolean {
+    const nodes = this.nodes!;
+    return nodes.add(entry, nodes.mainNode(key, hashOf(key, addressOf)));
+  }
+
+  private insertAmongDead(key: Value, value: Value): void {
+    const nodes = this.arrangement();
+    this.fixed = true;
+    const main = nodes.mainNode(key, hashOf(key, addressOf));
+    const occupant = nodes.entryAt(main);
+    if (occupant >= 0 && this.values[occupant] === undefined) {
+      this.slots!.delete(this.keys[occupant]);
+      this.slots!.set(key, occupant);
+      this.keys[occupant] = key;
+      this.values[occupant] = value;
+      if (value !== undefined) this.dead--;
+      nodes.takeOver(occupant, main);
+    } else if (this.keys.length < this.size && this.place(this.keys.length, key)) this.append(key, value);
+    else this.rehash(key, value);
+  }
+
+  /** The nodes as they are now. */
+  private arrangement(): Nodes {
+    if (this.nodes !== null) return this.nodes;
+    const { keys, size } = this;
+    const hashes = keys.map((key) => hashOf(key, addressOf));
+    let nodes = new Nodes(this.first);
+    for (let entry = 0; entry < keys.length; entry++) {
+      if (entry === nodes.size) nodes = doubled(nodes, keys, hashes);
+      nodes.add(entry, nodes.mainNode(keys[entry], hashes[entry]));
+    }
+    if (nodes.size < size) nodes = doubled(nodes, keys, hashes);
+    this.nodes = nodes;
+    return nodes;
+  }
+
+  // ---- sizes
+
+  /** All nodes are taken: new sizes for both parts, and the key goes into one of them. */
+  private rehash(key: Value, value: Value): void {
+    const counts = this.countIntegers(key);
+    const [items, used] = bestSize(counts);
+    if (items === this.array.length && this.dead === 0 && !this.fixed) {
+      this.size = this.size === 0 ? 1 : this.size * 2;
+      if (this.keys.length === 0) this.first = 1;
+      this.nodes = null;
+    } else {
+      let total = 1 + this.keys.length - this.dead - used;
+      for (const item of this.array) if (item !== undefined) total++;
+      this.rearrange(items, powerOfTwo(total));
+    }
+    this.set(key, value);
+  }
+
+  /** By i: integer keys above 2^(i-1) and up to 2^i, of the table and a new one. */
+  private countIntegers(newKey: Value): number[] {
+    const counts: number[] = new Array(MAX_BITS + 1).fill(0);
+    const { array, keys, values } = this;
+    for (let i = 0, bound = 1, from = 0; from < array.length; i++, bound *= 2) {
+      const to = Math.min(bound, array.length);
+      let count = 0;
+      for (; from < to; from++) if (array[from] !== undefined) count++;
+      counts[i] += count;
+    }
+    for (let entry = 0; entry < keys.length; entry++) if (values[entry] !== undefined) countKey(counts, keys[entry]);
+    countKey(counts, newKey);
+    return counts;
+  }
+
+  /** Gives the parts these sizes; entries come anew as the reference moves them: from the last node to the first. */
+  private rearrange(items: number, size: number): void {
+    const { array, keys, values } = this;
+    const nodes = keys.length > 0 ? this.arrangement() : null;
+    this.slots = null;
+    this.keys = this.values = NO_VALUES;
+    this.nodes = null;
+    this.fixed = false;
+    this.dead = 0;
+    this.size = this.first = size;
+    const surplus = array.length > items ? array.slice(items) : NO_VALUES;
+    this.sizeArray(items);
+    for (let i = 0; i < surplus.length; i++) if (surplus[i] !== undefined) this.set(items + i + 1, surplus[i]);
+    if (nodes === null) return;
+    for (let node = nodes.size - 1; node >= 0; node--) {
+      const entry = nodes.entryAt(node);
+      if (entry >= 0 && values[entry] !== undefined) this.set(keys[entry], values[entry]);
+    }
+  }
+
+  private sizeArray(items: number): void {
+    const { array } = this;
+    if (array.length > items) array.length = items;
+    else while (array.length < items) array.push(undefined);
+  }
+
+  /** A border: the length that # gives. */
+  length(): number {
+    const { array } = this;
+    const end = array.length;
+    if (end > 0 && array[end - 1] === undefined) {
+      let below = 0;
+      let above = end;
+      while (above - below > 1) {
+        const middle = (above + below) >>> 1;
+        if (array[middle - 1] === undefined) above = middle;
+        else below = middle;
+      }
+      return below;
+    }
+    return this.size === 0 ? end : this.borderBeyond(end);
+  }
+
+  /** A border among the entries, for an array part without nil at its end. */
+  private borderBeyond(end: number): number {
+    let below = end;
+    let above = end + 1;
+    while (this.get(above) !== undefined) {
+      below = above;
+      above *= 2;
+      if (above > MAX_INDEX) {
+        // Somebody has laid out powers of two: from the beginning then.
+        let at = 1;
+        while (this.get(at) !== undefined) at++;
+        return at - 1;
+      }
+    }
+    while (above - below > 1) {
+      const middle = Math.floor((above + below) / 2);
+      if (this.get(middle) === undefined) above = middle;
+      else below = middle;
+    }
+    return below;
+  }
+
+  // ---- traversal
+
+  /** How many keys it has. */
+  count(): number {
+    let count = this.keys.length - this.dead;
+    for (const item of this.array) if (item !== undefined) count++;
+    return count;
+  }
+
+  /** The position of the first entry at or after `position`, or -1. Traversal begins at 0. */
+  seek(position: number): number {
+    if (position < HASH_BASE) {
+      for (let i = position; i < this.array.length; i++) if (this.array[i] !== undefined) return i;
+      position = HASH_BASE;
+    }
+    if (this.keys.length === 0) return -1;
+    const nodes = this.nodes ?? this.arrangement();
+    for (let node = position - HASH_BASE; node < nodes.size; node++) {
+      const entry = nodes.entryAt(node);
+      if (entry >= 0 && this.values[entry] !== undefined) return HASH_BASE + node;
+    }
+    return -1;
+  }
+
+  keyAt(position: number): Value {
+    return position < HASH_BASE ? position + 1 : this.keys[this.nodes!.entryAt(position - HASH_BASE)];
+  }
+
+  valueAt(position: number): Value {
+    return position < HASH_BASE ? this.array[position] : this.values[this.nodes!.entryAt(position - HASH_BASE)];
+  }
+
+  /** The position after a key's, or -1 when the key isn't there. */
+  after(key: Value): number {
+    if (key === undefined) return 0;
+    if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
+    const entry = this.slots?.get(key);
+    return entry === undefined ? -1 : HASH_BASE + this.arrangement().placeOf(entry) + 1;
+  }
+}
+
+/** Stands for the lists of tables that have no entries; never written. */
+const NO_VALUES: Value[] = [];
+
+function addressOf(object: object): number {
+  return identity(object as Identified);
+}
+
+/** Twice as many nodes, filled from the last to the first. */
+function doubled(old: Nodes, keys: readonly Value[], hashes: readonly number[]): Nodes {
+  const nodes = new Nodes(old.size === 0 ? 1 : old.size * 2);
+  for (let node = old.size - 1; node >= 0; node--) {
+    const entry = old.entryAt(node);
+    if (entry >= 0) nodes.add(entry, nodes.mainNode(keys[entry], hashes[entry]));
+  }
+  return nodes;
+}
+
+function countKey(counts: number[], key: Value): void {
+  if (typeof key !== 'number' || key < 1 || key > 1 << MAX_BITS || key !== (key | 0)) return;
+  counts[key === 1 ? 0 : 32 - Math.clz32(key - 1)]++;
+}
+
+/** The largest 2^n of which more than half is in use, and how many integer keys it takes in. */
+function bestSize(counts: readonly number[]): [size: number, used: number] {
+  let below = 0;
+  let best = 0;
+  let used = 0;
+  for (let i = 0, size = 1; i < counts.length; i++, size *= 2) {
+    below += counts[i];
+    if (counts[i] > 0 && below > size / 2) {
+      best = size;
+      used = below;
+    }
+  }
+  return [best, used];
+}
+
+/** The least power of two that isn't less; 0 for 0. */
+function powerOfTwo(least: number): number {
+  if (least === 0) return 0;
+  let size = 1;
+  while (size < least) size *= 2;
+  return size;
+}

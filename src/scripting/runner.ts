@@ -1,0 +1,315 @@
+/**
+ * The run of one script or function: what it may do, and what becomes of it when its time is up.
+ *
+ * It runs at once until busy-reply-threshold; then it is suspended, everybody else gets BUSY (GATE_BUSY), and it goes on in
+ * slices between turns of the event loop until it ends or is killed. Meanwhile its session takes no command, no waiter is
+ * served, the time by which keys expire stands still for it, and its effects are held back, so that they come as one unit.
+ * Where it is one of a transaction's commands, EXEC stops and goes on with it: what is run again, slice by slice, is always
+ * the outermost command.
+ */
+import { Slice } from '../base/slice.ts';
+import { type Call, NOT_AN_INTEGER } from '../engine/call.ts';
+import { flagBit } from '../engine/derive.ts';
+import type { Engine } from '../engine/engine.ts';
+import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
+import { nowhere } from '../engine/nowhere.ts';
+import { TO_ALL } from '../engine/propagation.ts';
+import { Session } from '../engine/session.ts';
+import type { Registered } from '../engine/table.ts';
+import { guardGlobals, openRedis } from './api.ts';
+import { wordsOf } from './arguments.ts';
+import type { Debugger } from './debugger.ts';
+import { ALLOW_OOM, NO_WRITES, UNDECLARED } from './flags.ts';
+import { type Activity, Lua, type Outcome } from './lua/lua.ts';
+import { type LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
+import { RedisCall } from './redis-call.ts';
+import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
+import { writeValue } from './replies.ts';
+
+const DENY_OOM = flagBit('denyoom');
+/** What a suspended script gets between two turns, ms. */
+const SLICE = 5;
+
+export type ScriptKind = 'SCRIPT' | 'FUNCTION';
+
+/** What is to be run. */
+export interface Work {
+  readonly name: string;
+  readonly kind: ScriptKind;
+  readonly lua: Lua;
+  /** Bits of flags.ts. */
+  readonly flags: number;
+  /** Run by a command that only reads (EVAL_RO and its like). */
+  readonly readOnly: boolean;
+  readonly callee: LuaFunction;
+  readonly args: readonly Value[];
+  /** Stops it here and there. */
+  readonly watcher?: Debugger;
+}
+
+/** What runs. */
+export interface Running extends Work {
+  readonly session: Session;
+  /** It may run what takes memory, whatever the state. */
+  readonly mayGrow: boolean;
+  readonly mayWrite: boolean;
+  /** Wall time of its start, at which its keys expire or don't, ms. */
+  readonly now: number;
+  /** Monotonic microseconds at its start. */
+  readonly started: number;
+  /** Once it has been suspended: the command that runs it, and the outermost one, by which it is gone on with. */
+  command: readonly Slice[];
+  outermost: { readonly registered: Registered; readonly args: readonly Slice[] } | null;
+  activity: Activity | null;
+  /** Who hears of its effects (bits of engine/propagation.ts), while it is suspended. */
+  targets: number;
+  /** Its command comes from where commands are not judged again. */
+  readonly obeyed: boolean;
+  /** Memory was short when its command began. */
+  readonly short: boolean;
+  wrote: boolean;
+}
+
+export function busyError(kind: ScriptKind): string {
+  return `BUSY Redis is busy running a script. You can only call ${kind} KILL or SHUTDOWN NOSAVE.`;
+}
+
+function copies(args: readonly Slice[], argc: number): Slice[] {
+  return args.slice(0, argc).map((arg) => new Slice(arg.copy()));
+}
+
+export class Runner {
+  running: Running | null = null;
+  private readonly engine: Engine;
+  private readonly client: Session;
+  private readonly calls: RedisCall;
+  private deadline = 0;
+  private stopped = false;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.client = new Session(engine, 0, { ...nowhere, address: '?:0' }, engine.pool, engine.clock.now());
+    this.client.scripted = true;
+    this.calls = new RedisCall(engine, this.client, this);
+  }
+
+  /** A sandbox. */
+  newLua(prepare: (lua: Lua) => void = () => {}): Lua {
+    const lua = new Lua();
+    openRedis(lua, this.calls, {
+      running: () => this.running !== null,
+      setResp: (version) => {
+        this.client.reply.resp = version;
+      },
+      setTargets: (mask) => {
+        this.engine.propagation.targets = mask;
+      },
+      log: (level, message) => this.log(level, message),
+    });
+    prepare(lua);
+    guardGlobals(lua);
+    lua.runtime.goOn = () => this.engine.clock.monotonic() < this.deadline;
+    return lua;
+  }
+
+  /** redis.log's work. */
+  log(level: number, message: string): void {
+    const { log } = this.engine.server;
+    if (level === 0) log.debug(message);
+    else if (level === 1) log.verbose(message);
+    else if (level === 2) log.notice(message);
+    else log.warning(message);
+  }
+
+  /** Replies what is wrong with a number of keys. */
+  refuseKeys(c: Call, keys: number, notNumber = NOT_AN_INTEGER): void {
+    if (Number.isNaN(keys)) c.reply.error(notNumber);
+    else c.reply.error(`ERR Number of keys can't be ${keys < 0 ? 'negative' : 'greater than number of args'}`);
+  }
+
+  /** The arguments behind the number of keys: the keys, and the rest. */
+  keysAndArgs(c: Call, keys: number): [LuaTable, LuaTable] {
+    return [wordsOf(c.args, 3, 3 + keys), wordsOf(c.args, 3 + keys, c.argc)];
+  }
+
+  start(c: Call, work: Work): void {
+    const { client, engine } = this;
+    const { flags } = work;
+    const short = (engine.denied & GATE_OOM) !== 0 && engine.gatekeeper.short && !c.session.obeyed;
+    const refused =
+      this.running === null ? refusedScript(engine, work, short, c.session.obeyed) : 'ERR A script runs already';
+    if (refused !== null) {
+      work.watcher?.end(c);
+      c.reply.error(refused);
+      return;
+    }
+    client.db = c.db;
+    client.account = c.session.account;
+    client.restricted = c.session.restricted;
+    client.reply.resp = 2;
+    client.reply.suppressed = false;
+    // A file that is loaded at one go can't wait for its scripts.
+    const atOnce = c.session.obeyed && c.denyBlocking;
+    const threshold = atOnce ? 0 : engine.server.settings.busyReplyThreshold;
+    const started = engine.clock.monotonic();
+    this.deadline = threshold > 0 ? started + threshold * 1000 : Number.POSITIVE_INFINITY;
+    this.running = {
+      name: work.name,
+      kind: work.kind,
+      lua: work.lua,
+      flags,
+      readOnly: work.readOnly,
+      callee: work.callee,
+      args: work.args,
+      watcher: work.watcher,
+      session: c.session,
+      mayGrow: (flags & (UNDECLARED | ALLOW_OOM)) === ALLOW_OOM,
+      mayWrite: !work.readOnly && (flags & (UNDECLARED | NO_WRITES)) !== NO_WRITES,
+      now: engine.keyspaces.now,
+      started,
+      command: [],
+      outermost: null,
+      activity: null,
+      targets: TO_ALL,
+      obeyed: c.session.obeyed,
+      short,
+      wrote: false,
+    };
+    work.watcher?.begin();
+    this.after(c, work.lua.run(work.callee, work.args));
+  }
+
+  private after(c: Call, outcome: Outcome): void {
+    const running = this.running!;
+    const { engine } = this;
+    if (outcome.kind === 'suspended') {
+      this.suspended(c, running, outcome.activity);
+      return;
+    }
+    this.running = null;
+    engine.propagation.targets = TO_ALL;
+    if (running.activity !== null) {
+      engine.denied &= ~GATE_BUSY;
+      engine.propagation.held = false;
+    }
+    running.watcher?.end(c);
+    if (outcome.kind === 'done') writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
+    else if (outcome.kind === 'killed') this.replyError(c, `ERR ${outcome.message}`, true, outcome, running.name);
+    else this.failed(c, outcome.error, running);
+  }
+
+  private failed(c: Call, error: LuaError, { lua, name }: Running): void {
+    const { value } = error;
+    if (value instanceof LuaTable) {
+      const message = value.getStr('err');
+      const counted = value.getStr('ignore_error_stats_update') !== true;
+      this.replyError(c, typeof message === 'string' ? message : 'ERR unknown error', counted, error, name);
+    } else this.replyError(c, `ERR ${lua.text(value)}`, true, error, name);
+  }
+
+  private replyError(
+    c: Call,
+    message: string,
+    counted: boolean,
+    place: { readonly chunk: string; readonly line: number },
+    name: string,
+  ): void {
+    const where = place.line > 0 ? ` script: ${name}, on @${place.chunk}:${place.line}.` : '';
+    c.reply.error(message + where, counted);
+  }
+
+  private suspended(c: Call, running: Running, activity: Activity): void {
+    const { engine } = this;
+    const { watcher } = running;
+    if (running.activity === null) this.outOfTime(c, running);
+    // What the debugger has stopped the rest of the server waits for; what only takes its time makes it busy.
+    engine.denied = watcher?.paused ? engine.denied & ~GATE_BUSY : engine.denied | GATE_BUSY;
+    running.activity = activity;
+    running.targets = engine.propagation.targets;
+    engine.propagation.targets = TO_ALL;
+    c.stillWaiting = true;
+    const goOn = (): void => void setImmediate(() => this.slice(running));
+    if (watcher?.paused) {
+      watcher.goOn = goOn;
+      watcher.stopped(activity);
+    } else goOn();
+  }
+
+  private outOfTime(c: Call, running: Running): void {
+    const { engine } = this;
+    running.command = copies(c.args, c.argc);
+    const { registered, args, argc } = engine.outermost!;
+    running.outermost = { registered, args: copies(args, argc) };
+    running.session.postponed = true;
+    engine.propagation.held = true;
+    engine.gatekeeper.busy = busyError(running.kind);
+    if (running.watcher?.paused) return;
+    engine.server.log.warning(
+      `Slow script detected: still in execution after ${this.elapsed(running)} milliseconds. ` +
+        `You can try killing the script using the ${running.kind} KILL command. Script name is: ${running.name}.`,
+    );
+  }
+
+  /** Milliseconds that it has been running. */
+  elapsed({ started }: Running): number {
+    return Math.floor((this.engine.clock.monotonic() - started) / 1000);
+  }
+
+  /** The next slice of a suspended script, by way of the outermost command. */
+  private slice({ session, outermost }: Running): void {
+    const { engine } = this;
+    const { registered, args } = outermost!;
+    if (this.stopped || !engine.call(session, registered, args, args.length, true)) return;
+    session.postponed = false;
+    if (session.replySkip !== 'no') engine.skipReplies(session);
+    if (session.closed) {
+      // What the rest of its transaction may have entered it into.
+      engine.release(session);
+      session.reply.clear();
+    } else session.port.resume();
+    engine.serveWaiters();
+  }
+
+  /** The command that had been suspended is run again. */
+  goOn(c: Call): void {
+    const running = this.running!;
+    const { engine } = this;
+    const now = engine.clock.monotonic();
+    c.spent = now - running.started;
+    engine.keyspaces.setNow(running.now);
+    engine.propagation.targets = running.targets;
+    this.deadline = now + SLICE * 1000;
+    this.after(c, running.activity!.run());
+  }
+
+  /** Whatever is suspended stays so: the server ends. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** SCRIPT KILL and FUNCTION KILL: an error text where it can't be done. */
+  kill(kind: ScriptKind): string | null {
+    const { running } = this;
+    if (running === null) return 'NOTBUSY No scripts in execution right now.';
+    if (running.wrote) {
+      return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.';
+    }
+    if (running.kind !== kind) return busyError(running.kind);
+    this.engine.server.log.notice('Lua script killed by user with SCRIPT KILL.');
+    running.lua.kill('Script killed by user with SCRIPT KILL.');
+    return null;
+  }
+
+  forbidden(registered: Registered): string | null {
+    return forbiddenCall(this.engine, registered);
+  }
+
+  refusal(registered: Registered): string | null {
+    const running = this.running!;
+    const refused = refusedCall(this.engine, running, registered);
+    if (refused !== null) return refused;
+    if (running.short && !running.mayGrow && !running.wrote && registered.has(DENY_OOM))
+      return "-OOM command not allowed when used memory > 'maxmemory'.";
+    return null;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What the official suite tests by killing the child that saves: ours is a thread, so it is the thread that is ended here, at
+ * the same point, and the same is expected of the server.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { startThread } from '../../src/base/thread.ts';
+import { type CinnabarServer, createServer } from '../../src/server/server.ts';
+import { Pipeline } from '../support/pipeline.ts';
+import { freePort } from '../support/server-process.ts';
+
+const threads = vi.hoisted((): Worker[] => []);
+
+vi.mock('../../src/base/thread.ts', async (original) => {
+  const real = (await original()) as { readonly startThread: typeof startThread };
+  return {
+    startThread: (...args: Parameters<typeof startThread>) => {
+      const thread = real.startThread(...args);
+      threads.push(thread);
+      return thread;
+    },
+  };
+});
+
+/** Other work may hold the machine. */
+const PATIENCE = { timeout: 30_000 };
+
+let folder: string;
+let server: CinnabarServer;
+let client: Pipeline;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'cinnabar-killed-'));
+  threads.length = 0;
+  const settings = { dir: folder, save: '900 1000000', 'enable-debug-command': 'yes', 'rdb-key-save-delay': 1_000_000 };
+  server = createServer({ port: await freePort(), settings });
+  await server.listen();
+  client = new Pipeline(server.port);
+});
+
+afterEach(async () => {
+  client.close();
+  await server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const saving = async (): Promise<boolean> =>
+  String(await client.call('INFO', 'persistence')).includes('rdb_bgsave_in_progress:1');
+
+/** Begins a snapshot, which takes a second a key, and ends its thread. */
+async function killSave(): Promise<void> {
+  expect(await client.call('BGSAVE')).toBe('Background saving started');
+  expect(await saving()).toBe(true);
+  await threads.at(-1)?.terminate();
+  await expect.poll(saving, PATIENCE).toBe(false);
+}
+
+test('a snapshot that was killed refuses writes, from scripts as well, until one succeeds', async () => {
+  await client.send([
+    ['DEBUG', 'POPULATE', '1000'],
+    ['SET', 'x', 'x'],
+  ]);
+  await killSave();
+  expect(String(await client.call('INFO', 'persistence'))).toContain('rdb_last_bgsave_status:err');
+  const misconf = expect.stringMatching(/^MISCONF /);
+  const said = async (...command: string[]): Promise<string> => {
+    const answer = await client.call(...command);
+    return answer instanceof Error ? answer.message : String(answer);
+  };
+  expect(await said('GET', 'x')).toBe('x');
+  expect(await said('SET', 'x', 'y')).toEqual(misconf);
+  expect(await said('EVAL', "return redis.call('set','x',1)", '1', 'x')).toEqual(misconf);
+  expect(await said('EVAL', "return redis.call('get','x')", '1', 'x')).toBe('x');
+  expect(await said('EVAL', "#!lua\nreturn redis.call('set','x',1)", '1', 'x')).toEqual(misconf);
+  expect(await said('EVAL', "#!lua flags=no-writes\nreturn redis.call('get','x')", '1', 'x')).toBe('x');
+  await client.send([['CONFIG', 'SET', 'rdb-key-save-delay', '0'], ['BGSAVE']]);
+  await expect.poll(saving, PATIENCE).toBe(false);
+  expect(await said('SET', 'x', 'y')).toBe('OK');
+});
+
+test('nothing half-written stays of it', async () => {
+  await client.send([
+    ['DEBUG', 'POPULATE', '1000'],
+    ['SET', 'x', 'x'],
+  ]);
+  await killSave();
+  await expect.poll(() => readdirSync(folder), PATIENCE).toEqual([]);
+});
+
+test('a table does not grow while a snapshot is under way, and grows when its thread is gone', async () => {
+  await client.send([['CONFIG', 'SET', 'save', ''], ['DEBUG', 'POPULATE', '4096', 'key', '1'], ['BGSAVE']]);
+  expect(await saving()).toBe(true);
+  await client.call('MSET', 'k1', 'v1', 'k2', 'v2');
+  expect(String(await client.call('DEBUG', 'HTSTATS', '0'))).not.toContain('table size: 8192');
+  await threads.at(-1)?.terminate();
+  await expect.poll(saving, PATIENCE).toBe(false);
+  await client.call('SET', 'k3', 'v3');
+  expect(String(await client.call('DEBUG', 'HTSTATS', '0'))).toContain('table size: 8192');
+});
+
+test('the end of the server ends it, and its file goes', async () => {
+  await client.send([['DEBUG', 'POPULATE', '1000'], ['BGSAVE']]);
+  expect(await saving()).toBe(true);
+  await expect.poll(() => readdirSync(folder).some((name) => name.startsWith('temp-')), PATIENCE).toBe(true);
+  client.post(['SHUTDOWN', 'NOSAVE']);
+  await expect.poll(() => readdirSync(folder), PATIENCE).toEqual([]);
+});

@@ -1,0 +1,165 @@
+/** Loading a snapshot: short strings are stored by the batch, large values read in portions; neither may be noticed. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { RdbInput } from '../../../src/persistence/rdb/input.ts';
+import { type LoadOptions, RdbLoader } from '../../../src/persistence/rdb/load.ts';
+import { ValueReader } from '../../../src/persistence/rdb/read-value.ts';
+import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
+import { file, key, size, str } from '../../support/rdb-format.ts';
+
+const STRING = 0;
+const SET = 2;
+const IDLE = 248;
+const FREQ = 249;
+const EXPIRY_MS = 252;
+const SELECT = 254;
+
+/** More than an empty server uses, and less than what the tests load. */
+const EMPTY_BYTES = 20_000;
+
+let server: CinnabarServer;
+
+beforeAll(() => {
+  server = createServer({ settings: { save: '', 'enable-debug-command': 'yes' } });
+});
+
+afterAll(() => server?.close());
+
+const call = (...args: string[]) => server.session().call(args[0], ...args.slice(1));
+
+function loaderOf(bytes: Buffer, options: Partial<LoadOptions> = {}): RdbLoader {
+  const { engine } = server;
+  let at = 0;
+  // A few bytes at a time, so that every record is split somewhere.
+  const input = RdbInput.from((into, to, length) => {
+    const part = Math.min(length, 997, bytes.length - at);
+    into.set(bytes.subarray(at, at + part), to);
+    at += part;
+    return part;
+  }, true);
+  return new RdbLoader(input, {
+    keyspaces: engine.keyspaces,
+    values: new ValueReader(engine.memory, engine.faces.limits),
+    log: { debug: () => {}, notice: () => {}, warning: () => {} },
+    deep: false,
+    dropExpired: true,
+    merge: false,
+    checksum: true,
+    ...options,
+  });
+}
+
+/** Loads it with a pause after every `every`th key or portion; answers with how often it was asked. */
+function load(bytes: Buffer, options: Partial<LoadOptions> = {}, every = 5): number {
+  const loader = loaderOf(bytes, options);
+  let asked = 0;
+  while (!loader.run(() => ++asked % every === 0));
+  return asked;
+}
+
+const i64 = (n: number): Buffer => {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(BigInt(n));
+  return bytes;
+};
+
+describe('strings', () => {
+  test('short and long ones, in every form, each with what is said of it and of no other', async () => {
+    await call('FLUSHALL');
+    const seed = Date.now() % 1_000_000;
+    const random = new SeededRandom(seed);
+    const model = new Map<string, { value: string; expiry: number; db: number }>();
+    const records: Buffer[] = [];
+    const later = Date.now() + 1_000_000;
+    let db = 0;
+    for (let i = 0; i < 2000; i++) {
+      if (random.below(50) === 0) {
+        db = random.below(3);
+        records.push(Buffer.of(SELECT), size(db));
+      }
+      const name = `${i}:${'k'.repeat(random.below(random.below(8) === 0 ? 400 : 40))}`;
+      const expiry = random.below(4) === 0 ? later + i : random.below(20) === 0 ? 1000 + i : -1;
+      if (expiry >= 0) records.push(Buffer.of(EXPIRY_MS), i64(expiry));
+      if (random.below(9) === 0) records.push(Buffer.of(IDLE), size(random.below(1000)));
+      if (random.below(9) === 0) records.push(Buffer.of(FREQ, random.below(256)));
+      if (random.below(10) === 0) {
+        records.push(key(SET, name, size(1), str('member')));
+        if (expiry < 0 || expiry > later - 1) model.set(`${db} ${name}`, { value: 'member', expiry, db });
+        continue;
+      }
+      const isNumber = random.below(3) === 0;
+      const value = isNumber ? String(i % 128) : 'v'.repeat(random.below(random.below(9) === 0 ? 3000 : 100));
+      records.push(key(STRING, name, isNumber ? Buffer.of(0xc0, i % 128) : str(value)));
+      if (expiry < 0 || expiry > later - 1) model.set(`${db} ${name}`, { value, expiry, db });
+    }
+    load(file(10, ...records));
+    const session = server.session();
+    for (const [which, { value, expiry, db: index }] of model) {
+      const name = which.slice(which.indexOf(' ') + 1);
+      await session.call('SELECT', String(index));
+      const isSet = (await session.call('TYPE', name)) === 'set';
+      const got = isSet ? ((await session.call('SMEMBERS', name)) as string[])[0] : await session.call('GET', name);
+      expect(String(got), `seed ${seed}, ${name}`).toBe(value);
+      expect(await session.call('PEXPIRETIME', name)).toBe(expiry);
+    }
+    let total = 0;
+    for (const index of ['0', '1', '2']) {
+      await session.call('SELECT', index);
+      total += Number(await session.call('DBSIZE'));
+    }
+    expect(total).toBe(model.size);
+  });
+
+  test('a key that is there twice is told before what is wrong behind it; merging, the later one stays', async () => {
+    await call('FLUSHALL');
+    const twice = [key(STRING, 'a', str('1')), key(STRING, 'b', str('2')), key(STRING, 'a', str('3'))];
+    expect(() => load(file(10, ...twice, key(STRING, 'c', str('4'))))).toThrow("RDB has duplicated key 'a' in DB 0");
+    await call('FLUSHALL');
+    expect(() => load(file(10, ...twice, Buffer.of(99)))).toThrow("RDB has duplicated key 'a' in DB 0");
+    await call('FLUSHALL');
+    expect(() => load(file(10, ...twice.slice(0, 2), Buffer.of(99)))).toThrow('Unknown RDB encoding type 99');
+    expect(await call('GET', 'b')).toBe('2');
+    await call('FLUSHALL');
+    load(file(10, ...twice), { merge: true });
+    expect(await call('GET', 'a')).toBe('3');
+    expect(await call('DBSIZE')).toBe(2);
+  });
+});
+
+describe('large values', () => {
+  const COUNT = 10_000;
+  const BATCH = 1000;
+  const elements = Array.from({ length: COUNT }, (_, i) => `element:${i}`);
+
+  test.each([
+    ['a list', (some: string[]) => [['RPUSH', 'k', ...some]]],
+    ['a set', (some: string[]) => [['SADD', 'k', ...some]]],
+    ['a sorted set', (some: string[]) => [['ZADD', 'k', ...some.flatMap((one) => [String(one.length), one])]]],
+    ['a hash', (some: string[]) => [['HSET', 'k', ...some.flatMap((one) => [one, 'value'])]]],
+    ['a stream', (some: string[]) => some.map((one) => ['XADD', 'k', '*', 'field', one])],
+  ])('%s is read in portions, between which clients are looked at', async (_name, commands) => {
+    await call('FLUSHALL');
+    for (let i = 0; i < COUNT; i += BATCH)
+      for (const command of commands(elements.slice(i, i + BATCH))) await call(...command);
+    const digest = await call('DEBUG', 'DIGEST-VALUE', 'k');
+    const payload = (await server.session().callBuffer('DUMP', 'k')) as Buffer;
+    const record = key(payload[0], 'k', payload.subarray(1, -10));
+    await call('FLUSHALL');
+    const asked = load(file(10, record, key(STRING, 'last', str('x'))), {}, 3);
+    expect(asked).toBeGreaterThan(3);
+    expect(await call('DEBUG', 'DIGEST-VALUE', 'k')).toEqual(digest);
+    expect(await call('GET', 'last')).toBe('x');
+  });
+
+  test('one that is damaged half way leaves nothing behind', async () => {
+    await call('FLUSHALL');
+    const { memory } = server.engine;
+    // What is flushed is released by and by.
+    while (memory.used > EMPTY_BYTES) await new Promise((done) => setTimeout(done, 5));
+    const { used } = memory;
+    const same = Buffer.concat([...elements.slice(0, 5000), 'element:7'].map(str));
+    expect(() => load(file(10, key(SET, 'k', size(5001), same)))).toThrow();
+    expect(await call('EXISTS', 'k')).toBe(0);
+    expect(memory.used).toBe(used);
+  });
+});
