@@ -14,6 +14,9 @@ const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
        cinnabar -v or --version
        cinnabar -h or --help
        cinnabar --check-system
+       cinnabar check-rdb <rdb-file-name>
+       cinnabar check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>
+       cinnabar convert <input> <output> (between snapshots, append-only files and JSON; see cinnabar convert --help)
 
 Every setting of redis.conf is an option: --NAME VALUE.
 

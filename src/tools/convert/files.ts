@@ -1,0 +1,163 @@
+/** Where bytes come from and go to: files, or the standard streams under the name `-`. */
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { systemError } from '../../config/host.ts';
+import { ConvertError } from './record.ts';
+
+const BUFFER = 1 << 16;
+const STANDARD = '-';
+
+/** Opens an input; `size` is 0 where it has none to tell. */
+export class Input {
+  readonly size: number;
+  /** Bytes read so far. */
+  offset = 0;
+  private readonly name: string;
+  private readonly file: number;
+  /** What was read ahead to see what it is. */
+  private ahead: Buffer | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+    this.file = this.attempt(() => (name === STANDARD ? 0 : fs.openSync(name, 'r')));
+    const stat = this.attempt(() => fs.fstatSync(this.file));
+    if (stat.isDirectory()) throw new ConvertError(`${name} is a directory`);
+    this.size = stat.isFile() ? stat.size : 0;
+  }
+
+  /** The first byte, which stays to be read; -1 where there is none. */
+  peek(): number {
+    const first = Buffer.alloc(1);
+    if (this.read(first, 0, 1) === 0) return -1;
+    this.offset = 0;
+    this.ahead = first;
+    return first[0];
+  }
+
+  read(into: Uint8Array, at: number, length: number): number {
+    if (this.ahead !== null) {
+      into[at] = this.ahead[0];
+      this.ahead = null;
+      this.offset = 1;
+      return 1;
+    }
+    const got = this.attempt(() => this.readOnce(into, at, length));
+    this.offset += got;
+    return got;
+  }
+
+  close(): void {
+    if (this.name !== STANDARD) fs.closeSync(this.file);
+  }
+
+  private readOnce(into: Uint8Array, at: number, length: number): number {
+    for (;;) {
+      try {
+        return fs.readSync(this.file, into, at, length, null);
+      } catch (error) {
+        if (codeOf(error) === 'EOF') return 0;
+        if (codeOf(error) !== 'EAGAIN') throw error;
+        nap();
+      }
+    }
+  }
+
+  private attempt<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw new ConvertError(`${this.name}: ${systemError(error)}`);
+    }
+  }
+}
+
+/** An output: a file appears under its name when all of it is written and synced, and not before. */
+export class Output {
+  private readonly name: string;
+  private readonly temporary: string;
+  private readonly file: number;
+  private readonly buffer = Buffer.alloc(BUFFER);
+  private at = 0;
+
+  constructor(name: string, replace: boolean) {
+    this.name = name;
+    this.temporary = `${name}.${process.pid}.part`;
+    if (name !== STANDARD && !replace && fs.existsSync(name))
+      throw new ConvertError(`${name} is there already; --force replaces it`);
+    this.file = this.attempt(() => (name === STANDARD ? 1 : fs.openSync(this.temporary, 'w', 0o644)));
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (bytes.length > BUFFER - this.at) this.flush();
+    if (bytes.length > BUFFER) this.writeAll(bytes);
+    else {
+      this.buffer.set(bytes, this.at);
+      this.at += bytes.length;
+    }
+  }
+
+  text(text: string): void {
+    this.bytes(Buffer.from(text, 'utf8'));
+  }
+
+  finish(): void {
+    this.flush();
+    if (this.name === STANDARD) return;
+    this.attempt(() => {
+      fs.fsyncSync(this.file);
+      fs.closeSync(this.file);
+      fs.renameSync(this.temporary, this.name);
+      syncFolder(dirname(this.name));
+    });
+  }
+
+  /** Leaves nothing behind. */
+  abandon(): void {
+    if (this.name === STANDARD) return;
+    fs.rmSync(this.temporary, { force: true });
+  }
+
+  private flush(): void {
+    this.writeAll(this.buffer.subarray(0, this.at));
+    this.at = 0;
+  }
+
+  private writeAll(bytes: Uint8Array): void {
+    this.attempt(() => {
+      for (let at = 0; at < bytes.length; ) {
+        try {
+          at += fs.writeSync(this.file, bytes, at, bytes.length - at);
+        } catch (error) {
+          if (codeOf(error) !== 'EAGAIN') throw error;
+          nap();
+        }
+      }
+    });
+  }
+
+  private attempt<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw new ConvertError(`${this.name}: ${systemError(error)}`);
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** A pipe that is full, or empty for now, is looked at again in a millisecond. */
+function nap(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+function syncFolder(folder: string): void {
+  const file = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
+}

@@ -1,0 +1,54 @@
+/** What JSON may hold, and what the lines make of it. */
+import type { Slice } from '../../base/slice.ts';
+import { ConvertError } from './record.ts';
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/** The error for `what`, which should be `expected`. */
+export function wrong(what: string, expected: string): ConvertError {
+  return new ConvertError(`${what} should be ${expected}`);
+}
+
+export function objectOf(json: Json | undefined, what: string): Readonly<Record<string, Json>> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong(what, 'an object');
+  return json as Readonly<Record<string, Json>>;
+}
+
+export function listOf(json: Json | undefined, what: string): readonly Json[] {
+  if (!Array.isArray(json)) throw wrong(what, 'a list');
+  return json;
+}
+
+export function textOf(json: Json | undefined, what: string): string {
+  if (typeof json !== 'string') throw wrong(what, 'a string');
+  return json;
+}
+
+/** A whole number that is not negative. */
+export function countOf(json: Json | undefined, what: string): number {
+  if (!Number.isSafeInteger(json) || (json as number) < 0) throw wrong(what, 'a whole number');
+  return json as number;
+}
+
+/** A 64-bit number: in digits where JSON would round it. */
+export function int64Of(json: Json | undefined, what: string): bigint {
+  if (Number.isSafeInteger(json)) return BigInt(json as number);
+  const text = textOf(json, what);
+  const digits = text.startsWith('-') ? text.slice(1) : text;
+  const sound = digits.length > 0 && digits.length < 20 && [...digits].every((digit) => digit >= '0' && digit <= '9');
+  if (!sound) throw wrong(what, 'a whole number');
+  return BigInt(text);
+}
+
+/** Bytes: those of a string in UTF-8, or of { "base64": ... }. */
+export function bytesOfJson(json: Json | undefined, into: Slice): Slice {
+  if (typeof json === 'string') {
+    const bytes = Buffer.from(json, 'utf8');
+    return into.set(bytes, 0, bytes.length);
+  }
+  const { base64, ...rest } = objectOf(json, 'bytes');
+  if (typeof base64 !== 'string' || Object.keys(rest).length > 0) throw wrong('bytes', 'a string or {"base64":"..."}');
+  const bytes = Buffer.from(base64, 'base64');
+  if (bytes.toString('base64') !== base64) throw wrong('base64', 'in its usual form');
+  return into.set(bytes, 0, bytes.length);
+}

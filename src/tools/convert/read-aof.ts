@@ -1,0 +1,139 @@
+/**
+ * Append-only files as a source of records: one file (of commands, or a snapshot with commands behind it), or all that a
+ * manifest names. Only a server knows what commands make, so the data is played into one of its own, which listens nowhere,
+ * and read out of that: this source takes the memory of all the data.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Slice } from '../../base/slice.ts';
+import { widen } from '../../base/text.ts';
+import { RealClock } from '../../base/time.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { NULL } from '../../memory/address.ts';
+import { AofError, AofLoader, type AofPart } from '../../persistence/aof/load.ts';
+import { Manifest, ManifestError } from '../../persistence/aof/manifest.ts';
+import { RdbError } from '../../persistence/rdb/format.ts';
+import { type ByteSource, RdbInput } from '../../persistence/rdb/input.ts';
+import { RdbLoader } from '../../persistence/rdb/load.ts';
+import { ValueReader } from '../../persistence/rdb/read-value.ts';
+import { createServer } from '../../server/server.ts';
+import { DictCursor } from '../../structures/dict.ts';
+import { entryExpiry, entryKey } from '../../values/entry.ts';
+import { type Bench, ConvertError, type Sink } from './record.ts';
+
+/** More databases than anybody has. */
+const DATABASES = 1024;
+/** Commands between two looks at how far it is. */
+const STEPS = 64;
+
+export class AofSource {
+  readonly bench: Bench;
+  private readonly engine: Engine;
+  private readonly loader: AofLoader;
+  private complaint = '';
+
+  constructor(name: string) {
+    this.engine = createServer({ settings: { databases: DATABASES, save: '' } }).engine;
+    this.bench = this.engine;
+    this.loader = this.open(name);
+  }
+
+  get total(): number {
+    return this.loader.total;
+  }
+
+  /** Plays everything, then hands it on; `progress` hears of the bytes played. */
+  run(sink: Sink, progress: (bytes: number) => void): void {
+    this.play(progress);
+    const { keyspaces, memory, server } = this.engine;
+    for (const source of server.persistence.libraries?.sources() ?? []) sink.library(new Slice(source));
+    const key = new Slice();
+    for (const { index, keys } of keyspaces.databases) {
+      const cursor = new DictCursor(memory).reset(memory, keys);
+      for (let entry = cursor.next(); entry !== NULL; entry = cursor.next()) {
+        const expiry = entryExpiry(memory, entry);
+        sink.key({ db: index, key: entryKey(memory, entry, key), entry, expiry, idle: -1, frequency: -1 });
+      }
+    }
+    sink.end();
+  }
+
+  private play(progress: (bytes: number) => void): void {
+    const { loader } = this;
+    const { keyspaces } = this.engine;
+    keyspaces.listener = null;
+    // What expires meanwhile stays: it is the file that is converted, not the moment.
+    keyspaces.seesExpired = true;
+    let steps = 0;
+    try {
+      loader.run(() => {
+        if (++steps % STEPS === 0) progress(loader.offset);
+        return false;
+      });
+    } catch (error) {
+      if (!(error instanceof AofError)) throw error;
+      throw new ConvertError(this.complaint || error.message);
+    } finally {
+      loader.end();
+    }
+  }
+
+  private open(name: string): AofLoader {
+    const { engine } = this;
+    const tell = (text: string): void => {
+      this.complaint = text;
+    };
+    const nothing = (): void => {};
+    try {
+      return new AofLoader(partsOf(name), {
+        engine,
+        clock: new RealClock(),
+        log: { debug: nothing, notice: nothing, warning: tell },
+        truncated: false,
+        oldName: name,
+        atOnce: true,
+        snapshot: (source) => this.snapshot(source),
+        faulty: (error) => tell(error instanceof RdbError ? error.message : String(error)),
+        loaded: nothing,
+      });
+    } catch (error) {
+      if (error instanceof AofError) throw new ConvertError(this.complaint || error.message);
+      throw error;
+    }
+  }
+
+  private snapshot(source: ByteSource): RdbLoader {
+    const { engine } = this;
+    const { libraries } = engine.server.persistence;
+    const nothing = (): void => {};
+    return new RdbLoader(RdbInput.from(source, true), {
+      keyspaces: engine.keyspaces,
+      values: new ValueReader(engine.memory, engine.faces.limits),
+      log: { debug: nothing, notice: nothing, warning: nothing },
+      deep: true,
+      dropExpired: false,
+      merge: false,
+      checksum: true,
+      loadFunctions: libraries === null ? undefined : (text) => libraries.load(text, false),
+    });
+  }
+}
+
+/** The files to be played: those of a manifest, or the one. */
+function partsOf(name: string): AofPart[] {
+  if (!name.endsWith('.manifest')) return [{ path: name, base: true, last: true }];
+  let manifest: Manifest;
+  try {
+    manifest = Manifest.parse(readFileSync(name));
+  } catch (error) {
+    if (error instanceof ManifestError) throw new ConvertError(`${name}: ${error.message}`);
+    throw error;
+  }
+  const { base, files } = manifest;
+  if (files.length === 0) throw new ConvertError(`${name} names no file`);
+  return files.map((file, i) => ({
+    path: join(dirname(name), widen(file.name)),
+    base: file === base,
+    last: i === files.length - 1,
+  }));
+}

@@ -1,0 +1,161 @@
+/** Lines of JSON as a source of records: each is tested for what it should be, and said to be wrong by its number. */
+import { parseDouble } from '../../base/numbers.ts';
+import { Slice, sliceOf } from '../../base/slice.ts';
+import { setString } from '../../keyspace/strings.ts';
+import { type Addr, NULL } from '../../memory/address.ts';
+import type { ByteSource } from '../../persistence/rdb/input.ts';
+import {
+  ENC_SKIPLIST,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_ZSET,
+  type ValueType,
+} from '../../values/entry.ts';
+import { newValue, smallestEncoding } from '../../values/free.ts';
+import { ZSET_ADDED } from '../../values/zset.ts';
+import { bytesOfJson, countOf, type Json, listOf, objectOf, wrong } from './json.ts';
+import { Lines } from './lines.ts';
+import { StreamBuilder } from './read-json-stream.ts';
+import { ConvertError, type Desk, type Sink } from './record.ts';
+
+export class JsonSource {
+  private readonly lines: Lines;
+  private readonly desk: Desk;
+  private readonly sink: Sink;
+  private readonly streams: StreamBuilder;
+  /** Of the key at hand. */
+  private expiry = -1;
+  private readonly first = new Slice();
+  private readonly second = new Slice();
+
+  constructor(source: ByteSource, desk: Desk, sink: Sink) {
+    this.lines = new Lines(source);
+    this.desk = desk;
+    this.sink = sink;
+    this.streams = new StreamBuilder(desk.memory);
+  }
+
+  run(): void {
+    for (let line = this.lines.next(); line !== null; line = this.lines.next()) {
+      if (line.trim() === '') continue;
+      try {
+        this.line(objectOf(JSON.parse(line), 'a line'));
+      } catch (error) {
+        if (error instanceof ConvertError || error instanceof SyntaxError)
+          throw new ConvertError(`line ${this.lines.number}: ${error.message}`);
+        throw error;
+      }
+    }
+    this.sink.end();
+  }
+
+  private line(line: Readonly<Record<string, Json>>): void {
+    const { type } = line;
+    if (type === 'aux') this.sink.aux(bytesOfJson(line['name'], this.first), bytesOfJson(line['value'], this.second));
+    else if (type === 'function') this.sink.library(bytesOfJson(line['source'], this.first));
+    else this.key(line);
+  }
+
+  private key(line: Readonly<Record<string, Json>>): void {
+    const { desk } = this;
+    const key = bytesOfJson(line['key'], new Slice());
+    const optional = (name: string): number => (line[name] === undefined ? -1 : countOf(line[name], name));
+    const db = line['db'] === undefined ? 0 : countOf(line['db'], 'db');
+    const [expiry, idle, frequency] = ['expireAt', 'idle', 'frequency'].map(optional);
+    if (frequency > 255) throw wrong('frequency', 'at most 255');
+    this.expiry = expiry;
+    const entry = this.value(String(line['type']), key, line['value']);
+    this.sink.key({ db, key, entry, expiry, idle, frequency });
+    desk.clear(key);
+  }
+
+  private value(type: string, key: Slice, value: Json | undefined): Addr {
+    switch (type) {
+      case 'string':
+        return setString(this.desk.db, key, this.desk.db.hash(key), NULL, bytesOfJson(value, this.first), this.expiry);
+      case 'list':
+        return this.filled(TYPE_LIST, key, value, (entry, item) => {
+          this.desk.faces.list(entry).push(bytesOfJson(item, this.first), false);
+        });
+      case 'set':
+        return this.filled(TYPE_SET, key, value, (entry, item) => {
+          if (!this.desk.faces.set(entry).add(bytesOfJson(item, this.first))) throw wrong('a set', 'without doubles');
+        });
+      case 'hash':
+        return this.filled(TYPE_HASH, key, value, (entry, item) => this.pair(entry, item));
+      case 'zset':
+        return this.sortedSet(key, value);
+      case 'stream': {
+        const entry = this.make(TYPE_STREAM, key);
+        this.undoing(key, () => this.streams.fill(this.desk.faces.stream(entry), value));
+        return entry;
+      }
+      default:
+        throw wrong('type', 'one of aux, function, string, list, set, hash, zset, stream');
+    }
+  }
+
+  /** Made large and packed when it is complete, as a server loads it: packed scores would lose the sign of a zero. */
+  private sortedSet(key: Slice, value: Json | undefined): Addr {
+    let longest = 0;
+    const put = (entry: Addr, item: Json): void => {
+      this.scored(entry, item);
+      longest = Math.max(longest, this.first.length);
+    };
+    const entry = this.filled(TYPE_ZSET, key, value, put, ENC_SKIPLIST);
+    this.desk.faces.zset(entry).settle(longest);
+    return entry;
+  }
+
+  private make(type: ValueType, key: Slice, encoding = smallestEncoding(type)): Addr {
+    const { memory, db } = this.desk;
+    return db.store(key, db.hash(key), NULL, type, encoding, newValue(memory, type, encoding), this.expiry);
+  }
+
+  /** An aggregate of the elements of `value`, which there must be. */
+  private filled(
+    type: ValueType,
+    key: Slice,
+    value: Json | undefined,
+    put: (entry: Addr, item: Json) => void,
+    encoding = smallestEncoding(type),
+  ): Addr {
+    const items = listOf(value, 'value');
+    if (items.length === 0) throw wrong('value', 'a list that is not empty');
+    const entry = this.make(type, key, encoding);
+    this.undoing(key, () => {
+      for (const item of items) put(entry, item);
+    });
+    return entry;
+  }
+
+  private undoing(key: Slice, fill: () => void): void {
+    try {
+      fill();
+    } catch (error) {
+      this.desk.clear(key);
+      throw error;
+    }
+  }
+
+  private pair(entry: Addr, item: Json): void {
+    const [field, value, ...rest] = listOf(item, 'an element of a hash');
+    if (value === undefined || rest.length > 0) throw wrong('an element of a hash', 'a field and a value');
+    const hash = this.desk.faces.hash(entry);
+    if (!hash.put(bytesOfJson(field, this.first), bytesOfJson(value, this.second)))
+      throw wrong('a hash', 'without doubles');
+  }
+
+  private scored(entry: Addr, item: Json): void {
+    const [member, score, ...rest] = listOf(item, 'an element of a sorted set');
+    if (score === undefined || rest.length > 0) throw wrong('an element of a sorted set', 'a member and a score');
+    const number =
+      typeof score === 'number' ? score : typeof score === 'string' ? parseDouble(sliceOf(score)) : undefined;
+    if (number === undefined || Number.isNaN(number)) throw wrong('a score', 'a number');
+    const zset = this.desk.faces.zset(entry);
+    if (zset.add(bytesOfJson(member, this.first), number) !== ZSET_ADDED)
+      throw wrong('a sorted set', 'without doubles');
+  }
+}

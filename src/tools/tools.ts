@@ -1,0 +1,82 @@
+/**
+ * The tools beside the server. As with Redis, one program is all of them: under the name of a tool (a link to it that is
+ * named redis-check-rdb), or with the tool as its first word (cinnabar check-rdb FILE).
+ */
+import { readSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { checkAof } from './check-aof.ts';
+import { checkRdb } from './check-rdb.ts';
+import { convertCommand } from './convert/convert.ts';
+
+/** How the program was called: its names (argv[0] as the system has it, and the path of the script), and the arguments. */
+export interface Invocation {
+  readonly names: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** What a shell tells of a program that wrote to a pipe that nobody reads any more: 128 and SIGPIPE. */
+const BROKEN_PIPE = 141;
+const NEWLINE = 10;
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** A terminal or pipe that is not ready is asked again in a millisecond. */
+function nap(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+}
+
+/** Text of one character a byte, written before the call returns. */
+function printer(file: number): (text: string) => void {
+  return (text) => {
+    const bytes = Buffer.from(text, 'latin1');
+    for (let at = 0; at < bytes.length; ) {
+      try {
+        at += writeSync(file, bytes, at);
+      } catch (error) {
+        if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
+        if (codeOf(error) !== 'EAGAIN') throw error;
+        nap();
+      }
+    }
+  };
+}
+
+/** The next line of the standard input, as far as there is one. */
+function typed(): string {
+  const byte = new Uint8Array(1);
+  for (let line = ''; ; line += String.fromCharCode(byte[0])) {
+    if (!readByte(byte) || byte[0] === NEWLINE) return line;
+  }
+}
+
+function readByte(into: Uint8Array): boolean {
+  for (;;) {
+    try {
+      return readSync(0, into, 0, 1, null) === 1;
+    } catch (error) {
+      if (codeOf(error) === 'EOF') return false;
+      if (codeOf(error) !== 'EAGAIN') throw error;
+      nap();
+    }
+  }
+}
+
+/** Runs the tool that is asked for, and gives its exit code; undefined where it is the server. */
+export function runTool({ names, args }: Invocation): number | Promise<number> | undefined {
+  const print = printer(1);
+  const complain = printer(2);
+  const ask = async (): Promise<string> => typed();
+  const [first, ...rest] = args;
+  const called = (name: string): string | undefined =>
+    names.map((path) => basename(path)).find((path) => path.includes(name));
+  const rdb = called('redis-check-rdb');
+  if (rdb !== undefined) return checkRdb(rdb, args, print, complain);
+  const aof = called('redis-check-aof');
+  if (aof !== undefined) return checkAof(aof, args, { print, ask });
+  if (first === 'check-rdb') return checkRdb('cinnabar check-rdb', rest, print, complain);
+  if (first === 'check-aof') return checkAof('cinnabar check-aof', rest, { print, ask });
+  if (first === 'convert') return convertCommand(rest);
+  return undefined;
+}
