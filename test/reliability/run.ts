@@ -1,8 +1,18 @@
-/** The suites at their full figures: `npm run test:reliability -- NAME ... [--count N] [--seed N]`; without a name, all. */
+/** The suites at their full figures: `npm run test:reliability -- NAME ... [--count N] [--seed N]`; without a name, all. Exits with 1 where one has failed. */
+import { inspect } from 'node:util';
+import { cutEverywhere } from '../durability/cuts.ts';
+import { diskFaults } from '../durability/faults.ts';
+import { fullDisk } from '../durability/full-disk.ts';
+import { kill9 } from '../durability/kill9.ts';
+import { fileMutation } from '../durability/mutation.ts';
+import { powerLoss } from '../durability/power.ts';
+import { restoreFuzzAll } from '../durability/restore-fuzz.ts';
+import { stalls } from '../durability/stalls.ts';
 import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { badHandshakes } from './tls.ts';
 
@@ -23,12 +33,40 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   churn: () => churn(option('count', 1_000_000), seed),
   audience: () => wideAudience(option('count', 10_000), 20),
   abuse: () => memoryAbuse(option('count', 100)),
+  'lua-shapes': () => knownShapes(),
+  'lua-generated': async () => generatedScripts(option('count', 100_000), seed),
+  'lua-endless': () => endlessScripts(50),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
+  kill9: async () => ({
+    always: await kill9('always', option('count', 500), seed),
+    everysec: await kill9('everysec', option('everysec', 200), seed),
+  }),
+  power: () => powerLoss(option('count', 20_000), seed),
+  faults: async () => ({
+    faults: await diskFaults(option('count', 300), seed, option('from', 0)),
+    full: await fullDisk(seed),
+  }),
+  mutation: async () => ({
+    mutation: await fileMutation(option('count', 10_000), seed, option('from', 0)),
+    cuts: await cutEverywhere(option('step', 1)),
+  }),
+  restore: () => restoreFuzzAll(option('count', 100_000), seed, option('from', 0)),
+  stalls: () => stalls(option('count', 2_000_000), option('elements', 10_000_000), seed),
 };
+
+/** What a report, or a part of it, lists as failures. */
+function failuresOf(report: unknown): unknown[] {
+  if (typeof report !== 'object' || report === null) return [];
+  return Object.entries(report).flatMap(([name, value]) =>
+    name === 'failures' && Array.isArray(value) ? value : failuresOf(value),
+  );
+}
 
 const names = process.argv.slice(2).filter((word) => Object.hasOwn(SUITES, word));
 for (const name of names.length > 0 ? names : Object.keys(SUITES)) {
   console.log(`${name}, seed ${seed}`);
   const start = performance.now();
-  console.log(await SUITES[name](), `${((performance.now() - start) / 1000).toFixed(1)} s`);
+  const report = await SUITES[name]();
+  console.log(inspect(report, { depth: 6 }), `${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (failuresOf(report).length > 0) process.exitCode = 1;
 }

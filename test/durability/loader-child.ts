@@ -1,0 +1,66 @@
+/** The process behind loader.ts. Its high-water mark of memory is set back before each start, which needs Linux. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { MAIN } from '../support/server-process.ts';
+import type { LoadRequest, LoadResult } from './loader.ts';
+
+/** The server as it was built: the one whose files are loaded. */
+const built = pathToFileURL(join(dirname(MAIN), 'index.js')).href;
+const { createServer } = (await import(built)) as typeof import('../../src/index.ts');
+
+const stray = { text: null as string | null };
+
+function status(field: string): number {
+  const text = readFileSync('/proc/self/status', 'latin1');
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024;
+}
+
+async function load({ settings, ask }: LoadRequest): Promise<LoadResult> {
+  const log: string[] = [];
+  const keep = (message: string): void => void log.push(message);
+  globalThis.gc?.();
+  writeFileSync('/proc/self/clear_refs', '5');
+  const before = status('VmRSS');
+  const start = performance.now();
+  const server = createServer({
+    settings: { port: 0, save: '', 'enable-debug-command': 'yes', ...settings },
+    persistent: true,
+    log: { debug() {}, verbose() {}, notice: keep, warning: keep },
+    onExit: (code) => keep(`EXIT ${code}`),
+  });
+  const { memory } = server.engine;
+  const empty = memory.used;
+  let started = true;
+  try {
+    await server.listen();
+  } catch {
+    started = false;
+  }
+  const milliseconds = performance.now() - start;
+  const grown = status('VmHWM') - before;
+  const replies: unknown[] = [];
+  if (started) {
+    const session = server.session();
+    for (const command of ask) {
+      const reply = await session
+        .call(...command.map((word) => Buffer.from(word, 'latin1')))
+        .catch((error: Error) => `-${error.message}`);
+      replies.push(reply);
+    }
+  }
+  const image = memory.peak - empty;
+  await server.close();
+  const { text } = stray;
+  stray.text = null;
+  return { started, log, replies, grown, image, milliseconds, stray: text };
+}
+
+const strayed = (error: unknown): void => {
+  stray.text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+};
+process.on('uncaughtException', strayed);
+process.on('unhandledRejection', strayed);
+process.on('message', (request: LoadRequest) => {
+  void load(request).then((result) => process.send?.(result));
+});
