@@ -1,0 +1,316 @@
+/**
+ * Saving, loading and logging beside redis-server in one run: `npm run bench:persistence [-- options]`
+ *
+ *   --only a,b    of pause memory restart everysec always
+ *   --keys N      keys of 16 bytes with values of 32 (2,000,000)
+ *   --repeat N    rounds of each figure, A B A B (3); of each server the best counts, of pauses the median
+ *   --smoke       20,000 keys, one round: does it work
+ *
+ *   pause     a client sets random keys, one after another, while a BGSAVE runs: its p99.9 and maximum from the BGSAVE's
+ *             sending until the file has been put in place, and how long that took; and BGSAVE with nobody about
+ *   memory    what the processes of the server (Redis's child included) take at most beyond before, under the same client
+ *   restart   from the start of the process until it takes connections, with the file of that server
+ *   everysec, always   pipelined SETs with the AOF on
+ *
+ * Every figure has its bound, in the units of Redis's or absolute; the last column says which are missed.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Pipeline } from '../../test/support/pipeline.ts';
+import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { startWorker } from '../../test/support/worker.ts';
+import { fill } from './sets.ts';
+import type { SetterTask } from './setter.ts';
+
+const VALUE_BYTES = 32;
+const MOST_REQUESTS = 5_000_000;
+const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
+/** Between two looks at the file or at the memory. */
+const LOOK_MILLISECONDS = 2;
+const MEMORY_LOOK_MILLISECONDS = 25;
+const FIGURES = ['pause', 'memory', 'restart', 'everysec', 'always'];
+
+interface Options {
+  readonly only: readonly string[];
+  readonly keys: number;
+  readonly repeat: number;
+}
+
+function options(argv: readonly string[]): Options {
+  const given = (name: string): string | undefined => {
+    const at = argv.indexOf(`--${name}`);
+    return at < 0 ? undefined : argv[at + 1];
+  };
+  const smoke = argv.includes('--smoke');
+  return {
+    only: given('only')?.split(',') ?? FIGURES,
+    keys: Number(given('keys') ?? (smoke ? 20_000 : 2_000_000)),
+    repeat: Number(given('repeat') ?? (smoke ? 1 : 3)),
+  };
+}
+
+type Start = (...options: string[]) => Promise<ServerProcess>;
+const SERVERS: readonly { readonly name: 'redis' | 'ours'; readonly start: Start }[] = [
+  { name: 'redis', start: startRedis },
+  { name: 'ours', start: startCinnabar },
+];
+
+/** What was measured in each round, by figure and server. */
+class Results {
+  private readonly rounds = new Map<string, { redis: number[]; ours: number[] }>();
+
+  add(figure: string, server: 'redis' | 'ours', value: number): void {
+    const entry = this.rounds.get(figure) ?? { redis: [], ours: [] };
+    this.rounds.set(figure, entry);
+    entry[server].push(value);
+  }
+
+  of(figure: string): { redis: number[]; ours: number[] } | undefined {
+    return this.rounds.get(figure);
+  }
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
+
+/** Processor seconds of a process so far, those of its children that have ended included. */
+function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i]), 0) / CLOCK_TICKS;
+}
+
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  return children === '' ? [] : children.split(' ').map(Number);
+}
+
+/** MiB of memory that the process and its children hold, what they share counted once. */
+function memoryOf(pid: number): number {
+  let kilobytes = 0;
+  for (const each of [pid, ...childrenOf(pid)]) {
+    try {
+      const rollup = readFileSync(`/proc/${each}/smaps_rollup`, 'latin1');
+      kilobytes += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
+    } catch {
+      // The child has ended meanwhile.
+    }
+  }
+  return kilobytes / 1024;
+}
+
+const fileOf = (server: ServerProcess): string => join(server.folder, 'dump.rdb');
+
+function fileNumber(path: string): number {
+  return existsSync(path) ? statSync(path).ino : -1;
+}
+
+/** Runs a BGSAVE and answers with the seconds until its file is in place. */
+async function save(server: ServerProcess, client: Pipeline): Promise<number> {
+  const before = fileNumber(fileOf(server));
+  const begin = performance.now();
+  await client.call('BGSAVE');
+  while (fileNumber(fileOf(server)) === before) await sleep(LOOK_MILLISECONDS);
+  return (performance.now() - begin) / 1000;
+}
+
+/** Waits until the server knows that its save has ended. */
+async function settled(client: Pipeline): Promise<void> {
+  while (!String(await client.call('INFO', 'persistence')).includes('rdb_bgsave_in_progress:0')) await sleep(20);
+}
+
+/** Milliseconds of each SET while `during` runs. */
+async function settingWhile(port: number, keys: number, during: () => Promise<void>): Promise<Float64Array> {
+  const worker = startWorker(new URL('./setter.ts', import.meta.url));
+  const task: SetterTask = { port, keys, valueBytes: VALUE_BYTES, most: MOST_REQUESTS };
+  worker.postMessage(task);
+  await new Promise((begun) => worker.once('message', begun));
+  const taken = new Promise<Float64Array>((resolve) => worker.once('message', resolve));
+  await during();
+  worker.postMessage('end');
+  const samples = await taken;
+  await worker.terminate();
+  return samples.sort();
+}
+
+async function pause(server: ServerProcess, name: 'redis' | 'ours', keys: number, results: Results): Promise<void> {
+  const client = new Pipeline(server.port);
+  const calm = await settingWhile(server.port, keys, () => sleep(1000));
+  let seconds = 0;
+  const taken = await settingWhile(server.port, keys, async () => {
+    seconds = await save(server, client);
+  });
+  await settled(client);
+  const at = (samples: Float64Array, part: number): number => samples[Math.floor((samples.length - 1) * part)];
+  results.add('calm p99.9', name, at(calm, 0.999));
+  results.add('calm max', name, at(calm, 1));
+  results.add('BGSAVE p99.9', name, at(taken, 0.999));
+  results.add('BGSAVE max', name, at(taken, 1));
+  results.add('BGSAVE under load', name, seconds);
+  results.add('SETs during it', name, taken.length / seconds);
+  const cpu = cpuOf(server.pid);
+  results.add('BGSAVE', name, await save(server, client));
+  await settled(client);
+  results.add('BGSAVE cpu', name, cpuOf(server.pid) - cpu);
+  client.close();
+}
+
+async function memory(server: ServerProcess, name: 'redis' | 'ours', keys: number, results: Results): Promise<void> {
+  const client = new Pipeline(server.port);
+  const before = memoryOf(server.pid);
+  let peak = before;
+  await settingWhile(server.port, keys, async () => {
+    let saved = false;
+    const saving = save(server, client).finally(() => {
+      saved = true;
+    });
+    while (!saved) {
+      peak = Math.max(peak, memoryOf(server.pid));
+      await sleep(MEMORY_LOOK_MILLISECONDS);
+    }
+    await saving;
+  });
+  await settled(client);
+  results.add('extra memory', name, peak - before);
+  results.add('memory', name, before);
+  client.close();
+}
+
+async function restart(folder: string, server: (typeof SERVERS)[number], results: Results): Promise<void> {
+  const begin = performance.now();
+  const restarted = await server.start('--dir', folder);
+  results.add('restart', server.name, (performance.now() - begin) / 1000);
+  results.add('restart cpu', server.name, cpuOf(restarted.pid));
+  await restarted.stop();
+}
+
+async function logging(policy: string, server: (typeof SERVERS)[number], given: Options, results: Results) {
+  const aof = ['--appendonly', 'yes', '--appendfsync', policy, '--auto-aof-rewrite-percentage', '0'];
+  const running = await server.start(...aof);
+  try {
+    const set = (requests: number): number => {
+      const args = ['-h', '127.0.0.1', '-p', running.port, '-c', 50, '-P', 16, '-d', VALUE_BYTES, '-r', given.keys];
+      const output = execFileSync('redis-benchmark', [...args, '-n', requests, '-t', 'set', '--csv'].map(String), {
+        encoding: 'latin1',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      return Number((output.trim().split('\n').pop() ?? '').split('","')[1]);
+    };
+    // The first requests find code that is not compiled yet, and memory that nobody has touched.
+    set(given.keys / 4);
+    const cpu = cpuOf(running.pid);
+    results.add(`AOF ${policy}`, server.name, set(given.keys));
+    results.add(`AOF ${policy} cpu`, server.name, ((cpuOf(running.pid) - cpu) / given.keys) * 1e6);
+  } finally {
+    await running.stop();
+  }
+}
+
+/** How a figure is told: the best of its rounds or the median, in which unit, and what is asked of it. */
+interface Line {
+  readonly figure: string;
+  readonly unit: string;
+  readonly pick: 'least' | 'most' | 'middle';
+  /** Ours over Redis's is to be at most, or at least, this. */
+  readonly ratio?: readonly ['<=' | '>=', number];
+  /** Ours is to be at most this. */
+  readonly limit?: number;
+}
+
+const LINES: readonly Line[] = [
+  { figure: 'calm p99.9', unit: 'ms', pick: 'middle' },
+  { figure: 'calm max', unit: 'ms', pick: 'middle' },
+  { figure: 'BGSAVE p99.9', unit: 'ms', pick: 'middle', limit: 1 },
+  { figure: 'BGSAVE max', unit: 'ms', pick: 'middle', limit: 10 },
+  { figure: 'SETs during it', unit: '/s', pick: 'most' },
+  { figure: 'BGSAVE under load', unit: 's', pick: 'least', ratio: ['<=', 1.5] },
+  { figure: 'BGSAVE', unit: 's', pick: 'least', ratio: ['<=', 1.5] },
+  { figure: 'BGSAVE cpu', unit: 's', pick: 'least' },
+  { figure: 'memory', unit: 'MiB', pick: 'least' },
+  { figure: 'extra memory', unit: 'MiB', pick: 'middle', ratio: ['<=', 1] },
+  { figure: 'restart', unit: 's', pick: 'least', ratio: ['<=', 1.5] },
+  { figure: 'restart cpu', unit: 's', pick: 'least' },
+  { figure: 'AOF everysec', unit: '/s', pick: 'most', ratio: ['>=', 0.9] },
+  { figure: 'AOF everysec cpu', unit: 'us', pick: 'least' },
+  { figure: 'AOF always', unit: '/s', pick: 'most', ratio: ['>=', 0.9] },
+  { figure: 'AOF always cpu', unit: 'us', pick: 'least' },
+];
+
+function picked(values: readonly number[], pick: Line['pick']): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return pick === 'least' ? sorted[0] : pick === 'most' ? sorted[sorted.length - 1] : sorted[sorted.length >> 1];
+}
+
+function verdict({ ratio, limit }: Line, ours: number, of: number): string {
+  if (limit !== undefined) return `${ours <= limit ? 'met' : 'MISSED'} (<= ${limit})`;
+  if (ratio === undefined) return '';
+  const met = ratio[0] === '<=' ? of <= ratio[1] : of >= ratio[1];
+  return `${met ? 'met' : 'MISSED'} (${ratio[0]} ${ratio[1]} x)`;
+}
+
+function print(results: Results): void {
+  const shown = (value: number): string => value.toFixed(value >= 1000 ? 0 : value >= 100 ? 1 : 3).padStart(10);
+  console.log('figure             unit      redis       ours   ratio  bound');
+  for (const line of LINES) {
+    const rounds = results.of(line.figure);
+    if (rounds === undefined || rounds.redis.length === 0 || rounds.ours.length === 0) continue;
+    const [redis, ours] = [picked(rounds.redis, line.pick), picked(rounds.ours, line.pick)];
+    const cells = [line.figure.padEnd(18), line.unit.padEnd(4), shown(redis), shown(ours)];
+    console.log(`${cells.join(' ')} ${(ours / redis).toFixed(2).padStart(7)}  ${verdict(line, ours, ours / redis)}`);
+  }
+}
+
+/** The figures that need a full server: both run throughout, each round on one and then on the other. */
+async function saving(given: Options, results: Results): Promise<void> {
+  const running = new Map<string, ServerProcess>();
+  const folders = new Map<string, string>();
+  try {
+    for (const { name, start } of SERVERS) {
+      const server = await start();
+      running.set(name, server);
+      await fill(server.port, given.keys, VALUE_BYTES);
+    }
+    for (let round = 0; round < given.repeat; round++)
+      for (const { name } of SERVERS) {
+        const server = running.get(name)!;
+        if (given.only.includes('pause')) await pause(server, name, given.keys, results);
+        if (given.only.includes('memory')) await memory(server, name, given.keys, results);
+      }
+    if (!given.only.includes('restart')) return;
+    for (const { name } of SERVERS) folders.set(name, await keepFile(running.get(name)!));
+    for (const server of running.values()) await server.stop();
+    for (let round = 0; round < given.repeat; round++)
+      for (const server of SERVERS) await restart(folders.get(server.name)!, server, results);
+  } finally {
+    for (const server of running.values()) await server.stop();
+    for (const folder of folders.values()) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Saves, and copies the file to a folder that outlives the server. */
+async function keepFile(server: ServerProcess): Promise<string> {
+  const client = new Pipeline(server.port);
+  await client.call('SAVE');
+  client.close();
+  const folder = mkdtempSync(join(tmpdir(), 'cinnabar-bench-'));
+  for (const file of readdirSync(server.folder).filter((name) => name === 'dump.rdb'))
+    cpSync(join(server.folder, file), join(folder, file));
+  return folder;
+}
+
+async function main(given: Options): Promise<void> {
+  const results = new Results();
+  console.log(
+    `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${given.keys} keys, ${given.repeat} rounds`,
+  );
+  if (['pause', 'memory', 'restart'].some((figure) => given.only.includes(figure))) await saving(given, results);
+  for (const policy of ['everysec', 'always'].filter((figure) => given.only.includes(figure)))
+    for (let round = 0; round < given.repeat; round++)
+      for (const server of SERVERS) await logging(policy, server, given, results);
+  print(results);
+}
+
+await main(options(process.argv.slice(2)));
