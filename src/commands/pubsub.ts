@@ -4,10 +4,10 @@ import { sliceOf } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command, type KeySpec } from '../engine/command.ts';
 import { type Argument, bytes, many, manyOf, optional, pattern } from '../engine/grammar.ts';
+import { help } from '../engine/help.ts';
 import { TO_REPLICAS } from '../engine/propagation.ts';
 import { type ChannelKind, unsilenced } from '../engine/pubsub.ts';
 import type { Session } from '../engine/session.ts';
-import { help } from './help.ts';
 
 const FLAGS: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale'];
 const PUBLISH_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast', 'may_replicate'];

@@ -11,7 +11,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { startThread } from '../../src/persistence/thread.ts';
+import { startThread } from '../../src/base/thread.ts';
 import { pause } from '../reliability/harness.ts';
 import { CASE, CONTROL_BYTES, type FuzzReport, type FuzzTask } from './restore-task.ts';
 

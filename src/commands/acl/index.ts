@@ -9,8 +9,8 @@ import type { Call } from '../../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../../engine/command.ts';
 import { CATEGORIES } from '../../engine/derive.ts';
 import { bytes, integer, many, oneOf, optional, token } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import type { Registered } from '../../engine/table.ts';
-import { help } from '../help.ts';
 import { load, save } from './file.ts';
 
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];

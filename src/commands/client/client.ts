@@ -3,7 +3,7 @@ import { isWord, type Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
 import { bytes, integer, oneOf, optional, token } from '../../engine/grammar.ts';
-import { help } from '../help.ts';
+import { help } from '../../engine/help.ts';
 import { kill } from './kill.ts';
 import { info, list } from './list.ts';
 import { pause, unpause } from './pause.ts';

@@ -5,9 +5,9 @@ import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { CATEGORIES } from '../../engine/derive.ts';
 import { bytes, many, oneOf, optional, pattern } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import { findKeys, hasKeys } from '../../engine/keys.ts';
 import type { Registered } from '../../engine/table.ts';
-import { help } from '../help.ts';
 import { replyDocs } from './docs.ts';
 import { accessWords, replyInfo } from './info.ts';
 

@@ -4,9 +4,9 @@ import { Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { key } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { ENC_INT, encodingName, entryEncoding, entryLru, inlineString } from '../../values/entry.ts';
-import { help } from '../help.ts';
 
 /** Small integers count as shared by all who hold them, as they are in Redis. */
 const SHARED_INTEGERS = 10_000;

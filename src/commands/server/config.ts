@@ -7,7 +7,7 @@ import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
 import { GATE_LOADING } from '../../engine/gates.ts';
 import { bytes, manyOf } from '../../engine/grammar.ts';
-import { help } from '../help.ts';
+import { help } from '../../engine/help.ts';
 import { isLocal } from './local.ts';
 
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale'];

@@ -6,6 +6,7 @@ import { isWord, sliceOf } from '../../base/slice.ts';
 import { parseMemory } from '../../config/kinds.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
+import { replyHelp } from '../../engine/help.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { NULL } from '../../memory/address.ts';
 import { PEAK_MILLISECONDS } from '../../protocol/chunk.ts';
@@ -25,7 +26,6 @@ import {
 } from '../../values/entry.ts';
 import { listDebugText } from '../../values/list.ts';
 import { stringLength } from '../../values/string.ts';
-import { replyHelp } from '../help.ts';
 import { rewrite } from './config.ts';
 import { DEBUG_HELP } from './debug-help.ts';
 import { replySample } from './debug-protocol.ts';

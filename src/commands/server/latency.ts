@@ -2,9 +2,9 @@
 import type { Call } from '../../engine/call.ts';
 import { type CommandDeclaration, command } from '../../engine/command.ts';
 import { bytes, many, optional } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import type { LatencySample, LatencySeries } from '../../engine/latency.ts';
 import type { Registered } from '../../engine/table.ts';
-import { help } from '../help.ts';
 import { everyCommand } from './info-stats.ts';
 
 const COMMON = {

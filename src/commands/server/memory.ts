@@ -3,8 +3,8 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandDeclaration, command } from '../../engine/command.ts';
 import { after, integer, key, optional } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import { NULL } from '../../memory/address.ts';
-import { help } from '../help.ts';
 import { footprint } from './footprint.ts';
 import { databaseOverheads, memoryFigures } from './memory-figures.ts';
 

@@ -2,7 +2,7 @@
 import type { Call } from '../../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../../engine/command.ts';
 import { type Argument, after, block, bytes, many, optional, repeated } from '../../engine/grammar.ts';
-import { help } from '../help.ts';
+import { help } from '../../engine/help.ts';
 import { isLocal } from './local.ts';
 
 const NOT_ALLOWED =

@@ -4,7 +4,7 @@ import { command } from '../../engine/command.ts';
 import { flagBit } from '../../engine/derive.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { integer, optional } from '../../engine/grammar.ts';
-import { help } from '../help.ts';
+import { help } from '../../engine/help.ts';
 import { isSecret, REDACTED } from './redact.ts';
 
 const MAX_ARGUMENTS = 32;

@@ -3,6 +3,7 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { after, bytes, integer, key, many, oneOf, optional, token } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { StreamId } from '../../structures/stream-id.ts';
 import type { StreamValue } from '../../values/stream.ts';
@@ -16,7 +17,6 @@ import {
   groupSetLast,
   groupSetRead,
 } from '../../values/stream-group.ts';
-import { help } from '../help.ts';
 import { told } from './common.ts';
 import { idAt, isDollar, parseId } from './ids.ts';
 import { pendingOf } from './read.ts';

@@ -3,6 +3,7 @@ import { isWord, Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { after, block, bytes, integer, key, optional, token } from '../../engine/grammar.ts';
+import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { IdCursor, idtSize } from '../../structures/idtree.ts';
 import { StreamId } from '../../structures/stream-id.ts';
@@ -21,7 +22,6 @@ import {
   nameOf,
 } from '../../values/stream-group.ts';
 import { Group, Stream } from '../../values/stream-layout.ts';
-import { help } from '../help.ts';
 import { lagOf, replyCounter, replyEntry } from './common.ts';
 import { replyId } from './ids.ts';
 import { pendingOf } from './read.ts';

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { widen } from '../../base/text.ts';
+import { startThread } from '../../base/thread.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
 import { removeQuietly } from '../disk.ts';
-import { startThread } from '../thread.ts';
 import { type SaveTarget, temporaryFile } from './file.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
 import type { Dataset } from './write.ts';
