@@ -2,8 +2,8 @@
  * Suite 18, hostile Lua: the shapes of published escapes and crashes on a server, generated and mutated scripts within this
  * process, where every value that comes out can be looked at, and endless scripts of every kind that must be killable.
  *
- * Planted once each, and found: a library's table left writable, a name printed into the program without quoting, the
- * budget not counted in table.sort's callbacks.
+ * Planted once each, and found: a library's table left writable, text printed into the program without quoting, native work
+ * in pieces (table.concat) that is never suspended.
  */
 import { SeededRandom } from '../../src/base/random.ts';
 import type { Lua } from '../../src/scripting/lua/lua.ts';
