@@ -245,8 +245,9 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
 
 function iteration(rt: Runtime): Record<string, Native> {
   const inext = new LuaFunction('inext', (_d, table, index) => {
-    const next = (index as number) + 1;
-    const value = (table as LuaTable).get(next);
+    // A script can get hold of it and call it with anything.
+    const next = ((index as number) | 0) === index ? index + 1 : intArg([table, index], 1) + 1;
+    const value = (table instanceof LuaTable ? table : tableArg([table], 0)).get(next);
     return value === undefined ? undefined : [next, value];
   });
   rt.inext = inext;

@@ -136,8 +136,9 @@ function unpack(args: readonly Value[]): Value[] {
   const format = new Format(stringArg(args, 0));
   const text = stringArg(args, 1);
   const offset = isNone(args, 2) ? 1 : longArg(args, 2);
-  if (offset < 1) throw badArgument(3, 'offset must be 1 or greater');
-  let at = offset - 1;
+  if (offset === 0) throw badArgument(3, 'offset must be 1 or greater');
+  // The reference takes it as unsigned: what is negative lies behind every string.
+  let at = offset < 0 ? offset + 2 ** 64 : offset - 1;
   const values: Value[] = [];
   while (format.next()) {
     at += format.padding(at);
@@ -162,7 +163,7 @@ function unpack(args: readonly Value[]): Value[] {
     } else if (letter !== 'x') format.control();
     at += size;
   }
-  values.push(at + 1);
+  values.push(at >= 2 ** 63 ? offset : at + 1);
   return values;
 }
 
