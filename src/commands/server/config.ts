@@ -95,6 +95,7 @@ const resetstat = command({
   run(c) {
     const { stats, table } = c.engine;
     stats.reset();
+    c.engine.keyspaces.reclaimer.freed = 0;
     c.engine.server.persistence.resetStats();
     for (const registered of table.all()) registered.resetStats();
     c.reply.ok();
