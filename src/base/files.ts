@@ -4,6 +4,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { closeFile, openFile, renameFile, syncFile, syncFolder, writeAll } from './disk.ts';
 
 /** A file that only grows: a log. */
 export interface Appender {
@@ -29,10 +30,6 @@ function absent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at, bytes.length - at);
-}
-
 export class RealFiles implements Files {
   read(file: string): Uint8Array | undefined {
     try {
@@ -56,7 +53,7 @@ export class RealFiles implements Files {
     try {
       fs.fchmodSync(fd, mode & 0o777);
       writeAll(fd, bytes);
-      fs.fsyncSync(fd);
+      syncFile(fd);
     } catch (error) {
       fs.closeSync(fd);
       fs.rmSync(temporary, { force: true });
@@ -64,7 +61,7 @@ export class RealFiles implements Files {
     }
     fs.closeSync(fd);
     try {
-      fs.renameSync(temporary, file);
+      renameFile(temporary, file);
     } catch (error) {
       fs.rmSync(temporary, { force: true });
       throw error;
@@ -73,11 +70,11 @@ export class RealFiles implements Files {
   }
 
   append(file: string): Appender {
-    const fd = fs.openSync(file, 'a', 0o644);
+    const fd = openFile(file, 'a');
     return {
       write: (bytes) => writeAll(fd, bytes),
-      sync: () => fs.fsyncSync(fd),
-      close: () => fs.closeSync(fd),
+      sync: () => syncFile(fd),
+      close: () => closeFile(fd),
     };
   }
 
@@ -93,17 +90,6 @@ export class RealFiles implements Files {
 
   isDirectory(file: string): boolean {
     return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  }
-}
-
-/** A renamed file survives a crash once its folder is synced; where a folder can't be opened (Windows) it needn't be. */
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const fd = fs.openSync(folder, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
   }
 }
 

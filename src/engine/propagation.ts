@@ -13,9 +13,9 @@
  * With no sink nothing is collected. A unit that becomes very large is handed over as it grows, so that it needn't be held
  * whole.
  */
-import { writeInteger } from '../base/numbers.ts';
 import { Slice } from '../base/slice.ts';
 import { copyBytes } from '../memory/copy.ts';
+import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../protocol/heading.ts';
 
 /** Who is to hear of an effect; bits. */
 export const TO_NOBODY = 0;
@@ -41,13 +41,8 @@ const INITIAL_BYTES = 16 * 1024;
 const KEPT_BYTES = 1024 * 1024;
 /** A unit of several effects that takes more is handed over as it grows. */
 const UNIT_BYTES = 1024 * 1024;
-/** The longest heading: '*' or '$', ten digits, CR LF. */
-const HEADING = 13;
-const STAR = 42;
-const DOLLAR = 36;
 const CR = 13;
 const LF = 10;
-const ZERO = 48;
 
 export class Propagation {
   /** Whether anybody listens; callers need not build effects otherwise. */
@@ -100,13 +95,13 @@ export class Propagation {
   /** Adds a command as it came to the unit at hand. */
   command(db: number, args: readonly Slice[], argc: number, mask: number): void {
     if (!this.concerns(mask)) return;
-    let size = HEADING;
-    for (let i = 0; i < argc; i++) size += args[i].length + HEADING + 2;
+    let size = HEADING_BYTES;
+    for (let i = 0; i < argc; i++) size += args[i].length + HEADING_BYTES + 2;
     const target = this.room(size);
-    let at = heading(target, this.length, STAR, argc);
+    let at = writeHeading(target, this.length, ARRAY, argc);
     for (let i = 0; i < argc; i++) {
       const { buffer, start, length } = args[i];
-      at = heading(target, at, DOLLAR, length);
+      at = writeHeading(target, at, BULK, length);
       copyBytes(target, at, buffer, start, length);
       at += length;
       target[at++] = CR;
@@ -118,10 +113,10 @@ export class Propagation {
   /** Adds an effect that is put together from parts. */
   effect(db: number, parts: readonly EffectPart[], mask: number): void {
     if (!this.concerns(mask)) return;
-    let size = HEADING;
-    for (const part of parts) size += (typeof part === 'number' ? 24 : part.length) + HEADING + 2;
+    let size = HEADING_BYTES;
+    for (const part of parts) size += (typeof part === 'number' ? 24 : part.length) + HEADING_BYTES + 2;
     const target = this.room(size);
-    let at = heading(target, this.length, STAR, parts.length);
+    let at = writeHeading(target, this.length, ARRAY, parts.length);
     for (const part of parts) {
       at = bulk(target, at, typeof part === 'number' ? String(part) : part);
       target[at++] = CR;
@@ -203,23 +198,9 @@ export class Propagation {
   }
 }
 
-/** Writes the heading of an array or a bulk string; answers where it ends. */
-function heading(target: Uint8Array, at: number, kind: number, size: number): number {
-  target[at] = kind;
-  if (size < 10) {
-    target[at + 1] = ZERO + size;
-    at += 2;
-  } else {
-    at = writeInteger(target, at + 1, size);
-  }
-  target[at] = CR;
-  target[at + 1] = LF;
-  return at + 2;
-}
-
 /** Writes a bulk string without the end of its line. */
 function bulk(target: Uint8Array, at: number, part: string | Slice | Uint8Array): number {
-  at = heading(target, at, DOLLAR, part.length);
+  at = writeHeading(target, at, BULK, part.length);
   if (typeof part === 'string') for (let i = 0; i < part.length; i++) target[at + i] = part.charCodeAt(i);
   else if (part instanceof Slice) copyBytes(target, at, part.buffer, part.start, part.length);
   else copyBytes(target, at, part, 0, part.length);

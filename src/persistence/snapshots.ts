@@ -1,8 +1,8 @@
 /** Snapshots: when they are saved, by whom, and how that went. */
+import { removeQuietly } from '../base/disk.ts';
 import type { BackgroundSave } from '../engine/persistence-port.ts';
 import type { Background } from './background.ts';
 import { currentDataset, saveTarget } from './dataset.ts';
-import { removeQuietly } from './disk.ts';
 import type { PersistenceParts } from './persistence.ts';
 import { SaveError, type SaveTarget, saveFile, temporaryFile } from './rdb/file.ts';
 import { type JobEnd, SaveJob } from './rdb/job.ts';

@@ -5,10 +5,10 @@
  */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { closeFile, syncFile, truncateTo } from '../base/disk.ts';
 import { narrow, widen } from '../base/text.ts';
 import { systemError } from '../config/host.ts';
 import { Manifest, ManifestError } from '../persistence/aof/manifest.ts';
-import { closeFile, syncFile, truncateTo } from '../persistence/disk.ts';
 import { logTime } from '../server/log.ts';
 import { AnnotationError, leadingNumber, RecordCheck } from './aof-records.ts';
 import { ByteFile } from './byte-file.ts';

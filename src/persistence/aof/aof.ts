@@ -9,6 +9,7 @@
  * was acknowledged: a file is synced, then its folder, before a manifest names it; it is removed only after one that doesn't.
  */
 import { join } from 'node:path';
+import { removeQuietly, renameFile } from '../../base/disk.ts';
 import { widen } from '../../base/text.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Config } from '../../config/config.ts';
@@ -16,7 +17,6 @@ import type { Engine } from '../../engine/engine.ts';
 import type { BackgroundRewrite } from '../../engine/persistence-port.ts';
 import type { Log } from '../../engine/server-port.ts';
 import type { Background } from '../background.ts';
-import { removeQuietly, renameFile } from '../disk.ts';
 import { SaveError, type SaveTarget, saveFile } from '../rdb/file.ts';
 import type { JobEnd } from '../rdb/job.ts';
 import type { Dataset } from '../rdb/write.ts';

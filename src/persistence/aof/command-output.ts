@@ -2,16 +2,13 @@
 import { integerLength, writeInteger } from '../../base/numbers.ts';
 import type { Slice } from '../../base/slice.ts';
 import { copyBytes } from '../../memory/copy.ts';
+import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../../protocol/heading.ts';
 
 const CHUNK_BYTES = 1 << 16;
-/** The longest head of an array or a bulk string, and what a bulk string of a number takes at most. */
-const HEAD = 24;
+/** What a bulk string of a number takes at most behind its heading. */
 const NUMBER = 32;
 const CR = 13;
 const LF = 10;
-const DOLLAR = 36;
-const STAR = 42;
-const ZERO = 48;
 
 export class CommandOutput {
   private readonly sink: (bytes: Uint8Array) => void;
@@ -25,27 +22,27 @@ export class CommandOutput {
 
   /** Begins a command of so many parts. */
   begin(parts: number): void {
-    this.head(STAR, parts);
+    this.head(ARRAY, parts);
   }
 
   bytes(part: Slice): void {
     const { buffer, start, length } = part;
-    this.head(DOLLAR, length);
+    this.head(BULK, length);
     this.raw(buffer, start, length);
     this.line();
   }
 
   /** A part of one byte a character. */
   text(part: string): void {
-    this.head(DOLLAR, part.length);
+    this.head(BULK, part.length);
     this.plain(part);
     this.line();
   }
 
   /** A whole number as a part. */
   integer(value: number): void {
-    this.room(NUMBER + HEAD);
-    this.head(DOLLAR, integerLength(value));
+    this.room(NUMBER + HEADING_BYTES);
+    this.head(BULK, integerLength(value));
     this.at = writeInteger(this.buffer, this.at, value);
     this.line();
   }
@@ -65,13 +62,8 @@ export class CommandOutput {
   }
 
   private head(kind: number, count: number): void {
-    this.room(HEAD);
-    const { buffer } = this;
-    buffer[this.at++] = kind;
-    if (count < 10) buffer[this.at++] = ZERO + count;
-    else this.at = writeInteger(buffer, this.at, count);
-    buffer[this.at++] = CR;
-    buffer[this.at++] = LF;
+    this.room(HEADING_BYTES);
+    this.at = writeHeading(this.buffer, this.at, kind, count);
   }
 
   private line(): void {

@@ -4,10 +4,6 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { widen } from '../../base/text.ts';
-import type { Config } from '../../config/config.ts';
-import { systemError } from '../../config/host.ts';
-import type { Log } from '../../engine/server-port.ts';
 import {
   closeFile,
   ensureFolder,
@@ -18,7 +14,11 @@ import {
   syncFile,
   syncFolder,
   writeAll,
-} from '../disk.ts';
+} from '../../base/disk.ts';
+import { widen } from '../../base/text.ts';
+import type { Config } from '../../config/config.ts';
+import { systemError } from '../../config/host.ts';
+import type { Log } from '../../engine/server-port.ts';
 import { LogFile } from './log-file.ts';
 import { Manifest, manifestName, temporaryManifestName } from './manifest.ts';
 

@@ -10,11 +10,11 @@
  */
 import * as fs from 'node:fs';
 import { basename } from 'node:path';
+import { closeFile, syncFile, truncateTo } from '../../base/disk.ts';
 import { narrow } from '../../base/text.ts';
 import type { Clock } from '../../base/time.ts';
 import { systemError } from '../../config/host.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { closeFile, syncFile, truncateTo } from '../disk.ts';
 import type { ByteSource } from '../rdb/input.ts';
 import type { LoadLog, RdbLoader } from '../rdb/load.ts';
 import { AofReader, BAD, END, RECORD } from './read.ts';

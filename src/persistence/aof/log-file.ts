@@ -1,5 +1,5 @@
 /** One file of the log that is being appended to. A sync that is under way keeps it open until it is done. */
-import { closeFile, openFile, sizeOf, syncDataAside, truncateTo } from '../disk.ts';
+import { closeFile, openFile, sizeOf, syncDataAside, truncateTo } from '../../base/disk.ts';
 
 export class LogFile {
   readonly fd: number;

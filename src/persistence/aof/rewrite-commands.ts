@@ -50,19 +50,12 @@ export function writeCommands(
   stamped: boolean,
 ): void {
   if (stamped) out.plain(`#TS:${Math.floor(set.now / 1000)}\r\n`);
-  for (const library of set.functions) {
-    out.begin(3);
-    out.text('FUNCTION');
-    out.text('LOAD');
-    out.bytes(new Slice(library));
-  }
+  for (const library of set.functions) writeLibrary(out, new Slice(library));
   const keys = new KeyCommands(r, out);
   set.roots.forEach((root, index) => {
     const dict = databaseKeys(r, root);
     if (dictSize(r, dict) === 0) return;
-    out.begin(2);
-    out.text('SELECT');
-    out.integer(index);
+    writeSelect(out, index);
     const cursor = new DictCursor(r).reset(r, dict);
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       keys.write(e);
@@ -70,6 +63,19 @@ export function writeCommands(
     }
   });
   out.flush();
+}
+
+export function writeLibrary(out: CommandOutput, source: Slice): void {
+  out.begin(3);
+  out.text('FUNCTION');
+  out.text('LOAD');
+  out.bytes(source);
+}
+
+export function writeSelect(out: CommandOutput, db: number): void {
+  out.begin(2);
+  out.text('SELECT');
+  out.integer(db);
 }
 
 /** One key after another, as commands. */

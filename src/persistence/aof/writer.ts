@@ -11,6 +11,7 @@
  * A write that fails half way is taken back: the file ends with a whole turn's effects, and the buffer keeps what is
  * missing until it can be written. Meanwhile `fault` says what is wrong, and the server refuses to change anything.
  */
+import { syncData, truncateTo, writeSome } from '../../base/disk.ts';
 import { bytesOf } from '../../base/slice.ts';
 import type { Clock } from '../../base/time.ts';
 import { systemError } from '../../config/host.ts';
@@ -19,7 +20,6 @@ import type { LatencyMonitor } from '../../engine/latency.ts';
 import { type EffectSink, TO_AOF } from '../../engine/propagation.ts';
 import type { Log } from '../../engine/server-port.ts';
 import { copyBytes } from '../../memory/copy.ts';
-import { syncData, truncateTo, writeSome } from '../disk.ts';
 import type { LogFile } from './log-file.ts';
 
 const INITIAL_BYTES = 64 * 1024;

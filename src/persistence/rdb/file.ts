@@ -3,12 +3,21 @@
  * one's place, its directory synced. Whatever goes wrong before the last step leaves the old file as it was.
  */
 import { join } from 'node:path';
+import {
+  closeFile,
+  openFile,
+  removeQuietly,
+  renameFile,
+  syncData,
+  syncFile,
+  syncFolder,
+  writeAll,
+} from '../../base/disk.ts';
 import { widen } from '../../base/text.ts';
 import { systemError } from '../../config/host.ts';
 import type { Reader } from '../../memory/memory.ts';
 import { CommandOutput } from '../aof/command-output.ts';
 import { writeCommands } from '../aof/rewrite-commands.ts';
-import { closeFile, openFile, removeQuietly, renameFile, syncData, syncFile, syncFolder, writeAll } from '../disk.ts';
 import { RdbOutput } from './output.ts';
 import { type Dataset, type SaveProgress, writeDataset } from './write.ts';
 

@@ -1,11 +1,11 @@
 /** One snapshot in the background: a frozen view, a thread that saves it, and how that ended. */
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
+import { removeQuietly } from '../../base/disk.ts';
 import { widen } from '../../base/text.ts';
 import { startThread } from '../../base/thread.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
-import { removeQuietly } from '../disk.ts';
 import { type SaveTarget, temporaryFile } from './file.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
 import type { Dataset } from './write.ts';

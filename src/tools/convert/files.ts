@@ -1,6 +1,7 @@
 /** Where bytes come from and go to: files, or the standard streams under the name `-`. */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { closeFile, renameFile, syncFile, syncFolder } from '../../base/disk.ts';
 import { systemError } from '../../config/host.ts';
 import { ConvertError } from './record.ts';
 
@@ -19,8 +20,8 @@ export class Input {
 
   constructor(name: string) {
     this.name = name;
-    this.file = this.attempt(() => (name === STANDARD ? 0 : fs.openSync(name, 'r')));
-    const stat = this.attempt(() => fs.fstatSync(this.file));
+    this.file = attempt(name, () => (name === STANDARD ? 0 : fs.openSync(name, 'r')));
+    const stat = attempt(this.name, () => fs.fstatSync(this.file));
     if (stat.isDirectory()) throw new ConvertError(`${name} is a directory`);
     this.size = stat.isFile() ? stat.size : 0;
   }
@@ -41,7 +42,7 @@ export class Input {
       this.offset = 1;
       return 1;
     }
-    const got = this.attempt(() => this.readOnce(into, at, length));
+    const got = attempt(this.name, () => this.readOnce(into, at, length));
     this.offset += got;
     return got;
   }
@@ -61,14 +62,6 @@ export class Input {
       }
     }
   }
-
-  private attempt<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      throw new ConvertError(`${this.name}: ${systemError(error)}`);
-    }
-  }
 }
 
 /** An output: a file appears under its name when all of it is written and synced, and not before. */
@@ -84,7 +77,7 @@ export class Output {
     this.temporary = `${name}.${process.pid}.part`;
     if (name !== STANDARD && !replace && fs.existsSync(name))
       throw new ConvertError(`${name} is there already; --force replaces it`);
-    this.file = this.attempt(() => (name === STANDARD ? 1 : fs.openSync(this.temporary, 'w', 0o644)));
+    this.file = attempt(name, () => (name === STANDARD ? 1 : fs.openSync(this.temporary, 'w', 0o644)));
   }
 
   bytes(bytes: Uint8Array): void {
@@ -103,10 +96,10 @@ export class Output {
   finish(): void {
     this.flush();
     if (this.name === STANDARD) return;
-    this.attempt(() => {
-      fs.fsyncSync(this.file);
-      fs.closeSync(this.file);
-      fs.renameSync(this.temporary, this.name);
+    attempt(this.name, () => {
+      syncFile(this.file);
+      closeFile(this.file);
+      renameFile(this.temporary, this.name);
       syncFolder(dirname(this.name));
     });
   }
@@ -123,7 +116,7 @@ export class Output {
   }
 
   private writeAll(bytes: Uint8Array): void {
-    this.attempt(() => {
+    attempt(this.name, () => {
       for (let at = 0; at < bytes.length; ) {
         try {
           at += fs.writeSync(this.file, bytes, at, bytes.length - at);
@@ -134,13 +127,14 @@ export class Output {
       }
     });
   }
+}
 
-  private attempt<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      throw new ConvertError(`${this.name}: ${systemError(error)}`);
-    }
+/** Says which file it is that the system refuses. */
+function attempt<T>(name: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new ConvertError(`${name}: ${systemError(error)}`);
   }
 }
 
@@ -151,13 +145,4 @@ function codeOf(error: unknown): string {
 /** A pipe that is full, or empty for now, is looked at again in a millisecond. */
 function nap(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-}
-
-function syncFolder(folder: string): void {
-  const file = fs.openSync(folder, 'r');
-  try {
-    fs.fsyncSync(file);
-  } finally {
-    fs.closeSync(file);
-  }
 }

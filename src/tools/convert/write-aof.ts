@@ -1,7 +1,7 @@
 /** Commands that make the data anew, as an append-only file has them. */
-import { type Slice, sliceOf } from '../../base/slice.ts';
+import type { Slice } from '../../base/slice.ts';
 import { CommandOutput } from '../../persistence/aof/command-output.ts';
-import { KeyCommands } from '../../persistence/aof/rewrite-commands.ts';
+import { KeyCommands, writeLibrary, writeSelect } from '../../persistence/aof/rewrite-commands.ts';
 import type { Bench, KeyRecord, Sink } from './record.ts';
 
 export class AofSink implements Sink {
@@ -18,16 +18,12 @@ export class AofSink implements Sink {
   aux(): void {}
 
   library(source: Slice): void {
-    this.out.begin(3);
-    for (const word of ['FUNCTION', 'LOAD']) this.out.bytes(sliceOf(word));
-    this.out.bytes(source);
+    writeLibrary(this.out, source);
   }
 
   key({ db, entry }: KeyRecord): void {
     if (db !== this.db) {
-      this.out.begin(2);
-      this.out.text('SELECT');
-      this.out.integer(db);
+      writeSelect(this.out, db);
       this.db = db;
     }
     this.keys.write(entry);

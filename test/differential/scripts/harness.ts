@@ -1,3 +1,5 @@
+import { RUN_AND_TELL } from '../../unit/scripting/lua/oracle.ts';
+
 /**
  * The script that runs a generated program on either server and tells all about what it gives: values with their types,
  * tables in the order of their traversal with their length. Tables with objects as keys are sorted: where an object lies
@@ -20,16 +22,7 @@ local function show(v, depth)
   if not plain then table.sort(out) end
   return '#' .. #v .. '{' .. table.concat(out, ',') .. '}'
 end
-local function all(...)
-  local out = {}
-  for i = 1, select('#', ...) do out[i] = show((select(i, ...)), 0) end
-  return table.concat(out, ' ')
-end
-math.randomseed(0)
-local chunk, message = loadstring(ARGV[1], '@user_script')
-if not chunk then return 'syntax ' .. message end
-return all(pcall(chunk))
-`;
+${RUN_AND_TELL}`;
 
 /** What differs without meaning: addresses, and the sign of not-a-number (and so its padding) and of zero. */
 export function comparable(text: string): string {

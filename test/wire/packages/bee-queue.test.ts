@@ -1,32 +1,20 @@
 /** bee-queue's documented uses: lists and scripts over an older client, events over pub/sub. */
 import BeeQueue from 'bee-queue';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type PackageServer, packageServer, sleep, until } from './server.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { sharedServer, sleep, until } from './server.ts';
 
 interface Sum {
   x: number;
   y: number;
 }
 
-let server: PackageServer;
-let admin: Redis;
+const server = sharedServer();
 let opened: BeeQueue[] = [];
 let counter = 0;
 
-beforeAll(async () => {
-  server = await packageServer();
-  admin = new Redis(server.port, '127.0.0.1');
-});
-
-afterAll(async () => {
-  admin?.disconnect();
-  await server?.stop();
-});
-
 beforeEach(async () => {
-  await admin.flushall();
-  await admin.script('FLUSH');
+  await server.admin.flushall();
+  await server.admin.script('FLUSH');
   counter++;
 });
 
@@ -174,7 +162,7 @@ describe('bee-queue', () => {
     await jobs[1].remove();
     expect((await queue.checkHealth()).waiting).toBe(8);
     expect(await queue.destroy()).toBeGreaterThan(0);
-    expect(await admin.dbsize()).toBe(0);
+    expect(await server.admin.dbsize()).toBe(0);
   });
 
   test('many jobs over several workers: each is done once, and leaves nothing where one says so', async () => {
@@ -188,6 +176,6 @@ describe('bee-queue', () => {
     await producer.saveAll(Array.from({ length: total }, (_, x) => producer.createJob({ x, y: 0 })));
     await until('all', () => counts.size === total);
     expect([...counts.values()].every((count) => count === 1)).toBe(true);
-    await until('nothing left', async () => (await admin.hlen(`bq:sum-${counter}:jobs`)) === 0);
+    await until('nothing left', async () => (await server.admin.hlen(`bq:sum-${counter}:jobs`)) === 0);
   });
 });

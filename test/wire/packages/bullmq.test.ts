@@ -3,20 +3,9 @@ import { FlowProducer, type Job, Queue, QueueEvents, UnrecoverableError, Waiting
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type PackageServer, packageServer, sleep, until } from './server.ts';
+import { sharedServer, sleep, until } from './server.ts';
 
-let server: PackageServer;
-let admin: Redis;
-
-beforeAll(async () => {
-  server = await packageServer();
-  admin = new Redis(server.port, '127.0.0.1');
-});
-
-afterAll(async () => {
-  admin?.disconnect();
-  await server?.stop();
-});
+const server = sharedServer();
 
 const drivers = {
   ioredis: async () => new Redis(server.port, '127.0.0.1', { maxRetriesPerRequest: null }),
@@ -46,7 +35,7 @@ describe.each(['ioredis', 'node-redis'] as const)('BullMQ over %s', (driver) => 
   });
 
   beforeEach(async () => {
-    await admin.flushall();
+    await server.admin.flushall();
     name = `queue-${driver}-${counter++}`;
   });
 
@@ -404,7 +393,7 @@ describe.each(['ioredis', 'node-redis'] as const)('BullMQ over %s', (driver) => 
     expect(of('b')).toEqual([...begin('b', 'bad'), 'failed b bad']);
     await until('drained', () => heard.includes('drained'));
     await queue.trimEvents(0);
-    expect(await admin.xlen(`bull:${name}:events`)).toBeLessThanOrEqual(100);
+    expect(await server.admin.xlen(`bull:${name}:events`)).toBeLessThanOrEqual(100);
   });
 
   test('an id is used once; deduplication for a time and until the job is done', async () => {
@@ -502,7 +491,7 @@ describe.each(['ioredis', 'node-redis'] as const)('BullMQ over %s', (driver) => 
     expect(await queue.count()).toBe(0);
     await queue.add('job', {});
     await queue.obliterate();
-    expect(await admin.keys(`bull:${name}:*`)).toEqual([]);
+    expect(await server.admin.keys(`bull:${name}:*`)).toEqual([]);
   });
 
   test('many jobs, many at a time, by several workers: each is done once', async () => {

@@ -13,20 +13,9 @@ import {
 } from 'rate-limiter-flexible';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type PackageServer, packageServer, sleep } from './server.ts';
+import { sharedServer, sleep } from './server.ts';
 
-let server: PackageServer;
-let admin: Redis;
-
-beforeAll(async () => {
-  server = await packageServer();
-  admin = new Redis(server.port, '127.0.0.1');
-});
-
-afterAll(async () => {
-  admin?.disconnect();
-  await server?.stop();
-});
+const server = sharedServer();
 
 const drivers = {
   ioredis: async () => ({ storeClient: new Redis(server.port, '127.0.0.1', { enableOfflineQueue: true }) }),
@@ -59,7 +48,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     await (store.storeClient as Redis).quit();
   });
 
-  beforeEach(() => admin.flushall());
+  beforeEach(() => server.admin.flushall());
 
   test('a fixed window: so many points, then none until it is over', async () => {
     const limiter = new RateLimiterRedis({ ...store, points: 5, duration: 2, keyPrefix: 'window' });
@@ -70,7 +59,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     const refused = await refusal(limiter.consume('user'));
     expect(refused).toMatchObject({ remainingPoints: 0, consumedPoints: 6 });
     expect(await limiter.consume('another')).toMatchObject({ remainingPoints: 4 });
-    expect(await admin.pttl('window:user')).toBeGreaterThan(0);
+    expect(await server.admin.pttl('window:user')).toBeGreaterThan(0);
     await sleep(refused.msBeforeNext + 20);
     expect(await limiter.consume('user')).toMatchObject({ remainingPoints: 4, isFirstInDuration: true });
   });
@@ -89,11 +78,11 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     expect(await limiter.reward('user', 3)).toMatchObject({ consumedPoints: 1, remainingPoints: 9 });
     await limiter.set('user', 8, 30);
     expect(await limiter.get('user')).toMatchObject({ consumedPoints: 8, remainingPoints: 2 });
-    expect(await admin.ttl(limiter.getKey('user'))).toBeGreaterThan(25);
+    expect(await server.admin.ttl(limiter.getKey('user'))).toBeGreaterThan(25);
     expect(await limiter.delete('user')).toBe(true);
     expect(await limiter.delete('user')).toBe(false);
     await limiter.consume('user', 1, { customDuration: 600 });
-    expect(await admin.ttl(limiter.getKey('user'))).toBeGreaterThan(590);
+    expect(await server.admin.ttl(limiter.getKey('user'))).toBeGreaterThan(590);
   });
 
   test('blocks: by hand, and for a time of its own once the points are used up', async () => {
@@ -102,7 +91,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     expect((await refusal(limiter.consume('bad'))).msBeforeNext).toBeGreaterThan(45_000);
     await limiter.consume('user', 2);
     expect((await refusal(limiter.consume('user'))).msBeforeNext).toBe(100_000);
-    expect(await admin.ttl(limiter.getKey('user'))).toBeGreaterThan(95);
+    expect(await server.admin.ttl(limiter.getKey('user'))).toBeGreaterThan(95);
     expect((await refusal(limiter.consume('user'))).msBeforeNext).toBeGreaterThan(95_000);
   });
 
@@ -117,17 +106,17 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     await limiter.consume('user');
     await refusal(limiter.consume('user'));
     for (let i = 0; i < 5; i++) await refusal(limiter.consume('user'));
-    expect(await admin.get(limiter.getKey('user'))).toBe('2');
+    expect(await server.admin.get(limiter.getKey('user'))).toBe('2');
     limiter.deleteInMemoryBlockedAll();
     await refusal(limiter.consume('user'));
-    expect(await admin.get(limiter.getKey('user'))).toBe('3');
+    expect(await server.admin.get(limiter.getKey('user'))).toBe('3');
   });
 
   test('points that never come back', async () => {
     const limiter = new RateLimiterRedis({ ...store, points: 2, duration: 0 });
     await limiter.consume('user', 2);
     expect((await refusal(limiter.consume('user'))).msBeforeNext).toBe(-1);
-    expect(await admin.ttl(limiter.getKey('user'))).toBe(-1);
+    expect(await server.admin.ttl(limiter.getKey('user'))).toBe(-1);
   });
 
   test('evenly spread over the window', async () => {
@@ -162,7 +151,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     expect(await limiter.consume('user')).toMatchObject({ consumedPoints: 1 });
     expect(await limiter.consume('user', 2)).toMatchObject({ consumedPoints: 3, remainingPoints: 0 });
     await refusal(limiter.consume('user'));
-    expect(await admin.pttl(limiter.getKey('user'))).toBeGreaterThan(8000);
+    expect(await server.admin.pttl(limiter.getKey('user'))).toBeGreaterThan(8000);
   });
 
   test('bursts beyond the steady rate', async () => {
@@ -173,7 +162,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     for (let i = 0; i < 7; i++) await limiter.consume('user');
     const refused = await refusal(limiter.consume('user'));
     expect(refused.msBeforeNext).toBeLessThanOrEqual(5000);
-    expect(await admin.mget('steady:user', 'burst:user')).toEqual(['8', '6']);
+    expect(await server.admin.mget('steady:user', 'burst:user')).toEqual(['8', '6']);
   });
 
   test('a queue of those who wait for tokens', async () => {
@@ -208,7 +197,7 @@ describe.each(['ioredis', 'node-redis'] as const)('rate-limiter-flexible over %s
     });
     for (let i = 0; i < 3; i++) await listed.consume('friend');
     await refusal(listed.consume('foe'));
-    expect(await admin.keys('listed:*')).toEqual([]);
+    expect(await server.admin.keys('listed:*')).toEqual([]);
   });
 });
 

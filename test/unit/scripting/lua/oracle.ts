@@ -6,6 +6,18 @@ import { fail, LuaError, LuaTable, type Value } from '../../../../src/scripting/
 import { Pipeline } from '../../../support/pipeline.ts';
 import { type ServerProcess, startRedis } from '../../../support/server-process.ts';
 
+/** What every harness ends with: runs the program of ARGV[1] and gives one line of what `show(value, depth)` makes of its results. */
+export const RUN_AND_TELL = `local function all(...)
+  local out = {}
+  for i = 1, select('#', ...) do out[i] = show((select(i, ...)), 0) end
+  return table.concat(out, ' ')
+end
+math.randomseed(0)
+local chunk, message = loadstring(ARGV[1], '@user_script')
+if not chunk then return 'syntax ' .. message end
+return all(pcall(chunk))
+`;
+
 /** Runs the snippet in ARGV[1] protected, and writes its results as text; the same in both. */
 export const HARNESS = `
 local function show(v, depth)
@@ -30,16 +42,7 @@ local function show(v, depth)
   if kind == 'nil' or kind == 'boolean' then return tostring(v) end
   return kind
 end
-local function all(...)
-  local out = {}
-  for i = 1, select('#', ...) do out[i] = show((select(i, ...)), 0) end
-  return table.concat(out, ' ')
-end
-math.randomseed(0)
-local chunk, message = loadstring(ARGV[1], '@user_script')
-if not chunk then return 'syntax ' .. message end
-return all(pcall(chunk))
-`;
+${RUN_AND_TELL}`;
 
 /** A Lua of ours with the globals guarded as Redis guards them. */
 export function guarded(): Lua {

@@ -1,5 +1,5 @@
 /**
- * The durable steps of persistence, on which the promise of a saved write rests: whatever must be on the disk before
+ * The durable steps, on which the promise of a saved write rests: whatever must be on the disk before
  * something else goes through here. Built on `node:fs` by its namespace, so that a test can stand between.
  */
 import * as fs from 'node:fs';
