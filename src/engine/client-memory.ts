@@ -94,11 +94,13 @@ export class ClientMemory {
 
   /** V8 by itself lets several times of what sessions hold pile up as garbage, much of it outside of its heap. */
   private turnedOver(bytes: number): void {
-    if (bytes < COUNTED_FROM) return;
-    this.turnover += bytes;
+    if (bytes >= COUNTED_FROM) this.turnover += bytes;
+  }
+
+  prepare(): void {
     if (this.turnover < COLLECT_FROM) return;
     this.turnover = 0;
-    setImmediate(collectGarbage);
+    collectGarbage();
   }
 
   /** A session is gone. */

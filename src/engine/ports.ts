@@ -66,6 +66,8 @@ export interface TransportSession {
 /** The limit on the memory of all sessions. A transport measures, while it is active, whomever a turn has served. */
 export interface SessionAccounts<S extends TransportSession> {
   readonly active: boolean;
+  /** Before a turn's replies are written: what can't be done later without being felt by those who have theirs. */
+  prepare(): void;
   measure(session: S): void;
   /** Everyone is measured: closes sessions until the limit is kept. */
   settle(): void;

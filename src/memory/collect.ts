@@ -22,11 +22,13 @@ const PATIENCE = 100;
 
 const collector: { run?: () => void } = {};
 
+/** A full collection, at once. */
 export function collectGarbage(): void {
   if (collector.run === undefined) {
     setFlagsFromString('--expose-gc');
     const found: unknown = runInNewContext('gc');
     collector.run = typeof found === 'function' ? () => found() : () => {};
+    setFlagsFromString('--no-expose-gc');
   }
   collector.run();
 }

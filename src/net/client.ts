@@ -101,15 +101,19 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       this.receiver(buffer, from, to);
       return;
     }
-    if (count >= FULL_READ) this.yield();
     this.waiting.touched(count);
     if (this.server.host.accounts?.active) this.server.enlist(this);
+    this.take(buffer, from, to);
+    // The transport reads on while it gets full buffers, up to its own limit: good for one large argument.
+    if (count >= FULL_READ && this.parser.wanted === 0) this.yield();
+  }
+
+  private take(buffer: Uint8Array, from: number, to: number): void {
     if (this.waiting.length > 0) {
-      if (!this.hold(buffer, from, to)) return;
-      this.runWaiting();
+      if (this.hold(buffer, from, to)) this.runWaiting();
       return;
     }
-    this.reading = count;
+    this.reading = to - from;
     this.parser.start(from);
     this.run(buffer, to);
     this.reading = 0;

@@ -203,6 +203,8 @@ export class NetServer<S extends TransportSession> {
     const list = this.list;
     // The list grows while it is walked: a command that goes on here may give replies to other clients.
     for (let i = 0; i < list.length; i++) list[i].continue();
+    const { accounts } = this.host;
+    if (accounts?.active) accounts.prepare();
     this.host.beforeWrite();
     this.list = this.spareList;
     this.scheduled = false;
@@ -214,7 +216,6 @@ export class NetServer<S extends TransportSession> {
       if (client.done) this.remove(client);
       else if (client.eager) this.enlist(client);
     }
-    const { accounts } = this.host;
     if (accounts?.active) {
       for (const { dead, session } of list) if (!dead) accounts.measure(session);
       accounts.settle();

@@ -1,5 +1,6 @@
 /** Lowering of expressions: operations on the quick types stand in the code, all else goes to the runtime. */
 import type { Expression, TableItem } from './ast.ts';
+import { chosenName, decided } from './choice.ts';
 import { type Atom, Emitter, isBoxed, literal, NIL } from './emit.ts';
 import { MUCH_TEXT } from './runtime.ts';
 import type { Operand } from './value.ts';
@@ -9,13 +10,6 @@ const FLUSH = 50;
 
 export function isMulti(e: Expression): boolean {
   return e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
-}
-
-/** Whether a literal is true; undefined where only running tells. */
-function decided(e: Expression): boolean | undefined {
-  if (e.kind === 'true' || e.kind === 'number' || e.kind === 'string') return true;
-  if (e.kind === 'unary' && e.op === '-' && e.operand.kind === 'number') return true;
-  return e.kind === 'nil' || e.kind === 'false' ? false : undefined;
 }
 
 function quickArithmetic(op: string, a: string, b: string): string {
@@ -300,7 +294,7 @@ export class ExpressionLowering extends Emitter {
     this.js(`${t}=${this.value(e.left).code};`);
     const truthy = `${t}!==undefined&&${t}!==false`;
     this.branch(e.op === 'and' ? truthy : `!(${truthy})`, () => this.js(`${t}=${this.value(e.right).code};`));
-    return { code: t, type: 'any' };
+    return { code: t, type: 'any', operand: chosenName(e) };
   }
 
   /** A JavaScript condition, without effect. */

@@ -68,6 +68,11 @@ export class LuaTable {
 
   /** A table of these items as it is when they have been set one by one; the list is the table's from now on. */
   static sequence(items: Value[]): LuaTable {
+    if (items.includes(undefined)) {
+      const table = new LuaTable();
+      for (let i = 0; i < items.length; i++) table.set(i + 1, items[i]);
+      return table;
+    }
     for (let missing = powerOfTwo(items.length) - items.length; missing > 0; missing--) items.push(undefined);
     return LuaTable.of(items);
   }
