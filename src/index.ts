@@ -1,3 +1,6 @@
 /** The library's face: a Redis-compatible server inside a Node process. */
+export { type Random, SeededRandom } from './base/random.ts';
+export { type Clock, type Timer, VirtualClock } from './base/time.ts';
+export type { Log } from './engine/server-port.ts';
 export type { Argument, LocalSession, ReplyValue } from './server/local.ts';
 export { type CinnabarServer, createServer, type ServerOptions } from './server/server.ts';

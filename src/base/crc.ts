@@ -6,14 +6,19 @@
  */
 import type { Slice } from './slice.ts';
 
+// The tables are made when they are first used: most starts need none.
 const CRC16 = new Uint16Array(256);
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte << 8;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
-  CRC16[byte] = crc;
+
+function fillCrc16(): void {
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+    CRC16[byte] = crc;
+  }
 }
 
 export function crc16(s: Slice): number {
+  if (CRC16[1] === 0) fillCrc16();
   const buffer = s.buffer;
   let crc = 0;
   for (let at = s.start, end = at + s.length; at < end; at++) {
@@ -29,27 +34,30 @@ const POLYNOMIAL_LOW = 0xac4bc9b5;
 /** Eight tables: of a byte, and of a byte followed by one to seven zeros, so that eight bytes are taken at a time. */
 const HIGH = new Int32Array(8 * 256);
 const LOW = new Int32Array(8 * 256);
-for (let byte = 0; byte < 256; byte++) {
-  let high = 0;
-  let low = byte;
-  for (let bit = 0; bit < 8; bit++) {
-    const odd = low & 1;
-    low = (low >>> 1) | (high << 31);
-    high >>>= 1;
-    if (odd) {
-      low ^= POLYNOMIAL_LOW;
-      high ^= POLYNOMIAL_HIGH;
-    }
-  }
-  HIGH[byte] = high;
-  LOW[byte] = low;
-}
-for (let table = 1; table < 8; table++) {
+
+function fillCrc64(): void {
   for (let byte = 0; byte < 256; byte++) {
-    const before = (table - 1) * 256 + byte;
-    const index = LOW[before] & 255;
-    LOW[table * 256 + byte] = ((LOW[before] >>> 8) | (HIGH[before] << 24)) ^ LOW[index];
-    HIGH[table * 256 + byte] = (HIGH[before] >>> 8) ^ HIGH[index];
+    let high = 0;
+    let low = byte;
+    for (let bit = 0; bit < 8; bit++) {
+      const odd = low & 1;
+      low = (low >>> 1) | (high << 31);
+      high >>>= 1;
+      if (odd) {
+        low ^= POLYNOMIAL_LOW;
+        high ^= POLYNOMIAL_HIGH;
+      }
+    }
+    HIGH[byte] = high;
+    LOW[byte] = low;
+  }
+  for (let table = 1; table < 8; table++) {
+    for (let byte = 0; byte < 256; byte++) {
+      const before = (table - 1) * 256 + byte;
+      const index = LOW[before] & 255;
+      LOW[table * 256 + byte] = ((LOW[before] >>> 8) | (HIGH[before] << 24)) ^ LOW[index];
+      HIGH[table * 256 + byte] = (HIGH[before] >>> 8) ^ HIGH[index];
+    }
   }
 }
 
@@ -70,6 +78,7 @@ export class Crc64 {
   }
 
   update(bytes: Uint8Array, start = 0, length = bytes.length - start): this {
+    if (LOW[1] === 0) fillCrc64();
     const end = start + length;
     let at = start;
     if (IN_WORDS && length >= WORTH_WORDS) {

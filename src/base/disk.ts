@@ -94,7 +94,7 @@ export function syncFolder(folder: string): void {
 
 /** Makes a folder unless there is one. */
 export function ensureFolder(folder: string): void {
-  fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
+  again(() => fs.mkdirSync(folder, { recursive: true, mode: 0o755 }));
 }
 
 export function removeQuietly(file: string): void {

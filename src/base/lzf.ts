@@ -133,3 +133,24 @@ export function lzfDecompress(source: Slice, target: Uint8Array, at: number, len
   }
   return out === end;
 }
+
+/** How many bytes `source` expands to, so far as its marks tell; nothing is made room for on the word of somebody else. */
+export function lzfLength(source: Slice): number {
+  const { buffer } = source;
+  const end = source.start + source.length;
+  let length = 0;
+  for (let from = source.start; from < end; ) {
+    const control = buffer[from++];
+    if (control < LONGEST_LITERAL) {
+      length += control + 1;
+      from += control + 1;
+    } else if (control < 0xe0) {
+      length += (control >>> 5) + 2;
+      from++;
+    } else {
+      length += (from < end ? buffer[from] : 0) + 9;
+      from += 2;
+    }
+  }
+  return length;
+}

@@ -2,6 +2,8 @@
  * Chance is handed in: a `Random` seeded by the machine in service, by a printed number in tests. The generator is
  * sfc32: three words of state and a counter, no multiplication, period of at least 2^32.
  */
+import { randomFillSync } from 'node:crypto';
+
 export interface Random {
   /** 32 random bits, as an unsigned number. */
   bits32(): number;
@@ -44,6 +46,6 @@ export class SeededRandom implements Random {
 
 /** A generator that nobody can foretell from outside: for service, not for secrets. */
 export function realRandom(): Random {
-  const seed = crypto.getRandomValues(new Uint32Array(3));
+  const seed = randomFillSync(new Uint32Array(3));
   return new SeededRandom(seed[0], seed[1], seed[2]);
 }

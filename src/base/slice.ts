@@ -5,6 +5,8 @@
  * the memory image is good until the next store or allocation. Whoever wants to keep the bytes calls `copy()`.
  * Slices are pooled by their owners (the parser, a cursor) so that the hot path makes none.
  */
+import { copied } from './copy.ts';
+
 export class Slice {
   buffer: Uint8Array;
   start: number;
@@ -35,10 +37,7 @@ export class Slice {
 
   /** The bytes, in memory of their own. */
   copy(): Uint8Array {
-    const bytes = new Uint8Array(this.length);
-    if (this.length <= COPY_BY_LOOP) for (let i = 0; i < this.length; i++) bytes[i] = this.buffer[this.start + i];
-    else bytes.set(this.view());
-    return bytes;
+    return copied(this.buffer, this.start, this.length);
   }
 
   /** The bytes where they are; shares memory with the buffer. */
@@ -50,10 +49,14 @@ export class Slice {
   latin1(): string {
     return latin1(this.buffer, this.start, this.length);
   }
+
+  /** The same of no more than its first `limit` bytes. */
+  beginning(limit: number): string {
+    return latin1(this.buffer, this.start, Math.min(limit, this.length));
+  }
 }
 
 const EMPTY = new Uint8Array(0);
-const COPY_BY_LOOP = 64;
 
 const { latin1Slice } = Buffer.prototype;
 

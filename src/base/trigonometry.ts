@@ -14,7 +14,7 @@ const ONE = 1n << POINT;
 /** Splits a double into halves of 26 bits. */
 const SPLITTER = 2 ** 27 + 1;
 
-/** Pairs of high and low parts. */
+/** Pairs of high and low parts; all zero until they are needed, since they take two milliseconds to make. */
 const SINES = new Float64Array(2 * LAST + 2);
 const COSINES = new Float64Array(2 * LAST + 2);
 
@@ -54,8 +54,6 @@ function fillTables(): void {
   }
 }
 
-fillTables();
-
 /** What the product `p` of two doubles was rounded by. */
 function productError(a: number, b: number, p: number): number {
   const t = SPLITTER * a;
@@ -78,6 +76,7 @@ const result = { high: 0, low: 0 };
 
 /** main cos b + side sin b, with main and side taken from the tables at `k`; `sign` is side's. */
 function rotate(main: Float64Array, side: Float64Array, k: number, sign: number, b: number): void {
+  if (COSINES[0] === 0) fillTables();
   const high = main[2 * k];
   const low = main[2 * k + 1];
   const sideHigh = sign * side[2 * k];

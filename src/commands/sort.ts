@@ -286,7 +286,7 @@ function store(c: Call, query: Query, items: Item[], lookup: Lookup): void {
   const { gets } = query;
   const count = items.length * (gets.length || 1);
   if (count === 0) {
-    if (c.peek(query.store) !== NULL && c.remove(query.store)) c.changed(query.store, 'del');
+    if (c.remove(query.store)) c.changed(query.store, 'del');
     c.reply.int(0);
     return;
   }

@@ -58,6 +58,8 @@ export class Config implements WorkingDirectory {
   /** The absolute path of the configuration file; empty without one. */
   file = '';
   path: string;
+  /** Told of the setting for which CONFIG SET puts the old values back. */
+  onUndone: (name: string) => void = () => {};
   /** By every name and alias, in lower case. */
   private readonly names = new Map<string, Entry>();
   private readonly listeners = new Map<string, Listener[]>();
@@ -238,6 +240,7 @@ export class Config implements WorkingDirectory {
 
   /** Puts the old values back and tells those who had already been told of the new ones. */
   private undo(steps: readonly Step[], failedAt: number, changes: readonly Change[], text: string): SetResult {
+    this.onUndone(steps[failedAt].name.toLowerCase());
     this.restore(changes);
     const message = failed(steps[failedAt].name, text);
     const pending: Promise<unknown>[] = [];

@@ -56,7 +56,7 @@ export function readCommandLine(args: readonly string[]): Sources {
   for (; at < args.length; at++) {
     const arg = args[at];
     const last = at === args.length - 1;
-    if (last && arg === '-') {
+    if ((last || at === 0) && arg === '-') {
       input = true;
     } else if (!wantsValue && arg.startsWith('--')) {
       lines += `${lines === '' ? '' : '\n'}${arg.slice(2)} `;
@@ -85,7 +85,7 @@ export class ConfigReader {
   /** Reads everything; throws FatalConfigError or UnreadableConfigError. */
   read(sources: Sources): void {
     let text = sources.file === '' ? '' : this.readFiles(sources.file);
-    if (sources.input) text += `\n${this.config.host.readInput()}`;
+    if (sources.input) text += `${text === '' || text.endsWith('\n') ? '' : '\n'}${this.config.host.readInput()}`;
     if (sources.lines !== '') text += `\n${sources.lines}`;
     this.readText(text);
     const { clusterEnabled, replicaof } = this.config.settings;

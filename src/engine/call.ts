@@ -317,7 +317,7 @@ export class Call {
    */
   storeValue(i: number, type: ValueType, encoding: Encoding, root: Addr): void {
     const hash = this.hashOf(i);
-    this.entry = this.db.store(this.args[i], hash, this.db.peek(this.args[i], hash), type, encoding, root, -1);
+    this.entry = this.db.store(this.args[i], hash, this.db.find(this.args[i], hash), type, encoding, root, -1);
   }
 
   /**

@@ -128,7 +128,7 @@ export class ClientMemory {
     this.engine.server.log.notice(`Evicting client: ${session.describe()}`);
     this.engine.stats.evictedClients++;
     session.close(false);
-    this.engine.closed(session);
+    this.remove(session);
   }
 
   /** One line a bucket: its range, what its sessions take, how many they are. */

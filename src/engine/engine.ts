@@ -516,7 +516,7 @@ function unknownCommand(args: readonly Slice[], argc: number): string {
 
 /** An argument as Redis puts it into an error: up to a zero byte, and no more than `limit`. */
 function shown(arg: Slice, limit: number): string {
-  const text = arg.latin1().slice(0, limit);
+  const text = arg.beginning(limit);
   const end = text.indexOf('\0');
   return end < 0 ? text : text.slice(0, end);
 }

@@ -78,14 +78,17 @@ export interface PersistencePort {
   dump(e: Addr): Uint8Array;
   /** Whether a payload's version and checksum are right. */
   verify(payload: Slice): boolean;
-  /** Reads the value of a verified payload, to be stored or dropped next; false where it is none. */
-  decode(payload: Slice): boolean;
+  /** Reads the value of a verified payload, tested deeply if asked, to be stored or dropped next; false where it is none. */
+  decode(payload: Slice, deep: boolean): boolean;
   /** Stores the value that was decoded under `key`, where nothing is. */
   storeDecoded(db: Database, key: Slice, hash: number, expiry: number): Addr;
   dropDecoded(): void;
 
   /** FUNCTION DUMP's payload of the libraries. */
   dumpLibraries(): Uint8Array;
-  /** The sources in a verified payload of FUNCTION DUMP; an error for the client where it holds something else. */
-  readLibraries(payload: Slice): string[] | string;
+  /**
+   * Hands the sources in a verified payload of FUNCTION DUMP to `take`, which tells what is wrong with one; an error for the
+   * client where it does, or where the payload holds something else.
+   */
+  readLibraries(payload: Slice, take: (source: string) => string | null): string | null;
 }

@@ -13,8 +13,9 @@
  * With no sink nothing is collected. A unit that becomes very large is handed over as it grows, so that it needn't be held
  * whole.
  */
+
+import { copyBytes } from '../base/copy.ts';
 import { Slice } from '../base/slice.ts';
-import { copyBytes } from '../memory/copy.ts';
 import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../protocol/heading.ts';
 
 /** Who is to hear of an effect; bits. */

@@ -29,7 +29,6 @@ export class Registered {
   readonly gates: number;
   readonly keySpecs: readonly KeySpec[];
   readonly legacy: { readonly first: number; readonly last: number; readonly step: number };
-  readonly categories: readonly string[];
   readonly subcommands: CommandTable | null;
   readonly run: ((c: Call) => void) | null;
   /** Its place in sets of commands (acl/command-bits.ts); -1 until it has one. */
@@ -40,6 +39,7 @@ export class Registered {
   rejected = 0;
   failed = 0;
   histogram: LatencyHistogram | null = null;
+  private categoryNames: readonly string[] | null = null;
 
   constructor(command: Command, word: string, parent: Registered | null) {
     const depth = parent ? 2 : 1;
@@ -53,10 +53,13 @@ export class Registered {
     const movable = hasMovableKeys(command, this.keySpecs) ? flagBit('movablekeys') : 0;
     this.flags = flagBits(command.flags) | movable;
     this.gates = gatesOf(command, this.flags) | (command.flagsWith === undefined ? 0 : GATES_OF_SCRIPTS);
-    this.categories = categoriesOf(command);
     this.run = command.run ?? null;
     this.subcommands = command.subcommands ? new CommandTable() : null;
     for (const sub of command.subcommands ?? []) this.subcommands?.add(new Registered(sub, fold(sub.name), this));
+  }
+
+  get categories(): readonly string[] {
+    return (this.categoryNames ??= categoriesOf(this.command));
   }
 
   /** The gates that concern it with these arguments. */

@@ -16,9 +16,9 @@
  * `borrow` copies out of the window where it can, and else page by page, each page checked the same way.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { copyBytes } from '../base/copy.ts';
 import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK } from './address.ts';
-import { copyBytes } from './copy.ts';
 import type { Reader } from './memory.ts';
 import { BARRIER_PAGE, CHUNK_SHIFT, CHUNK_SLOTS, type FrozenImage } from './view.ts';
 

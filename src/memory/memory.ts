@@ -7,11 +7,13 @@
  *
  * Loads and stores of a width need an offset that is a multiple of it (blocks start on 16 bytes).
  */
+
+import { randomFillSync } from 'node:crypto';
+import { copyBytes } from '../base/copy.ts';
 import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
 import { Leftovers } from './collect.ts';
-import { copyBytes } from './copy.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
 export interface Reader {
@@ -85,7 +87,7 @@ export class Memory implements Reader {
   warmth = 0;
 
   constructor(options: MemoryOptions = {}) {
-    this.seed = options.seed ?? crypto.getRandomValues(new Uint32Array(4));
+    this.seed = options.seed ?? randomFillSync(new Uint32Array(4));
     this.limit = options.limit ?? Number.POSITIVE_INFINITY;
     this.reserves = options.reserve ?? false;
     this.allocator = new Allocator(this);

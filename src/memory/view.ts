@@ -31,7 +31,9 @@
  *     Atomics.load, which gives (2), and the reader, except on x86, puts an Atomics.store into a word of its own between
  *     its load and the state's, which gives (3).
  */
+
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { copyBytes } from '../base/copy.ts';
 import { BARRIER_SHIFT, MAX_SEGMENTS } from './address.ts';
 import type { Barrier, Memory } from './memory.ts';
 
@@ -130,7 +132,7 @@ export class FrozenView implements Barrier {
     const slot = this.slots;
     if (slot >>> CHUNK_SHIFT === this.chunks.length && !this.addChunk()) return;
     const chunk = this.chunks[slot >>> CHUNK_SHIFT];
-    chunk.set(live.subarray(at, at + BARRIER_PAGE), (slot & (CHUNK_SLOTS - 1)) << BARRIER_SHIFT);
+    copyBytes(chunk, (slot & (CHUNK_SLOTS - 1)) << BARRIER_SHIFT, live, at, BARRIER_PAGE);
     this.slots = slot + 1;
     Atomics.store(this.states, page, slot + 1);
     Atomics.load(this.states, page);

@@ -219,10 +219,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   close(afterReply: boolean): void {
     this.closing = true;
     this.session.reply.end();
-    if (!afterReply) {
-      this.dead = true;
-      this.session.reply.clear();
-    }
+    // What it is owed stays as it is until the connection is closed: a write may be under way.
+    if (!afterReply) this.dead = true;
     this.server.enlist(this);
   }
 

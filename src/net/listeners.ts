@@ -1,8 +1,9 @@
 /** Where a server listens: TCP, TLS and a unix socket, opened at the start and moved by CONFIG SET. All failures are logged. */
 
 import { lookup } from 'node:dns/promises';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { dirname } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import type { TlsTransport } from './tls.ts';
 import { TlsError, type TlsSettings, tlsOptions, wantsTls } from './tls-options.ts';
@@ -24,12 +25,18 @@ export interface ListenersParts {
 /** Texts for CONFIG SET. */
 const PORT_TAKEN = 'Unable to listen on this port. Check server logs.';
 const BIND_FAILED = 'Failed to bind to specified addresses.';
+/** How often a port that is free everywhere is looked for. */
+const ATTEMPTS = 16;
 const TLS_FAILED = 'Unable to update TLS configuration. Check server logs.';
 
 /** The listeners at one port of all addresses. */
 class Group {
   port = 0;
   private listeners: readonly Listening[] = [];
+
+  get open(): boolean {
+    return this.listeners.length > 0;
+  }
 
   adopt(listeners: readonly Listening[], port: number): void {
     this.close();
@@ -51,6 +58,8 @@ export class Listeners {
   private unix: Listening | null = null;
   /** The addresses that are listened at. */
   private bound: readonly string[] = [];
+  /** Why an address could not be had at last. */
+  private refusal = PORT_TAKEN;
 
   constructor(parts: ListenersParts) {
     this.parts = parts;
@@ -61,12 +70,17 @@ export class Listeners {
     return this.tcp.port;
   }
 
+  /** Whether anything is listened at: a port alone is no promise, as addresses may be optional. */
+  get open(): boolean {
+    return this.tcp.open || this.tls.open || this.unix !== null;
+  }
+
   get tlsPort(): number {
     return this.tls.port;
   }
 
-  /** Listens wherever the settings say; answers why that can't be, if it can't. */
-  async open(): Promise<string | undefined> {
+  /** Listens wherever the settings say; answers why that can't be, if it can't. `anyPort`: TCP at a port that is free. */
+  async listen(anyPort = false): Promise<string | undefined> {
     const { settings, log } = this.parts;
     const { port, tlsPort, bind, unixsocket } = settings;
     if (wantsTls(settings) && !this.configureTls()) {
@@ -78,9 +92,10 @@ export class Listeners {
       [this.tcp, port, 'TCP'],
       [this.tls, tlsPort, 'TLS'],
     ] as const) {
-      if (await this.move(group, wanted)) continue;
+      const opened = anyPort && group === this.tcp ? await this.moveAnywhere() : await this.move(group, wanted);
+      if (opened) continue;
       log.warning(`Failed listening on port ${wanted} (${kind}), aborting.`);
-      return PORT_TAKEN;
+      return this.refusal;
     }
     return unixsocket === '' || unixsocket === null ? undefined : this.listenUnix(unixsocket);
   }
@@ -150,7 +165,18 @@ export class Listeners {
     return true;
   }
 
-  /** Listens at `port` of all addresses, or of none. */
+  /** Listens at a port that the system gives. That of the first address may be taken at another: then another is tried. */
+  private async moveAnywhere(): Promise<boolean> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const opened = await this.listenAt(0, false);
+      if (opened === undefined) continue;
+      this.tcp.adopt(opened, opened[0]?.port ?? 0);
+      return true;
+    }
+    return false;
+  }
+
+  /** Listens at `port` of all addresses, or of none; at one that is free, the same for all, where it is 0. */
   private async listenAt(port: number, secure: boolean): Promise<Listening[] | undefined> {
     const { transport, tls, settings, log, accept } = this.parts;
     const opened: Listening[] = [];
@@ -159,11 +185,12 @@ export class Listeners {
       const address = optional ? text.slice(1) : text;
       try {
         const host = await resolveHost(address);
-        const endpoint = { host, port, ipv6Only: host.includes(':') };
+        const endpoint = { host, port: port === 0 ? (opened[0]?.port ?? 0) : port, ipv6Only: host.includes(':') };
         opened.push(await (secure ? tls : transport).listen(endpoint, settings.tcpBacklog, accept));
       } catch (error) {
         if (!(error instanceof ListenError)) throw error;
-        log.warning(`Warning: Could not create server TCP listening socket ${address}:${port}: ${error.message}`);
+        this.refusal = `Could not create server TCP listening socket ${address}:${port}: ${error.message}`;
+        log.warning(`Warning: ${this.refusal}`);
         if (ABSENT_ADDRESS.has(error.code) && (optional || error.code !== 'EADDRNOTAVAIL')) continue;
         for (const listener of opened) listener.close();
         return undefined;
@@ -180,7 +207,10 @@ export class Listeners {
       if (settings.unixsocketperm !== 0) chmodSync(path, settings.unixsocketperm);
       return undefined;
     } catch (error) {
-      const text = `Failed opening Unix socket: ${error instanceof Error ? error.message : String(error)}`;
+      // A folder that isn't there is called a refusal by libuv.
+      const absent = error instanceof ListenError && error.code === 'EACCES' && !existsSync(dirname(path));
+      const reason = absent ? new ListenError('ENOENT') : error;
+      const text = `Failed opening Unix socket: ${reason instanceof Error ? reason.message : String(reason)}`;
       log.warning(text);
       return text;
     }

@@ -219,6 +219,7 @@ export class NetServer<S extends TransportSession> {
     if (accounts?.active) {
       for (const { dead, session } of list) if (!dead) accounts.measure(session);
       accounts.settle();
+      for (const client of this.list) if (client.dead) this.remove(client);
     }
     list.length = 0;
     this.spareList = list;
@@ -316,8 +317,8 @@ export class Network extends NetServer<Session> {
   }
 
   /** Opens all listeners; rejects with the reason, already logged, when one can't be had. */
-  async listen(): Promise<void> {
-    const failed = await this.listeners.open();
+  async listen(anyPort = false): Promise<void> {
+    const failed = await this.listeners.listen(anyPort);
     if (failed !== undefined) throw new Error(failed);
     this.ticking();
   }

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { systemError } from '../config/host.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
+import type { Log } from '../engine/server-port.ts';
 import { AofError, AofLoader, type AofPart, type AofSizes } from './aof/load.ts';
 import type { PersistenceParts } from './persistence.ts';
 import { RdbError } from './rdb/format.ts';
@@ -29,6 +30,13 @@ interface Source {
   run(pause: () => boolean): boolean;
   readonly offset: number;
   readonly usedMemory: number;
+}
+
+/** The file with the damaged snapshot that ended a load, where one did: all of it can be examined. */
+export function damagedSnapshot(error: unknown): string | undefined {
+  const cause = error instanceof AofError ? error.cause : error;
+  if (!(cause instanceof RdbError) || cause.fault === 'foreign' || cause.fault === 'refused') return undefined;
+  return cause.file ?? undefined;
 }
 
 export class Loading {
@@ -80,14 +88,15 @@ export class Loading {
       log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       throw error;
     }
-    const loader = this.snapshot(fromFile(fd), true, false);
+    const { size } = fs.fstatSync(fd);
+    const loader = this.snapshot(fromFile(fd, log), size, true, false);
     try {
-      this.begin(loader, fs.fstatSync(fd).size);
+      this.begin(loader, size);
       if (!(await this.inSlices())) return;
       this.report(loader);
       log.notice(`DB loaded from disk: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
     } catch (error) {
-      this.tell(error, loader.offset);
+      this.tell(error, loader.offset, file);
       throw error;
     } finally {
       fs.closeSync(fd);
@@ -97,10 +106,12 @@ export class Loading {
 
   /** Loads the snapshot `file` at one go. */
   now(file: string, merge: boolean): void {
+    const { log } = this.parts;
     const fd = fs.openSync(file, 'r');
     try {
-      const loader = this.snapshot(fromFile(fd), true, merge);
-      this.begin(loader, fs.fstatSync(fd).size);
+      const { size } = fs.fstatSync(fd);
+      const loader = this.snapshot(fromFile(fd, log), size, true, merge);
+      this.begin(loader, size);
       loader.run(() => false);
       this.report(loader);
     } finally {
@@ -109,7 +120,7 @@ export class Loading {
     }
   }
 
-  private snapshot(source: ByteSource, dropExpired: boolean, merge: boolean): RdbLoader {
+  private snapshot(source: ByteSource, size: number, dropExpired: boolean, merge: boolean): RdbLoader {
     const { engine, config, log } = this.parts;
     const { libraries } = this.owner;
     const { rdbchecksum, sanitizeDumpPayload } = config.settings;
@@ -117,6 +128,7 @@ export class Loading {
     return new RdbLoader(RdbInput.from(source, checksum), {
       keyspaces: engine.keyspaces,
       values: this.values,
+      size,
       log,
       deep: sanitizeDumpPayload === 'yes',
       dropExpired,
@@ -173,8 +185,8 @@ export class Loading {
       oldName: appendfilename,
       atOnce,
       // What expires meanwhile is there for the commands behind the snapshot, as it was when they ran.
-      snapshot: (source) => this.snapshot(source, false, false),
-      faulty: (error, offset) => this.tell(error, offset),
+      snapshot: (source, size) => this.snapshot(source, size, false, false),
+      faulty: (error, offset, file) => this.tell(error, offset, file),
       loaded: (snapshot) => this.report(snapshot),
     });
     this.begin(loader, loader.total);
@@ -256,27 +268,29 @@ export class Loading {
     this.lastLoaded = loaded;
     this.lastExpired = expired;
     if (empty > 0)
-      log.notice(`Done loading RDB, keys loaded: ${loaded}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
+      log.warning(`Done loading RDB, keys loaded: ${loaded}, keys expired: ${expired}, empty keys skipped: ${empty}.`);
     else log.notice(`Done loading RDB, keys loaded: ${loaded}, keys expired: ${expired}.`);
   }
 
-  private tell(error: unknown, offset: number): void {
+  /** Tells why snapshot `file` can't be loaded, which was read as far as `offset`. */
+  private tell(error: unknown, offset: number, file: string): void {
     const { log } = this.parts;
-    const text = error instanceof Error ? error.message : String(error);
     if (!(error instanceof RdbError)) {
-      log.warning(`Fatal error loading the DB: ${text}. Exiting.`);
+      log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       return;
     }
-    if (error.fault === 'refused') log.warning(text);
-    else if (error.fault === 'short') {
-      log.warning(`Short read or OOM loading DB. Unrecoverable error, aborting now.`);
-      log.warning(`Internal error in RDB reading offset ${offset}, function at rdb -> ${text}`);
-    } else {
-      log.warning(text);
-      const what = text.startsWith('Wrong RDB checksum') ? 'RDB CRC error' : text;
+    error.file = file;
+    const { fault, message, line } = error;
+    const wrongSum = message.startsWith('Wrong RDB checksum');
+    // Where a stream ends too early Redis tells only of what it was reading then.
+    if (fault === 'short' && line === 0)
+      log.warning('Short read or OOM loading DB. Unrecoverable error, aborting now.');
+    else if ((fault !== 'corrupt' && fault !== 'short') || wrongSum) log.warning(message);
+    if (fault === 'foreign') log.warning('Fatal error loading the DB: Invalid argument. Exiting.');
+    else if (fault !== 'refused') {
+      const what = wrongSum ? 'RDB CRC error' : message;
       log.warning(`Internal error in RDB reading offset ${offset}, function at rdb -> ${what}`);
     }
-    log.warning('Terminating server after rdb file reading failure.');
   }
 
   figures(): Readonly<Record<string, string | number>> {
@@ -296,6 +310,14 @@ export class Loading {
   }
 }
 
-function fromFile(fd: number): ByteSource {
-  return (into, at, length) => fs.readSync(fd, into, at, length, null);
+/** What can't be read (a folder, a broken disk) is an end, of which the log is told why. */
+function fromFile(fd: number, log: Log): ByteSource {
+  return (into, at, length) => {
+    try {
+      return fs.readSync(fd, into, at, length, null);
+    } catch (error) {
+      log.warning(`Error reading the DB: ${systemError(error)}`);
+      return 0;
+    }
+  };
 }

@@ -111,7 +111,7 @@ export class Persistence implements PersistencePort {
   // Saving.
 
   save(): boolean {
-    return this.snapshots.save();
+    return this.snapshots.saveAsked();
   }
 
   backgroundSave(schedule: boolean, later: boolean): BackgroundSave {
@@ -236,7 +236,7 @@ export class Persistence implements PersistencePort {
     const { log } = this.parts;
     if (this.loading) return 'ERR The server is loading its data already';
     this.background.abort('snapshot');
-    if (options.save && !this.save()) return '';
+    if (options.save && !this.snapshots.save()) return '';
     if (options.flush) this.clear();
     try {
       this.loads.now(this.file, options.merge);
@@ -320,9 +320,8 @@ export class Persistence implements PersistencePort {
     return verifyPayload(payload, this.skipChecksum);
   }
 
-  decode(payload: Slice): boolean {
-    const { config, log } = this.parts;
-    const deep = config.settings.sanitizeDumpPayload !== 'no';
+  decode(payload: Slice, deep: boolean): boolean {
+    const { log } = this.parts;
     return readPayload(payload, this.values, deep, (message) => log.verbose(message));
   }
 
@@ -340,8 +339,8 @@ export class Persistence implements PersistencePort {
     return dumpLibraries(this.libraries?.sources() ?? [], this.parts.config.settings.rdbcompression);
   }
 
-  readLibraries(payload: Slice): string[] | string {
-    return readLibraries(payload);
+  readLibraries(payload: Slice, take: (source: string) => string | null): string | null {
+    return readLibraries(payload, take);
   }
 
   // Figures.

@@ -48,10 +48,15 @@ export class Snapshots {
     return Math.floor(this.parts.clock.now() / 1000);
   }
 
+  /** SAVE: of the other ways to save at once none counts. */
+  saveAsked(): boolean {
+    this.saves++;
+    return this.save();
+  }
+
   save(): boolean {
     const { engine, log, config } = this.parts;
     const { rdbKeySaveDelay: delay } = config.settings;
-    this.saves++;
     try {
       saveFile(engine.memory, this.dataset(), this.target(String(process.pid)), {
         key: () => {

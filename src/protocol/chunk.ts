@@ -1,27 +1,34 @@
 /**
  * Output bytes in flight: chunks of 20 KiB (as a block of Redis's reply list takes, so that limits count alike) from a
- * pool that all sessions of a server share; a session which owes nothing holds none. A chunk that carries one large
- * foreign piece is made for it and not pooled.
+ * pool that all sessions of a server share; a session which owes nothing holds none. A large piece has a chunk of its own,
+ * whose bytes are kept for pieces of about that size: to get and clear so much memory costs more than to copy it.
  *
  *   bytes  [ written already | owed         | free ]
  *          0                 start          end    bytes.length
  */
+import { copyBytes, uncleared } from '../base/copy.ts';
+
 export const CHUNK_BYTES = 20 * 1024;
 
 /** Free chunks kept for reuse; beyond it the garbage collector has them (5 MiB). */
 const KEEP = 256;
+/** The same for the bytes of large chunks. */
+const KEEP_LARGE = 32 * 1024 * 1024;
+/** What was not needed for so long goes, ms. */
+const IDLE_LARGE = 1000;
 
 export class Chunk {
   readonly bytes: Uint8Array;
-  readonly pooled: boolean;
+  /** What the pool keeps of it: the chunk, the array that a large one's bytes lie in, or nothing. */
+  readonly kept: 'chunk' | 'nothing' | Uint8Array;
   start = 0;
   end = 0;
   next: Chunk | null = null;
   private shown: Uint8Array;
 
-  constructor(bytes: Uint8Array, pooled: boolean) {
+  constructor(bytes: Uint8Array, kept: Chunk['kept']) {
     this.bytes = bytes;
-    this.pooled = pooled;
+    this.kept = kept;
     this.shown = bytes;
   }
 
@@ -51,13 +58,18 @@ export class ChunkPool {
   readonly figures: NominalFigures = { resizing: true, peakMilliseconds: PEAK_MILLISECONDS, shrinks: 0, expands: 0 };
   private free: Chunk | null = null;
   private kept = 0;
+  /** Arrays for large chunks by their length, what they take, and the least that was left since the last `trim()`. */
+  private readonly large = new Map<number, Uint8Array[]>();
+  private largeKept = 0;
+  private largeSpare = 0;
+  private trimmedAt = 0;
   /** Bytes of chunks that sessions hold now. */
   held = 0;
 
   take(): Chunk {
     this.held += CHUNK_BYTES;
     const chunk = this.free;
-    if (chunk === null) return new Chunk(new Uint8Array(CHUNK_BYTES), true);
+    if (chunk === null) return new Chunk(new Uint8Array(CHUNK_BYTES), 'chunk');
     this.free = chunk.next;
     this.kept--;
     chunk.next = null;
@@ -67,18 +79,69 @@ export class ChunkPool {
   /** A chunk around bytes that nobody will change until they are written. */
   wrap(bytes: Uint8Array): Chunk {
     this.held += bytes.length;
-    const chunk = new Chunk(bytes, false);
+    const chunk = new Chunk(bytes, 'nothing');
     chunk.end = bytes.length;
     return chunk;
   }
 
+  /** A chunk with a copy of a large piece. */
+  copy(source: Uint8Array, start: number, length: number): Chunk {
+    const whole = this.takeLarge(roomFor(length));
+    copyBytes(whole, 0, source, start, length);
+    this.held += length;
+    const chunk = new Chunk(whole.length === length ? whole : whole.subarray(0, length), whole);
+    chunk.end = length;
+    return chunk;
+  }
+
+  private takeLarge(room: number): Uint8Array {
+    const free = this.large.get(room)?.pop();
+    if (free === undefined) return uncleared(room);
+    this.largeKept -= room;
+    if (this.largeKept < this.largeSpare) this.largeSpare = this.largeKept;
+    return free;
+  }
+
   give(chunk: Chunk): void {
     this.held -= chunk.bytes.length;
-    if (!chunk.pooled || this.kept === KEEP) return;
+    if (chunk.kept !== 'chunk') {
+      if (chunk.kept !== 'nothing') this.giveLarge(chunk.kept);
+      return;
+    }
+    if (this.kept === KEEP) return;
     chunk.start = 0;
     chunk.end = 0;
     chunk.next = this.free;
     this.free = chunk;
     this.kept++;
   }
+
+  private giveLarge(whole: Uint8Array): void {
+    const room = whole.length;
+    if (this.largeKept + room > KEEP_LARGE) return;
+    const list = this.large.get(room);
+    if (list === undefined) this.large.set(room, [whole]);
+    else list.push(whole);
+    this.largeKept += room;
+  }
+
+  /** Now and then: lets go of what nobody has needed of late. */
+  trim(now: number): void {
+    if (now - this.trimmedAt < IDLE_LARGE) return;
+    this.trimmedAt = now;
+    for (const [room, list] of this.large) {
+      while (this.largeSpare > 0 && list.pop() !== undefined) {
+        this.largeSpare -= room;
+        this.largeKept -= room;
+      }
+      if (list.length === 0) this.large.delete(room);
+    }
+    this.largeSpare = this.largeKept;
+  }
+}
+
+/** The size to keep for pieces of about that length: an eighth of a power of two more at most. */
+function roomFor(length: number): number {
+  const step = 1 << Math.max(0, 28 - Math.clz32(length));
+  return Math.ceil(length / step) * step;
 }

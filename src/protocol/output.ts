@@ -7,6 +7,7 @@
  * Every small writer asks `room()` once and then stores bytes; with no chunk in hand `limit` is 0, so the one
  * comparison also covers "idle" and "suppressed". While suppressed, `bytes` is a scratch that is overwritten for ever.
  */
+import { copyBytes } from '../base/copy.ts';
 import type { Slice } from '../base/slice.ts';
 import { CHUNK_BYTES, type Chunk, ChunkPool } from './chunk.ts';
 
@@ -65,25 +66,16 @@ export class Output {
   raw(source: Uint8Array, start: number, length: number): void {
     if (this.silent) return;
     if (length > OWN_CHUNK) {
-      const own = new Uint8Array(length);
-      own.set(source.subarray(start, start + length));
-      this.append(this.pool.wrap(own));
+      this.append(this.pool.copy(source, start, length));
       return;
     }
     while (length > 0) {
       if (this.at === this.limit) this.grow();
       const free = this.limit - this.at;
       const some = length < free ? length : free;
-      if (some <= COPY_BY_LOOP) {
-        const bytes = this.bytes;
-        let at = this.at;
-        for (const end = start + some; start < end; start++) bytes[at++] = source[start];
-        this.at = at;
-      } else {
-        this.bytes.set(source.subarray(start, start + some), this.at);
-        this.at += some;
-        start += some;
-      }
+      copyBytes(this.bytes, this.at, source, start, some);
+      this.at += some;
+      start += some;
       length -= some;
     }
   }
@@ -356,7 +348,7 @@ export class Output {
     this.use(chunk.bytes, chunk.end);
     if (this.owner === null) return;
     if (last === null) this.owner.replyPending();
-    if (this.chunks > 1 || !chunk.pooled) this.owner.replyGrew();
+    if (this.chunks > 1 || chunk.kept !== 'chunk') this.owner.replyGrew();
   }
 
   protected hush(): void {

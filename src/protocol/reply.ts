@@ -348,7 +348,7 @@ export class Reply extends Output {
 }
 
 /** Stands where a suppressed reply has no chunk. */
-const DETACHED = new Chunk(NONE, false);
+const DETACHED = new Chunk(NONE, 'nothing');
 
 function isLineBreak(code: number): boolean {
   return code === CR || code === LF;

@@ -50,16 +50,27 @@ function raised(message: string): LuaError {
   return new LuaError(errorTable(message));
 }
 
-/** Puts the table into the globals of a sandbox. */
+/** Puts the table into the globals of a sandbox, in the reference's order, which next() shows. */
 export function openRedis(lua: Lua, calls: RedisCall, caller: Caller): void {
   const redis = new LuaTable();
   const add = adder(lua, redis);
   calls.open(lua, redis);
-  replies(add);
-  switches(add, caller);
   addLog(add, caller);
-  for (const [name, value] of [...LEVELS, ...TARGETS, ...VERSIONS]) redis.set(name, value);
+  for (const [name, value] of [...LEVELS, ...VERSIONS]) redis.set(name, value);
+  addSetResp(add, caller);
+  addReplies(add);
+  addSetRepl(add, caller);
+  for (const [name, value] of TARGETS) redis.set(name, value);
+  calls.openPermissions(lua, redis);
   lua.globals.set('redis', redis);
+}
+
+/** What scripts have in their table and functions don't. */
+export function openForScripts(lua: Lua): void {
+  const add = adder(lua, lua.globals.getStr('redis') as LuaTable);
+  add('breakpoint', () => false);
+  add('debug', () => []);
+  add('replicate_commands', () => true);
 }
 
 /** The globals that a library sees while it is loaded: a `redis` table, and nothing else. */
@@ -85,7 +96,13 @@ function oneString(args: readonly Value[]): string | undefined {
   return args.length === 1 && typeof args[0] === 'string' ? args[0] : undefined;
 }
 
-function replies(add: Add): void {
+function addReplies(add: Add): void {
+  add('sha1hex', (args) => {
+    if (args.length !== 1) throw raised('wrong number of arguments');
+    return createHash('sha1')
+      .update(Buffer.from(text(args[0]) ?? '', 'latin1'))
+      .digest('hex');
+  });
   const wrong = (): LuaTable => errorTable('wrong number or type of arguments');
   add('error_reply', (args) => {
     const message = oneString(args);
@@ -99,12 +116,6 @@ function replies(add: Add): void {
     table.setHash('ok', message);
     return table;
   });
-  add('sha1hex', (args) => {
-    if (args.length !== 1) throw raised('wrong number of arguments');
-    return createHash('sha1')
-      .update(Buffer.from(text(args[0]) ?? '', 'latin1'))
-      .digest('hex');
-  });
 }
 
 function addLog(add: Add, caller: Pick<Caller, 'log'>): void {
@@ -113,7 +124,7 @@ function addLog(add: Add, caller: Pick<Caller, 'log'>): void {
     const level = number(args[0]);
     if (level === undefined) throw raised('First argument must be a number (log level).');
     const whole = Math.trunc(level);
-    if (whole < 0 || whole > 3) throw raised('Invalid debug level.');
+    if (!(whole >= 0 && whole <= 3)) throw raised('Invalid debug level.');
     let message = '';
     for (let i = 1; i < args.length; i++) {
       const part = text(args[i]);
@@ -124,30 +135,31 @@ function addLog(add: Add, caller: Pick<Caller, 'log'>): void {
   });
 }
 
-function switches(add: Add, caller: Caller): void {
-  const inScript = (name: string): void => {
-    if (!caller.running()) throw raised(`redis.${name} can only be called inside a script invocation`);
-  };
+function inScript(caller: Caller, name: string): void {
+  if (!caller.running()) throw raised(`redis.${name} can only be called inside a script invocation`);
+}
+
+function addSetResp(add: Add, caller: Caller): void {
   add('setresp', (args) => {
-    inScript('setresp');
+    inScript(caller, 'setresp');
     if (args.length !== 1) throw raised('redis.setresp() requires one argument.');
     const version = Math.trunc(number(args[0]) ?? 0);
     if (version !== 2 && version !== 3) throw raised('RESP version must be 2 or 3.');
     caller.setResp(version);
     return [];
   });
+}
+
+function addSetRepl(add: Add, caller: Caller): void {
   add('set_repl', (args) => {
-    inScript('set_repl');
+    inScript(caller, 'set_repl');
     if (args.length !== 1) throw raised('redis.set_repl() requires two arguments.');
     const mask = Math.trunc(number(args[0]) ?? 0);
-    if (mask < TO_NOBODY || mask > TO_ALL)
+    if (!(mask >= TO_NOBODY && mask <= TO_ALL))
       throw raised('Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.');
     caller.setTargets(mask);
     return [];
   });
-  add('replicate_commands', () => true);
-  add('breakpoint', () => false);
-  add('debug', () => []);
 }
 
 /** Reading what isn't there is an error. */

@@ -117,8 +117,8 @@ function restore(c: Call): void {
     c.reply.error('ERR DUMP payload version or checksum are wrong');
     return;
   }
-  const sources = persistence.readLibraries(c.arg(2));
-  const failure = typeof sources === 'string' ? sources : librariesOf(c.engine).restore(sources, policy);
+  const payload = c.arg(2);
+  const failure = librariesOf(c.engine).restore((take) => persistence.readLibraries(payload, take), policy);
   if (failure !== null) {
     c.reply.error(failure);
     return;

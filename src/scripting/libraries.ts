@@ -142,7 +142,8 @@ export class Libraries implements LibrariesPort {
 
   load(source: Uint8Array, replace: boolean): void {
     const outcome = this.create(new Slice(source).latin1(), replace, Number.POSITIVE_INFINITY);
-    if (typeof outcome === 'string') throw new Error(`Failed loading library, ${outcome}`);
+    if (typeof outcome !== 'string') return;
+    throw new Error(outcome.startsWith('ERR ') ? outcome.slice(4) : outcome);
   }
 
   clear(): void {
@@ -164,14 +165,16 @@ export class Libraries implements LibrariesPort {
     return this.set.remove(name);
   }
 
-  /** FUNCTION RESTORE: all of the libraries, or none where an error text is given. */
-  restore(sources: readonly string[], policy: RestorePolicy): string | null {
+  /** FUNCTION RESTORE: all of the libraries that `each` hands over, or none where an error text is given. */
+  restore(each: (take: (source: string) => string | null) => string | null, policy: RestorePolicy): string | null {
     const restored = new LibrarySet();
-    for (const source of sources) {
+    const failure = each((source) => {
       const library = this.make(source, restored, false, LOAD_MICROS);
       if (typeof library === 'string') return `ERR ${library}`;
       restored.add(library);
-    }
+      return null;
+    });
+    if (failure !== null) return failure;
     if (policy === 'FLUSH') {
       this.set = restored;
       return null;

@@ -68,7 +68,7 @@ export class RedisCall {
     this.gate = gate;
   }
 
-  /** Puts the functions into the `redis` table of a sandbox. */
+  /** Puts call and pcall into the `redis` table of a sandbox. */
   open(lua: Lua, redis: LuaTable): void {
     redis.set(
       'call',
@@ -82,6 +82,9 @@ export class RedisCall {
       'pcall',
       lua.host('pcall', (values) => this.run(lua, values)),
     );
+  }
+
+  openPermissions(lua: Lua, redis: LuaTable): void {
     redis.set(
       'acl_check_cmd',
       lua.host('acl_check_cmd', (values) => this.mayRun(values)),

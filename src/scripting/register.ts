@@ -95,7 +95,7 @@ function flagList(value: Value): number {
   let flags = 0;
   for (let i = 1; value.get(i) !== undefined; i++) {
     const name = value.get(i);
-    const flag = typeof name === 'string' ? scriptFlag(name) : 0;
+    const flag = typeof name === 'string' ? scriptFlag(name.toLowerCase()) : 0;
     if (flag === 0) throw refuse('unknown flag given');
     flags |= flag;
   }

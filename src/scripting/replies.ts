@@ -153,19 +153,69 @@ export class ReplyReader {
   }
 }
 
-const MAX_DEPTH = 1000;
+/** What the reference's stack takes; each table that a value lies in has its place there. */
+const STACK_SLOTS = 8000;
+/** What is below the value that a script returned, and what one step needs. */
+const FIRST_SLOT = 2;
+const STEP_SLOTS = 4;
+
+/** A table whose items are being written. */
+interface Opened {
+  readonly kind: 'array' | 'map' | 'set';
+  readonly table: LuaTable;
+  /** Where it lies on the reference's stack. */
+  readonly slot: number;
+  at: number;
+  /** Of a map, the value that comes next. */
+  inPair: boolean;
+}
 
 /** Writes what a script returned; `resp3` when the script had asked for RESP3 itself. */
-export function writeValue(reply: Reply, value: Value, resp3: boolean, depth = 0): void {
-  if (depth > MAX_DEPTH) reply.error('ERR reached lua stack limit');
-  else if (typeof value === 'string') reply.bulkText(value);
+export function writeValue(reply: Reply, value: Value, resp3: boolean): void {
+  const opened: Opened[] = [];
+  const write = (item: Value, slot: number): void => {
+    if (slot + STEP_SLOTS > STACK_SLOTS) reply.error('ERR reached lua stack limit');
+    else if (item instanceof LuaTable) {
+      const inner = writeTable(reply, item, slot);
+      if (inner !== null) opened.push(inner);
+    } else writePlain(reply, item, resp3);
+  };
+  write(value, FIRST_SLOT);
+  for (let top = opened.at(-1); top !== undefined; top = opened.at(-1)) {
+    if (!writeNext(top, write)) opened.pop();
+  }
+}
+
+/** Writes the next item of a table; false when there is none. */
+function writeNext(opened: Opened, write: (item: Value, slot: number) => void): boolean {
+  const { kind, table, slot } = opened;
+  if (kind === 'array') {
+    const item = table.get(++opened.at);
+    if (item === undefined) return false;
+    write(item, slot + 1);
+    return true;
+  }
+  if (opened.inPair) {
+    opened.inPair = false;
+    write(table.valueAt(opened.at++), slot + 3);
+    return true;
+  }
+  const at = table.seek(opened.at);
+  if (at < 0) return false;
+  opened.inPair = kind === 'map';
+  opened.at = opened.inPair ? at : at + 1;
+  write(table.keyAt(at), slot + (opened.inPair ? 4 : 3));
+  return true;
+}
+
+function writePlain(reply: Reply, value: Value, resp3: boolean): void {
+  if (typeof value === 'string') reply.bulkText(value);
   else if (typeof value === 'number') writeInteger(reply, value);
   else if (typeof value === 'boolean') {
     if (resp3) reply.bool(value);
     else if (value) reply.int(1);
     else reply.null();
-  } else if (value instanceof LuaTable) writeTable(reply, value, resp3, depth);
-  else reply.null();
+  } else reply.null();
 }
 
 function writeInteger(reply: Reply, value: number): void {
@@ -178,46 +228,49 @@ function oneLine(text: string): string {
   return text.replace(/[\r\n]/g, ' ');
 }
 
-function writeTable(reply: Reply, table: LuaTable, resp3: boolean, depth: number): void {
+/** A C string. */
+function cString(text: string): string {
+  return text.slice(0, cLength(text));
+}
+
+/** Writes a table that stands for one value; for any other its head, and gives what is to be written next. */
+function writeTable(reply: Reply, table: LuaTable, slot: number): Opened | null {
   const err = table.getStr('err');
   if (typeof err === 'string') {
-    reply.error(err[0] === '-' ? err.slice(1) : err, table.getStr('ignore_error_stats_update') !== true);
-    return;
+    reply.error(cString(err), table.getStr('ignore_error_stats_update') !== true);
+    return null;
   }
   const ok = table.getStr('ok');
   if (typeof ok === 'string') {
-    reply.status(oneLine(ok));
-    return;
+    reply.status(oneLine(cString(ok)));
+    return null;
   }
   const double = table.getStr('double');
   if (typeof double === 'number') {
-    reply.double(double);
-    return;
+    // What isn't a number is a negative one where it comes from arithmetic.
+    if (double === double) reply.double(double);
+    else reply.decimal('-nan');
+    return null;
   }
-  if (writeNested(reply, table, resp3, depth)) return;
-  let length = 0;
-  while (table.get(length + 1) !== undefined) length++;
-  reply.array(length);
-  for (let i = 1; i <= length; i++) writeValue(reply, table.get(i), resp3, depth + 1);
-}
-
-/** Maps, sets, big numbers and verbatim strings. */
-function writeNested(reply: Reply, table: LuaTable, resp3: boolean, depth: number): boolean {
   const map = table.getStr('map');
   if (map instanceof LuaTable) {
     reply.map(map.count());
-    for (let at = map.seek(0); at >= 0; at = map.seek(at + 1)) {
-      writeValue(reply, map.keyAt(at), resp3, depth + 1);
-      writeValue(reply, map.valueAt(at), resp3, depth + 1);
-    }
-    return true;
+    return { kind: 'map', table: map, slot, at: 0, inPair: false };
   }
   const set = table.getStr('set');
   if (set instanceof LuaTable) {
     reply.set(set.count());
-    for (let at = set.seek(0); at >= 0; at = set.seek(at + 1)) writeValue(reply, set.keyAt(at), resp3, depth + 1);
-    return true;
+    return { kind: 'set', table: set, slot, at: 0, inPair: false };
   }
+  if (writeText(reply, table)) return null;
+  let length = 0;
+  while (table.get(length + 1) !== undefined) length++;
+  reply.array(length);
+  return { kind: 'array', table, slot, at: 0, inPair: false };
+}
+
+/** Big numbers and verbatim strings. */
+function writeText(reply: Reply, table: LuaTable): boolean {
   const big = table.getStr('big_number');
   if (typeof big === 'string') {
     reply.bigNumber(oneLine(big));

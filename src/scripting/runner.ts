@@ -21,6 +21,8 @@ import { wordsOf } from './arguments.ts';
 import type { Debugger } from './debugger.ts';
 import { ALLOW_OOM, NO_WRITES, UNDECLARED } from './flags.ts';
 import { type Activity, Lua, type Outcome } from './lua/lua.ts';
+import { cLength } from './lua/number.ts';
+import { text } from './lua/runtime.ts';
 import { type LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
 import { RedisCall } from './redis-call.ts';
 import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
@@ -200,10 +202,14 @@ export class Runner {
 
   private failed(c: Call, error: LuaError, { lua, name }: Running): void {
     const { value } = error;
-    if (value instanceof LuaTable) {
-      const message = value.getStr('err');
+    if (value instanceof LuaTable && value.readonly) {
+      // The handler of errors writes into the table where it was.
+      const where = { source: '@err_handler_def', line: 10 };
+      this.replyError(c, 'ERR err_handler_def:10: Attempt to modify a readonly table', true, where, name);
+    } else if (value instanceof LuaTable) {
+      const message = text(value.getStr('err'));
       const counted = value.getStr('ignore_error_stats_update') !== true;
-      this.replyError(c, typeof message === 'string' ? message : 'ERR unknown error', counted, error, name);
+      this.replyError(c, message ?? 'ERR unknown error', counted, error, name);
     } else this.replyError(c, `ERR ${lua.text(value)}`, true, error, name);
   }
 
@@ -211,11 +217,12 @@ export class Runner {
     c: Call,
     message: string,
     counted: boolean,
-    place: { readonly chunk: string; readonly line: number },
+    place: { readonly source: string; readonly line: number },
     name: string,
   ): void {
-    const where = place.line > 0 ? ` script: ${name}, on @${place.chunk}:${place.line}.` : '';
-    c.reply.error(message + where, counted);
+    const source = place.source.slice(0, cLength(place.source));
+    const where = place.line > 0 ? ` script: ${name}, on ${source}:${place.line}.` : '';
+    c.reply.error(message.slice(0, cLength(message)) + where, counted);
   }
 
   private suspended(c: Call, running: Running, activity: Activity): void {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
+import { openForScripts } from './api.ts';
 import type { Debugger } from './debugger.ts';
 import { declaredFlags, UNDECLARED } from './flags.ts';
 import type { Lua } from './lua/lua.ts';
@@ -45,6 +46,7 @@ export class Scripts {
 
   private get lua(): Lua {
     this.sandbox ??= this.runner.newLua((lua) => {
+      openForScripts(lua);
       lua.globals.set('KEYS', new LuaTable());
       lua.globals.set('ARGV', new LuaTable());
     });
@@ -126,6 +128,7 @@ export class Scripts {
   ): void {
     const { sha: name, flags } = script;
     const lua = this.runner.newLua((made) => {
+      openForScripts(made);
       made.globals.set('KEYS', keys);
       made.globals.set('ARGV', args);
       watcher.prepare(made);

@@ -1,5 +1,6 @@
 /** The command line's own words, before anything is a setting: --version, --help and the modes that there aren't. */
-import { Command } from 'commander';
+import { basename } from 'node:path';
+import { commander } from '../base/packages.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
 import { memoryOvercommit, transparentHugePages } from './system.ts';
 
@@ -40,9 +41,20 @@ function checkSystem(): Answer {
   return { text: `${text}\n`, code: checks.some((check) => check.warning) ? 1 : 0 };
 }
 
-/** The answer to a command line that doesn't start a server; undefined for one that does. */
-export function answerCommandLine(args: readonly string[]): Answer | undefined {
-  let answer: Answer | undefined;
+/** How the words begin that are not settings. */
+const OWN = ['-v', '-h', '--version', '--help', '--test-memory', '--check-system'];
+
+interface Given {
+  readonly version?: true;
+  readonly help?: true;
+  readonly testMemory?: true;
+  readonly checkSystem?: true;
+}
+
+/** Only the first word may be one of these: further on they are values of settings, or settings. */
+function ownOptions([first = '']: readonly string[]): Given {
+  if (!OWN.some((word) => first.startsWith(word))) return {};
+  const { Command } = commander();
   const program = new Command('cinnabar')
     .helpOption(false)
     .allowUnknownOption()
@@ -52,15 +64,19 @@ export function answerCommandLine(args: readonly string[]): Answer | undefined {
     .option('-h, --help')
     .option('--test-memory [megabytes]')
     .option('--check-system');
-  // Only the first word may be one of these: further on they are values of settings, or settings.
-  program.parse(args.slice(0, 1), { from: 'user' });
-  const given = program.opts<{ version?: true; help?: true; testMemory?: true; checkSystem?: true }>();
-  if (given.version && args.length === 1) answer = { text: `${versionLine()}\n`, code: 0 };
-  else if (given.help && args.length === 1) answer = { text: USAGE, code: 0 };
+  return program.parse([first], { from: 'user' }).opts<Given>();
+}
+
+/** The answer to a command line that doesn't start a server; undefined for one that does. `names` as in tools.ts. */
+export function answerCommandLine(names: readonly string[], args: readonly string[]): Answer | undefined {
+  let answer: Answer | undefined;
+  const given = ownOptions(args);
+  if (given.version) answer = { text: `${versionLine()}\n`, code: 0 };
+  else if (given.help) answer = { text: USAGE, code: 0 };
   else if (given.testMemory)
     answer = { text: 'The memory test is not part of this server; use memtester or memtest86 for it.\n', code: 1 };
   else if (given.checkSystem) answer = checkSystem();
-  else if (args.includes('--sentinel'))
+  else if (args.includes('--sentinel') || names.some((name) => basename(name).includes('redis-sentinel')))
     answer = { text: 'Sentinel mode is reserved for a later version of this server.\n', code: 1 };
   return answer;
 }

@@ -83,6 +83,7 @@ export class Cron {
     engine.tracking.limit();
     engine.server.persistence.tick();
     engine.memory.collect();
+    engine.pool.trim(this.clock.now());
   }
 
   private sampleRates(): void {

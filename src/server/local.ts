@@ -4,17 +4,20 @@
  * Arguments go to the engine as bytes, replies are read back by the same parser that reads any Redis server's, so what a
  * caller sees is what a client would see.
  */
-import RedisParser from 'redis-parser';
+import type RedisParser from 'redis-parser';
+import { redisParser } from '../base/packages.ts';
 import { Slice } from '../base/slice.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { SessionPort } from '../engine/ports.ts';
 import type { Session } from '../engine/session.ts';
 
 /** An argument: text is taken as UTF-8, numbers as their decimal form. */
-export type Argument = string | number | Uint8Array;
+export type Argument = string | number | bigint | Uint8Array;
 
 /** A reply: integers as numbers, bulk strings as text or, from `callBuffer`, as Buffers; null; arrays of these. */
 export type ReplyValue = string | number | Buffer | null | Error | ReplyValue[];
+
+const CLOSED = 'The session is closed';
 
 interface Waiting {
   readonly resolve: (value: ReplyValue) => void;
@@ -43,7 +46,8 @@ export class LocalSession implements SessionPort {
   constructor(engine: Engine) {
     this.engine = engine;
     this.lastActive = engine.clock.now();
-    this.parser = new RedisParser({
+    const Parser = redisParser();
+    this.parser = new Parser({
       returnReply: (reply: ReplyValue) => this.settle(reply),
       returnError: (error: Error) => this.settle(error),
       returnBuffers: true,
@@ -63,13 +67,15 @@ export class LocalSession implements SessionPort {
   }
 
   private send(args: Argument[], buffers: boolean): Promise<ReplyValue> {
+    const refused = refusal(args);
+    if (refused !== undefined) return Promise.reject(refused);
     const slices = args.map((arg) => new Slice(typeof arg === 'object' ? arg : Buffer.from(String(arg))));
     return new Promise((resolve, reject) => {
-      if (this.session.closing) {
-        reject(new Error('The session is closed'));
-        return;
-      }
       const run = (): void => {
+        if (this.session.closing) {
+          reject(new Error(CLOSED));
+          return;
+        }
         this.waiting.push({ resolve, reject, buffers });
         this.engine.execute(this.session, slices, slices.length);
         this.schedule();
@@ -110,8 +116,20 @@ export class LocalSession implements SessionPort {
   close(_afterReply = false): void {
     this.flush();
     this.engine.closed(this.session);
-    for (const { reject } of this.waiting.splice(0)) reject(new Error('The session is closed'));
+    for (const { reject } of this.waiting.splice(0)) reject(new Error(CLOSED));
+    for (const run of this.backlog.splice(0)) run();
   }
+}
+
+/** What JavaScript hands in and TypeScript would not, and the protocol whose replies can't be read here. */
+function refusal(args: readonly unknown[]): Error | undefined {
+  if (args.length === 0) return new TypeError('A command has a name');
+  const wrong = args.findIndex(
+    (arg) => !['string', 'number', 'bigint'].includes(typeof arg) && !(arg instanceof Uint8Array),
+  );
+  if (wrong >= 0) return new TypeError(`Argument ${wrong} is no string, number or Uint8Array`);
+  const asks = args.length > 1 && String(args[0]).toLowerCase() === 'hello' && String(args[1]) === '3';
+  return asks ? new Error('NOPROTO a session without a socket speaks RESP2') : undefined;
 }
 
 function readable(reply: ReplyValue, buffers: boolean): ReplyValue {

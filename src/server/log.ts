@@ -1,5 +1,5 @@
 /**
- * The server's log: pino, with lines as Redis writes them, or JSON.
+ * The server's log: lines as Redis writes them, or JSON by pino, which is loaded when that is asked for.
  *
  *   4242:M 20 Nov 2026 21:36:10.927 * Ready to accept connections
  *   pid:role date level-mark message      roles: C before it serves, M master, S replica, X Sentinel
@@ -8,7 +8,8 @@
  * time.
  */
 import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { Logger } from 'pino';
+import { pino } from '../base/packages.ts';
 import { widen } from '../base/text.ts';
 import type { Log } from '../engine/server-port.ts';
 
@@ -17,12 +18,7 @@ export type LogFormat = 'redis' | 'json';
 export type Role = 'C' | 'M' | 'S' | 'X';
 
 const LEVELS = { debug: 20, verbose: 25, notice: 30, warning: 40 } as const;
-const MARKS: ReadonlyMap<number, string> = new Map([
-  [LEVELS.debug, '.'],
-  [LEVELS.verbose, '-'],
-  [LEVELS.notice, '*'],
-  [LEVELS.warning, '#'],
-]);
+const MARKS = { debug: '.', verbose: '-', notice: '*', warning: '#' } as const;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 /** How long a full pipe is waited for before a line is given up, in steps of a millisecond. */
 const PATIENCE = 500;
@@ -71,69 +67,42 @@ export interface LogOptions {
   readonly sink?: Sink;
 }
 
-/** The stream that pino writes to; pino leaves level, message and time of a line on it just before. */
-class LogStream {
-  lastLevel: number = LEVELS.notice;
-  lastMsg = '';
-  private readonly log: ServerLog;
-
-  constructor(log: ServerLog) {
-    this.log = log;
-    Reflect.set(this, Symbol.for('pino.metadata'), true);
-  }
-
-  write(json: string): void {
-    this.log.emit(this.log.format === 'json' ? json : this.log.line(this.lastLevel, this.lastMsg));
-  }
-}
-
 export class ServerLog implements Log {
   role: Role = 'C';
-  format: LogFormat;
+  level: LogLevel;
   file: string;
   private readonly sink: Sink | undefined;
-  private readonly logger: Logger<LogLevel>;
+  private json: Logger<LogLevel> | undefined;
 
   constructor(options: LogOptions) {
     this.file = options.file;
-    this.format = options.format;
     this.sink = options.sink;
-    this.logger = pino<LogLevel, true>(
-      {
-        base: null,
-        customLevels: LEVELS,
-        useOnlyCustomLevels: true,
-        level: options.level,
-        timestamp: stdTimeFunctions.isoTime,
-        formatters: { level: (label) => ({ level: label }) },
-        mixin: () => ({ pid: process.pid, role: this.role }),
-      },
-      new LogStream(this),
-    ) as Logger<LogLevel>;
+    this.level = options.level;
+    this.format = options.format;
   }
 
-  get level(): LogLevel {
-    return this.logger.level as LogLevel;
+  get format(): LogFormat {
+    return this.json === undefined ? 'redis' : 'json';
   }
 
-  set level(level: LogLevel) {
-    this.logger.level = level;
+  set format(format: LogFormat) {
+    this.json = format === 'json' ? (this.json ?? this.jsonLogger()) : undefined;
   }
 
   debug(message: string): void {
-    this.logger.debug(message);
+    this.say('debug', message);
   }
 
   verbose(message: string): void {
-    this.logger.verbose(message);
+    this.say('verbose', message);
   }
 
   notice(message: string): void {
-    this.logger.notice(message);
+    this.say('notice', message);
   }
 
   warning(message: string): void {
-    this.logger.warning(message);
+    this.say('warning', message);
   }
 
   /** Text without a heading, for the banner. */
@@ -147,8 +116,26 @@ export class ServerLog implements Log {
     else this.emit(`${process.pid}:signal-handler (${Math.floor(Date.now() / 1000)}) ${message}\n`);
   }
 
-  line(level: number, message: string): string {
-    return `${process.pid}:${this.role} ${logTime(Date.now())} ${MARKS.get(level) ?? '*'} ${message}\n`;
+  private say(level: LogLevel, message: string): void {
+    if (LEVELS[level] < LEVELS[this.level]) return;
+    if (this.json !== undefined) this.json[level](message);
+    else this.emit(`${process.pid}:${this.role} ${logTime(Date.now())} ${MARKS[level]} ${message}\n`);
+  }
+
+  private jsonLogger(): Logger<LogLevel> {
+    const make = pino();
+    return make.pino<LogLevel, true>(
+      {
+        base: null,
+        customLevels: LEVELS,
+        useOnlyCustomLevels: true,
+        level: 'debug',
+        timestamp: make.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        mixin: () => ({ pid: process.pid, role: this.role }),
+      },
+      { write: (line: string) => this.emit(line) },
+    ) as Logger<LogLevel>;
   }
 
   emit(text: string): void {

@@ -1,5 +1,4 @@
 /** What the server does to its own process: title, PID file, background, the kernel's OOM score. */
-import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { narrow, widen } from '../base/text.ts';
@@ -20,6 +19,7 @@ export function isDaemonChild(): boolean {
  * standard input, which the new process wants to read as well.
  */
 export function startDaemon(input: string | undefined): void {
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     env: { ...process.env, [DAEMON]: '1' },

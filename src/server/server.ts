@@ -11,6 +11,7 @@ import { narrow } from '../base/text.ts';
 import { type Clock, RealClock } from '../base/time.ts';
 import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
+import { ConfigError } from '../config/option.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Log, ShutdownRequest } from '../engine/server-port.ts';
@@ -34,6 +35,7 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** A configuration that has been read already, instead of `settings`. */
   readonly config?: Config;
+  /** Instead of `settings.port`; 0 is any port that is free, and `port` of the server tells which. */
   readonly port?: number;
   /** Whether it loads the snapshot of its directory at the start and saves by itself; a library's does so only when told. */
   readonly persistent?: boolean;
@@ -55,11 +57,13 @@ export interface CinnabarServer {
   readonly engine: Engine;
   /** The TCP port that is listened on, 0 for none. */
   readonly port: number;
+  /** Whether it listens anywhere at all. */
+  readonly listens: boolean;
   /** Opens the listeners and loads what was saved; rejects when either can't be done. */
   listen(): Promise<void>;
   /** A session without a socket. */
   session(): LocalSession;
-  /** Closes listeners and connections and stops the cron. */
+  /** Closes listeners, connections and sessions and stops the cron. */
   close(): Promise<void>;
   /** Ends it as a signal does; `failed` is called where what should be saved can't be. */
   shutdownBySignal(request: ShutdownRequest, failed: () => void): void;
@@ -69,9 +73,19 @@ export interface CinnabarServer {
 
 export function createServer(options: ServerOptions = {}): CinnabarServer {
   const config = options.config ?? new Config();
-  for (const [name, value] of Object.entries(options.settings ?? {})) config.load(name, [settingWord(value)]);
-  if (options.port !== undefined) config.load('port', [String(options.port)]);
+  for (const [name, value] of Object.entries(options.settings ?? {})) load(config, name, settingWord(value));
+  if (options.port !== undefined) load(config, 'port', String(options.port));
   return new Server(config, options);
+}
+
+/** Whoever hands in settings learns which of them is wrong. */
+function load(config: Config, name: string, word: string): void {
+  try {
+    config.load(name, [word]);
+  } catch (error) {
+    if (error instanceof ConfigError && config.has(name)) error.message = `'${name}': ${error.message}`;
+    throw error;
+  }
 }
 
 const ALL = [...commands, ...scriptingCommands];
@@ -89,14 +103,19 @@ class Server implements CinnabarServer {
   private readonly cron: Cron;
   private readonly watchdog: Watchdog;
   private readonly onListening: () => void;
+  private readonly anyPort: boolean;
+  private opening: Promise<void> | null = null;
   private stopped = false;
 
   constructor(config: Config, options: ServerOptions) {
     this.onListening = options.onListening ?? (() => {});
+    this.anyPort = options.port === 0;
     const clock = options.clock ?? new RealClock();
     const random = options.random ?? realRandom();
     const log = options.log ?? silentLog();
-    const memory = createMemory();
+    // The order in which keys lie is part of what a given randomness decides.
+    const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
+    const memory = createMemory({ seed });
     const limits = followLimits(config);
     const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
     const pool = new ChunkPool();
@@ -127,10 +146,25 @@ class Server implements CinnabarServer {
     return this.network.port;
   }
 
-  async listen(): Promise<void> {
+  get listens(): boolean {
+    return this.network.listeners.open;
+  }
+
+  listen(): Promise<void> {
+    if (this.stopped) return Promise.reject(new Error('The server is closed'));
+    this.opening ??= this.open().catch((error) => {
+      this.opening = null;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  private async open(): Promise<void> {
     const { loads, hasFile } = this.persistence;
     if (hasFile) loads.announce();
-    await this.network.listen();
+    await this.network.listen(this.anyPort);
+    if (this.stopped) return this.network.close();
+    if (this.anyPort) this.config.force('port', [String(this.port)]);
     this.onListening();
     this.services.log.warning('Server initialized');
     try {
@@ -146,6 +180,7 @@ class Server implements CinnabarServer {
   }
 
   session(): LocalSession {
+    if (this.stopped) throw new Error('The server is closed');
     this.cron.start();
     return new LocalSession(this.engine);
   }
@@ -158,6 +193,8 @@ class Server implements CinnabarServer {
     this.watchdog.stop();
     onStop?.();
     await this.network.close();
+    // Those without a socket are left.
+    for (const session of this.engine.sessions.values()) session.close(false);
   }
 
   close(): Promise<void> {

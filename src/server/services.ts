@@ -39,6 +39,11 @@ export class Services implements ServerPort {
     this.clock = clock;
     this.log = log;
     this.startedAt = clock.now();
+    config.onUndone = (name) => {
+      log.warning(
+        `Failed applying new configuration. Possibly related to new ${name} setting. Restoring previous settings.`,
+      );
+    };
   }
 
   get settings(): Readonly<Settings> {

@@ -6,18 +6,13 @@ import { narrow } from '../base/text.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
 import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
-import {
-  ConfigReader,
-  FatalConfigError,
-  fatal,
-  readCommandLine,
-  type Sources,
-  UnreadableConfigError,
-} from '../config/file.ts';
+import { ConfigReader, FatalConfigError, fatal, readCommandLine, UnreadableConfigError } from '../config/file.ts';
 import { type ConfigHost, realHost, systemError } from '../config/host.ts';
+import type { Settings } from '../config/settings.ts';
+import { damagedSnapshot } from '../persistence/loading.ts';
 import { greet } from './banner.ts';
 import { ServerDirectives } from './directives.ts';
-import { ServerLog, tryLogFile } from './log.ts';
+import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
 import {
   DEFAULT_PID_FILE,
   isDaemonChild,
@@ -35,6 +30,8 @@ import { UsersError } from './users.ts';
 
 /** Descriptors that the server needs beside its clients, as many as Redis reserves. */
 const RESERVED_FILES = 32;
+
+const USUAL_LOG: LogOptions = { file: '', level: 'notice', format: 'redis' };
 
 /** The file system, with what was read from the standard input kept for a daemon. */
 interface KeepingHost extends ConfigHost {
@@ -73,7 +70,7 @@ function logFor(config: Config): ServerLog {
   return log;
 }
 
-function announce(log: ServerLog, sources: Sources, args: readonly string[]): void {
+function announce(log: ServerLog, args: readonly string[]): void {
   log.warning('oO0OoO0OoO0Oo Cinnabar is starting oO0OoO0OoO0Oo');
   log.warning(
     `Redis version=${REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid=${process.pid}, just started (Cinnabar ${VERSION}, Node ${process.versions.node})`,
@@ -83,7 +80,6 @@ function announce(log: ServerLog, sources: Sources, args: readonly string[]): vo
       'Warning: no config file specified, using the default config. In order to specify a config file use cinnabar /path/to/redis.conf',
     );
   else log.warning('Configuration loaded');
-  if (sources.file === '' && sources.input) log.verbose('The configuration was read from the standard input');
 }
 
 /** Keeps maxclients within what the system lets the process open. */
@@ -119,28 +115,33 @@ function followProcess(config: Config): void {
 
 function failed(error: unknown): never {
   if (error instanceof FatalConfigError) process.stderr.write(error.message);
-  else if (error instanceof UnreadableConfigError)
-    new ServerLog({ file: '', level: 'notice', format: 'redis' }).warning(error.message);
+  else if (error instanceof UnreadableConfigError) new ServerLog(USUAL_LOG).warning(error.message);
   else throw error;
   process.exit(1);
 }
 
+/** Tells what is wrong with the snapshot at a path, beyond what the log says. */
+type Examine = (path: string) => Promise<void>;
+
 /** Runs the server that the command line describes, until it is told to end. */
-export function start(args: readonly string[]): void {
+export function start(args: readonly string[], examine: Examine): void {
   const host = keepingHost();
   const config = new Config(host);
   const directives = new ServerDirectives(commands, config);
-  const sources = readCommandLine(args.map(narrow));
+  const given = readCommandLine(args.map(narrow));
+  const sources = given.file === '' ? given : { ...given, file: resolve(host.cwd, given.file) };
   try {
+    // Before there is a configuration there is no log of its own.
+    if (sources.input) new ServerLog(USUAL_LOG).warning('Reading config from stdin');
     new ConfigReader(config, directives).read(sources);
-    if (sources.file !== '') config.file = resolve(host.cwd, sources.file);
+    config.file = sources.file;
     const log = logFor(config);
     if (config.settings.daemonize && !isDaemonChild()) {
       startDaemon(host.input);
       return;
     }
-    announce(log, sources, args);
-    run(config, directives, log);
+    announce(log, args);
+    run(config, directives, log, examine);
   } catch (error) {
     failed(error);
   }
@@ -157,31 +158,35 @@ function createOrExit(options: ServerOptions & { readonly log: ServerLog }): Cin
   }
 }
 
-function run(config: Config, directives: ServerDirectives, log: ServerLog): void {
+function run(config: Config, directives: ServerDirectives, log: ServerLog, examine: Examine): void {
   const { settings } = config;
   const unsupported = checkSupported(settings, log);
   if (unsupported !== undefined) {
     log.warning(unsupported);
     process.exit(1);
   }
-  if (settings.port === 0 && settings.tlsPort === 0 && settings.unixsocket === '') {
-    log.warning('Configured to not listen anywhere, exiting.');
-    process.exit(1);
-  }
   log.role = 'M';
   log.notice('monotonic clock: POSIX clock_gettime');
   if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
-  if (pidFile !== '') writePidFile(pidFile, log);
   limitClients(config, log);
   const server = createOrExit({
     config,
     log,
     users: directives.users,
     persistent: true,
-    onListening: () => greet(log, settings, VERSION, isatty(1)),
-    onStop: () => {
+    onListening() {
+      if (!server.listens) {
+        log.warning('Configured to not listen anywhere, exiting.');
+        process.exit(1);
+      }
+      // Not before: who can't listen leaves the file to the server that does.
+      if (pidFile !== '') writePidFile(pidFile, log);
+      greet(log, settings, VERSION, isatty(1));
+    },
+    onStop() {
       if (pidFile !== '') removePidFile(pidFile, log);
+      if (settings.unixsocket !== '') log.notice('Removing the unix socket file.');
     },
     onExit: (code) => process.exit(code),
   });
@@ -201,13 +206,20 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog): void
     process.exit(1);
   });
   server.listen().then(
-    () => ready(log),
-    () => process.exit(1),
+    () => ready(log, settings),
+    (error) => void notLoaded(error, examine).finally(() => process.exit(1)),
   );
 }
 
-function ready(log: ServerLog): void {
+/** The server can't start; the log has told why. */
+async function notLoaded(error: unknown, examine: Examine): Promise<void> {
+  const snapshot = damagedSnapshot(error);
+  if (snapshot !== undefined) await examine(snapshot);
+}
+
+function ready(log: ServerLog, { unixsocket }: Readonly<Settings>): void {
   const { warning } = memoryOvercommit();
   if (warning) log.warning(`WARNING ${warning}`);
   log.notice('Ready to accept connections');
+  if (unixsocket !== '') log.notice(`The server is now ready to accept connections at ${unixsocket}`);
 }

@@ -11,5 +11,16 @@ export function checkSupported(settings: Readonly<Settings>, log: Log): string |
   if (settings.clusterEnabled) return 'Cluster mode is not supported by this version yet: leave cluster-enabled at no.';
   if (settings.replicaof !== null)
     log.warning('WARNING: replicaof is set, but this version does not replicate. The server is a master.');
+  warnOfManager(settings.supervised, log);
   return undefined;
+}
+
+/** Who started the server may wait for a word that Node has no way to say: a datagram to systemd's socket. */
+function warnOfManager(supervised: Settings['supervised'], log: Log): void {
+  const { NOTIFY_SOCKET: systemd, UPSTART_JOB: upstart } = process.env;
+  if (supervised === 'systemd' && !systemd) log.warning('systemd supervision error: NOTIFY_SOCKET not found!');
+  else if (supervised === 'upstart' && !upstart)
+    log.warning('upstart supervision requested, but UPSTART_JOB not found!');
+  else if (supervised !== 'no' && (systemd || upstart))
+    log.warning('WARNING: this server does not tell its manager when it is ready: use Type=simple in a systemd unit.');
 }

@@ -4,8 +4,9 @@
  * Long runs are worked on a 32-bit word at a time wherever their bytes lie on a multiple of four (those of the image do);
  * the words' byte order matters to none of the loops.
  */
+
+import { copyBytes } from '../base/copy.ts';
 import type { Slice } from '../base/slice.ts';
-import { copyBytes } from '../memory/copy.ts';
 
 /** Below this many bytes a view of words costs more than it saves. */
 const WORDS_FROM = 128;

@@ -21,7 +21,7 @@
  * values always have equal bytes: entries are compared without being decoded.
  */
 import { assert } from '../base/assert.ts';
-import type { Slice } from '../base/slice.ts';
+import { Slice } from '../base/slice.ts';
 
 const TWO_32 = 4294967296;
 const LONGEST_INTEGER = 20;
@@ -200,16 +200,36 @@ export function sizeIn(buffer: Uint8Array, at: number): number {
   return SIZES[first - 0xf1];
 }
 
+const TOTALS = Uint8Array.from({ length: 256 }, (_, first) => {
+  if (first < 0x80) return 2;
+  if (first < 0xc0) return 2 + (first & 63);
+  if (first < 0xe0) return 3;
+  return first > 0xf0 && first < 0xf5 ? [4, 5, 6, 10][first - 0xf1] : 0;
+});
+
+/** What an entry takes, back length included, where its first byte says it; else 0. */
+export function totalBy(first: number): number {
+  return TOTALS[first];
+}
+
+/** Where the entry after the one at `at` begins. */
+export function endIn(buffer: Uint8Array, at: number): number {
+  const total = TOTALS[buffer[at]];
+  if (total !== 0) return at + total;
+  const size = sizeIn(buffer, at);
+  return at + size + backLengthSize(size);
+}
+
 /** Of the encodings 0xf1 to 0xff. */
 const SIZES = Uint8Array.of(3, 4, 5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
-/** Whether the entry at `at` holds `entry`, whose value is `value`. */
+/** Whether the entry at `at` holds `entry`, whose value is `value`. Names differ at their ends rather than in front. */
 export function entryIs(buffer: Uint8Array, at: number, entry: EncodedEntry, value: Slice): boolean {
-  const head = entry.head;
-  for (let i = 0; i < entry.headSize; i++) if (buffer[at + i] !== head[i]) return false;
-  const from = at + entry.headSize;
+  const { head, headSize, tail } = entry;
+  for (let i = 0; i < headSize; i++) if (buffer[at + i] !== head[i]) return false;
+  const from = at + headSize;
   const bytes = value.buffer;
-  for (let i = from, j = value.start, end = from + entry.tail; i < end; i++, j++)
+  for (let i = from + tail - 1, j = value.start + tail - 1; i >= from; i--, j--)
     if (buffer[i] !== bytes[j]) return false;
   return true;
 }
@@ -223,6 +243,21 @@ export function stringHead(first: number): number {
   return first === 0xf0 ? 5 : 0;
 }
 
+/** Whether the valid entry at `at`, of `size` bytes, is the one that its value becomes here. */
+export function isCanonical(buffer: Uint8Array, at: number, size: number): boolean {
+  const first = buffer[at];
+  if (first < 0x80) return true;
+  if (first < 0xc0) return !parseCanonical(probe.text.set(buffer, at + 1, size - 1));
+  if (first >= 0xe0 && first < 0xf0) return size >= 2 + 64;
+  if (first === 0xf0) return size >= 5 + 4096;
+  integerIn(buffer, at, probe.integer);
+  const value = probe.integer.number;
+  if (first < 0xe0) return value < 0 || value > 127;
+  if (first === 0xf1) return value < -4096 || value > 4095;
+  if (first === 0xf2) return value < -32768 || value > 32767;
+  return first === 0xf3 ? value < -8388608 || value > 8388607 : value !== (value | 0);
+}
+
 /** An integer read from an entry: `number` is rounded where `wide`, then the two words are exact. */
 export class EntryInteger {
   number = 0;
@@ -234,6 +269,8 @@ export class EntryInteger {
     return this.wide ? (BigInt(this.high | 0) << 32n) | BigInt(this.low >>> 0) : BigInt(this.number);
   }
 }
+
+const probe = { text: new Slice(), integer: new EntryInteger() };
 
 /** Reads the integer entry at `at`, of `size` bytes. */
 export function integerIn(buffer: Uint8Array, at: number, into: EntryInteger): void {

@@ -26,15 +26,20 @@ import {
   EntryInteger,
   encodeEntry,
   encodeInteger,
+  endIn,
   entryIs,
   integerIn,
+  isCanonical,
   sizeIn,
   stringHead,
+  totalBy,
   writeBackLength,
   writeEntryInteger,
 } from './listpack-entry.ts';
 
 const HEADER = 6;
+/** Where the first entry lies, if there is one. */
+export const LP_FIRST = HEADER;
 const END = 0xff;
 const EMPTY_BYTES = HEADER + 1;
 const UNCOUNTED = 65535;
@@ -127,12 +132,6 @@ function countIn(buffer: Uint8Array, from: number, end: number): number {
   return count;
 }
 
-/** Where the entry after the one at `at` begins. */
-export function endIn(buffer: Uint8Array, at: number): number {
-  const size = sizeIn(buffer, at);
-  return at + size + backLengthSize(size);
-}
-
 /** Where the entry begins that ends at `end`. */
 export function startIn(buffer: Uint8Array, end: number): number {
   let at = end - 1;
@@ -153,6 +152,8 @@ function sizeAt(r: Reader, lp: Addr, p: number): number {
 }
 
 function endAt(r: Reader, lp: Addr, p: number): number {
+  const total = totalBy(r.u8(lp, p));
+  if (total !== 0) return p + total;
   const size = sizeAt(r, lp, p);
   return p + size + backLengthSize(size);
 }
@@ -245,6 +246,11 @@ export function lpEntryEquals(r: Reader, lp: Addr, p: number, value: Slice): boo
   return entryIs(buffer, start, entry, value);
 }
 
+/** Shows the entries where they lie; one at `start + i` has the position LP_FIRST + i. */
+export function lpBorrow(r: Reader, lp: Addr, into: Slice): Slice {
+  return r.borrow(into, lp, HEADER, r.u32(lp, 0) - EMPTY_BYTES);
+}
+
 /** The first entry from `p` on that equals `value`, passing over `skip` entries between those compared; or 0. */
 export function lpFind(r: Reader, lp: Addr, p: number, value: Slice, skip: number): number {
   if (p === 0) return 0;
@@ -253,14 +259,10 @@ export function lpFind(r: Reader, lp: Addr, p: number, value: Slice, skip: numbe
   const { buffer, start } = r.borrow(whole, lp, 0, bytes);
   const end = start + bytes - 1;
   const first = entry.head[0];
-  let left = 0;
   for (let at = start + p; at < end; ) {
-    if (left > 0) left--;
-    else {
-      if (buffer[at] === first && entryIs(buffer, at, entry, value)) return at - start;
-      left = skip;
-    }
+    if (buffer[at] === first && entryIs(buffer, at, entry, value)) return at - start;
     at = endIn(buffer, at);
+    for (let left = skip; left > 0 && at < end; left--) at = endIn(buffer, at);
   }
   return 0;
 }
@@ -531,6 +533,17 @@ export function lpValidate(bytes: Slice, deep: boolean, numbered = true): boolea
   }
   const counted = buffer[start + 4] | (buffer[start + 5] << 8);
   return at === end && (!numbered || counted === UNCOUNTED || counted === count);
+}
+
+/** Whether every entry of a valid listpack is as it would be written here: else equal values may have other bytes. */
+export function lpIsCanonical({ buffer, start, length }: Slice): boolean {
+  const end = start + length - 1;
+  for (let at = start + HEADER; at < end; ) {
+    const size = sizeIn(buffer, at);
+    if (!isCanonical(buffer, at, size)) return false;
+    at += size + backLengthSize(size);
+  }
+  return true;
 }
 
 /** The back length in exactly `bytes` bytes at `at`; -1 where it is longer or shorter. */

@@ -113,13 +113,8 @@ class AofCheck {
 
   isManifest(path: string): boolean {
     return this.reading(path, (fd) => {
-      const file = new ByteFile(fd);
       try {
-        for (let line = file.line(MANIFEST_LINE); line !== null; line = file.line(MANIFEST_LINE)) {
-          const text = Buffer.from(line).toString('latin1');
-          if (!text.startsWith('#')) return text.startsWith('file');
-        }
-        return false;
+        return beginsAsManifest(fd);
       } catch {
         return this.end(`Cannot read file: ${path}`);
       }
@@ -283,6 +278,16 @@ class AofCheck {
       this.end(failure);
     }
   }
+}
+
+/** Whether the first line that is no comment is one of a manifest. */
+export function beginsAsManifest(fd: number): boolean {
+  const file = new ByteFile(fd);
+  for (let line = file.line(MANIFEST_LINE); line !== null; line = file.line(MANIFEST_LINE)) {
+    const text = Buffer.from(line).toString('latin1');
+    if (!text.startsWith('#')) return text.startsWith('file');
+  }
+  return false;
 }
 
 function beginsWithSnapshot(fd: number): boolean {

@@ -16,7 +16,7 @@ import * as rdb from '../persistence/rdb/format.ts';
 import { RdbError } from '../persistence/rdb/format.ts';
 import { type ByteSource, RdbInput, Room } from '../persistence/rdb/input.ts';
 import { moduleName, skipModule, ValueReader } from '../persistence/rdb/read-value.ts';
-import { logTime } from '../server/log.ts';
+import { logTime, type Role } from '../server/log.ts';
 import { scratchMemory, usualLimits } from './scratch.ts';
 
 /** Where text goes, one character a byte. */
@@ -71,6 +71,8 @@ export class RdbCheck {
   /** It found what Redis's reader ends the process for, so that nothing more is said. */
   terminated = false;
   private readonly print: Print;
+  /** The letter of the log's lines for what it is part of. */
+  private readonly role: Role;
   private readonly values = new ValueReader(scratchMemory(), usualLimits());
   private input: RdbInput | null = null;
   private doing: Doing = 'start';
@@ -87,8 +89,9 @@ export class RdbCheck {
   private expires = 0;
   private expired = 0;
 
-  constructor(print: Print) {
+  constructor(print: Print, role: Role = 'C') {
     this.print = print;
+    this.role = role;
     this.values.checking = true;
   }
 
@@ -255,7 +258,9 @@ export class RdbCheck {
     } else {
       this.terminated = true;
       this.report(`Internal error in RDB reading offset 0, function at rdb.c:${error.line} -> ${error.message}`);
-      this.print(`${process.pid}:C ${logTime(Date.now())} # Terminating server after rdb file reading failure.\n`);
+      this.print(
+        `${process.pid}:${this.role} ${logTime(Date.now())} # Terminating server after rdb file reading failure.\n`,
+      );
     }
   }
 
@@ -298,15 +303,20 @@ export function checkRdb(program: string, args: readonly string[], print: Print,
     return 0;
   }
   const name = Buffer.from(args[0], 'utf8').toString('latin1');
-  const check = new RdbCheck(print);
+  return checkRdbFile(args[0], name, print) ? 0 : 1;
+}
+
+/** Checks the file at `path`, which is called `name`; whether it is sound. */
+export function checkRdbFile(path: string, name: string, print: Print, role: Role = 'C'): boolean {
+  const check = new RdbCheck(print, role);
   let file: number;
   try {
-    file = fs.openSync(args[0], 'r');
+    file = fs.openSync(path, 'r');
   } catch {
-    return check.run(name, null) ? 0 : 1;
+    return check.run(name, null);
   }
   try {
-    return check.run(name, (into, at, length) => readSome(file, into, at, length)) ? 0 : 1;
+    return check.run(name, (into, at, length) => readSome(file, into, at, length));
   } finally {
     fs.closeSync(file);
   }

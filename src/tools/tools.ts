@@ -4,9 +4,7 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
-import { checkAof } from './check-aof.ts';
-import { checkRdb } from './check-rdb.ts';
-import { convertCommand } from './convert/convert.ts';
+import { narrow } from '../base/text.ts';
 
 /** How the program was called: its names (argv[0] as the system has it, and the path of the script), and the arguments. */
 export interface Invocation {
@@ -63,20 +61,38 @@ function readByte(into: Uint8Array): boolean {
   }
 }
 
+async function checkRdb(name: string, args: readonly string[]): Promise<number> {
+  const tool = await import('./check-rdb.ts');
+  return tool.checkRdb(name, args, printer(1), printer(2));
+}
+
+/** Tells, on the standard output, what is wrong with a snapshot that the server can't load. */
+export async function examineSnapshot(path: string): Promise<void> {
+  const tool = await import('./check-rdb.ts');
+  tool.checkRdbFile(path, narrow(basename(path)), printer(1), 'M');
+}
+
+async function checkAof(name: string, args: readonly string[]): Promise<number> {
+  const tool = await import('./check-aof.ts');
+  return tool.checkAof(name, args, { print: printer(1), ask: async () => typed() });
+}
+
+async function convert(args: readonly string[]): Promise<number> {
+  const tool = await import('./convert/convert.ts');
+  return tool.convertCommand(args);
+}
+
 /** Runs the tool that is asked for, and gives its exit code; undefined where it is the server. */
-export function runTool({ names, args }: Invocation): number | Promise<number> | undefined {
-  const print = printer(1);
-  const complain = printer(2);
-  const ask = async (): Promise<string> => typed();
+export function runTool({ names, args }: Invocation): Promise<number> | undefined {
   const [first, ...rest] = args;
   const called = (name: string): string | undefined =>
     names.map((path) => basename(path)).find((path) => path.includes(name));
   const rdb = called('redis-check-rdb');
-  if (rdb !== undefined) return checkRdb(rdb, args, print, complain);
+  if (rdb !== undefined) return checkRdb(rdb, args);
   const aof = called('redis-check-aof');
-  if (aof !== undefined) return checkAof(aof, args, { print, ask });
-  if (first === 'check-rdb') return checkRdb('cinnabar check-rdb', rest, print, complain);
-  if (first === 'check-aof') return checkAof('cinnabar check-aof', rest, { print, ask });
-  if (first === 'convert') return convertCommand(rest);
+  if (aof !== undefined) return checkAof(aof, args);
+  if (first === 'check-rdb') return checkRdb('cinnabar check-rdb', rest);
+  if (first === 'check-aof') return checkAof('cinnabar check-aof', rest);
+  if (first === 'convert') return convert(rest);
   return undefined;
 }

@@ -13,12 +13,13 @@
 import { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { endIn, LP_MAX_BYTES, lpBytes, lpReplaceInteger, lpValidate, startIn } from '../structures/listpack.ts';
+import { LP_MAX_BYTES, lpBytes, lpReplaceInteger, lpValidate, startIn } from '../structures/listpack.ts';
 import {
   EncodedEntry,
   EntryInteger,
   encodeEntry,
   encodeInteger,
+  endIn,
   entryIs,
   integerIn,
   stringHead,

@@ -14,8 +14,10 @@ import {
   ListpackValue,
   LP_AFTER,
   LP_BEFORE,
+  LP_FIRST,
   lpAppend,
   lpAt,
+  lpBorrow,
   lpBytes,
   lpDeleteRange,
   lpEntryBytes,
@@ -30,6 +32,7 @@ import {
   lpPrev,
   lpReplace,
 } from '../structures/listpack.ts';
+import { endIn } from '../structures/listpack-entry.ts';
 
 /** Integers up to here are stored as integers. */
 const INTEGER_BOUND = 2 ** 62;
@@ -83,8 +86,7 @@ export function zlRank(r: Reader, lp: Addr, p: number): number {
 export function zlInsert(m: Memory, lp: Addr, member: Slice, score: number): Addr {
   const last = zlLast(m, lp);
   if (last === 0 || precedes(m, lp, last, score, member)) return zlAppend(m, lp, member, score);
-  let p = lpFirst(m, lp);
-  while (precedes(m, lp, p, score, member)) p = zlNext(m, lp, p);
+  const p = placeFor(m, lp, score, member);
   const scored = zlScoreText(score);
   lp = lpInsert(m, withRoom(m, lp, member, scored), p, LP_BEFORE, member);
   return lpInsert(m, lp, lpAt.position, LP_AFTER, scored);
@@ -132,6 +134,22 @@ export function zlCountToScore(r: Reader, lp: Addr, score: number, through: bool
     count++;
   }
   return count;
+}
+
+/** The position of the first member that comes after one with this score and name; there is one. */
+function placeFor(r: Reader, lp: Addr, score: number, member: Slice): number {
+  const { buffer, start, length } = lpBorrow(r, lp, there);
+  let at = start;
+  for (const end = start + length; at < end; ) {
+    const scoreAt = endIn(buffer, at);
+    value.read(buffer, scoreAt);
+    const other = value.isInteger ? value.integer : (parseDouble(value.slice) ?? 0);
+    if (other > score) break;
+    const p = LP_FIRST + at - start;
+    if (other === score && compareBytes(lpGetBytes(r, lp, p, there), member) >= 0) break;
+    at = endIn(buffer, scoreAt);
+  }
+  return LP_FIRST + at - start;
 }
 
 function precedes(r: Reader, lp: Addr, p: number, score: number, member: Slice): boolean {

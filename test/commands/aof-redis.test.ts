@@ -98,10 +98,31 @@ const COMMANDS: string[][] = [
     INCR r
     SELECT 0
     EXEC
+    SET p v
+    pexpireat p 33177117420000 nx
+    CONFIG SET lazyfree-lazy-user-del yes
+    GETDEL p
+    CONFIG SET lazyfree-lazy-user-del no
+    DEBUG SET-ACTIVE-EXPIRE 0
+    SADD gone1 a
+    SADD gone2 a
+    ZADD gone3 1 a
+    SET gone4 a
+    PEXPIRE gone1 5
+    PEXPIRE gone2 5
+    PEXPIRE gone3 5
+    PEXPIRE gone4 5
+    DEBUG SLEEP 0.02
+    SADD there1 a
+    SUNIONSTORE gone1 there1
+    SMOVE nosuch gone2 a
+    ZRANGESTORE gone3 nosuch 0 -1
+    BITOP AND gone4 nosuch
     SCRIPT LOAD return
     UNLINK q
     FLUSHDB
     FLUSHDB ASYNC
+    FLUSHALL
     FLUSHALL
   `
     .split('\n')

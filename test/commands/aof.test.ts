@@ -412,6 +412,26 @@ describe('a disk that fails', () => {
     await until(async () => (await server.client.call('SET', 'a', '1')) === 'OK');
   });
 
+  test('everysec, the last sync of an increment that has ended fails: the same', async () => {
+    const server = await start({ appendfsync: 'everysec' });
+    await server.run('SET a 1');
+    await until(async () => (await server.info('aof_pending_bio_fsync')) === '0');
+    const { fd } = Reflect.get(server.server.engine.server.persistence, 'aof').writer.file;
+    const held: ((error: null) => void)[] = [];
+    stand({
+      fdatasync: (which: number, done: (error: Error | null) => void) => {
+        if (which === fd) setImmediate(() => done(failure('EIO')));
+        else held.push(done);
+      },
+    });
+    await server.client.send([['SET', 'a', '2'], ['BGREWRITEAOF']]);
+    await until(async () => String(await server.client.call('SET', 'a', '1')).includes('Input/output error'));
+    expect(server.said('Fail to fsync the AOF file: Input/output error')).toBe(1);
+    stand({});
+    for (const done of held) done(null);
+    await until(async () => (await server.client.call('SET', 'a', '1')) === 'OK');
+  });
+
   test('everysec, a sync that takes long: writes wait for two seconds and then go on', async () => {
     const server = await start({ appendfsync: 'everysec' });
     const file = inside('appendonly.aof.1.incr.aof');

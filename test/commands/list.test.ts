@@ -513,7 +513,7 @@ describe('propagation', () => {
       ['BLMPOP 0 1 k RIGHT COUNT 2', 'RPOP k 2'],
       ['BLMOVE k j left RIGHT 0', 'LMOVE k j left RIGHT'],
       ['BRPOPLPUSH k j 0', 'RPOPLPUSH k j'],
-      ['LMOVE k j LEFT LEFT', 'LMOVE k j LEFT LEFT'],
+      ['LMOVE k j left left', 'LMOVE k j left left'],
       ['LPUSHX none 1', null],
       ['LTRIM k 0 -1', null],
       ['LREM k 0 nothing', null],
@@ -536,7 +536,7 @@ describe('propagation', () => {
     seen.length = 0;
     await ours.call('RPUSH', 'k', 'a', 'b');
     await pause(20);
-    expect(seen.filter((line) => line.length > 1)).toEqual(['RPUSH k a b', 'LMOVE k j LEFT LEFT']);
+    expect(seen.filter((line) => line.length > 1)).toEqual(['RPUSH k a b', 'LMOVE k j left left']);
     waiting.close();
   });
 });

@@ -295,6 +295,8 @@ describe('the same replies as redis-server', () => {
     ]);
     try {
       await same('MIGRATE', '127.0.0.1', 'there', 'k', '0', '1000', 'AUTH', 'wrong');
+      await same('MIGRATE', '127.0.0.1', 'there', 'k', '0', '1000', 'AUTH2', 'nobody', 'wrong', 'AUTH', 'secret');
+      await same('MIGRATE', '127.0.0.1', 'there', 'k', '0', '1000', 'AUTH', 'secret', 'AUTH2', 'nobody', 'wrong');
       await same('MIGRATE', '127.0.0.1', 'there', 'k', '0', '1000', 'AUTH2', 'default', 'secret', 'COPY', 'REPLACE');
       await same('MIGRATE', '127.0.0.1', 'there', 'l', '0', '1000', 'AUTH', 'secret', 'REPLACE');
       await same('EXISTS', 'k', 'l');

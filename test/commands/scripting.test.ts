@@ -79,6 +79,60 @@ describe('the redis table', () => {
         'local function f()\n redis.call("set", "x") end\n f()\n',
       ]),
     ));
+
+  test('errors whose tables are strange, and where they were raised', () =>
+    both.same(
+      evaluations([
+        'error({err = 1})',
+        'error(redis)',
+        'error("a\\0b")',
+        'error({err = "-X y"})',
+        ...['"-a b"', '"-a"', '"-"', '""', '"a\\0b c"', '"a\\r\\nb"'].flatMap((text) => [
+          `return {err = ${text}}`,
+          `return {ok = ${text}}`,
+        ]),
+        'return redis.status_reply("a\\0b")',
+        'loadstring("\\nreturn KEYS.x.y")()',
+        'loadstring("a = 1", "@foo")()',
+        'loadstring("a = 1", "=foo")()',
+        'loadstring("a = 1", "x\\0y")()',
+        'load(function() return nil end)()',
+        'local function f()\nerror("m", 2) end return f()',
+        'local mt = {} mt.__index = function(t, k) return t[k] end return setmetatable({}, mt).x',
+        '#comment\nreturn 1',
+        'redis.log(0/0, "x")',
+      ]),
+    ));
+
+  test('the redis table is walked in one order', () =>
+    both.same(evaluations(['local t = {} for k in pairs(redis) do t[#t + 1] = k end return t'])));
+
+  test('tables within each other, as deep as the stack goes', () =>
+    both.same(
+      evaluations([
+        'local t = {} t[1] = t return t',
+        'local t = {} t.map = {a = t} return t',
+        'local t = {} t.set = {[t] = 1} return t',
+        'local t = {1} for i = 1, 7993 do t = {t} end return t',
+        'local t = {1} for i = 1, 1500 do t = {map = {a = {t}}} end return t',
+        'local t = {1} for i = 1, 2700 do t = {map = {a = t, b = 1}} end return t',
+      ]),
+    ));
+
+  test('replies of RESP3 made by hand, for clients of either protocol', async () => {
+    const scripts = evaluations([
+      ...['3.5', '1/0', '-1/0', '0/0', '1e100', '"3"'].map((double) => `return {double = ${double}}`),
+      'return {map = {a = {set = {b = true}}}}',
+      'return {map = {}, set = {}}',
+      'return {map = 1}',
+      'return {big_number = "12\\r\\n3"}',
+      'return {verbatim_string = {format = "longer", string = "x"}}',
+      'return {verbatim_string = {format = "t"}}',
+      'return {true, false, {ok = "x"}}',
+      'redis.setresp(3) return {true, false, {double = 1.5}}',
+    ]);
+    await both.same([...scripts, ['HELLO', '3'], ...scripts, ['HELLO', '2']].filter(([name]) => name === 'EVAL'));
+  });
 });
 
 describe('commands in scripts', () => {

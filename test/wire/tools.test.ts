@@ -82,8 +82,21 @@ test('convert works through pipes', () => {
   expect(theirs('redis-check-rdb', ['back.rdb']).code).toBe(0);
 });
 
-test('a pipe that nobody reads any more ends a tool quietly', async () => {
-  const child = spawn(process.execPath, [MAIN, 'check-rdb', join(folder, 'good.rdb')], {
+test('an append-only file that comes through a pipe is refused', () => {
+  const { stderr, status } = spawnSync(process.execPath, [MAIN, 'convert', '--to', 'json', '-', '-'], {
+    input: readFileSync(join(folder, 'good.aof')),
+  });
+  expect({ said: stderr.toString(), status }).toEqual({
+    said: 'Error: an append-only file has to be a file\n',
+    status: 1,
+  });
+});
+
+test.each([
+  ['check-rdb', 'good.rdb'],
+  ['convert', 'good.rdb', '-', '--to', 'json'],
+])('a pipe that nobody reads any more ends %s quietly', async (tool, name, ...options) => {
+  const child = spawn(process.execPath, [MAIN, tool, join(folder, name), ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.stdout.destroy();

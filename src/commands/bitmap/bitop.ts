@@ -64,7 +64,7 @@ export const bitop = command({
     if (length > 0) {
       storeResult(c, operation, entries, length);
       c.changed(2, 'set');
-    } else if (c.peek(2) !== NULL && c.remove(2)) {
+    } else if (c.remove(2)) {
       c.changed(2, 'del');
     }
     c.reply.int(length);

@@ -256,7 +256,7 @@ export const commandCommands: readonly Command[] = [
     ],
     run(c) {
       if (c.argc === 1) replyAll(c);
-      else c.reply.error(`ERR unknown subcommand '${c.arg(1).latin1().slice(0, 128)}'. Try COMMAND HELP.`);
+      else c.reply.error(`ERR unknown subcommand '${c.arg(1).beginning(128)}'. Try COMMAND HELP.`);
     },
   }),
 ];

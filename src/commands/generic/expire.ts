@@ -97,7 +97,8 @@ function removeNow(c: Call): void {
 
 function setExpiry(c: Call, e: Addr, when: number): void {
   c.db.setExpiry(c.arg(1), c.hashOf(1), e, Math.max(0, when));
-  if (c.propagates) {
+  // PEXPIREAT itself goes as it came.
+  if (c.propagates && c.registered.command.name !== 'PEXPIREAT') {
     const options = [];
     for (let i = 3; i < c.argc; i++) options.push(c.arg(i));
     c.rewrite('PEXPIREAT', c.arg(1), BigInt(when).toString(), ...options);

@@ -1,10 +1,10 @@
 /** Searches for members near a position: how they are asked for, done and answered. The commands are in index.ts. */
+
+import { copyBytes } from '../../base/copy.ts';
 import { Cell } from '../../base/geohash.ts';
 import { partialSort } from '../../base/partial-sort.ts';
 import { isWord, Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
-import { NULL } from '../../memory/address.ts';
-import { copyBytes } from '../../memory/copy.ts';
 import { ENC_SKIPLIST } from '../../values/entry.ts';
 import { ADD_SIGNED_ZERO, type ZsetValue } from '../../values/zset.ts';
 import { ScoreRange } from '../../values/zset-range.ts';
@@ -333,7 +333,7 @@ function answerNothing(c: Call, query: Query): void {
     c.reply.array(0);
     return;
   }
-  if (c.peek(query.storeAt) !== NULL && c.remove(query.storeAt)) c.changed(query.storeAt, 'del');
+  if (c.remove(query.storeAt)) c.changed(query.storeAt, 'del');
   c.reply.int(0);
 }
 

@@ -94,8 +94,10 @@ export const blmove = command({
     if (to < 0) return;
     const timeout = timeoutOf(c, 5);
     if (timeout === undefined) return;
-    if (moveOrWait(c, from === LEFT, to === LEFT, timeout) && c.propagates)
-      c.rewrite('LMOVE', c.arg(1), c.arg(2), c.arg(3), c.arg(4));
+    if (!moveOrWait(c, from === LEFT, to === LEFT, timeout) || !c.propagates) return;
+    // Who has waited is served by words of the server's own.
+    const ends = c.resuming ? [from, to].map((end) => (end === LEFT ? 'left' : 'right')) : [c.arg(3), c.arg(4)];
+    c.rewrite('LMOVE', c.arg(1), c.arg(2), ...ends);
   },
 });
 

@@ -27,6 +27,8 @@ export const dump = command({
   },
 });
 
+const TWO_63 = 2 ** 63;
+
 interface Options {
   replace: boolean;
   absolute: boolean;
@@ -72,19 +74,26 @@ function stamp(c: Call, e: Addr, { idle, frequency }: Options): void {
   } else if (idle >= 0) setEntryLru(c.memory, e, usage.stampForIdle(idle));
 }
 
+/** Whether payloads of this client are tested deeply. */
+function sanitizes(c: Call): boolean {
+  const { persistence, settings } = c.engine.server;
+  if (settings.sanitizeDumpPayload !== 'clients') return settings.sanitizeDumpPayload === 'yes';
+  return !persistence.loading && c.session.account?.sanitizes !== false;
+}
+
 /** Reads the payload; what is wrong with it where it can't be. */
 function decode(c: Call): string | undefined {
   const { persistence } = c.engine.server;
   if (!persistence.verify(c.arg(3))) return 'ERR DUMP payload version or checksum are wrong';
-  return persistence.decode(c.arg(3)) ? undefined : 'ERR Bad data format';
+  return persistence.decode(c.arg(3), sanitizes(c)) ? undefined : 'ERR Bad data format';
 }
 
 function restoreKey(c: Call): void {
   const options = readOptions(c);
   if (options === undefined) return;
   const { persistence, settings } = c.engine.server;
-  const exists = c.findForWrite(1) !== NULL;
-  if (exists && !options.replace) {
+  // What is to be replaced is not asked for its time.
+  if (!options.replace && c.findForWrite(1) !== NULL) {
     c.reply.error('BUSYKEY Target key name already exists.');
     return;
   }
@@ -95,12 +104,12 @@ function restoreKey(c: Call): void {
     c.reply.error(error);
     return;
   }
-  const removed = exists && c.remove(1, settings.lazyfreeLazyServerDel);
-  const expiry = ttl === 0 ? -1 : options.absolute ? ttl : ttl + c.now;
-  if (expiry >= 0 && expiry < c.now && !c.engine.keyspaces.seesExpired) {
+  const removed = options.replace && c.remove(1, settings.lazyfreeLazyServerDel);
+  const expiry = ttl === 0 ? -1 : options.absolute ? ttl : endOf(ttl, c.now);
+  if (expiry >= 0 && expiry <= c.now && !c.engine.keyspaces.seesExpired) {
     persistence.dropDecoded();
     if (removed) {
-      c.rewrite(settings.lazyfreeLazyServerDel ? 'UNLINK' : 'DEL', c.arg(1));
+      c.rewrite('DEL', c.arg(1));
       c.changed(1, 'del');
     }
     c.reply.ok();
@@ -111,6 +120,11 @@ function restoreKey(c: Call): void {
   if (ttl !== 0 && !options.absolute) propagateAbsolute(c, expiry);
   c.changed(1, 'restore');
   c.reply.ok();
+}
+
+/** The end of a time to live; one that runs over is, in Redis, long past. */
+function endOf(ttl: number, now: number): number {
+  return ttl + now < TWO_63 ? ttl + now : 0;
 }
 
 /** A time to live goes to logs and replicas as the moment at which it ends. */

@@ -55,14 +55,18 @@ interface Options {
 /** The options; undefined when an error has been replied. */
 function readOptions(c: Call): Options | undefined {
   const options: Options = { copy: false, replace: false, auth: null, first: 3, count: 1 };
+  // The last password counts, and the last user, whichever word it came with.
+  let user: Uint8Array[] = [];
   for (let i = 6; i < c.argc; i++) {
     const word = c.arg(i);
     const more = c.argc - 1 - i;
     if (isWord(word, 'COPY')) options.copy = true;
     else if (isWord(word, 'REPLACE')) options.replace = true;
-    else if (isWord(word, 'AUTH') && more >= 1) options.auth = ['AUTH', c.arg(++i).copy()];
-    else if (isWord(word, 'AUTH2') && more >= 2) options.auth = ['AUTH', c.arg(++i).copy(), c.arg(++i).copy()];
-    else if (isWord(word, 'KEYS')) {
+    else if (isWord(word, 'AUTH') && more >= 1) options.auth = ['AUTH', ...user, c.arg(++i).copy()];
+    else if (isWord(word, 'AUTH2') && more >= 2) {
+      user = [c.arg(++i).copy()];
+      options.auth = ['AUTH', ...user, c.arg(++i).copy()];
+    } else if (isWord(word, 'KEYS')) {
       if (c.arg(3).length !== 0) {
         c.reply.error(KEY_ARGUMENT);
         return undefined;

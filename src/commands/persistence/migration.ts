@@ -8,7 +8,8 @@
  * unnoticed: where it fails before the first key was answered, not by time, all is tried once more over a new one.
  */
 import * as net from 'node:net';
-import RedisParser from 'redis-parser';
+import type RedisParser from 'redis-parser';
+import { redisParser } from '../../base/packages.ts';
 import { bytesOf } from '../../base/slice.ts';
 
 /** Links that are kept at a time, and how long without use, in ms. */
@@ -84,7 +85,8 @@ class Link {
 
   constructor(socket: net.Socket, onGone: () => void) {
     this.socket = socket;
-    this.parser = new RedisParser({
+    const Parser = redisParser();
+    this.parser = new Parser({
       returnReply: () => this.arrived(null),
       // The parser reads text as UTF-8; what the target said was bytes.
       returnError: (error: Error) => this.arrived(Buffer.from(error.message, 'utf8').toString('latin1')),

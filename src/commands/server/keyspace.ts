@@ -3,6 +3,7 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandDeclaration, command } from '../../engine/command.ts';
 import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
+import { TO_ALL } from '../../engine/propagation.ts';
 import type { Database } from '../../keyspace/database.ts';
 
 export const dbsize = command({
@@ -43,18 +44,20 @@ function lazily(c: Call): boolean | undefined {
   return undefined;
 }
 
-function flush(c: Call, databases: readonly Database[]): void {
+/** Whether it has been done. */
+function flush(c: Call, databases: readonly Database[]): boolean {
   const lazy = lazily(c);
-  if (lazy === undefined) return;
+  if (lazy === undefined) return false;
   for (const db of databases) {
     c.engine.watches.touchAll(db, null);
     c.dirty += db.clear(lazy);
     c.engine.blocking.signalAll(db);
   }
   c.engine.tracking.flushed();
-  // It is propagated and counted as a change even when there was nothing to remove.
-  c.dirty++;
+  // It is propagated even when there was nothing to remove.
+  c.propagateTo(TO_ALL);
   c.reply.ok();
+  return true;
 }
 
 export const flushall = command({
@@ -63,8 +66,7 @@ export const flushall = command({
   complexity: 'O(N) in all keys',
   summary: 'Removes every key of every database.',
   run(c) {
-    flush(c, c.engine.keyspaces.databases);
-    if (c.dirty === 0) return;
+    if (!flush(c, c.engine.keyspaces.databases)) return;
     c.engine.server.persistence.flushed();
     // Where snapshots are configured the empty data counts as saved: nothing is left that could be lost.
     if (c.engine.server.settings.save.length > 0) c.engine.stats.dirty = -c.dirty;

@@ -21,7 +21,7 @@ function keptArguments(c: Call): string[] {
     const arg = c.arg(i);
     if (isSecret(c.registered, c.args, i, c.engine.server.config)) kept.push(REDACTED);
     else if (arg.length > MAX_LENGTH)
-      kept.push(`${arg.latin1().slice(0, MAX_LENGTH)}... (${arg.length - MAX_LENGTH} more bytes)`);
+      kept.push(`${arg.beginning(MAX_LENGTH)}... (${arg.length - MAX_LENGTH} more bytes)`);
     else kept.push(arg.latin1());
   }
   if (shown < c.argc) kept.push(`... (${c.argc - shown} more arguments)`);

@@ -61,6 +61,8 @@ const smove = command({
   flags: ['write', 'fast'],
   args: [key('source', 'RW ACCESS DELETE'), key('destination', 'RW INSERT'), bytes('member')],
   run(c) {
+    // Both keys go where their time is up, whatever the other holds.
+    for (const i of [1, 2]) c.peek(i);
     const source = c.setForWrite(1, false, 0);
     if (source === undefined) return;
     if (source === null) {

@@ -262,6 +262,7 @@ function deliver(c: Call, keyAt: number, stream: StreamValue, group: Addr, consu
     if (++shown === count) break;
     cursor.refresh();
   }
+  // XCLAIM doesn't say how many entries the group has read, which redis-server 7.0 lets its log forget.
   if (shown > 0) propagateGroup(c, keyAt, name, group);
   reply.settleArray(handle, shown);
 }

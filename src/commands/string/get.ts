@@ -118,9 +118,10 @@ export const getdel = command({
   flags: ['write', 'fast'],
   args: [key('key', 'RW ACCESS DELETE')],
   run(c) {
-    if (!replyString(c, 1) || !c.remove(1)) return;
+    const lazily = c.engine.server.settings.lazyfreeLazyUserDel;
+    if (!replyString(c, 1) || !c.remove(1, lazily)) return;
     c.changed(1, 'del');
-    if (c.propagates) c.rewrite('DEL', c.arg(1));
+    if (c.propagates) c.rewrite(lazily ? 'UNLINK' : 'DEL', c.arg(1));
   },
 });
 

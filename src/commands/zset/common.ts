@@ -79,7 +79,7 @@ export class Result {
       c.storeValue(i, TYPE_ZSET, this.slot.encoding, this.slot.root);
       this.stored = true;
       c.changed(i, event);
-    } else if (c.peek(i) !== 0 && c.remove(i)) {
+    } else if (c.remove(i)) {
       c.changed(i, 'del');
     }
     c.reply.int(length);

@@ -50,11 +50,6 @@ export class AclCommands {
       this.names.set(all[bit].name, all[bit]);
     }
     this.all = all;
-    for (const name of CATEGORIES)
-      this.categories.set(
-        name,
-        all.filter((registered) => registered.categories.includes(name)),
-      );
   }
 
   /** By its full name ('get', 'config|set') in any case. */
@@ -63,7 +58,13 @@ export class AclCommands {
   }
 
   ofCategory(name: string): readonly Registered[] | undefined {
-    return this.categories.get(name.toLowerCase());
+    const category = name.toLowerCase();
+    let found = this.categories.get(category);
+    if (found === undefined && CATEGORIES.includes(category)) {
+      found = this.all.filter((registered) => registered.categories.includes(category));
+      this.categories.set(category, found);
+    }
+    return found;
   }
 
   newSet(): CommandSet {

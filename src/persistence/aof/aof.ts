@@ -61,8 +61,9 @@ export class Aof {
   private lastCow = 0;
   private retriedAt = 0;
   private begun = 0;
-  /** What the rewrite at hand writes, in the server's folder. */
+  /** What the rewrite at hand writes, and the folder that was the server's when it began. */
   private temporaryBase = '';
+  private rewriteFolder = '';
 
   constructor(parts: AofParts) {
     const { engine, config, clock, log, background, changed, die } = parts;
@@ -203,15 +204,15 @@ export class Aof {
     this.state = 'waiting';
     if (background.busy && !this.rewriting) {
       this.scheduled = true;
-      log.notice(
+      log.warning(
         'AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.',
       );
     } else if (later) {
       this.scheduled = true;
-      log.notice('AOF was enabled during a transaction. An AOF background was scheduled to start when possible.');
+      log.warning('AOF was enabled during a transaction. An AOF background was scheduled to start when possible.');
     } else {
       if (this.rewriting) {
-        log.notice(
+        log.warning(
           'AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now.',
         );
         this.killRewrite();
@@ -268,7 +269,8 @@ export class Aof {
       // No two have a name in common: one that was given up may write a little longer.
       const writer = `${process.pid}-${++this.begun}`;
       this.temporaryBase = `temp-rewriteaof-bg-${writer}.aof`;
-      const target = this.target(config.path, this.temporaryBase, `rewriteaof-${writer}`, format);
+      this.rewriteFolder = config.path;
+      const target = this.target(this.rewriteFolder, this.temporaryBase, `rewriteaof-${writer}`, format);
       background.start('rewrite', dataset(true), target, config.settings.rdbKeySaveDelay, (end, message, cow) =>
         this.rewritten(end, message, cow, format),
       );
@@ -409,7 +411,7 @@ export class Aof {
   }
 
   private removeTemporaryBase(): void {
-    removeQuietly(widen(join(this.parts.config.path, this.temporaryBase)));
+    removeQuietly(widen(join(this.rewriteFolder, this.temporaryBase)));
   }
 
   /** Removes files that are not needed any more, unless that is turned off. */
@@ -477,7 +479,7 @@ export class Aof {
         log.warning(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.");
         if (!force) return false;
       }
-      if (this.enabled) log.warning('There is a child rewriting the AOF. Killing it!');
+      log.warning('There is a child rewriting the AOF. Killing it!');
       this.killRewrite();
     }
     if (!this.enabled) return true;

@@ -1,7 +1,8 @@
 /** Commands in RESP, put together in chunks that are handed on. */
+
+import { copyBytes } from '../../base/copy.ts';
 import { integerLength, writeInteger } from '../../base/numbers.ts';
 import type { Slice } from '../../base/slice.ts';
-import { copyBytes } from '../../memory/copy.ts';
 import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../../protocol/heading.ts';
 
 const CHUNK_BYTES = 1 << 16;

@@ -93,7 +93,12 @@ export class LogFolder {
     this.step(
       () => {
         if (fs.existsSync(folder) && fs.statSync(folder).isDirectory()) return;
-        ensureFolder(folder);
+        try {
+          ensureFolder(folder);
+        } catch (error) {
+          if (!fs.existsSync(folder)) throw error;
+          throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR', syscall: 'mkdir' });
+        }
         syncFolder(widen(this.config.path));
       },
       (why) => `Can't open or create append-only dir ${this.config.settings.appenddirname}: ${why}`,

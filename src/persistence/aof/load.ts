@@ -53,9 +53,9 @@ export interface AofLoadOptions {
   /** Nothing may be put off: scripts run to their end. */
   readonly atOnce: boolean;
   /** What reads the snapshot that a file begins with, and what is to be told when it has been read. */
-  snapshot(source: ByteSource): RdbLoader;
-  /** Tells why the snapshot can't be read; `loaded` when it has been. */
-  faulty(error: unknown, offset: number): void;
+  snapshot(source: ByteSource, size: number): RdbLoader;
+  /** Tells why the snapshot that `file` begins with can't be read; `loaded` when it has been. */
+  faulty(error: unknown, offset: number, file: string): void;
   loaded(loader: RdbLoader): void;
 }
 
@@ -98,7 +98,7 @@ export class AofLoader {
     const { clock, log } = this.options;
     for (; this.at < this.parts.length; this.at++) {
       const part = this.parts[this.at];
-      if (this.sizes[this.at] > 0 || !part.base) {
+      if (this.sizes[this.at] > 0) {
         if (this.file === null) {
           this.startedAt = clock.monotonic();
           this.file = new AofFileLoader(part, this.sizes[this.at], this.options);
@@ -210,7 +210,12 @@ class AofFileLoader {
 
   private beginsWithSnapshot(): boolean {
     const head = Buffer.alloc(SIGNATURE.length);
-    return fs.readSync(this.fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SIGNATURE;
+    try {
+      return fs.readSync(this.fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SIGNATURE;
+    } catch {
+      // Reading on will tell.
+      return false;
+    }
   }
 
   private get old(): boolean {
@@ -220,7 +225,7 @@ class AofFileLoader {
   private beginSnapshot(): void {
     const { log } = this.options;
     log.notice(this.old ? 'Reading RDB preamble from AOF file...' : 'Reading RDB base file on AOF loading...');
-    this.snapshot = this.options.snapshot(this.source);
+    this.snapshot = this.options.snapshot(this.source, this.size);
   }
 
   private runSnapshot(loader: RdbLoader, pause: () => boolean): boolean {
@@ -228,10 +233,10 @@ class AofFileLoader {
     try {
       if (!loader.run(pause)) return false;
     } catch (error) {
-      this.options.faulty(error, loader.offset);
+      this.options.faulty(error, loader.offset, this.part.path);
       const what = this.old ? 'RDB preamble of the AOF file' : 'RDB base file';
       log.warning(`Error reading the ${what} ${this.name}, AOF loading aborted`);
-      throw new AofError(`the snapshot of ${this.name} can't be read`);
+      throw new AofError(`the snapshot of ${this.name} can't be read`, { cause: error });
     }
     this.options.loaded(loader);
     this.memory = loader.usedMemory;

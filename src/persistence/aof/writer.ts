@@ -4,13 +4,15 @@
  *
  *   always     written and synced before the replies of the turn, once for all clients. Where that fails the server ends
  *              and the replies are never sent.
- *   everysec   written before the replies; synced off the event loop, once a second. While that takes long writes wait for
- *              it up to two seconds, then they go on without.
+ *   everysec   written before the replies; synced off the event loop, once a second. While that takes long, or the file of
+ *              before is still being synced, writes wait for it up to two seconds, then they go on without.
  *   no         written; when it reaches the disk is the system's affair.
  *
  * A write that fails half way is taken back: the file ends with a whole turn's effects, and the buffer keeps what is
  * missing until it can be written. Meanwhile `fault` says what is wrong, and the server refuses to change anything.
  */
+
+import { copyBytes } from '../../base/copy.ts';
 import { syncData, truncateTo, writeSome } from '../../base/disk.ts';
 import { bytesOf } from '../../base/slice.ts';
 import type { Clock } from '../../base/time.ts';
@@ -19,7 +21,6 @@ import type { Settings } from '../../config/settings.ts';
 import type { LatencyMonitor } from '../../engine/latency.ts';
 import { type EffectSink, TO_AOF } from '../../engine/propagation.ts';
 import type { Log } from '../../engine/server-port.ts';
-import { copyBytes } from '../../memory/copy.ts';
 import type { LogFile } from './log-file.ts';
 
 const INITIAL_BYTES = 64 * 1024;
@@ -68,7 +69,7 @@ export class AofWriter implements EffectSink {
   /** Whether all that is written has been synced, or is being. */
   private synced = true;
   private syncedAt = 0;
-  /** Files of before that are still being synced: what follows them must not be on the disk for certain before they are. */
+  /** Files of before that are still being synced. */
   private retiring = 0;
   private waitingSince = 0;
   private writeFault: string | null = null;
@@ -182,7 +183,6 @@ export class AofWriter implements EffectSink {
 
   /** From now on `file` is written to. What has been written to the one before is synced aside. */
   open(file: LogFile): void {
-    const { log } = this.parts;
     const before = this.file;
     this.file = file;
     this.database = -1;
@@ -194,8 +194,19 @@ export class AofWriter implements EffectSink {
     this.retiring++;
     before.retire((error) => {
       this.retiring--;
-      if (error !== null) log.warning(`Fail to fsync the AOF file: ${systemError(error)}`);
+      if (error !== null) this.retiredBadly(systemError(error));
+      if (this.retiring === 0) this.flush(false);
     });
+  }
+
+  /** What the file of before holds may not be on the disk: nothing is accepted until the next sync goes well. */
+  private retiredBadly(why: string): void {
+    const { log, settings, changed } = this.parts;
+    if (this.syncFault === null) log.warning(`Fail to fsync the AOF file: ${why}`);
+    if (this.file === null || settings.appendfsync !== 'everysec') return;
+    this.syncFault = why;
+    this.synced = false;
+    changed();
   }
 
   /** Writes and syncs what there is, and lets the file go. */
@@ -249,7 +260,8 @@ export class AofWriter implements EffectSink {
     if (file === null) return;
     if (this.length > 0) {
       const { syncing } = file;
-      if (syncing && !force && this.waits()) return;
+      // What lies behind the file of before must not be on the disk without its end: a start would find a hole.
+      if ((syncing || this.retiring > 0) && !force && this.waits()) return;
       if (!this.write(file, syncing)) return;
     } else if (this.synced) return;
     this.sync(file);

@@ -5,9 +5,10 @@
  *
  *   bytes   k0 v0 k1 v1 ...      keyEnds, valueEnds: where they end
  */
+
+import { copyBytes } from '../../base/copy.ts';
 import type { Slice } from '../../base/slice.ts';
 import type { Database } from '../../keyspace/database.ts';
-import { copyBytes } from '../../memory/copy.ts';
 
 const KEYS = 32;
 /** The longest key and string that are worth the copy; of a longer one the copying is what takes time. */

@@ -5,9 +5,9 @@
  */
 import { Slice } from '../../base/slice.ts';
 import { FOOT } from './dump.ts';
-import { OP_FUNCTION_PRE, OP_FUNCTION2, RdbError, VERSION_WRITTEN } from './format.ts';
+import { OP_FUNCTION_PRE, OP_FUNCTION2, VERSION_WRITTEN } from './format.ts';
 import { RdbInput } from './input.ts';
-import { readLibrary } from './library.ts';
+import { LibraryError, readLibrary } from './library.ts';
 import { RdbOutput } from './output.ts';
 
 export function dumpLibraries(sources: readonly Uint8Array[], compress: boolean): Uint8Array {
@@ -22,19 +22,22 @@ export function dumpLibraries(sources: readonly Uint8Array[], compress: boolean)
   return Buffer.concat(chunks);
 }
 
-/** The sources in a verified payload; an error for the client where it holds something else. */
-export function readLibraries(payload: Slice): string[] | string {
-  const input = RdbInput.over(payload.view().subarray(0, payload.length - FOOT));
-  const sources: string[] = [];
+/**
+ * Hands the sources in a verified payload to `take`, which tells what is wrong with one; an error for the client where it
+ * does, or where the payload holds something else. Redis loads each as it comes, and so tells the first error there is.
+ */
+export function readLibraries(payload: Slice, take: (source: string) => string | null): string | null {
+  const input = RdbInput.over(payload.view());
   try {
-    while (!input.exhausted) {
+    while (payload.length - input.offset > FOOT) {
       const type = input.u8();
       if (type !== OP_FUNCTION2 && type !== OP_FUNCTION_PRE) return 'ERR given type is not a function';
-      sources.push(new Slice(readLibrary(input, type)).latin1());
+      const failure = take(new Slice(readLibrary(input, type)).latin1());
+      if (failure !== null) return failure;
     }
   } catch (error) {
-    if (error instanceof RdbError) return 'ERR failed loading the given functions payload';
+    if (error instanceof LibraryError) return `ERR ${error.message}`;
     throw error;
   }
-  return sources;
+  return null;
 }

@@ -39,14 +39,17 @@ export function verifyPayload(payload: Slice, trusted: boolean): boolean {
   return sum.every((byte, i) => byte === bytes[end + 2 + i]);
 }
 
-/** Reads the value of a verified payload into `reader`; false, with the reason told, where it is none. */
+/**
+ * Reads the value of a verified payload into `reader`; false, with the reason told, where it is none. As in Redis the foot
+ * counts as more of the value, should that be cut short.
+ */
 export function readPayload(
   payload: Slice,
   reader: ValueReader,
   deep: boolean,
   tell: (message: string) => void,
 ): boolean {
-  const input = RdbInput.over(payload.view().subarray(0, payload.length - FOOT));
+  const input = RdbInput.over(payload.view());
   try {
     const type = input.u8();
     if (!isValueType(type)) return false;

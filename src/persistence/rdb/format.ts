@@ -74,6 +74,8 @@ export type RdbFault =
   | 'corrupt'
   /** A value without elements, which older versions could write: the key is skipped. */
   | 'empty'
+  /** Not the beginning of a snapshot, or of a version that is not known. */
+  | 'foreign'
   /** Understood, but nothing that this server can hold. */
   | 'refused';
 
@@ -82,6 +84,8 @@ export class RdbError extends Error {
   readonly fault: RdbFault;
   /** The line of Redis's own source that tells of this, which its tools print; 0 where it has none. */
   readonly line: number;
+  /** The file that it is in, where it is known. */
+  file: string | null = null;
 
   constructor(fault: RdbFault, message: string, line = 0) {
     super(message);

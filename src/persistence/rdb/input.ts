@@ -4,11 +4,13 @@
  * What is shown through a slice is good until the next reading. A length that the bytes claim is believed only as far as
  * bytes are really there, so a damaged length never makes a large buffer.
  */
+
+import { copyBytes } from '../../base/copy.ts';
 import { Crc64 } from '../../base/crc.ts';
-import { lzfDecompress } from '../../base/lzf.ts';
+import { lzfDecompress, lzfLength } from '../../base/lzf.ts';
 import { writeInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
-import { copyBytes } from '../../memory/copy.ts';
+import { OutOfMemory } from '../../memory/memory.ts';
 import { BAD_LENGTH, BAD_LZF, damaged, UNKNOWN_FORM } from './faults.ts';
 import { FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';
 
@@ -19,9 +21,18 @@ const TWO_64 = 2 ** 64;
 /** The most bytes that one byte under LZF can stand for. */
 const LZF_MOST = 264;
 const INTEGER_TEXT = 24;
+/** The room of a longer string is not kept for the next one. */
+const LARGE = 1 << 24;
 
 /** Puts up to `length` further bytes into `into` at `at`; 0 at the end. */
 export type ByteSource = (into: Uint8Array, at: number, length: number) => number;
+
+/** Of a string: its bytes, those that stand for them, and whether that is under LZF. */
+export interface Measures {
+  readonly length: number;
+  readonly stored: number;
+  readonly packed: boolean;
+}
 
 export class RdbInput {
   /** Set by `size` when the length was one of the other forms of a string: which. */
@@ -58,11 +69,6 @@ export class RdbInput {
   /** Bytes read so far. */
   get offset(): number {
     return this.before + this.at;
-  }
-
-  /** Whether a payload has been read to its end. */
-  get exhausted(): boolean {
-    return this.source === null && this.at === this.end;
   }
 
   u8(): number {
@@ -154,7 +160,23 @@ export class RdbInput {
 
   /** A string in any of its forms. */
   string(into: Slice): Slice {
+    return this.formed(this.sizeOrForm(), into);
+  }
+
+  /** The same; but of one that is longer than `most` only its measures, its bytes are yet to be read. */
+  stringOrMeasures(into: Slice, most: number): Slice | Measures {
     const length = this.sizeOrForm();
+    if (this.form !== FORM_LZF) {
+      const long = this.form === -1 && length > most;
+      return long ? { length, stored: length, packed: false } : this.formed(length, into);
+    }
+    const stored = this.size();
+    const whole = this.size();
+    if (whole > most && whole <= stored * LZF_MOST) return { length: whole, stored, packed: true };
+    return this.expanded(stored, whole, into);
+  }
+
+  private formed(length: number, into: Slice): Slice {
     switch (this.form) {
       case -1:
         return this.bytes(length, into);
@@ -165,7 +187,7 @@ export class RdbInput {
       case FORM_INT32:
         return this.integerText(this.i32(), into);
       case FORM_LZF:
-        return this.expanded(into);
+        return this.expanded(this.size(), this.size(), into);
       default:
         return damaged(UNKNOWN_FORM, ` ${this.form}`);
     }
@@ -185,15 +207,18 @@ export class RdbInput {
     return into.set(this.integer, 0, writeInteger(this.integer, 0, value));
   }
 
-  private expanded(into: Slice): Slice {
-    const packed = this.size();
-    const length = this.size();
+  private expanded(packed: number, length: number, into: Slice): Slice {
     this.bytes(packed, into);
     if (length === 0) return into.set(this.unpacked, 0, 0);
     if (length > packed * LZF_MOST) damaged(BAD_LZF);
-    if (this.unpacked.length < length) this.unpacked = new Uint8Array(Math.max(length, 2 * this.unpacked.length));
-    if (!lzfDecompress(into, this.unpacked, 0, length)) damaged(BAD_LZF);
-    return into.set(this.unpacked, 0, length);
+    let { unpacked } = this;
+    if (unpacked.length < length) {
+      if (lzfLength(into) !== length) damaged(BAD_LZF);
+      unpacked = roomFor(length > LARGE ? length : 2 * length);
+    }
+    if (length <= LARGE) this.unpacked = unpacked;
+    if (!lzfDecompress(into, unpacked, 0, length)) damaged(BAD_LZF);
+    return into.set(unpacked, 0, length);
   }
 
   /** The sum over all bytes read so far, for comparison with the eight that follow; null where none is kept. */
@@ -230,7 +255,7 @@ export class RdbInput {
   }
 
   private grow(bytes: number): void {
-    this.replace(new Uint8Array(Math.min(bytes, this.buffer.length * 2)));
+    this.replace(roomFor(Math.min(bytes, this.buffer.length * 2)));
   }
 
   private replace(fresh: Uint8Array): void {
@@ -246,14 +271,25 @@ function sensible(length: number): number {
   return length;
 }
 
+/** Throws where no array of the heap can be so long, or memory has run out. */
+function roomFor(length: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch {
+    throw new OutOfMemory(`no room for ${length} bytes`);
+  }
+}
+
 /** Bytes that outlive the next reading: of a key while its value is read. */
 export class Room {
   private bytes = new Uint8Array(256);
 
   take(source: Slice, into: Slice): Slice {
     const { length } = source;
-    if (this.bytes.length < length) this.bytes = new Uint8Array(Math.max(length, 2 * this.bytes.length));
-    copyBytes(this.bytes, 0, source.buffer, source.start, length);
-    return into.set(this.bytes, 0, length);
+    let { bytes } = this;
+    if (bytes.length < length) bytes = roomFor(length > LARGE ? length : 2 * length);
+    if (length <= LARGE) this.bytes = bytes;
+    copyBytes(bytes, 0, source.buffer, source.start, length);
+    return into.set(bytes, 0, length);
   }
 }

@@ -8,18 +8,20 @@ import type { Keyspaces } from '../../keyspace/keyspaces.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { OutOfMemory } from '../../memory/memory.ts';
-import { setEntryLru, TYPE_STRING } from '../../values/entry.ts';
+import { setEntryLru } from '../../values/entry.ts';
 import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
-import { type RdbInput, Room } from './input.ts';
-import { readLibrary } from './library.ts';
+import { type Measures, type RdbInput, Room } from './input.ts';
+import { LibraryError, readLibrary } from './library.ts';
 import { moduleName, skipModule, type ValueReader } from './read-value.ts';
 
 export interface LoadOptions {
   /** Where keys go. */
   readonly keyspaces: Keyspaces;
   readonly values: ValueReader;
+  /** Bytes of the file. */
+  readonly size: number;
   readonly log: LoadLog;
   /** Deep tests (sanitize-dump-payload). */
   readonly deep: boolean;
@@ -29,7 +31,7 @@ export interface LoadOptions {
   readonly merge: boolean;
   /** Whether the sum at the end is compared. */
   readonly checksum: boolean;
-  /** Takes a library of functions; absent where there is nothing that could. */
+  /** Takes a library of functions, or throws why not; absent where there is nothing that could. */
   readonly loadFunctions?: (source: Uint8Array) => void;
 }
 
@@ -61,11 +63,16 @@ export class RdbLoader {
   private readonly batch = new StringBatch();
   private readonly batchKey = new Slice();
   private readonly batchValue = new Slice();
+  /** Keys, and keys that expire, that room may yet be made for ahead of them. */
+  private keysLeft: number;
+  private expiresLeft: number;
 
   constructor(input: RdbInput, options: LoadOptions) {
     this.input = input;
     this.options = options;
     this.db = options.keyspaces.databases[0];
+    this.keysLeft = Math.floor(options.size / KEY_BYTES);
+    this.expiresLeft = Math.floor(options.size / EXPIRING_KEY_BYTES);
   }
 
   /** Bytes read so far. */
@@ -93,9 +100,10 @@ export class RdbLoader {
 
   private readVersion(): void {
     const text = this.input.bytes(9, this.scratch).latin1();
-    if (!text.startsWith('REDIS')) corrupt('Wrong signature trying to load DB from file');
+    if (!text.startsWith('REDIS')) throw new RdbError('foreign', 'Wrong signature trying to load DB from file');
     const version = Number.parseInt(text.slice(5), 10);
-    if (!(version >= 1 && version <= rdb.VERSION_READ)) corrupt(`Can't handle RDB format version ${version || 0}`);
+    if (!(version >= 1 && version <= rdb.VERSION_READ))
+      throw new RdbError('foreign', `Can't handle RDB format version ${version || 0}`);
     this.version = version;
   }
 
@@ -105,10 +113,10 @@ export class RdbLoader {
     const type = input.u8();
     switch (type) {
       case rdb.OP_EXPIRY:
-        this.expiry = input.i32() * 1000;
+        this.expiry = moment(input.i32() * 1000);
         return false;
       case rdb.OP_EXPIRY_MS:
-        this.expiry = input.i64();
+        this.expiry = moment(input.i64());
         return false;
       case rdb.OP_FREQ:
         this.frequency = input.u8();
@@ -129,7 +137,7 @@ export class RdbLoader {
         return false;
       case rdb.OP_RESIZEDB:
         this.storeBatch();
-        this.db.expand(expected(input.size()), expected(input.size()));
+        this.expand();
         return false;
       default:
         return this.other(type);
@@ -164,41 +172,67 @@ export class RdbLoader {
     this.db = db;
   }
 
+  /** Makes room ahead for the keys of a database, of all databases for no more than the file can hold. */
+  private expand(): void {
+    const keys = Math.min(this.input.size(), this.keysLeft);
+    const expires = Math.min(this.input.size(), this.expiresLeft);
+    this.keysLeft -= keys;
+    this.expiresLeft -= expires;
+    this.db.expand(Math.min(keys, MOST_EXPECTED), Math.min(expires, MOST_EXPECTED));
+  }
+
   private aux(): void {
     const { log } = this.options;
     const name = this.input.keep(this.room, this.key).latin1();
     const value = this.input.string(this.scratch).latin1();
-    if (name.startsWith('%')) log.notice(`RDB '${name}': ${value}`);
-    else if (name === 'redis-ver') log.notice(`Loading RDB produced by version ${value}`);
-    else if (name === 'ctime') {
-      const age = Math.max(0, Math.floor(this.options.keyspaces.now / 1000) - (Number.parseInt(value, 10) || 0));
-      log.notice(`RDB age ${age} seconds`);
-    } else if (name === 'used-mem') {
-      this.usedMemory = Number.parseInt(value, 10) || 0;
-      log.notice(`RDB memory usage when created ${(this.usedMemory / 1048576).toFixed(2)} Mb`);
-    } else if (name === 'aof-base') {
-      if (Number(value) === 1) log.notice('RDB is base AOF');
-    } else if (!KNOWN_AUX.has(name)) log.debug(`Unrecognized RDB AUX field: '${name}' '${value}'`);
+    const number = Number.parseInt(value, 10) || 0;
+    if (name.startsWith('%')) {
+      log.notice(`RDB '${name}': ${value}`);
+      return;
+    }
+    switch (name.toLowerCase()) {
+      case 'redis-ver':
+        log.notice(`Loading RDB produced by version ${value}`);
+        return;
+      case 'ctime':
+        log.notice(`RDB age ${Math.max(0, Math.floor(this.options.keyspaces.now / 1000) - number)} seconds`);
+        return;
+      case 'used-mem':
+        this.usedMemory = number;
+        log.notice(`RDB memory usage when created ${(number / 1048576).toFixed(2)} Mb`);
+        return;
+      case 'aof-preamble':
+        if (number !== 0) log.notice('RDB has an AOF tail');
+        return;
+      case 'aof-base':
+        if (number !== 0) log.notice('RDB is base AOF');
+        return;
+      default:
+        if (!SILENT_AUX.has(name.toLowerCase())) log.debug(`Unrecognized RDB AUX field: '${name}' '${value}'`);
+    }
   }
 
   private moduleAux(): void {
     const name = moduleName(this.input.size64());
-    if (this.input.size() !== 2) corrupt('Error reading module aux');
+    const opcode = this.input.size();
     this.input.size();
+    if (opcode !== 2) corrupt('bad when_opcode');
     skipModule(this.input, name);
     this.options.log.warning(`Passing over AUX data of module '${name}', which this server does not have`);
   }
 
   private functions(type: number): void {
-    const source = readLibrary(this.input, type);
-    const { loadFunctions } = this.options;
+    const { loadFunctions, log } = this.options;
     if (loadFunctions === undefined)
       throw new RdbError('refused', 'The RDB file contains functions, which this version does not support yet');
     try {
-      loadFunctions(source);
+      loadFunctions(readLibrary(this.input, type));
     } catch (error) {
-      if (error instanceof OutOfMemory) throw error;
-      corrupt(error instanceof Error ? error.message : String(error));
+      if (error instanceof OutOfMemory || !(error instanceof Error)) throw error;
+      if (error instanceof LibraryError && error.fault !== 'short') throw error.reason;
+      log.warning(`Failed loading library, ${error.message}`);
+      // Redis takes it for an end of the file.
+      throw Object.assign(new RdbError('short', 'Unexpected EOF reading RDB file'), { cause: error });
     }
   }
 
@@ -207,7 +241,11 @@ export class RdbLoader {
     const { input, batch, key, scratch, expiry, idle, frequency } = this;
     const short = batch.takeKey(input.string(key));
     if (!short) this.room.take(key, key);
-    const value = input.string(scratch);
+    const value = input.stringOrMeasures(scratch, LONG_STRING);
+    if (!(value instanceof Slice)) {
+      this.readLongString(value, short);
+      return;
+    }
     this.forget();
     if (this.isPast(expiry)) {
       this.expired++;
@@ -222,6 +260,18 @@ export class RdbLoader {
     }
     this.storeBatch();
     this.storeString(key, hash, value, expiry, idle, frequency);
+  }
+
+  private readLongString(measures: Measures, batched: boolean): void {
+    const { input, key, options } = this;
+    this.storeBatch();
+    if (batched) this.room.take(key, key);
+    this.valued(() => {
+      // No memory is taken on the word of bytes that are not there.
+      if (measures.stored > options.size - input.offset) throw new RdbError('short', 'Unexpected EOF reading RDB file');
+      options.values.beginLongString(input, measures);
+      return options.values.proceed();
+    });
   }
 
   private storeBatch(): void {
@@ -254,7 +304,7 @@ export class RdbLoader {
     } catch (error) {
       this.unfinished = false;
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
-      if (this.empty++ < 10) log.notice(`rdbLoadObject skipping empty key: ${this.key.latin1()}`);
+      if (this.empty++ < 10) log.warning(`rdbLoadObject skipping empty key: ${this.key.latin1()}`);
     }
     this.forget();
   }
@@ -312,7 +362,7 @@ export class RdbLoader {
     const stored = this.input.bytes(8, this.scratch);
     if (sum === null || !this.options.checksum) return;
     if (stored.view().every((byte) => byte === 0)) {
-      this.options.log.notice('RDB file was saved with checksum disabled: no check performed.');
+      this.options.log.warning('RDB file was saved with checksum disabled: no check performed.');
       return;
     }
     if (!stored.view().every((byte, i) => byte === sum[i]))
@@ -320,21 +370,19 @@ export class RdbLoader {
   }
 }
 
-const KNOWN_AUX = new Set([
-  'redis-bits',
-  'repl-stream-db',
-  'repl-id',
-  'repl-offset',
-  'lua',
-  'aof-preamble',
-  'aof-base',
-]);
+const SILENT_AUX = new Set(['redis-bits', 'repl-stream-db', 'repl-id', 'repl-offset', 'lua']);
 
-/** Most keys that room is made for ahead, whatever a file claims. */
+/** A longer string is read in portions. */
+const LONG_STRING = 1 << 20;
+/** Most keys that room is made for ahead, however large the file. */
 const MOST_EXPECTED = 1 << 26;
+/** The fewest bytes of a key, and of one that expires. */
+const KEY_BYTES = 3;
+const EXPIRING_KEY_BYTES = 8;
 
-function expected(count: number): number {
-  return Math.min(count, MOST_EXPECTED);
+/** A time of a file: -1 is none, any other before 1970 is just past. */
+function moment(millis: number): number {
+  return millis === -1 ? -1 : Math.max(0, millis);
 }
 
 function hex(sum: Uint8Array): string {
@@ -353,7 +401,7 @@ export function storeValue(
   values: ValueReader,
   expiry: number,
 ): Addr {
-  if (values.type === TYPE_STRING) return setString(db, key, hash, old, values.text, expiry);
+  if (values.root === NULL) return setString(db, key, hash, old, values.text, expiry);
   try {
     return db.store(key, hash, old, values.type, values.encoding, values.root, expiry);
   } catch (error) {

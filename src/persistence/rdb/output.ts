@@ -1,9 +1,10 @@
 /** Where a snapshot's bytes go: lengths, strings and numbers in Redis's forms, summed up and handed on in chunks. */
+
+import { copyBytes } from '../../base/copy.ts';
 import { Crc64 } from '../../base/crc.ts';
 import { lzfCompress } from '../../base/lzf.ts';
 import { parseInteger } from '../../base/numbers.ts';
 import type { Slice } from '../../base/slice.ts';
-import { copyBytes } from '../../memory/copy.ts';
 
 const CHUNK_BYTES = 1 << 16;
 /** A longer text is no 32-bit integer. */
@@ -12,6 +13,7 @@ const LONGEST_INT32 = 11;
 const PACK_FROM = 21;
 const PACK_GAIN = 4;
 const TWO_32 = 2 ** 32;
+const TWO_63 = 2 ** 63;
 
 export interface RdbOutputOptions {
   /** rdbcompression */
@@ -60,11 +62,12 @@ export class RdbOutput {
     this.at += 4;
   }
 
-  /** A whole number within 2^53, in eight bytes, the least significant first. */
+  /** A whole number in eight bytes, the least significant first; the largest there is for what has been rounded up to 2^63. */
   i64(value: number): void {
     this.room(8);
-    this.words.setUint32(this.at, value >>> 0, true);
-    this.words.setInt32(this.at + 4, Math.floor(value / TWO_32), true);
+    const beyond = value >= TWO_63;
+    this.words.setUint32(this.at, beyond ? 0xffffffff : value >>> 0, true);
+    this.words.setInt32(this.at + 4, beyond ? 0x7fffffff : Math.floor(value / TWO_32), true);
     this.at += 8;
   }
 

@@ -9,20 +9,13 @@
  */
 import { parseDouble } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
-import type { Addr } from '../../memory/address.ts';
+import { type Addr, NULL } from '../../memory/address.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { dictExpand } from '../../structures/dict.ts';
 import { intsetFromBytes, intsetLength, intsetValidate } from '../../structures/intset.ts';
-import {
-  ListpackCursor,
-  lpAppend,
-  lpBytes,
-  lpFromBytes,
-  lpLength,
-  lpNew,
-  lpValidate,
-} from '../../structures/listpack.ts';
+import { ListpackCursor, lpBytes, lpFromBytes, lpLength, lpValidate } from '../../structures/listpack.ts';
 import { qlAppendListpack, qlConfigure, qlLength, qlPushTail } from '../../structures/quicklist.ts';
+import { sdsNewLength, sdsWrite } from '../../structures/sds.ts';
 import { slOwner } from '../../structures/skiplist.ts';
 import {
   ENC_HASHTABLE,
@@ -52,10 +45,12 @@ import * as faults from './faults.ts';
 import { damaged, type Fault } from './faults.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
-import { type RdbInput, Room } from './input.ts';
+import { type Measures, type RdbInput, Room } from './input.ts';
+import { stringPieces } from './long-string.ts';
+import { canonicalListpack, listpackOf } from './packing.ts';
 import { type Elements, readPortion } from './portions.ts';
 import { StreamReader } from './stream.ts';
-import { ziplistElements, zipmapElements } from './ziplist.ts';
+import { eachOfZiplist, eachOfZipmap } from './ziplist.ts';
 
 export interface ReadLimits {
   readonly list: ListLimits;
@@ -72,6 +67,8 @@ const BEYOND_TABLES = 2 ** 44;
 const LARGEST_TABLE = 2 ** 60;
 /** Bytes of a listpack without elements. */
 const EMPTY_LISTPACK = 7;
+/** Of a larger listpack the names are not kept in the heap while they are compared. */
+const SMALL_LISTPACK = 1 << 16;
 const MODULE_SIGNED = 1;
 const MODULE_UNSIGNED = 2;
 const MODULE_FLOAT = 3;
@@ -87,10 +84,10 @@ interface Growing {
 }
 
 export class ValueReader {
-  /** What the last `read` gave: a string's bytes in `text`, anything else at `root`, which is the caller's. */
+  /** What the last `read` gave: at `root`, which is the caller's, or a string's bytes in `text`, where that is NULL. */
   type: ValueType = TYPE_STRING;
   encoding: Encoding = ENC_RAW;
-  root: Addr = 0 as Addr;
+  root: Addr = NULL;
   readonly text = new Slice();
   /** Values that were tested deeply. */
   sanitized = 0;
@@ -146,6 +143,7 @@ export class ValueReader {
     switch (type) {
       case rdb.STRING:
         this.type = TYPE_STRING;
+        this.root = NULL;
         input.string(this.text);
         return;
       case rdb.LIST:
@@ -197,9 +195,17 @@ export class ValueReader {
     }
   }
 
-  /** Releases what the last `read` gave, where it is not a string. */
+  /** Begins with a string whose bytes follow: it goes piece by piece to where it will stay. */
+  beginLongString(input: RdbInput, measures: Measures): void {
+    const m = this.memory;
+    this.open(input, TYPE_STRING, ENC_RAW, sdsNewLength(m, measures.length), ({ root }) =>
+      stringPieces(input, measures, (at, piece) => sdsWrite(m, root, at, piece)),
+    );
+  }
+
+  /** Releases what the last `read` gave, where it is in the image. */
   drop(): void {
-    if (this.type !== TYPE_STRING) freeValue(this.memory, this.type, this.encoding, this.root);
+    if (this.root !== NULL) freeValue(this.memory, this.type, this.encoding, this.root);
   }
 
   /** A value that is read at one go. */
@@ -255,7 +261,7 @@ export class ValueReader {
       left: notEmpty(input.size()),
       one: () => {
         if (type === rdb.LIST) qlPushTail(m, root, input.string(this.first), plainFrom);
-        else if (type === rdb.LIST_QUICKLIST) this.ziplistNode(input, root);
+        else if (type === rdb.LIST_QUICKLIST) this.node(present(input.string(this.first)), root, faults.BAD_LIST_NODE);
         else this.container(input, root, deep);
       },
       end: () => notEmpty(qlLength(m, root)),
@@ -265,15 +271,17 @@ export class ValueReader {
   private listOfOne(input: RdbInput, root: Addr): void {
     const { fill, compressDepth } = this.limits.list;
     qlConfigure(this.memory, root, fill, compressDepth);
-    const elements = ziplistElements(input.string(this.first), faults.BAD_LIST_ZIPLIST);
-    if (elements.length > 0) this.node(root, elements);
+    this.node(input.string(this.first), root, faults.BAD_LIST_ZIPLIST);
     notEmpty(qlLength(this.memory, root));
   }
 
-  private ziplistNode(input: RdbInput, root: Addr): void {
-    const bytes = present(input.string(this.first));
-    const elements = ziplistElements(bytes, faults.BAD_LIST_NODE);
-    if (elements.length > 0) this.node(root, elements);
+  /** Appends a node of the elements of a ziplist. */
+  private node(ziplist: Slice, root: Addr, fault: Fault): void {
+    qlAppendListpack(
+      this.memory,
+      root,
+      listpackOf((take) => eachOfZiplist(ziplist, fault, take)),
+    );
   }
 
   private container(input: RdbInput, root: Addr, deep: boolean): void {
@@ -286,28 +294,7 @@ export class ValueReader {
     }
     if (deep) this.sanitized++;
     if (!lpValidate(content, true)) damaged(faults.BAD_LIST_LISTPACK);
-    if (content.length > EMPTY_LISTPACK) qlAppendListpack(this.memory, root, content);
-  }
-
-  /** Appends elements as one node. */
-  private node(root: Addr, elements: readonly Slice[]): void {
-    const m = this.memory;
-    const lp = this.listpackOf(elements);
-    const bytes = m.borrow(this.second, lp, 0, lpBytes(m, lp)).copy();
-    m.release(lp);
-    qlAppendListpack(m, root, new Slice(bytes));
-  }
-
-  private listpackOf(elements: readonly Slice[]): Addr {
-    const m = this.memory;
-    let lp = lpNew(m);
-    try {
-      for (const element of elements) lp = lpAppend(m, lp, element);
-    } catch (error) {
-      m.release(lp);
-      throw error;
-    }
-    return lp;
+    if (content.length > EMPTY_LISTPACK) qlAppendListpack(this.memory, root, canonicalListpack(content));
   }
 
   // Sets.
@@ -412,12 +399,13 @@ export class ValueReader {
     let root: Addr;
     let doubles = deep;
     if (form === rdb.HASH_LISTPACK || form === rdb.ZSET_LISTPACK) {
-      const bytes = this.listpack(input, PACKED[form]);
-      root = lpFromBytes(m, bytes);
+      root = lpFromBytes(m, canonicalListpack(this.listpack(input, PACKED[form])));
     } else {
       const bytes = input.string(this.first);
-      const elements = form === rdb.HASH_ZIPMAP ? zipmapElements(bytes) : ziplistElements(bytes, PACKED[form]);
-      root = this.listpackOf(elements);
+      const elements = listpackOf((take) =>
+        form === rdb.HASH_ZIPMAP ? eachOfZipmap(bytes, take) : eachOfZiplist(bytes, PACKED[form], take),
+      );
+      root = lpFromBytes(m, elements);
       doubles = true;
     }
     if (deep) this.sanitized++;
@@ -440,8 +428,23 @@ export class ValueReader {
 
   /** The longest member, field or value of a listpack of pairs; throws where a member or field is there twice. */
   private longestOf(type: ValueType, form: number, lp: Addr): number {
+    const m = this.memory;
+    if (lpBytes(m, lp) <= SMALL_LISTPACK) {
+      const names = new Set<string>();
+      return this.testPairs(type, form, lp, (name) => names.size < names.add(name.latin1()).size);
+    }
+    const slot = new LooseSlot(m, setNew(m), ENC_INTSET);
+    const names = this.sets.bind(slot);
+    try {
+      names.toHashtable();
+      return this.testPairs(type, form, lp, (name) => names.add(name));
+    } finally {
+      freeValue(m, TYPE_SET, slot.encoding, slot.root);
+    }
+  }
+
+  private testPairs(type: ValueType, form: number, lp: Addr, isNew: (name: Slice) => boolean): number {
     const { memory: m, walk, second: element } = this;
-    const seen = new Set<string>();
     let longest = 0;
     let index = 0;
     for (walk.reset(m, lp, 6); walk.more; walk.next(), index++) {
@@ -453,9 +456,8 @@ export class ValueReader {
       }
       if (element.length > longest) longest = element.length;
       if (index % 2 === 1) continue;
-      const name = element.latin1();
-      if (!seen.has(name)) seen.add(name);
-      else if (form !== rdb.HASH_ZIPMAP) damaged(PACKED[form]);
+      if (isNew(element)) continue;
+      if (form !== rdb.HASH_ZIPMAP) damaged(PACKED[form]);
       else damaged(faults.SAME_ZIPMAP_FIELD, ` (${element.length})`);
     }
     return longest;
@@ -471,10 +473,10 @@ export class ValueReader {
   /** Data of a module, which there is nothing to hold; only where its form tells its end it can be passed over. */
   private module(input: RdbInput, type: number): void {
     const name = moduleName(whole(faults.SHORT_MODULE, '', () => input.size64()));
-    const { text, line } = faults.UNKNOWN_MODULE;
-    if (!this.checking || type === rdb.MODULE) throw new RdbError('refused', `${text} '${name}'`, line);
+    if (!this.checking || type === rdb.MODULE) damaged(faults.UNKNOWN_MODULE, ` '${name}'`);
     skipModule(input, name);
     this.type = TYPE_STRING;
+    this.root = NULL;
     this.text.length = 0;
   }
 }

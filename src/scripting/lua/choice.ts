@@ -18,7 +18,7 @@ import type { Operand } from './value.ts';
 type Target = (() => Operand | undefined) | null;
 
 /** The number that the reference computes while it compiles. */
-function folded(e: Expression): number | undefined {
+export function folded(e: Expression): number | undefined {
   if (e.kind === 'number') return e.value;
   if (e.kind === 'paren') return folded(e.inner);
   if (e.kind === 'unary' && e.op === '-') return negated(folded(e.operand));

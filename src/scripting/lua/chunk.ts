@@ -19,8 +19,9 @@ export function compile(
   globals: LuaTable,
   library = false,
   probed = false,
+  level = 0,
 ): LuaFunction {
-  const functions = parse(source, name, probed).map(lower);
+  const functions = parse(source, name, probed, level).map((node) => lower(node, library));
   const program = new Function('K', printQuick(functions)) as Program;
   const protos: Proto[] = [];
   const kit: Record<string, unknown> = {
@@ -40,7 +41,7 @@ export function compile(
   };
   const makers = program(kit);
   for (const lowered of functions) {
-    protos.push(protoOf(lowered, chunkId(name), library, () => resumerOf(lowered, kit, makers)));
+    protos.push(protoOf(lowered, name, library, () => resumerOf(lowered, kit, makers)));
   }
   return makers[0]();
 }
@@ -50,12 +51,13 @@ function resumerOf(lowered: Lowered, kit: Record<string, unknown>, makers: Maker
   return program(kit, makers) as Resumer;
 }
 
-function protoOf(lowered: Lowered, chunk: string, library: boolean, make: () => Resumer): Proto {
+function protoOf(lowered: Lowered, source: string, library: boolean, make: () => Resumer): Proto {
   let resumer: Resumer | null = null;
   const { lines, operands, tails, node } = lowered;
   return {
     name: node.name,
-    chunk,
+    source,
+    chunk: chunkId(source),
     library,
     lines,
     operands,

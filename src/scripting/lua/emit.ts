@@ -22,7 +22,7 @@ export interface Lowered {
   variables: string[];
   lines: number[];
   operands: Array<ReadonlyArray<Operand | undefined> | undefined>;
-  /** Ops whose result is the function's: a captured frame that waits for one needn't be kept. */
+  /** Ops whose result is the function's: tail calls. */
   tails: Set<number>;
 }
 
@@ -47,14 +47,16 @@ export function literal(text: string): string {
 export class Emitter {
   readonly out: Lowered;
   readonly node: FunctionNode;
+  protected readonly bare: boolean;
   protected items: Item[];
   private temps = 0;
   private maxTemps = 0;
   private hidden = 0;
   private labels = 0;
 
-  constructor(node: FunctionNode) {
+  constructor(node: FunctionNode, bare: boolean) {
     this.node = node;
+    this.bare = bare;
     this.items = [];
     this.out = {
       node,

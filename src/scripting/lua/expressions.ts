@@ -1,6 +1,6 @@
 /** Lowering of expressions: operations on the quick types stand in the code, all else goes to the runtime. */
 import type { Expression, TableItem } from './ast.ts';
-import { chosenName, decided } from './choice.ts';
+import { chosenName, decided, folded } from './choice.ts';
 import { type Atom, Emitter, isBoxed, literal, NIL } from './emit.ts';
 import { MUCH_TEXT } from './runtime.ts';
 import type { Operand } from './value.ts';
@@ -128,6 +128,10 @@ export class ExpressionLowering extends Emitter {
     const get = key.type === 'string' ? 'getStr' : 'get';
     if (key.type === 'string' && name === '?' && key.code[0] === '"') name = JSON.parse(key.code);
     const { code } = object;
+    if (this.bare) {
+      this.js(`${t}=${code}.${get}(${key.code});`);
+      return { code: t, type: 'any' };
+    }
     this.op(
       pc,
       `if(!(${code} instanceof T)||(${t}=${code}.${get}(${key.code}))===undefined)` +
@@ -189,10 +193,15 @@ export class ExpressionLowering extends Emitter {
 
   private binary(e: Expression & { kind: 'binary' }): Atom {
     const { op } = e;
+    const constant = folded(e);
+    if (constant !== undefined) return { code: this.numeral(constant), type: 'number' };
     if (op === 'and' || op === 'or') return this.logical(e);
     if (op === '..') return this.concat(e);
-    const left = this.value(e.left);
+    // The reference keeps a constant on the left of arithmetic after those on the right.
+    const late = ARITHMETIC.has(op) && folded(e.left) !== undefined;
+    const early = late ? null : this.value(e.left);
     const right = this.value(e.right);
+    const left = early ?? this.value(e.left);
     if (ARITHMETIC.has(op)) return this.arithmetic(op, left, right, e.line);
     if (op === '==' || op === '~=') return this.equality(op, left, right, e.line);
     return op === '<' || op === '<='
@@ -271,7 +280,8 @@ export class ExpressionLowering extends Emitter {
 
   private unary(e: Expression & { kind: 'unary' }): Atom {
     if (e.op === 'not') return { code: this.set(`!(${this.condition(e.operand)})`), type: 'boolean' };
-    if (e.op === '-' && e.operand.kind === 'number') return { code: this.numeral(-e.operand.value), type: 'number' };
+    const constant = folded(e);
+    if (constant !== undefined) return { code: this.numeral(constant), type: 'number' };
     const a = this.value(e.operand);
     const t = this.temp();
     const pc = this.pc(e.line, a.operand);
@@ -299,6 +309,8 @@ export class ExpressionLowering extends Emitter {
 
   /** A JavaScript condition, without effect. */
   protected condition(e: Expression): string {
+    const known = decided(e);
+    if (known !== undefined) return String(known);
     if (e.kind === 'paren') return this.condition(e.inner);
     if (e.kind === 'unary' && e.op === 'not') return `!(${this.condition(e.operand)})`;
     if (e.kind === 'binary' && (e.op === 'and' || e.op === 'or')) {

@@ -57,7 +57,6 @@ export class Lexer {
   constructor(text: string, chunk: string) {
     this.text = text;
     this.chunk = chunkId(chunk);
-    if (text[0] === '#') while (this.at < text.length && text[this.at] !== '\n') this.at++;
   }
 
   /** An error at this place; `near` adds the token. */

@@ -12,14 +12,14 @@
  * Time and memory: natives that may take long work in pieces (runtime.ts, `inPieces`) or charge what they do, so that a
  * script can be left at any time; what takes memory is counted, and ends the script before it ends the process (heap.ts).
  *
- * Known differences from the reference: coroutines may yield across pcall and metamethods, and recursion through them
- * isn't stopped at 200 levels; string.dump gives nothing that can be loaded; the order of next() among keys that are
- * objects, and the sign of not-a-number, are nobody's to rely on; messages about the value of `and` and `or` name no
- * variable.
+ * Known differences from the reference: string.dump gives nothing that can be loaded; the order of next() among keys that
+ * are objects, and the sign of not-a-number, are nobody's to rely on.
  */
 import { compile } from './chunk.ts';
+import { Coroutines } from './coroutines.ts';
+import { MAIN } from './depth.ts';
 import { functionArg } from './lib/args.ts';
-import { openBase, plainText } from './lib/base.ts';
+import { type Load, openBase, plainText } from './lib/base.ts';
 import { openJson } from './lib/json.ts';
 import { Lrand48, openBit, openMath } from './lib/math.ts';
 import { openMsgpack } from './lib/msgpack.ts';
@@ -28,7 +28,7 @@ import { openString } from './lib/string.ts';
 import { openStruct } from './lib/struct.ts';
 import { openTable } from './lib/table.ts';
 import { PROBE } from './parser.ts';
-import { Frame, Killed, many, Runtime, SUSPEND } from './runtime.ts';
+import { Frame, first, Killed, many, Runtime, SUSPEND } from './runtime.ts';
 import { type Continuation, fail, LuaError, LuaFunction, LuaTable, type Result, type Value } from './value.ts';
 
 export type Outcome =
@@ -36,7 +36,7 @@ export type Outcome =
   /** Go on with `activity.run()`. */
   | { kind: 'suspended'; activity: Activity }
   | { kind: 'error'; error: LuaError }
-  | { kind: 'killed'; message: string; chunk: string; line: number };
+  | { kind: 'killed'; message: string; source: string; line: number };
 
 /** A function of the host that scripts can call; may throw a LuaError (see `fail`). */
 export type HostFunction = (args: Value[]) => Result;
@@ -64,7 +64,7 @@ export class Activity {
   /** Goes on until the script ends or time runs out again. */
   run(): Outcome {
     try {
-      return { kind: 'done', values: many(this.lua.runtime.drive(this.frames, undefined, 1)) };
+      return { kind: 'done', values: many(this.lua.runtime.drive(this.frames, undefined, MAIN)) };
     } catch (error) {
       return error === SUSPEND ? { kind: 'suspended', activity: this } : this.lua.failed(error);
     }
@@ -73,13 +73,14 @@ export class Activity {
 
 export class Lua {
   readonly runtime = new Runtime();
+  private readonly coroutines = new Coroutines(this.runtime);
   readonly globals = new LuaTable();
   readonly random = new Lrand48();
 
   constructor() {
     const { runtime, globals } = this;
-    const load = (source: string, name: string): LuaFunction => this.compile(source, name);
-    openBase(runtime, globals, load);
+    const load: Load = (source, name, level) => compile(runtime, source, name, globals, false, false, level);
+    openBase(runtime, globals, load, this.coroutines);
     openMath(runtime, globals, this.random);
     openBit(runtime, globals);
     const prelude = this.openPrelude();
@@ -100,15 +101,21 @@ export class Lua {
       throw fail(message as string);
     });
     const concat = new LuaFunction('concat', (_d, pieces) => (pieces as LuaTable).array.join(''));
-    const named = ['rawget', 'rawset'].map((name) => globals.getStr(name));
-    const rest = ['loadstring', 'type'].map((name) => globals.getStr(name));
-    const prelude = many(main.call(1, ...named, concat, ...rest, floor, raise))[0] as LuaTable;
+    const index = new LuaFunction('index', (d, table, key) => runtime.index(d, table, key));
+    const named = ['loadstring', 'type'].map((name) => globals.getStr(name));
+    /** A piece that a reader gives; what it failed with follows a true. */
+    const pieceRead = (result: Result): Result => [false, first(result)];
+    const readFailed = (error: unknown): Result => [true, runtime.caught(error)];
+    const prelude = many(main.call(MAIN, index, concat, ...named, floor, raise))[0] as LuaTable;
     const load = prelude.getStr('load') as LuaFunction;
     const native = new LuaFunction(
       'load',
       (d, reader, name) => {
-        functionArg([reader], 0);
-        return load.call(d, reader, name ?? '=(load)');
+        const read = functionArg([reader], 0);
+        const piece = new LuaFunction('piece', (at) =>
+          runtime.attempt(at, () => first(read.call(runtime.nest(at))), pieceRead, readFailed),
+        );
+        return load.call(d, piece, name ?? '=(load)');
       },
       true,
     );
@@ -135,14 +142,14 @@ export class Lua {
   /** Calls a function until it ends or `runtime.goOn` says that time is over. */
   run(callee: LuaFunction, args: readonly Value[] = []): Outcome {
     const { runtime } = this;
-    runtime.current = null;
+    this.coroutines.current = null;
     runtime.killed = null;
     try {
-      return { kind: 'done', values: many(callee.call(1, ...args)) };
+      return { kind: 'done', values: many(callee.call(MAIN, ...args)) };
     } catch (error) {
       if (error !== SUSPEND) return this.failed(error);
       const activity = new Activity(this);
-      return runtime.goesOn(1) ? activity.run() : { kind: 'suspended', activity };
+      return runtime.goesOn(MAIN) ? activity.run() : { kind: 'suspended', activity };
     }
   }
 
@@ -155,8 +162,8 @@ export class Lua {
   failed(thrown: unknown): Outcome {
     const error = this.runtime.adopt(thrown);
     if (error instanceof Killed) {
-      const { message, chunk, line } = error;
-      return { kind: 'killed', message, chunk, line };
+      const { message, source, line } = error;
+      return { kind: 'killed', message, source, line };
     }
     if (error instanceof LuaError) return { kind: 'error', error };
     throw error;

@@ -123,7 +123,7 @@ export function textNumber(text: string): number | undefined {
   let to = cLength(text);
   while (from < to && isSpace(text.charCodeAt(from))) from++;
   while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
-  if (from === to || to - from > 4096) return undefined;
+  if (from === to) return undefined;
   const body = text.slice(from, to);
   const first = body.charCodeAt(0);
   const unsigned = first === 43 || first === 45 ? body.slice(1) : body;

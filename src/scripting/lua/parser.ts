@@ -1,8 +1,8 @@
 /** Recursive descent over Lua 5.1, with the reference's messages and limits; resolves names on the way. */
 import type { Expression, FunctionNode, Local, Statement, TableItem } from './ast.ts';
+import { LEVELS_MAX } from './depth.ts';
 import { END, Lexer, NAME, NUMBER, printable, STRING } from './lexer.ts';
 
-const MAX_LEVELS = 200;
 const MAX_LOCALS = 200;
 const MAX_UPVALUES = 60;
 /** The global that a probed chunk calls before each statement; no script can spell it. */
@@ -41,21 +41,24 @@ interface Scope {
 /**
  * The main function first; the others where they begin. Throws a LuaError. When `probed`, the chunk calls PROBE before each
  * statement, with the line, the statement's number, and a function that returns names and values of the visible locals.
+ * `level` is that of the caller (depth.ts).
  */
-export function parse(source: string, chunk: string, probed = false): FunctionNode[] {
-  return new Parser(source, chunk, probed).main();
+export function parse(source: string, chunk: string, probed = false, level = 0): FunctionNode[] {
+  return new Parser(source, chunk, probed, level).main();
 }
 
 class Parser {
   private readonly lexer: Lexer;
   private readonly functions: FunctionNode[] = [];
   private scope!: Scope;
-  private levels = 0;
+  /** Of nesting, those of the caller among them. */
+  private levels: number;
   private readonly probed: boolean;
   private probes = 0;
 
-  constructor(source: string, chunk: string, probed: boolean) {
+  constructor(source: string, chunk: string, probed: boolean, level: number) {
     this.probed = probed;
+    this.levels = level;
     this.lexer = new Lexer(source, chunk);
   }
 
@@ -159,7 +162,7 @@ class Parser {
   }
 
   private enter(): void {
-    if (++this.levels > MAX_LEVELS) throw this.lexer.error('chunk has too many syntax levels', false);
+    if (++this.levels > LEVELS_MAX) throw this.lexer.error('chunk has too many syntax levels', false);
   }
 
   // ---- statements
@@ -361,7 +364,8 @@ class Parser {
       const target = this.primary();
       this.checkTarget(target);
       targets.push(target);
-      if (targets.length > MAX_LEVELS) throw this.limit(this.scope, MAX_LEVELS, 'variables in assignment');
+      const most = LEVELS_MAX - this.levels;
+      if (targets.length - 1 > most) throw this.limit(this.scope, most, 'variables in assignment');
     }
     this.expect('=');
     const values = this.expressions();

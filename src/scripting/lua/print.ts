@@ -8,6 +8,7 @@
  * (R is not 0) until the op with the pc in R is reached; that op takes the result V of what it had called, R becomes 0,
  * and from there on it runs as the quick form does, with calls that begin in the quick form again.
  */
+import { WEIGHT } from './depth.ts';
 import type { Item, Lowered } from './emit.ts';
 
 /** The first and last pc in a list of items; [0, -1] where there is none. */
@@ -87,9 +88,8 @@ function resuming(items: readonly Item[]): string {
   return text;
 }
 
-/** About 250 bytes of JavaScript stack each. */
 function weight(lowered: Lowered): number {
-  return 1 + ((lowered.variables.length + lowered.node.params.length) >>> 4);
+  return WEIGHT * (1 + ((lowered.variables.length + lowered.node.params.length) >>> 4));
 }
 
 function saved({ node, variables }: Lowered): string[] {
@@ -103,8 +103,8 @@ function upvalues({ node }: Lowered): string {
 function handler(lowered: Lowered): string {
   const { node } = lowered;
   const va = node.vararg ? 'va' : 'NONE';
-  const frame = `new Frame(P[${node.id}],pc,[${saved(lowered).join(',')}],[${upvalues(lowered)}],${va})`;
-  return `catch(e){if(e===SUSPEND){if(!P[${node.id}].tails.has(pc))rt.captured.push(${frame});}else e=rt.trace(e,P[${node.id}],pc);throw e;}`;
+  const frame = `new Frame(P[${node.id}],pc,d,[${saved(lowered).join(',')}],[${upvalues(lowered)}],${va})`;
+  return `catch(e){if(e===SUSPEND){if(!P[${node.id}].tails.has(pc)||!rt.tailCalled())rt.captured.push(${frame});}else e=rt.trace(e,P[${node.id}],pc,d);throw e;}`;
 }
 
 /** Uses the limit of the JavaScript stack. */

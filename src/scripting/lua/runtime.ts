@@ -7,21 +7,22 @@
  * Continuation of their own. Whoever started the code (`Runner`, or the resume of a coroutine) keeps the list, and
  * `drive` goes on with it later: the innermost frame first, its result then handed to the next. So the JavaScript stack
  * is never rebuilt. The same mechanism carries coroutine.yield, and recursion deeper than the JavaScript stack: at
- * `maxDepth` the frames move to the heap and the innermost goes on. Frames that wait at a tail call aren't kept.
+ * `maxDepth` the frames move to the heap and the innermost goes on. Frames that wait at a tail call of a Lua function
+ * aren't kept.
  *
- * `d`, the first argument of every call, is the weight of the JavaScript stack in use.
+ * `d`, the first argument of every call, tells where it stands (depth.ts).
  */
+import { ERRORS_MAX, LEVELS_MAX, levelOf, WEIGHT } from './depth.ts';
+import { badOrder, complete, errorInHandling, overflow, unhandled } from './errors.ts';
 import { heapIsShort } from './heap.ts';
-import { cLength, numberText, textNumber } from './number.ts';
+import { numberText, textNumber } from './number.ts';
 import {
   badOperand,
   type Continuation,
   LuaError,
   LuaFunction,
   LuaTable,
-  type LuaThread,
   LuaUserdata,
-  NONE,
   type Operand,
   type Result,
   typeName,
@@ -38,7 +39,7 @@ export const MORE = Symbol('more');
 export class Killed {
   readonly message: string;
   /** Where it was found out, by the innermost Lua function. */
-  chunk = '';
+  source = '';
   line = 0;
 
   constructor(message: string) {
@@ -58,6 +59,8 @@ export class Box {
 /** What is known of a compiled function. */
 export interface Proto {
   name: string;
+  /** The name that its chunk was given, and how messages shorten it. */
+  source: string;
   chunk: string;
   /** A library function written in Lua: it looks like one of the host's. */
   library: boolean;
@@ -79,13 +82,17 @@ export type Resumer = (
 export class Frame implements Continuation {
   readonly proto: Proto;
   readonly pc: number;
+  level: number;
+  /** How many functions ended in tail calls that led to this one. */
+  callers = 0;
   private readonly saved: unknown[];
   private readonly upvalues: unknown[];
   private readonly varargs: readonly Value[];
 
-  constructor(proto: Proto, pc: number, saved: unknown[], upvalues: unknown[], varargs: readonly Value[]) {
+  constructor(proto: Proto, pc: number, d: number, saved: unknown[], upvalues: unknown[], varargs: readonly Value[]) {
     this.proto = proto;
     this.pc = pc;
+    this.level = levelOf(d);
     this.saved = saved;
     this.upvalues = upvalues;
     this.varargs = varargs;
@@ -114,9 +121,6 @@ export function pow(a: number, b: number): number {
   return a === 1 || (a === -1 && (b === Number.POSITIVE_INFINITY || b === Number.NEGATIVE_INFINITY)) ? 1 : a ** b;
 }
 
-/** Continuation of `not (b < a)`. */
-const NOT: Continuation = { resume: (result) => !truth(result) };
-
 const EVENTS: Record<string, string> = {
   '+': '__add',
   '-': '__sub',
@@ -127,8 +131,6 @@ const EVENTS: Record<string, string> = {
 };
 
 const MAX_META = 100;
-/** What the resume of a coroutine counts as. */
-const RESUME_CHARGE = 100;
 /** And the move of all frames from the stack to the heap. */
 const DEEP_CHARGE = 4000;
 /** Entries and rounds between two looks at the clock. */
@@ -139,17 +141,18 @@ const LOOK_AT_MEMORY = 16;
 const MUCH_MEMORY = 8 * 1024 * 1024;
 /** Strings that are longer are counted when they are made. */
 export const MUCH_TEXT = 65_536;
+/** Weight of what C calls. */
+const CALL_WEIGHT = 4 * WEIGHT;
 /** Lua frames in all, as deep as the reference goes. */
 const MAX_FRAMES = 16_380;
 
 export class Runtime {
   budget = SLICE;
-  maxDepth = 800;
+  maxDepth = 800 * WEIGHT;
   captured: Continuation[] = [];
-  private reason: 'slice' | 'deep' | 'yield' = 'slice';
-  private transfer: readonly Value[] = NONE;
+  /** Why the running code was captured last. */
+  reason: 'slice' | 'deep' | 'yield' = 'slice';
   private driving: readonly Continuation[] = [];
-  current: LuaThread | null = null;
   stringMeta: LuaTable | null = null;
   killed: Killed | null = null;
   private slices = 0;
@@ -173,6 +176,19 @@ export class Runtime {
     throw SUSPEND;
   }
 
+  /** The `d` of what C calls at `d`; the error where C calls nest too deep. Errors that are being handled have a little more room. */
+  nest(d: number, position = 0): number {
+    const level = levelOf(d) + 1;
+    if (level === LEVELS_MAX) throw overflow(position);
+    if (level >= ERRORS_MAX) throw errorInHandling();
+    return d + CALL_WEIGHT + 1;
+  }
+
+  /** A function as C calls it. */
+  nested(callee: LuaFunction): LuaFunction {
+    return new LuaFunction(callee.name, (d, ...args) => callee.call(this.nest(d), ...args));
+  }
+
   /** Takes work that isn't counted otherwise off the budget. */
   charge(units: number): void {
     this.budget -= units;
@@ -187,7 +203,7 @@ export class Runtime {
   }
 
   private look(bytes: number): void {
-    if (this.exhausted(bytes)) throw new LuaError('not enough memory');
+    if (this.exhausted(bytes)) throw unhandled('not enough memory');
   }
 
   slice(): void {
@@ -204,7 +220,12 @@ export class Runtime {
     for (;;) {
       const result = piece();
       if (result !== MORE) return result as Result;
-      if (this.budget < 0) this.guarded(() => this.slice() as undefined, { resume: () => this.inPieces(piece) });
+      if (this.budget < 0)
+        this.guarded(
+          0,
+          () => this.slice() as undefined,
+          () => this.inPieces(piece),
+        );
     }
   }
 
@@ -213,6 +234,19 @@ export class Runtime {
     const { captured } = this;
     for (let i = captured.length - 1; i >= 0; i--) frames.push(captured[i]);
     this.captured = [];
+  }
+
+  /** Whether a tail call that is left led to a Lua function, which then stands for both. */
+  tailCalled(): boolean {
+    const last = this.captured.at(-1);
+    if (!(last instanceof Frame) || last.proto.library) return false;
+    last.callers++;
+    return true;
+  }
+
+  private keepCallers(before: Continuation): void {
+    const last = this.captured.at(-1);
+    if (before instanceof Frame && last instanceof Frame) last.callers += before.callers;
   }
 
   /** Whether code that was captured goes on at once, because only the stack was short. */
@@ -225,22 +259,26 @@ export class Runtime {
     let failure: { error: unknown } | null = null;
     while (frames.length > 0) {
       const frame = frames.pop()!;
+      const at = d - levelOf(d) + frame.level;
       try {
         if (failure === null) {
           this.driving = frames;
-          value = frame.resume(value, d);
+          value = frame.resume(value, at);
         } else if (frame.caught !== undefined && !(failure.error instanceof Killed)) {
           const { error } = failure;
           failure = null;
-          value = frame.caught(error, d);
+          value = frame.caught(error, at);
         } else if (frame instanceof Frame) {
-          failure.error = this.trace(failure.error, frame.proto, frame.pc);
+          failure.error = this.trace(failure.error, frame.proto, frame.pc, at);
         }
+        if (failure !== null) passCallers(failure.error, frame);
       } catch (error) {
         if (error !== SUSPEND) {
           failure = { error };
+          passCallers(error, frame);
           continue;
         }
+        this.keepCallers(frame);
         this.collect(frames);
         if (!this.goesOn(d)) throw SUSPEND;
         value = undefined;
@@ -254,23 +292,27 @@ export class Runtime {
   // ---- errors
 
   /** An error passes a frame that was at `pc`. */
-  trace(thrown: unknown, proto: Proto, pc: number): unknown {
+  trace(thrown: unknown, proto: Proto, pc: number, d: number): unknown {
     const error = this.adopt(thrown);
     if (error instanceof Killed && error.line === 0 && !proto.library) {
-      error.chunk = proto.chunk;
+      error.source = proto.source;
       error.line = proto.lines[pc];
     }
     if (!(error instanceof LuaError)) return error;
+    if (error.depth === 0) error.depth = levelOf(d);
+    // The reference keeps no frame for what tail-called a Lua function: there is nothing to tell where it was.
+    const gone = error.inLua && proto.tails.has(pc);
+    error.inLua = !proto.library;
     if (proto.library) {
       if (!error.library && error.level > 0) error.level--;
       return error;
     }
     if (error.line === 0) {
-      error.chunk = proto.chunk;
+      error.source = proto.source;
       error.line = proto.lines[pc];
     }
     if (error.shape !== null) complete(error, proto.operands[pc]);
-    if (error.level > 0 && --error.level === 0 && typeof error.value === 'string') {
+    if (error.level > 0 && --error.level === 0 && typeof error.value === 'string' && !gone) {
       error.value = `${proto.chunk}:${proto.lines[pc]}: ${error.value}`;
     }
     return error;
@@ -288,21 +330,27 @@ export class Runtime {
 
   /** Captures the running code where it is, until somebody goes on with it, by `rest` first. */
   pause(rest: () => Result): never {
-    this.captured.push({ resume: rest });
+    this.captured.push({ level: 0, resume: rest });
     this.reason = 'slice';
     throw SUSPEND;
   }
 
   /** Lays the stack open: `look` gets the frames around, outermost first, and its result is the caller's. */
   inspect(look: (frames: readonly Continuation[]) => Result): never {
-    this.captured.push({ resume: () => look(this.driving) });
+    this.captured.push({ level: 0, resume: () => look(this.driving) });
     this.reason = 'deep';
     throw SUSPEND;
   }
 
   /** Gives an error that pcall caught the position that its level asks for, beyond pcall. */
   positioned(error: LuaError, frames: readonly Continuation[]): Value {
-    const frame = frames.at(1 - error.level);
+    let left = error.level - 1;
+    let frame: Continuation | undefined;
+    for (let i = frames.length - 1; i >= 0 && left > 0; i--) {
+      frame = --left === 0 ? frames[i] : undefined;
+      const found = frames[i];
+      if (found instanceof Frame) left -= Math.min(left, found.callers);
+    }
     if (!(frame instanceof Frame) || frame.proto.library) return error.value;
     return `${frame.proto.chunk}:${frame.proto.lines[frame.pc]}: ${error.value}`;
   }
@@ -349,7 +397,7 @@ export class Runtime {
         handler = this.event(at, '__index');
         if (handler === undefined) throw this.notTable(at, i);
       }
-      if (handler instanceof LuaFunction) return handler.call(d, at, key);
+      if (handler instanceof LuaFunction) return handler.call(this.nest(d, 1), at, key);
       at = handler;
     }
     throw new LuaError('loop in gettable', 1);
@@ -363,11 +411,13 @@ export class Runtime {
         if (at.meta === null || at.get(key) !== undefined) return this.setRaw(at, key, value);
         handler = at.meta.getStr('__newindex');
         if (handler === undefined) return this.setRaw(at, key, value);
+        // The reference makes room for the key before it asks.
+        this.setRaw(at, key, undefined);
       } else {
         handler = this.event(at, '__newindex');
         if (handler === undefined) throw this.notTable(at, i);
       }
-      if (handler instanceof LuaFunction) return handler.call(d, at, key, value);
+      if (handler instanceof LuaFunction) return handler.call(this.nest(d, 1), at, key, value);
       at = handler;
     }
     throw new LuaError('loop in settable', 1);
@@ -396,7 +446,7 @@ export class Runtime {
     if (x !== undefined && y !== undefined) return compute(op, x, y);
     const name = EVENTS[op];
     const handler = this.event(a, name) ?? this.event(b, name);
-    if (handler !== undefined) return this.call(d, handler, a, b);
+    if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, b);
     throw x === undefined ? badOperand('perform arithmetic on', 0, a) : badOperand('perform arithmetic on', 1, b);
   }
 
@@ -404,7 +454,7 @@ export class Runtime {
     const x = number(a);
     if (x !== undefined) return -x;
     const handler = this.event(a, '__unm');
-    if (handler !== undefined) return this.call(d, handler, a, a);
+    if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, a);
     throw badOperand('perform arithmetic on', 0, a);
   }
 
@@ -422,7 +472,7 @@ export class Runtime {
       return x + y;
     }
     const handler = this.event(a, '__concat') ?? this.event(b, '__concat');
-    if (handler !== undefined) return this.call(d, handler, a, b);
+    if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, b);
     throw x === undefined ? badOperand('concatenate', 0, a) : badOperand('concatenate', 1, b);
   }
 
@@ -431,7 +481,7 @@ export class Runtime {
     if (!(a instanceof LuaTable) || !(b instanceof LuaTable)) return false;
     const handler = this.event(a, '__eq');
     if (handler === undefined || handler !== this.event(b, '__eq')) return false;
-    return this.call(d, handler, a, b);
+    return this.call(this.nest(d, 1), handler, a, b);
   }
 
   less(d: number, a: Value, b: Value): Result {
@@ -439,17 +489,18 @@ export class Runtime {
     if (typeof a === 'string' && typeof b === 'string') return a < b;
     const handler = this.orderHandler(a, b, '__lt');
     if (handler === undefined) throw badOrder(a, b);
-    return this.call(d, handler, a, b);
+    return this.call(this.nest(d, 1), handler, a, b);
   }
 
   lessEqual(d: number, a: Value, b: Value): Result {
     if (typeof a === 'number' && typeof b === 'number') return a <= b;
     if (typeof a === 'string' && typeof b === 'string') return a <= b;
     const handler = this.orderHandler(a, b, '__le');
-    if (handler !== undefined) return this.call(d, handler, a, b);
+    if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, b);
     const opposite = this.orderHandler(b, a, '__lt');
     if (opposite === undefined) throw badOrder(a, b);
-    return this.guarded(() => !truth(this.call(d, opposite, b, a)), NOT);
+    const not = (result: Result): Result => !truth(result);
+    return this.guarded(d, () => not(this.call(this.nest(d, 1), opposite, b, a)), not);
   }
 
   private orderHandler(a: Value, b: Value, name: string): Value {
@@ -459,11 +510,27 @@ export class Runtime {
   }
 
   /** Runs what calls back; when it is captured, `rest` is what is left to do with its result. */
-  guarded(run: () => Result, rest: Continuation): Result {
+  guarded(d: number, run: () => Result, rest: (result: Result, d: number) => Result): Result {
     try {
       return run();
     } catch (error) {
-      if (error === SUSPEND) this.captured.push(rest);
+      if (error === SUSPEND) this.captured.push({ level: levelOf(d), resume: rest });
+      throw error;
+    }
+  }
+
+  /** Runs what calls back: `ended` and `failed` turn what it gives, or its error, into the result. */
+  attempt(
+    d: number,
+    run: () => Result,
+    ended: (result: Result) => Result,
+    failed: (error: unknown, d: number) => Result,
+  ): Result {
+    try {
+      return ended(run());
+    } catch (error) {
+      if (error !== SUSPEND) return failed(error, d);
+      this.captured.push({ level: levelOf(d), resume: ended, caught: failed });
       throw error;
     }
   }
@@ -479,93 +546,11 @@ export class Runtime {
     table.setHash('n', values.length);
     return table;
   }
-
-  // ---- coroutines
-
-  /** resume: [true, values] or [false, error]. */
-  resume(thread: LuaThread, args: readonly Value[], d: number): readonly Value[] {
-    this.charge(RESUME_CHARGE);
-    if (thread.status !== 'suspended') {
-      return [false, `cannot resume ${thread.status} coroutine`];
-    }
-    thread.previous = this.current;
-    if (thread.previous !== null) thread.previous.status = 'normal';
-    this.switchTo(thread);
-    return this.proceed(thread, args, d);
-  }
-
-  private switchTo(thread: LuaThread | null): void {
-    this.current = thread;
-    if (thread !== null) thread.status = 'running';
-  }
-
-  private leave(thread: LuaThread, status: 'suspended' | 'dead'): void {
-    this.switchTo(thread.previous);
-    thread.previous = null;
-    thread.status = status;
-  }
-
-  private proceed(thread: LuaThread, values: Result, d: number): readonly Value[] {
-    try {
-      if (thread.start !== undefined) {
-        const begin = thread.start;
-        thread.start = undefined;
-        thread.frames.push({ resume: (args, depth) => begin.call(depth, ...many(args)) });
-      }
-      const result = this.drive(thread.frames, values, d + 4);
-      this.leave(thread, 'dead');
-      return [true, ...many(result)];
-    } catch (error) {
-      if (error !== SUSPEND) {
-        this.leave(thread, 'dead');
-        return [false, this.caught(error)];
-      }
-      if (this.reason === 'yield') {
-        this.leave(thread, 'suspended');
-        return [true, ...this.transfer];
-      }
-      const { current } = this;
-      this.captured.push({
-        resume: (value, depth) => {
-          this.current = current;
-          return this.proceed(thread, value, depth);
-        },
-      });
-      throw SUSPEND;
-    }
-  }
-
-  yield(values: readonly Value[]): never {
-    if (this.current === null) throw new LuaError('attempt to yield across metamethod/C-call boundary', 0);
-    this.reason = 'yield';
-    this.transfer = values;
-    throw SUSPEND;
-  }
 }
 
-function complete(error: LuaError, operands: ReadonlyArray<Operand | undefined> | undefined): void {
-  const [verb, which, detail] = error.shape!;
-  error.shape = null;
-  if (verb === 'argument') {
-    const operand = operands?.[0] ?? operands?.[1];
-    if (operand === undefined) return;
-    const index = operand.kind === 'method' ? which - 1 : which;
-    error.value =
-      index === 0 && operand.kind === 'method'
-        ? `calling '${operand.name}' on bad self (${detail})`
-        : `bad argument #${index} to '${operand.name}' (${detail})`;
-    return;
-  }
-  const operand = operands?.[which];
-  if (operand === undefined) return;
-  const name = operand.name.slice(0, cLength(operand.name));
-  error.value = `attempt to ${verb} ${operand.kind} '${name}' (a ${detail} value)`;
-}
-
-function badOrder(a: Value, b: Value): LuaError {
-  const x = typeName(a);
-  const y = typeName(b);
-  return new LuaError(x === y ? `attempt to compare two ${x} values` : `attempt to compare ${x} with ${y}`, 1);
+/** An error passes those that called a frame's function in a tail call: they count, but are nowhere. */
+function passCallers(error: unknown, frame: Continuation): void {
+  if (frame instanceof Frame && error instanceof LuaError) error.level = Math.max(0, error.level - frame.callers);
 }
 
 /** As a number, strings included. */

@@ -1,12 +1,15 @@
 /** Lowering of statements and whole functions. */
 import type { Expression, FunctionNode, Local, Statement } from './ast.ts';
+import { folded } from './choice.ts';
+import { LEVELS_MAX, WEIGHT } from './depth.ts';
 import { type Atom, type Item, isBoxed, type Lowered, literal, NIL } from './emit.ts';
 import { ExpressionLowering, isMulti } from './expressions.ts';
 
 type Kind<K extends Statement['kind']> = Statement & { kind: K };
 
-export function lower(node: FunctionNode): Lowered {
-  return new FunctionLowering(node).whole();
+/** `bare`: tables are indexed without metamethods. */
+export function lower(node: FunctionNode, bare = false): Lowered {
+  return new FunctionLowering(node, bare).whole();
 }
 
 /** The place of an assignment, with its parts already evaluated. */
@@ -160,10 +163,10 @@ class FunctionLowering extends ExpressionLowering {
     const o = object.code;
     const k = key.code;
     let test = object.type === 'table' ? '' : `${o} instanceof T&&`;
-    test += `${o}.meta===null&&!${o}.readonly`;
+    test += this.bare ? `!${o}.readonly` : `${o}.meta===null&&!${o}.readonly`;
     if (key.type === 'any' || key.type === 'number') test += `&&${k}===${k}&&${k}!==undefined`;
     const set = key.type === 'string' ? 'setHash' : 'set';
-    const slow = `{pc=${pc};rt.setIndex(w,${o},${k},${value.code});}`;
+    const slow = `{pc=${pc};${this.bare ? 'rt.setRaw(' : 'rt.setIndex(w,'}${o},${k},${value.code});}`;
     this.op(pc, key.type === 'nil' ? slow : `if(${test})${o}.${set}(${k},${value.code});else${slow}`);
   }
 
@@ -184,7 +187,7 @@ class FunctionLowering extends ExpressionLowering {
     if (values.length === 1 && (values[0].kind === 'call' || values[0].kind === 'method')) {
       const { pc, code } = this.call(values[0]);
       this.out.tails.add(pc);
-      this.op(pc, `pc=${pc};return ${code};`);
+      this.op(pc, `pc=${pc};return ${code};`, 'return V;');
       return;
     }
     let code = 'NONE';
@@ -217,8 +220,7 @@ class FunctionLowering extends ExpressionLowering {
 
   private bound(e: Expression, what: string, line: number): () => string {
     const value = this.value(e);
-    const constant = e.kind === 'number' || (e.kind === 'unary' && value.type === 'number' && value.code[0] === '(');
-    if (constant) return () => value.code;
+    if (folded(e) !== undefined) return () => value.code;
     const h = this.own();
     this.js(`${h}=${value.code};`);
     if (value.type === 'number') return () => h;
@@ -252,11 +254,12 @@ class FunctionLowering extends ExpressionLowering {
     );
   }
 
-  /** pairs and ipairs are walked without calls; any other iterator is called. */
+  /** pairs and ipairs are walked without calls; any other iterator is called. For the reference it is C that calls. */
   private genericFor(s: Kind<'forIn'>): void {
     const [f, state, control, at] = [this.own(), this.own(), this.own(), this.own()];
     const values = this.adjusted(s.values, 3);
     this.js(`${f}=${values[0].code};${state}=${values[1].code};${control}=${values[2].code};${at}=0;`);
+    this.js(`if((d&${WEIGHT - 1})>${LEVELS_MAX - 2}){pc=${this.pc(s.line)};rt.nest(d,1);}`);
     this.js(`if(${f}===rt.next&&${state} instanceof T)${at}=${state}.after(${control});`);
     this.loop(s.line, (label) => {
       const [k, v, all] = [this.temp(), this.temp(), this.temp()];
@@ -285,7 +288,7 @@ class FunctionLowering extends ExpressionLowering {
       `${f}===rt.inext&&${state} instanceof T`,
       () => this.js(`${k}=${control}+1;${v}=${state}.get(${k});${all}=NONE;if(${v}===undefined)${k}=undefined;`),
       () => {
-        const call = `${f} instanceof F?${f}.call(w,${state},${control}):rt.callMeta(w,${f},${state},${control})`;
+        const call = `${f} instanceof F?${f}.call(w+1,${state},${control}):rt.callMeta(w+1,${f},${state},${control})`;
         this.op(pc, `pc=${pc};${all}=many(${call});`, `${all}=many(V);`);
         this.js(`${k}=${all}[0];${v}=${all}[1];`);
       },

@@ -11,7 +11,7 @@ export { LuaTable };
 
 export type Value = undefined | boolean | number | string | LuaTable | LuaFunction | LuaUserdata | LuaThread;
 export type Result = Value | readonly Value[];
-/** `d` is the weight of the JavaScript stack in use: see runtime.ts. */
+/** `d` tells where the call stands: see depth.ts. */
 export type Callable = (d: number, ...args: Value[]) => Result;
 
 /** No values at all. */
@@ -49,19 +49,29 @@ export class LuaUserdata {
 /** A coroutine; `frames` are its captured frames, outermost first. */
 export class LuaThread {
   status: 'suspended' | 'running' | 'normal' | 'dead' = 'suspended';
-  start: LuaFunction | undefined;
-  frames: Continuation[] = [];
+  readonly frames: Continuation[];
+  /** The level at which its function runs (depth.ts). */
+  level = 0;
   /** The coroutine that resumed this one. */
   previous: LuaThread | null = null;
   id = 0;
 
   constructor(start: LuaFunction) {
-    this.start = start;
+    this.frames = [{ level: 0, resume: (args, d) => start.call(d, ...(args as readonly Value[])) }];
+  }
+
+  /** Puts it on another level. */
+  move(level: number): void {
+    if (level === this.level) return;
+    this.level = level;
+    for (const frame of this.frames) frame.level = level;
   }
 }
 
 /** A captured activation: it goes on when what it called has a result. */
 export interface Continuation {
+  /** That of the `d` at which it goes on (depth.ts). */
+  level: number;
   resume(result: Result, d: number): Result;
   /** Where set, errors of what it called end here. */
   caught?(error: unknown, d: number): Result;
@@ -93,9 +103,16 @@ export class LuaError {
   library: boolean;
   /** Given operands: [verb, which operand, its type] or ['argument', number, message]. */
   shape: readonly [string, number, string] | null = null;
-  /** Where it was raised, by the innermost Lua function. */
-  chunk = '';
+  /** Where it was raised: the name of its chunk and the line in the innermost Lua function, and the level (depth.ts). */
+  source = '';
   line = 0;
+  depth = 0;
+  /** The last activation that it passed was that of a Lua function. */
+  inLua = false;
+  /** It was raised by `error`. */
+  thrown = false;
+  /** The handlers of xpcall aren't asked about it. */
+  final = false;
 
   constructor(value: Value, level = 0, library = false) {
     this.value = value;

@@ -1,7 +1,7 @@
 /** `cinnabar convert INPUT OUTPUT`: data from one format to another, record by record. */
 import { Command, CommanderError } from 'commander';
 import { OutOfMemory } from '../../memory/memory.ts';
-import { Input, Output } from './files.ts';
+import { BrokenPipe, Input, Output } from './files.ts';
 import { Progress } from './progress.ts';
 import { AofSource } from './read-aof.ts';
 import { JsonSource } from './read-json.ts';
@@ -131,8 +131,8 @@ function convertStream({ input, output, source, target, warn }: Task): number {
 }
 
 /** Plays an append-only file, then writes what it has made; returns the number of keys. */
-function convertLog({ name, output, target }: Task): number {
-  if (name === '-') throw new ConvertError('an append-only file has to be a file');
+function convertLog({ input, name, output, target }: Task): number {
+  if (!input.isFile) throw new ConvertError('an append-only file has to be a file');
   const source = new AofSource(name);
   const progress = new Progress(source.total);
   const sink = new Counting(sinkFor(target, source.bench, output), () => progress.update(source.total, sink.keys));
@@ -148,7 +148,9 @@ function convert(from: string, to: string, options: Options, warn: (text: string
   const target = options.to ?? formatOfName(to);
   const input = new Input(from);
   try {
-    const source = options.from ?? formatOfBeginning(input.peek());
+    const first = input.peek();
+    if (first < 0 && options.from === undefined) throw new ConvertError(`${from} is empty`);
+    const source = options.from ?? formatOfBeginning(first);
     const output = new Output(to, options.force ?? false);
     try {
       const task: Task = { input, output, name: from, source, target, warn };
@@ -184,6 +186,7 @@ export function convertCommand(args: readonly string[]): number {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof BrokenPipe) return BrokenPipe.code;
     if (!(error instanceof ConvertError || error instanceof OutOfMemory)) throw error;
     say(`Error: ${error.message}`);
     return 1;

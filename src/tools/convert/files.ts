@@ -8,9 +8,18 @@ import { ConvertError } from './record.ts';
 const BUFFER = 1 << 16;
 const STANDARD = '-';
 
+/** Nobody reads what is written any more. */
+export class BrokenPipe extends Error {
+  override name = 'BrokenPipe';
+  /** What a shell tells of a program that ends so: 128 and SIGPIPE. */
+  static readonly code = 141;
+}
+
 /** Opens an input; `size` is 0 where it has none to tell. */
 export class Input {
   readonly size: number;
+  /** It can be read again from its beginning. */
+  readonly isFile: boolean;
   /** Bytes read so far. */
   offset = 0;
   private readonly name: string;
@@ -23,6 +32,7 @@ export class Input {
     this.file = attempt(name, () => (name === STANDARD ? 0 : fs.openSync(name, 'r')));
     const stat = attempt(this.name, () => fs.fstatSync(this.file));
     if (stat.isDirectory()) throw new ConvertError(`${name} is a directory`);
+    this.isFile = name !== STANDARD && stat.isFile();
     this.size = stat.isFile() ? stat.size : 0;
   }
 
@@ -64,20 +74,32 @@ export class Input {
   }
 }
 
-/** An output: a file appears under its name when all of it is written and synced, and not before. */
+/**
+ * An output: a file appears under its name when all of it is written and synced, and not before. Where a link leads, there
+ * it is put; what is no file (a pipe, a device) is written to as it is.
+ */
 export class Output {
   private readonly name: string;
-  private readonly temporary: string;
+  /** The file to be, and what it is called till then; null where there is none. */
+  private readonly place: { readonly path: string; readonly temporary: string } | null;
   private readonly file: number;
   private readonly buffer = Buffer.alloc(BUFFER);
   private at = 0;
 
   constructor(name: string, replace: boolean) {
     this.name = name;
-    this.temporary = `${name}.${process.pid}.part`;
-    if (name !== STANDARD && !replace && fs.existsSync(name))
-      throw new ConvertError(`${name} is there already; --force replaces it`);
-    this.file = attempt(name, () => (name === STANDARD ? 1 : fs.openSync(this.temporary, 'w', 0o644)));
+    const there = name === STANDARD ? undefined : attempt(name, () => fs.statSync(name, { throwIfNoEntry: false }));
+    if (there?.isDirectory()) throw new ConvertError(`${name} is a directory`);
+    if (there?.isFile() && !replace) throw new ConvertError(`${name} is there already; --force replaces it`);
+    if (name === STANDARD || (there !== undefined && !there.isFile())) {
+      this.place = null;
+      this.file = name === STANDARD ? 1 : attempt(name, () => fs.openSync(name, 'w'));
+      return;
+    }
+    const path = there === undefined ? name : attempt(name, () => fs.realpathSync(name));
+    this.place = { path, temporary: `${path}.${process.pid}.part` };
+    const { temporary } = this.place;
+    this.file = attempt(name, () => fs.openSync(temporary, 'w', 0o644));
   }
 
   bytes(bytes: Uint8Array): void {
@@ -95,19 +117,19 @@ export class Output {
 
   finish(): void {
     this.flush();
-    if (this.name === STANDARD) return;
+    const { place } = this;
+    if (place === null) return;
     attempt(this.name, () => {
       syncFile(this.file);
       closeFile(this.file);
-      renameFile(this.temporary, this.name);
-      syncFolder(dirname(this.name));
+      renameFile(place.temporary, place.path);
+      syncFolder(dirname(place.path));
     });
   }
 
   /** Leaves nothing behind. */
   abandon(): void {
-    if (this.name === STANDARD) return;
-    fs.rmSync(this.temporary, { force: true });
+    if (this.place !== null) fs.rmSync(this.place.temporary, { force: true });
   }
 
   private flush(): void {
@@ -121,6 +143,7 @@ export class Output {
         try {
           at += fs.writeSync(this.file, bytes, at, bytes.length - at);
         } catch (error) {
+          if (codeOf(error) === 'EPIPE') throw new BrokenPipe();
           if (codeOf(error) !== 'EAGAIN') throw error;
           nap();
         }
@@ -134,6 +157,7 @@ function attempt<T>(name: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
+    if (error instanceof BrokenPipe) throw error;
     throw new ConvertError(`${name}: ${systemError(error)}`);
   }
 }

@@ -4,6 +4,9 @@ import { ConvertError } from './record.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
+/** What stands for a character that is none. */
+const REPLACEMENT = Buffer.from('\ufffd');
+
 /** The error for `what`, which should be `expected`. */
 export function wrong(what: string, expected: string): ConvertError {
   return new ConvertError(`${what} should be ${expected}`);
@@ -41,14 +44,23 @@ export function int64Of(json: Json | undefined, what: string): bigint {
 }
 
 /** Bytes: those of a string in UTF-8, or of { "base64": ... }. */
-export function bytesOfJson(json: Json | undefined, into: Slice): Slice {
+export function bytesOfJson(json: Json | undefined, into: Slice, what = 'bytes'): Slice {
   if (typeof json === 'string') {
     const bytes = Buffer.from(json, 'utf8');
+    // An escape may be half a character, for which there are no bytes.
+    if (bytes.includes(REPLACEMENT) && bytes.toString('utf8') !== json) throw wrong(what, 'without half characters');
     return into.set(bytes, 0, bytes.length);
   }
-  const { base64, ...rest } = objectOf(json, 'bytes');
-  if (typeof base64 !== 'string' || Object.keys(rest).length > 0) throw wrong('bytes', 'a string or {"base64":"..."}');
+  const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+  const { base64, ...rest } = isObject ? objectOf(json, what) : {};
+  if (typeof base64 !== 'string' || Object.keys(rest).length > 0) throw wrong(what, 'a string or {"base64":"..."}');
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.toString('base64') !== base64) throw wrong('base64', 'in its usual form');
   return into.set(bytes, 0, bytes.length);
+}
+
+/** A misspelt name would lose what it says. */
+export function onlyNames(json: Readonly<Record<string, Json>>, names: readonly string[]): void {
+  const other = Object.keys(json).find((name) => !names.includes(name));
+  if (other !== undefined) throw new ConvertError(`there is no '${other}' in it: ${names.join(', ')}`);
 }

@@ -1,4 +1,5 @@
 /** Lines of text out of bytes, one at a time. */
+import { isUtf8 } from 'node:buffer';
 import type { ByteSource } from '../../persistence/rdb/input.ts';
 import { ConvertError } from './record.ts';
 
@@ -34,10 +35,11 @@ export class Lines {
   }
 
   private take(stop: number, next: number): string {
-    const line = this.buffer.toString('utf8', this.at, stop);
+    const line = this.buffer.subarray(this.at, stop);
     this.at = next;
     this.number++;
-    return line;
+    if (!isUtf8(line)) throw new ConvertError(`line ${this.number} is not UTF-8`);
+    return line.toString('utf8');
   }
 
   private fill(): void {

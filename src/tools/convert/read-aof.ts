@@ -3,7 +3,7 @@
  * manifest names. Only a server knows what commands make, so the data is played into one of its own, which listens nowhere,
  * and read out of that: this source takes the memory of all the data.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Slice } from '../../base/slice.ts';
 import { widen } from '../../base/text.ts';
@@ -19,6 +19,7 @@ import { ValueReader } from '../../persistence/rdb/read-value.ts';
 import { createServer } from '../../server/server.ts';
 import { DictCursor } from '../../structures/dict.ts';
 import { entryExpiry, entryKey } from '../../values/entry.ts';
+import { beginsAsManifest } from '../check-aof.ts';
 import { type Bench, ConvertError, type Sink } from './record.ts';
 
 /** More databases than anybody has. */
@@ -92,8 +93,8 @@ export class AofSource {
         truncated: false,
         oldName: name,
         atOnce: true,
-        snapshot: (source) => this.snapshot(source),
-        faulty: (error) => tell(error instanceof RdbError ? error.message : String(error)),
+        snapshot: (source, size) => this.snapshot(source, size),
+        faulty: (error) => tell(error instanceof RdbError ? reason(error) : String(error)),
         loaded: nothing,
       });
     } catch (error) {
@@ -102,13 +103,14 @@ export class AofSource {
     }
   }
 
-  private snapshot(source: ByteSource): RdbLoader {
+  private snapshot(source: ByteSource, size: number): RdbLoader {
     const { engine } = this;
     const { libraries } = engine.server.persistence;
     const nothing = (): void => {};
     return new RdbLoader(RdbInput.from(source, true), {
       keyspaces: engine.keyspaces,
       values: new ValueReader(engine.memory, engine.faces.limits),
+      size,
       log: { debug: nothing, notice: nothing, warning: nothing },
       deep: true,
       dropExpired: false,
@@ -119,9 +121,23 @@ export class AofSource {
   }
 }
 
+function isManifest(name: string): boolean {
+  const fd = openSync(name, 'r');
+  try {
+    return beginsAsManifest(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Why a snapshot can't be read; a library that is refused looks, to who asks no further, like an end of the file. */
+function reason({ cause, message }: RdbError): string {
+  return cause instanceof Error ? cause.message : message;
+}
+
 /** The files to be played: those of a manifest, or the one. */
 function partsOf(name: string): AofPart[] {
-  if (!name.endsWith('.manifest')) return [{ path: name, base: true, last: true }];
+  if (!isManifest(name)) return [{ path: name, base: true, last: true }];
   let manifest: Manifest;
   try {
     manifest = Manifest.parse(readFileSync(name));

@@ -15,10 +15,12 @@ import {
 } from '../../values/entry.ts';
 import { newValue, smallestEncoding } from '../../values/free.ts';
 import { ZSET_ADDED } from '../../values/zset.ts';
-import { bytesOfJson, countOf, type Json, listOf, objectOf, wrong } from './json.ts';
+import { bytesOfJson, countOf, type Json, listOf, objectOf, onlyNames, wrong } from './json.ts';
 import { Lines } from './lines.ts';
 import { StreamBuilder } from './read-json-stream.ts';
 import { ConvertError, type Desk, type Sink } from './record.ts';
+
+const KEY_NAMES = ['type', 'db', 'key', 'expireAt', 'idle', 'frequency', 'value'];
 
 export class JsonSource {
   private readonly lines: Lines;
@@ -53,14 +55,20 @@ export class JsonSource {
 
   private line(line: Readonly<Record<string, Json>>): void {
     const { type } = line;
-    if (type === 'aux') this.sink.aux(bytesOfJson(line['name'], this.first), bytesOfJson(line['value'], this.second));
-    else if (type === 'function') this.sink.library(bytesOfJson(line['source'], this.first));
-    else this.key(line);
+    const bytes = (name: string, into: Slice): Slice => bytesOfJson(line[name], into, name);
+    if (type === 'aux') {
+      onlyNames(line, ['type', 'name', 'value']);
+      this.sink.aux(bytes('name', this.first), bytes('value', this.second));
+    } else if (type === 'function') {
+      onlyNames(line, ['type', 'source']);
+      this.sink.library(bytes('source', this.first));
+    } else this.key(line);
   }
 
   private key(line: Readonly<Record<string, Json>>): void {
     const { desk } = this;
-    const key = bytesOfJson(line['key'], new Slice());
+    onlyNames(line, KEY_NAMES);
+    const key = bytesOfJson(line['key'], new Slice(), 'key');
     const optional = (name: string): number => (line[name] === undefined ? -1 : countOf(line[name], name));
     const db = line['db'] === undefined ? 0 : countOf(line['db'], 'db');
     const [expiry, idle, frequency] = ['expireAt', 'idle', 'frequency'].map(optional);
@@ -74,7 +82,14 @@ export class JsonSource {
   private value(type: string, key: Slice, value: Json | undefined): Addr {
     switch (type) {
       case 'string':
-        return setString(this.desk.db, key, this.desk.db.hash(key), NULL, bytesOfJson(value, this.first), this.expiry);
+        return setString(
+          this.desk.db,
+          key,
+          this.desk.db.hash(key),
+          NULL,
+          bytesOfJson(value, this.first, 'value'),
+          this.expiry,
+        );
       case 'list':
         return this.filled(TYPE_LIST, key, value, (entry, item) => {
           this.desk.faces.list(entry).push(bytesOfJson(item, this.first), false);

@@ -9,7 +9,8 @@ import { RealClock } from '../../../src/base/time.ts';
 import type { SessionHost, SessionPort, TransportSession } from '../../../src/engine/ports.ts';
 import { openFast } from '../../../src/net/fast.ts';
 import { PlainTransport } from '../../../src/net/plain.ts';
-import { NetServer, type NetSettings } from '../../../src/net/server.ts';
+import { type NetCounters, NetServer, type NetSettings } from '../../../src/net/server.ts';
+import type { Connection, Receiver, Transport } from '../../../src/net/transport.ts';
 import { ChunkPool } from '../../../src/protocol/chunk.ts';
 import { Reply } from '../../../src/protocol/reply.ts';
 import { freePort } from '../../support/server-process.ts';
@@ -166,6 +167,45 @@ const NO_TLS = {
   tlsSessionCacheTimeout: 300,
 } as const;
 
+type Changeable = { -readonly [K in keyof NetSettings]: NetSettings[K] };
+
+function netServer(host: FakeHost, transport: Transport, port: number, logged: string[] = [], unixsocket = '') {
+  const none = { hardBytes: 0, softBytes: 0, softSeconds: 0 };
+  const settings: Changeable = {
+    port,
+    bind: ['127.0.0.1', '-::1'],
+    tcpBacklog: 511,
+    unixsocket,
+    unixsocketperm: 0o700,
+    ...NO_TLS,
+    tcpKeepalive: 300,
+    timeout: 0,
+    maxclients: 100,
+    protectedMode: true,
+    protoMaxBulkLen: 512 * 1024 * 1024,
+    clientQueryBufferLimit: 1024 * 1024 * 1024,
+    clientOutputBufferLimit: [none, none, none],
+  };
+  const counters = {
+    netInput: 0,
+    netOutput: 0,
+    rejectedConnections: 0,
+    queryLimitDisconnections: 0,
+    outputLimitDisconnections: 0,
+  };
+  const log = (text: string): void => void logged.push(text);
+  const server = new NetServer<FakeSession>({
+    host,
+    settings,
+    counters,
+    log: { verbose: log, notice: log, warning: log },
+    clock: new RealClock(),
+    transport,
+    network: new RealNetwork(),
+  });
+  return { server, settings, counters };
+}
+
 const ROADS = [
   { name: 'fast', make: () => openFast()! },
   { name: 'plain', make: () => new PlainTransport(new RealNetwork()) },
@@ -174,8 +214,8 @@ const ROADS = [
 describe.each(ROADS)('the $name road', ({ make }) => {
   let host: FakeHost;
   let server: NetServer<FakeSession>;
-  let settings: { -readonly [K in keyof NetSettings]: NetSettings[K] };
-  let counters: Record<string, number>;
+  let settings: Changeable;
+  let counters: NetCounters;
   const logged: string[] = [];
   const peers: Peer[] = [];
   const folder = mkdtempSync(join(tmpdir(), 'net-'));
@@ -189,40 +229,9 @@ describe.each(ROADS)('the $name road', ({ make }) => {
   beforeEach(async () => {
     host = new FakeHost();
     logged.length = 0;
-    const none = { hardBytes: 0, softBytes: 0, softSeconds: 0 };
-    settings = {
-      port: await freePort(),
-      bind: ['127.0.0.1', '-::1'],
-      tcpBacklog: 511,
-      unixsocket: join(folder, 'socket'),
-      unixsocketperm: 0o700,
-      ...NO_TLS,
-      tcpKeepalive: 300,
-      timeout: 0,
-      maxclients: 100,
-      protectedMode: true,
-      protoMaxBulkLen: 512 * 1024 * 1024,
-      clientQueryBufferLimit: 1024 * 1024 * 1024,
-      clientOutputBufferLimit: [none, none, none],
-    };
-    counters = {
-      netInput: 0,
-      netOutput: 0,
-      rejectedConnections: 0,
-      queryLimitDisconnections: 0,
-      outputLimitDisconnections: 0,
-    };
-    const log = (text: string) => void logged.push(text);
-    server = new NetServer<FakeSession>({
-      host,
-      settings,
-      counters: counters as never,
-      log: { verbose: log, notice: log, warning: log },
-      clock: new RealClock(),
-      transport: make(),
-      network: new RealNetwork(),
-    });
-    expect(await server.listeners.open()).toBe(undefined);
+    const made = netServer(host, make(), await freePort(), logged, join(folder, 'socket'));
+    ({ server, settings, counters } = made);
+    expect(await server.listeners.listen()).toBe(undefined);
   });
 
   afterEach(() => {
@@ -246,7 +255,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
     p.send(many.slice(301));
     await p.expect(replies);
     expect(host.pool.held).toBe(0);
-    expect(counters['netInput']).toBeGreaterThan(many.length);
+    expect(counters.netInput).toBeGreaterThan(many.length);
   });
 
   test('large arguments and large replies', async () => {
@@ -310,7 +319,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
     const b = peer();
     await b.until(() => b.ended);
     expect(b.received).toBe('-ERR max number of clients reached\r\n');
-    expect(counters['rejectedConnections']).toBe(1);
+    expect(counters.rejectedConnections).toBe(1);
   });
 
   test('the query buffer limit', async () => {
@@ -385,7 +394,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       transport: make(),
       network: new RealNetwork(),
     });
-    expect(await other.listeners.open()).toBe(undefined);
+    expect(await other.listeners.listen()).toBe(undefined);
     settings.port = theirs;
     expect(await server.listeners.portChanged()).toBe('Unable to listen on this port. Check server logs.');
     settings.port = taken;
@@ -421,3 +430,71 @@ describe.each(ROADS)('the $name road', ({ make }) => {
     expect(host.pool.held).toBe(0);
   });
 });
+
+/** Takes no write at once, and shows what lies where the kernel would still read. */
+class SlowConnection implements Connection {
+  receiver: Receiver | null = null;
+  readonly fd = 1;
+  readonly address = '127.0.0.1:1';
+  readonly localAddress = '127.0.0.1:2';
+  readonly peer = '127.0.0.1';
+  readonly unix = false;
+  underWay = '';
+  private parts: readonly Uint8Array[] = [];
+
+  write(bytes: Uint8Array): boolean {
+    return this.writeAll([bytes]);
+  }
+
+  writeAll(parts: readonly Uint8Array[]): boolean {
+    this.parts = parts;
+    return false;
+  }
+
+  look(): string {
+    return this.parts.map((part) => Buffer.from(part).toString('latin1')).join('');
+  }
+
+  close(): void {
+    this.underWay = this.look();
+  }
+
+  pause(): void {}
+  resume(): void {}
+  keepAlive(): void {}
+}
+
+test.each([4, 300_000])(
+  'a reply of %i bytes that is being written is left alone until the connection is closed',
+  async (size) => {
+    let accept: (c: Connection) => void = () => {};
+    const transport: Transport = {
+      name: 'plain',
+      listen: (_endpoint, _backlog, accepted) => {
+        accept = accepted;
+        return { port: 1, close() {} };
+      },
+    };
+    const host = new FakeHost();
+    const { server } = netServer(host, transport, 1);
+    expect(await server.listeners.listen()).toBe(undefined);
+    const [one, other] = [new SlowConnection(), new SlowConnection()];
+    for (const connection of [one, other]) accept(connection);
+    const ask = (connection: SlowConnection, letter: string): void => {
+      const bytes = Buffer.from(command('ECHO', letter.repeat(size)));
+      connection.receiver?.onData(bytes, 0, bytes.length);
+    };
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    ask(one, 'a');
+    await turn();
+    const reply = `$${size}\r\n${'a'.repeat(size)}\r\n`;
+    expect(one.look() === reply).toBe(true);
+    [...host.sessions][0].port.close(false);
+    ask(other, 'b');
+    expect(one.look() === reply).toBe(true);
+    await turn();
+    expect(one.underWay === reply).toBe(true);
+    expect(host.sessions.size).toBe(1);
+    server.stop();
+  },
+);

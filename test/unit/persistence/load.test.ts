@@ -1,17 +1,24 @@
 /** Loading a snapshot: short strings are stored by the batch, large values read in portions; neither may be noticed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { lzfCompress } from '../../../src/base/lzf.ts';
 import { SeededRandom } from '../../../src/base/random.ts';
+import { Slice } from '../../../src/base/slice.ts';
+import { BAD_LIST_ZIPLIST } from '../../../src/persistence/rdb/faults.ts';
 import { RdbInput } from '../../../src/persistence/rdb/input.ts';
 import { type LoadOptions, RdbLoader } from '../../../src/persistence/rdb/load.ts';
 import { ValueReader } from '../../../src/persistence/rdb/read-value.ts';
+import { eachOfZiplist } from '../../../src/persistence/rdb/ziplist.ts';
 import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
-import { file, key, size, str } from '../../support/rdb-format.ts';
+import { file, key, size, str, ziplist } from '../../support/rdb-format.ts';
 
 const STRING = 0;
 const SET = 2;
 const IDLE = 248;
 const FREQ = 249;
+const AUX = 250;
+const RESIZE = 251;
 const EXPIRY_MS = 252;
+const EXPIRY = 253;
 const SELECT = 254;
 
 /** More than an empty server uses, and less than what the tests load. */
@@ -40,6 +47,7 @@ function loaderOf(bytes: Buffer, options: Partial<LoadOptions> = {}): RdbLoader 
   return new RdbLoader(input, {
     keyspaces: engine.keyspaces,
     values: new ValueReader(engine.memory, engine.faces.limits),
+    size: bytes.length,
     log: { debug: () => {}, notice: () => {}, warning: () => {} },
     deep: false,
     dropExpired: true,
@@ -162,4 +170,167 @@ describe('large values', () => {
     expect(await call('EXISTS', 'k')).toBe(0);
     expect(memory.used).toBe(used);
   });
+});
+
+describe('long strings', () => {
+  const MIB = 1 << 20;
+  const random = new SeededRandom(7);
+  const noise = Buffer.from(Array.from({ length: 3 * MIB }, () => random.below(256)));
+  /** Runs, repetitions from near and far, and what can't be packed. */
+  const mixed = Buffer.concat(
+    Array.from({ length: 400 }, (_, i) =>
+      i % 3 === 0
+        ? noise.subarray(i * 50, i * 50 + random.below(9000))
+        : Buffer.alloc(random.below(9000) + 1, i % 3 === 1 ? 'a' : 'some words again '),
+    ),
+  );
+
+  function packed(value: Buffer, claim = value.length): Buffer {
+    const into = new Uint8Array(value.length);
+    const length = lzfCompress(new Slice(value), into);
+    return Buffer.concat([Buffer.of(0xc3), size(length), size(claim), into.subarray(0, length)]);
+  }
+
+  test.each([
+    ['as it is', noise, str(noise)],
+    ['packed', mixed, packed(mixed)],
+  ])('one %s is read in portions, between which clients are looked at', async (_name, value, bytes) => {
+    await call('FLUSHALL');
+    expect(value.length).toBeGreaterThan(MIB);
+    const later = Date.now() + 1_000_000;
+    const records = [
+      key(STRING, 'before', str('x')),
+      Buffer.concat([Buffer.of(EXPIRY_MS), i64(later), key(STRING, 'k', bytes)]),
+      Buffer.concat([Buffer.of(EXPIRY_MS), i64(1000), key(STRING, 'expired', bytes)]),
+      key(STRING, 'n'.repeat(300), bytes),
+      key(STRING, 'after', str('y')),
+    ];
+    expect(load(file(10, ...records), {}, 3)).toBeGreaterThan((3 * value.length) / 100_000);
+    for (const name of ['k', 'n'.repeat(300)]) {
+      const got = (await server.session().callBuffer('GET', name)) as Buffer;
+      expect(got.equals(value), name).toBe(true);
+    }
+    expect(await call('MGET', 'before', 'after', 'expired')).toEqual(['x', 'y', null]);
+    expect(await call('PEXPIRETIME', 'k')).toBe(later);
+    expect(await call('PTTL', 'after')).toBe(-1);
+    expect(await call('OBJECT', 'ENCODING', 'k')).toBe('raw');
+  });
+
+  test('one that is damaged, or that is not all there, leaves nothing behind', async () => {
+    await call('FLUSHALL');
+    const { memory } = server.engine;
+    while (memory.used > EMPTY_BYTES) await new Promise((done) => setTimeout(done, 5));
+    const { used } = memory;
+    const wrong = (bytes: Buffer, at: number, byte: number): Buffer => {
+      const copy = Buffer.from(bytes);
+      copy[at] = byte;
+      return copy;
+    };
+    const whole = packed(mixed);
+    const bad: [Buffer, string][] = [
+      [Buffer.concat([size(2 ** 31), noise]), 'Unexpected EOF'],
+      [str(noise).subarray(0, 2 * MIB), 'Unexpected EOF'],
+      [whole.subarray(0, whole.length / 2), 'Unexpected EOF'],
+      [packed(mixed, mixed.length + 1), 'Invalid LZF compressed string'],
+      [packed(mixed, mixed.length - 1), 'Invalid LZF compressed string'],
+      [Buffer.concat([Buffer.of(0xc3), size(5), size(2 ** 31), Buffer.alloc(5)]), 'Invalid LZF compressed string'],
+      [wrong(whole, 11, 0xff), 'Invalid LZF compressed string'],
+    ];
+    for (const [bytes, message] of bad) {
+      expect(() => load(file(10, key(STRING, 'k', bytes)).subarray(0, -9))).toThrow(message);
+      expect(memory.used).toBe(used);
+    }
+  });
+});
+
+describe('what a file only says', () => {
+  const BEYOND = Buffer.of(0x81, 0, 0, 1, 0, 0, 0, 0, 0);
+
+  test('makes no room for keys that it can not hold', async () => {
+    await call('FLUSHALL');
+    const { memory } = server.engine;
+    const { used } = memory;
+    const databases = Array.from({ length: 16 }, (_, db) => [Buffer.of(SELECT, db, RESIZE), BEYOND, BEYOND]).flat();
+    load(file(10, ...databases, key(STRING, 'a', str('1'))));
+    expect(memory.used).toBeLessThan(used + EMPTY_BYTES);
+    expect(await server.session().call('DBSIZE')).toBe(0);
+    const session = server.session();
+    await session.call('SELECT', '15');
+    expect(await session.call('GET', 'a')).toBe('1');
+  });
+
+  test('is told in the log as redis-server 7.0.15 tells it', () => {
+    const told: string[] = [];
+    const tell =
+      (mark: string) =>
+      (message: string): void => {
+        told.push(`${mark} ${message}`);
+      };
+    const aux = (name: string, value: string): Buffer => Buffer.concat([Buffer.of(AUX), str(name), str(value)]);
+    const bytes = file(
+      10,
+      aux('Redis-Ver', '9.9.9'),
+      aux('ctime', '99999999999'),
+      aux('used-mem', '123456789'),
+      aux('aof-preamble', '1'),
+      aux('aof-base', '1'),
+      aux('aof-base', '0'),
+      aux('repl-id', 'x'),
+      aux('%odd', 'yes'),
+      aux('nobody', 'knows'),
+      key(SET, 'none', size(0)),
+    );
+    bytes.fill(0, bytes.length - 8);
+    load(bytes, { log: { debug: tell('.'), notice: tell('*'), warning: tell('#') } });
+    expect(told).toEqual([
+      '* Loading RDB produced by version 9.9.9',
+      '* RDB age 0 seconds',
+      '* RDB memory usage when created 117.74 Mb',
+      '* RDB has an AOF tail',
+      '* RDB is base AOF',
+      "* RDB '%odd': yes",
+      ". Unrecognized RDB AUX field: 'nobody' 'knows'",
+      '# rdbLoadObject skipping empty key: none',
+      '# RDB file was saved with checksum disabled: no check performed.',
+    ]);
+  });
+
+  test('of times before 1970, -1 ms alone is none', async () => {
+    await call('FLUSHALL');
+    const seconds = (n: number): Buffer => {
+      const bytes = Buffer.alloc(5, EXPIRY);
+      bytes.writeInt32LE(n, 1);
+      return bytes;
+    };
+    const records = ['none', 'past', 'epoch', 'seconds'].map((name) => key(STRING, name, str('v')));
+    const times = [-1, -2, 0].map((n) => Buffer.concat([Buffer.of(EXPIRY_MS), i64(n)]));
+    const bytes = file(10, ...[...times, seconds(-1)].flatMap((time, i) => [time, records[i]]));
+    const loader = loaderOf(bytes);
+    loader.run(() => false);
+    expect([loader.loaded, loader.expired]).toEqual([1, 3]);
+    expect(await call('PTTL', 'none')).toBe(-1);
+    await call('FLUSHALL');
+    load(bytes, { dropExpired: false });
+    expect(await call('DBSIZE')).toBe(4);
+    expect(await call('EXISTS', 'none', 'past', 'epoch', 'seconds')).toBe(1);
+  });
+});
+
+test('the elements of a ziplist are handed over in one slice: a packed one of few bytes can have very many', () => {
+  const values = ['a', '12', '-1', '300', '-70000', '9000000', '3000000000', '-9223372036854775808', 'x'.repeat(300)];
+  const slices = new Set<Slice>();
+  const seen: string[] = [];
+  eachOfZiplist(new Slice(ziplist(values)), BAD_LIST_ZIPLIST, (element) => {
+    slices.add(element);
+    seen.push(element.latin1());
+  });
+  expect(seen).toEqual(values);
+  expect(slices.size).toBe(1);
+  const cut = ziplist(values);
+  cut.fill(0x7e, cut.length - 20);
+  expect(() =>
+    eachOfZiplist(new Slice(cut), BAD_LIST_ZIPLIST, () => {
+      throw new Error('handed over before all was tested');
+    }),
+  ).toThrow('List ziplist integrity check failed.');
 });

@@ -3,7 +3,7 @@
  * digest tells; bytes of every kind; old forms; and what is said of input that is wrong.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -269,9 +269,58 @@ test('old forms become those of today', async () => {
   expect(await load('new.rdb')).toEqual(before);
 });
 
+describe('an output', () => {
+  beforeAll(() => writeFileSync(at('one.rdb'), file(10, key(0, 'k', str('v')))));
+
+  const LINE = '{"type":"string","db":0,"key":"k","value":"v"}\n';
+  const parts = (): string[] => readdirSync(folder).filter((name) => name.endsWith('.part'));
+
+  test('that is a device is written to, and never replaced', () => {
+    expect(convert(at('one.rdb'), '/dev/null', '--to', 'json', '--force').code).toBe(0);
+    expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
+    expect(convert(at('one.rdb'), '/dev/full', '--to', 'json')).toEqual({
+      code: 1,
+      said: 'Error: /dev/full: No space left on device\n',
+    });
+    expect(lstatSync('/dev/full').isCharacterDevice()).toBe(true);
+  });
+
+  test('under a link goes where the link leads', () => {
+    writeFileSync(at('target.json'), 'old');
+    symlinkSync('target.json', at('link.json'));
+    expect(convert(at('one.rdb'), at('link.json')).said).toContain('--force replaces it');
+    converted('one.rdb', 'link.json');
+    expect(lstatSync(at('link.json')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(at('target.json'), 'utf8')).toBe(LINE);
+    expect(parts()).toEqual([]);
+  });
+
+  test('that is a folder is refused', () => {
+    for (const force of [[], ['--force']])
+      expect(convert(at('one.rdb'), folder, '--to', 'json', ...force).said).toContain('is a directory');
+  });
+
+  test('that is a file is replaced as a whole or not at all', () => {
+    writeFileSync(at('cut.rdb'), readFileSync(at('one.rdb')).subarray(0, 12));
+    writeFileSync(at('kept.json'), 'old');
+    expect(convert(at('cut.rdb'), at('kept.json'), '--force').code).toBe(1);
+    expect(readFileSync(at('kept.json'), 'utf8')).toBe('old');
+    expect(parts()).toEqual([]);
+  });
+});
+
+test('a manifest is known by what it says, under any name', () => {
+  writeFileSync(at('part.aof'), '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n');
+  writeFileSync(at('list'), '# what there is\nfile part.aof seq 1 type i\n');
+  converted('list', 'listed.json');
+  expect(readFileSync(at('listed.json'), 'utf8')).toContain('"key":"k","value":"v"');
+  writeFileSync(at('list'), 'file none.aof seq 1 type i\n');
+  expect(convert(at('list'), at('listed.json'), '--force').said).toContain('none.aof');
+});
+
 describe('what is wrong is said', () => {
   const wrong = (lines: string, to = 'wrong.rdb'): string => {
-    writeFileSync(at('wrong.jsonl'), lines);
+    writeFileSync(at('wrong.jsonl'), lines, 'latin1');
     const { code, said } = convert(at('wrong.jsonl'), at(to), '--force');
     expect(code).toBe(1);
     return said;
@@ -281,8 +330,12 @@ describe('what is wrong is said', () => {
     ['{"type":"string"', 'line 2: '],
     ['[]', 'line 2: a line should be an object'],
     ['{"type":"thing","key":"k","value":"v"}', 'line 2: type should be one of'],
-    ['{"type":"string","value":"v"}', 'line 2: bytes should be an object'],
-    ['{"type":"string","key":"k","value":1}', 'line 2: bytes should be an object'],
+    ['{"type":"string","value":"v"}', 'line 2: key should be a string or {"base64":"..."}'],
+    ['{"type":"string","key":"k","value":1}', 'line 2: value should be a string or {"base64":"..."}'],
+    ['{"type":"string","key":"k","value":"\\ud800"}', 'line 2: value should be without half characters'],
+    ['{"type":"string","key":"\xff","value":"v"}', 'line 2 is not UTF-8'],
+    ['{"type":"string","key":"k","value":"v","expireat":5}', "line 2: there is no 'expireat' in it: type, db, key, "],
+    ['{"type":"function","key":"k","source":"x"}', "line 2: there is no 'key' in it: type, source"],
     ['{"type":"string","key":"k","value":{"base64":"?"}}', 'line 2: base64 should be in its usual form'],
     ['{"type":"string","db":-1,"key":"k","value":"v"}', 'line 2: db should be a whole number'],
     ['{"type":"string","key":"k","expireAt":"soon","value":"v"}', 'line 2: expireAt should be a whole number'],
@@ -320,7 +373,9 @@ describe('what is wrong is said', () => {
     writeFileSync(at('half.aof'), '*2\r\n$3\r\nGET\r\n$1');
     const said = (from: string): string => convert(at(from), at('out.jsonl')).said;
     expect(said('missing.rdb')).toContain('No such file or directory');
-    expect(said('none.rdb')).toContain('what the input is can not be told');
+    expect(said('none.rdb')).toContain('none.rdb is empty');
+    writeFileSync(at('odd.rdb'), 'what?');
+    expect(said('odd.rdb')).toContain('what the input is can not be told');
     expect(said('cut.rdb')).toContain('offset 12: Unexpected EOF');
     expect(said('tail.rdb')).toContain('say --from aof');
     expect(said('module.rdb')).toContain("no matching module type 'AQIDBAUGB'");

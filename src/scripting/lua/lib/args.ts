@@ -82,6 +82,12 @@ export function truncate(value: number): number {
   return Math.trunc(value) + 0;
 }
 
+/** The 64 bits that C makes of a number where it wants no sign. */
+export function unsignedBits(value: number): bigint {
+  if (value >= 2 ** 63) return value < 2 ** 64 ? BigInt(value) : 0n;
+  return BigInt.asUintN(64, BigInt(truncate(value)));
+}
+
 /** A C int: the low 32 bits. */
 export function intArg(args: readonly Value[], i: number): number {
   const value = truncate(numberArg(args, i));

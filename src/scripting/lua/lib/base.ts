@@ -1,5 +1,9 @@
 /** The basic functions and coroutines. */
+import type { Coroutines } from '../coroutines.ts';
+import { LEVELS_MAX, levelOf, WEIGHT } from '../depth.ts';
+import { errorInHandling } from '../errors.ts';
 import { heapUsed } from '../heap.ts';
+import { chunkId } from '../lexer.ts';
 import { cLength, textInBase } from '../number.ts';
 import { first, many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
 import {
@@ -36,13 +40,8 @@ const MAX_INT = 0x7fffffff;
 const COMPILE_CHARGE = 2000;
 const THROW_CHARGE = 50;
 
-/** Calls of an error handler within each other. */
-const MAX_HANDLERS = 221;
-
-/** Weight of a library function that calls back. */
-const CALL_WEIGHT = 4;
-
-export type Load = (source: string, name: string) => LuaFunction;
+/** Compiles what is loaded at a level (depth.ts). */
+export type Load = (source: string, name: string, level: number) => LuaFunction;
 
 /** Text of a value without metamethods. */
 export function plainText(value: Value): string {
@@ -54,55 +53,29 @@ export function plainText(value: Value): string {
   return `${typeName(value)}: ${address(value as LuaTable)}`;
 }
 
+function succeeded(result: Result): Result {
+  return [true, ...many(result)];
+}
+
 function protection(rt: Runtime): Record<string, Native> {
+  const failed = (error: unknown, d: number): Result => afterError(rt, error, d);
   return {
     pcall(args, d) {
       // Without arguments the reference calls the place of its own result.
       const callee = args.length === 0 ? true : args[0];
-      try {
-        return [true, ...many(rt.call(d + CALL_WEIGHT, callee, ...args.slice(1)))];
-      } catch (error) {
-        if (error !== SUSPEND) return afterError(rt, error, d);
-        rt.captured.push({
-          resume: (result) => [true, ...many(result)],
-          caught: (thrown, at) => afterError(rt, thrown, at),
-        });
-        throw error;
-      }
+      return rt.attempt(d, () => rt.call(rt.nest(d), callee, ...args.slice(1)), succeeded, failed);
     },
     xpcall(args, d) {
       const [callee, handler] = [args[0], args.length < 2 ? badHandler(args) : args[1]];
-      /** An error of the handler goes to the handler again, until the stack of C would be full. */
-      const handled = (thrown: unknown, depth: number, attempts = MAX_HANDLERS): Result => {
-        for (let error = thrown; attempts > 0; attempts--) {
-          const value = rt.caught(error);
-          rt.charge(THROW_CHARGE);
-          try {
-            return [false, first(rt.call(depth + CALL_WEIGHT, handler, value))];
-          } catch (another) {
-            error = another;
-          }
-          if (error !== SUSPEND) continue;
-          rt.captured.push({
-            resume: (result) => [false, first(result)],
-            caught: (inner, at) => handled(inner, at, attempts - 1),
-          });
-          throw error;
-        }
-        return [false, 'error in error handling'];
-      };
-      try {
-        return [true, ...many(rt.call(d + CALL_WEIGHT, callee))];
-      } catch (error) {
-        if (error !== SUSPEND) return handled(error, d);
-        rt.captured.push({ resume: (result) => [true, ...many(result)], caught: (thrown, at) => handled(thrown, at) });
-        throw error;
-      }
+      const refused = (error: unknown, at: number): Result => handled(rt, handler, error, at);
+      return rt.attempt(d, () => rt.call(rt.nest(d), callee), succeeded, refused);
     },
     error(args) {
       const level = isNone(args, 1) ? 1 : intArg(args, 1);
       const value = typeof args[0] === 'number' && level > 0 ? text(args[0]) : args[0];
-      throw new LuaError(value, Math.max(0, level));
+      const error = new LuaError(value, Math.max(0, level));
+      error.thrown = true;
+      throw error;
     },
     assert(args) {
       const value = anyArg(args, 0);
@@ -113,15 +86,57 @@ function protection(rt: Runtime): Record<string, Native> {
   };
 }
 
+/**
+ * What xpcall gives for an error that was raised at `level` or above. The reference calls the handler where the error is
+ * raised, on top of all that runs; so an error of the handler, which goes to the handler again, is a level further up,
+ * until there is no more room.
+ */
+function handled(rt: Runtime, handler: Value, thrown: unknown, d: number, level = levelOf(d) + 1): Result {
+  for (let error = rt.adopt(thrown); ; ) {
+    const value = rt.caught(error);
+    rt.charge(THROW_CHARGE);
+    if (!(error instanceof LuaError) || error.final) return [false, value];
+    const passing = error;
+    if (error.level > 1 && typeof value === 'string') {
+      return rt.inspect((frames) => {
+        passing.value = rt.positioned(passing, frames);
+        passing.level = 0;
+        return handled(rt, handler, passing, d, level);
+      });
+    }
+    level = Math.max(error.depth, level);
+    try {
+      if (!(handler instanceof LuaFunction)) throw errorInHandling();
+      return [false, first(handler.call(rt.nest(d - levelOf(d) + level), value))];
+    } catch (another) {
+      const above = ++level;
+      if (another === SUSPEND) {
+        rt.captured.push({
+          level: levelOf(d),
+          resume: (result) => [false, first(result)],
+          caught: (inner, at) => handled(rt, handler, inner, at, above),
+        });
+        throw another;
+      }
+      error = rt.adopt(another);
+      if (error instanceof LuaError && error.line === 0 && level === LEVELS_MAX) place(error, passing);
+    }
+  }
+}
+
+/** An overflow in the place of a handler's call stands where the error does that the handler is called for. */
+function place(error: LuaError, { source, line, thrown, library }: LuaError): void {
+  if (line > 0 && !thrown && !library) error.value = `${chunkId(source)}:${line}: ${error.value}`;
+}
+
 /** What Redis's pcall gives: of an error table only its text, where it has one; metamethods are asked for it. */
 function failure(rt: Runtime, value: Value, d: number): Result {
   if (!(value instanceof LuaTable)) return [false, value];
   const withText = (message: Value): Result =>
     typeof message === 'string' || typeof message === 'number' ? [false, message] : [false, value, message];
   if (value.meta === null) return withText(value.getStr('err'));
-  return rt.guarded(() => withText(first(rt.index(d + CALL_WEIGHT, value, 'err'))), {
-    resume: (result) => withText(first(result)),
-  });
+  const withResult = (result: Result): Result => withText(first(result));
+  return rt.guarded(d, () => withResult(rt.index(d + WEIGHT, value, 'err')), withResult);
 }
 
 function afterError(rt: Runtime, thrown: unknown, d: number): Result {
@@ -135,6 +150,19 @@ function afterError(rt: Runtime, thrown: unknown, d: number): Result {
 
 function badHandler(args: readonly Value[]): never {
   throw args.length < 2 ? badArgument(2, 'value expected') : typeError(args, 1, 'function');
+}
+
+function same(result: Result): Result {
+  return result;
+}
+
+/** An error passes a library function: one that asks for the position of an activation counts it. */
+function passed(error: unknown): never {
+  if (error instanceof LuaError) {
+    error.inLua = false;
+    if (error.level > 0) error.level--;
+  }
+  throw error;
 }
 
 function metatables(rt: Runtime): Record<string, Native> {
@@ -173,7 +201,8 @@ function metatables(rt: Runtime): Record<string, Native> {
     tostring(args, d) {
       const value = anyArg(args, 0);
       const handler = rt.event(value, '__tostring');
-      return handler === undefined ? plainText(value) : rt.call(d + CALL_WEIGHT, handler, value);
+      if (handler === undefined) return plainText(value);
+      return rt.attempt(d, () => rt.call(rt.nest(d), handler, value), same, passed);
     },
   };
 }
@@ -229,12 +258,12 @@ function collect(args: readonly Value[]): Result {
 
 function loading(rt: Runtime, load: Load): Record<string, Native> {
   return {
-    loadstring(args) {
+    loadstring(args, d) {
       const source = stringArg(args, 0);
       const name = isNone(args, 1) ? source : stringArg(args, 1);
       rt.charge(COMPILE_CHARGE + source.length);
       try {
-        return load(source, name);
+        return load(source, name, levelOf(d));
       } catch (error) {
         if (error instanceof LuaError) return [undefined, error.value];
         throw error;
@@ -244,10 +273,10 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
 }
 
 function iteration(rt: Runtime): Record<string, Native> {
-  const inext = new LuaFunction('inext', (_d, table, index) => {
+  const inext = new LuaFunction('inext', (_d, ...args) => {
     // A script can get hold of it and call it with anything.
-    const next = ((index as number) | 0) === index ? index + 1 : intArg([table, index], 1) + 1;
-    const value = (table instanceof LuaTable ? table : tableArg([table], 0)).get(next);
+    const next = intArg(args, 1) + 1;
+    const value = tableArg(args, 0).get(next);
     return value === undefined ? undefined : [next, value];
   });
   rt.inext = inext;
@@ -264,7 +293,7 @@ function iteration(rt: Runtime): Record<string, Native> {
   };
 }
 
-function coroutines(rt: Runtime): LuaTable {
+function openCoroutines(rt: Runtime, coroutines: Coroutines): LuaTable {
   const threadArg = (args: Value[]): LuaThread => {
     const thread = args[0];
     if (!(thread instanceof LuaThread)) throw badArgument(1, 'coroutine expected');
@@ -273,29 +302,29 @@ function coroutines(rt: Runtime): LuaTable {
   const wrapLater: Native = () => undefined;
   const functions: Record<string, Native> = {
     create: (args) => new LuaThread(luaFunctionArg(args, 0)),
-    resume: (args, d) => rt.resume(threadArg(args), args.slice(1), d + CALL_WEIGHT),
-    running: () => rt.current ?? undefined,
+    resume: (args, d) => coroutines.resume(threadArg(args), args.slice(1), d),
+    running: () => coroutines.current ?? undefined,
     status: (args) => threadArg(args).status,
     wrap: wrapLater,
-    yield: (args) => rt.yield(args),
+    yield: (args, d) => coroutines.yield(args, d),
   };
   const table = library(rt, functions, true);
-  const wrapped = (outcome: readonly Value[]): Result => {
-    if (outcome[0] === true) return outcome.slice(1);
-    throw new LuaError(outcome[1], typeof outcome[1] === 'string' ? 1 : 0, true);
+  const wrapped = (result: Result): Result => {
+    const [ended, ...values] = many(result);
+    if (ended === true) return values;
+    throw new LuaError(values[0], typeof values[0] === 'string' ? 1 : 0, true);
   };
   const wrap = new LuaFunction('wrap', (_d, ...args) => {
     const thread = new LuaThread(luaFunctionArg(args, 0));
     return new LuaFunction('wrapped', (d, ...values) => {
-      const run = (): Result => wrapped(rt.resume(thread, values, d + CALL_WEIGHT));
-      return rt.guarded(run, { resume: (result) => wrapped(many(result)) });
+      return rt.guarded(d, () => wrapped(coroutines.resume(thread, values, d)), wrapped);
     });
   });
   table.setHash('wrap', wrap);
   return table;
 }
 
-export function openBase(rt: Runtime, globals: LuaTable, load: Load): void {
+export function openBase(rt: Runtime, globals: LuaTable, load: Load, coroutines: Coroutines): void {
   const functions = library(rt, {
     ...protection(rt),
     ...metatables(rt),
@@ -312,7 +341,7 @@ export function openBase(rt: Runtime, globals: LuaTable, load: Load): void {
   for (let at = functions.seek(0); at >= 0; at = functions.seek(at + 1)) {
     globals.set(functions.keyAt(at), functions.valueAt(at));
   }
-  globals.set('coroutine', coroutines(rt));
+  globals.set('coroutine', openCoroutines(rt, coroutines));
   globals.set('_G', globals);
   globals.set('_VERSION', 'Lua 5.1');
 }

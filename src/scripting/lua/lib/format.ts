@@ -1,7 +1,7 @@
 /** string.format and its directives. */
 import { formatE, formatG, toFixed } from '../number.ts';
 import { badArgument, fail, type Value } from '../value.ts';
-import { numberArg, stringArg, truncate } from './args.ts';
+import { numberArg, stringArg, truncate, unsignedBits } from './args.ts';
 
 const FLAGS = '-+ #0';
 /** Strings of this length are added as they are. */
@@ -66,8 +66,7 @@ function integer(value: number, spec: Directive): string {
 }
 
 function unsigned(value: number, spec: Directive): string {
-  const bits =
-    value >= 2 ** 63 && value < 2 ** 64 ? BigInt(Math.trunc(value)) : BigInt.asUintN(64, BigInt(truncate(value)));
+  const bits = unsignedBits(value);
   const radix = spec.letter === 'u' ? 10 : spec.letter === 'o' ? 8 : 16;
   let text = bits.toString(radix);
   if (spec.precision >= 0) text = spec.precision === 0 && bits === 0n ? '' : text.padStart(spec.precision, '0');

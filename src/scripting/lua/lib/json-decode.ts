@@ -186,7 +186,7 @@ export class JsonReader {
     let from = at + 1;
     for (let i = from; ; i++) {
       const char = text[i];
-      if (char === undefined) return { kind: 'T_ERROR', value: 'unexpected end of string', at: i };
+      if (char === undefined || char === '\0') return { kind: 'T_ERROR', value: 'unexpected end of string', at: i };
       if (char === '"') {
         this.at = i + 1;
         return { kind: 'T_STRING', value: value + text.slice(from, i), at };

@@ -82,7 +82,7 @@ class Writer {
     else this.object(table, depth);
   }
 
-  /** The highest index where all keys are positive whole numbers; else -1. */
+  /** The highest index where all keys are positive whole numbers; else nothing above 0. What is no int is the least of them. */
   private arrayLength(table: LuaTable): number {
     const { sparseConvert, sparseRatio, sparseSafe } = this.config;
     let most = 0;
@@ -90,7 +90,7 @@ class Writer {
     for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) {
       const key = table.keyAt(at);
       if (typeof key !== 'number' || key < 1 || Math.floor(key) !== key) return -1;
-      if (key > most) most = key;
+      if (key > most) most = key <= MAX_INT ? key : -MAX_INT - 1;
       count++;
     }
     if (sparseRatio > 0 && most > count * sparseRatio && most > sparseSafe) {
@@ -128,7 +128,7 @@ class Writer {
 function integerOption(args: readonly Value[], i: number, old: number, least: number, most: number): number {
   if (i >= args.length || args[i] === undefined) return old;
   const value = intArg(args, i);
-  if (value < least || value > most) throw badArgument(i + 1, `expected integer between ${least} and ${most}`);
+  if (value < least || value > most) throw badArgument(1, `expected integer between ${least} and ${most}`);
   return value;
 }
 

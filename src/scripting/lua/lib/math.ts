@@ -1,7 +1,7 @@
 /** The math library, with the reproducible generator that Redis gives to scripts; and bit operations. */
 import { pow, type Runtime } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Result, type Value } from '../value.ts';
-import { intArg, isNone, library, type Native, numberArg } from './args.ts';
+import { intArg, library, type Native, numberArg } from './args.ts';
 
 /** The 48-bit linear congruential generator of drand48, as Redis's own: the same on every machine. */
 export class Lrand48 {
@@ -145,7 +145,7 @@ function bitArg(args: readonly Value[], i: number): number {
 
 function toHex(args: readonly Value[]): string {
   const bits = bitArg(args, 0) >>> 0;
-  let digits = isNone(args, 1) ? 8 : bitArg(args, 1);
+  let digits = args.length < 2 ? 8 : bitArg(args, 1);
   const capitals = digits < 0;
   if (capitals) digits = -digits;
   if (digits > 8 || digits < 0) digits = 8;

@@ -1,10 +1,14 @@
 /** The cmsgpack library: MessagePack, as Redis carries it. */
 import type { Runtime } from '../runtime.ts';
-import { badArgument, fail, LuaTable, type Value } from '../value.ts';
+import { badArgument, fail, LuaError, LuaTable, type Value } from '../value.ts';
 import { isNone, library, longArg, stringArg } from './args.ts';
 
 /** Tables nested deeper are packed as nil. */
 const MAX_NESTING = 16;
+/** What comes of arithmetic that gives no number has a sign. */
+const NEGATIVE_NAN = 0xff;
+/** What the reference's stack takes. */
+const STACK_SLOTS = 8000;
 /** About what a table takes. */
 const TABLE_BYTES = 200;
 
@@ -54,6 +58,7 @@ class Packer {
     }
     scratch[0] = 0xcb;
     scratch.writeDoubleBE(value, 1);
+    if (value !== value) scratch[1] = NEGATIVE_NAN;
     this.parts.push(scratch.toString('latin1', 0, 9));
   }
 
@@ -113,6 +118,8 @@ class Unpacker {
   private readonly rt: Runtime;
   private readonly bytes: Buffer;
   at: number;
+  /** In use on the reference's stack: the string, the values so far, and the tables around this place. */
+  private slots = 1;
 
   constructor(rt: Runtime, text: string, at: number) {
     this.rt = rt;
@@ -133,7 +140,25 @@ class Unpacker {
     return this.bytes.readUIntBE(at, width);
   }
 
-  value(): Value {
+  /** Asks for one more slot on the reference's stack. */
+  private room(message: string): void {
+    if (this.slots >= STACK_SLOTS) throw fail(`stack overflow (${message})`);
+  }
+
+  /** The next of the values that are given one by one. */
+  next(): Value {
+    const value = this.value();
+    this.slots++;
+    return value;
+  }
+
+  offset(): number {
+    this.room('in function mp_unpack_full');
+    return this.at < this.bytes.length ? this.at : -1;
+  }
+
+  private value(): Value {
+    this.room('too many return values at once; use unpack_one or unpack_limit instead.');
     const lead = this.bytes[this.take(1)];
     if (lead <= 0x7f) return lead;
     if (lead <= 0x8f) return this.map(lead & 0xf);
@@ -158,20 +183,16 @@ class Unpacker {
       case 0xcd:
       case 0xce:
         return this.unsigned(1 << (lead - 0xcc));
-      case 0xcf:
-        return Number(this.bytes.readBigUInt64BE(this.take(8)));
       case 0xd0:
       case 0xd1:
       case 0xd2: {
         const width = 1 << (lead - 0xd0);
         return this.bytes.readIntBE(this.take(width), width);
       }
+      case 0xcf:
       case 0xd3:
+        // An integer of Lua's has a sign.
         return Number(this.bytes.readBigInt64BE(this.take(8)));
-      case 0xc4:
-      case 0xc5:
-      case 0xc6:
-        return this.string(this.unsigned(1 << (lead - 0xc4)));
       case 0xd9:
       case 0xda:
       case 0xdb:
@@ -195,35 +216,44 @@ class Unpacker {
   private array(length: number): LuaTable {
     this.rt.reserve(TABLE_BYTES);
     const table = new LuaTable();
+    this.slots++;
+    this.room('in function mp_decode_to_lua_array');
+    this.slots++;
     for (let i = 1; i <= length; i++) table.set(i, this.value());
+    this.slots -= 2;
     return table;
   }
 
   private map(count: number): LuaTable {
     this.rt.reserve(TABLE_BYTES);
     const table = new LuaTable();
+    this.slots++;
     for (let i = 0; i < count; i++) {
       const key = this.value();
+      this.slots++;
       const value = this.value();
-      if (key === undefined || key !== key) throw fail(`table index is ${key === undefined ? 'nil' : 'NaN'}`);
+      this.slots--;
+      if (key === undefined || key !== key) throw new LuaError(`table index is ${key === undefined ? 'nil' : 'NaN'}`);
       table.set(key, value);
     }
+    this.slots--;
     return table;
   }
 }
 
-/** Up to `limit` values (0: all) from `offset`; with the offset to go on from first, where `partial`. */
-function unpack(rt: Runtime, text: string, limit: number, offset: number, partial: boolean): Value[] {
+/** Up to `limit` values from `offset`, behind the offset to go on from; where both are 0, all values and nothing else. */
+function unpack(rt: Runtime, text: string, limit: number, offset: number): Value[] {
   if (offset < 0 || limit < 0) {
     throw fail(`Invalid request to unpack with offset of ${offset} and limit of ${text.length}.`);
   }
   if (offset > text.length) throw fail(`Start offset ${offset} greater than input length ${text.length}.`);
-  const most = limit === 0 ? Number.POSITIVE_INFINITY : limit;
+  const all = limit === 0 && offset === 0;
+  const most = all ? Number.POSITIVE_INFINITY : limit;
   rt.charge((text.length - offset) >>> 2);
   const source = new Unpacker(rt, text, offset);
   const values: Value[] = [];
-  while (source.at < text.length && values.length < most) values.push(source.value());
-  if (partial) values.unshift(source.at < text.length ? source.at : -1);
+  while (source.at < text.length && values.length < most) values.push(source.next());
+  if (!all) values.unshift(source.offset());
   return values;
 }
 
@@ -237,10 +267,9 @@ export function openMsgpack(rt: Runtime, globals: LuaTable): void {
       rt.charge(text.length >>> 2);
       return text;
     },
-    unpack: (args) => unpack(rt, stringArg(args, 0), 0, 0, false),
-    unpack_one: (args) => unpack(rt, stringArg(args, 0), 1, isNone(args, 1) ? 0 : longArg(args, 1), true),
-    unpack_limit: (args) =>
-      unpack(rt, stringArg(args, 0), longArg(args, 1), isNone(args, 2) ? 0 : longArg(args, 2), true),
+    unpack: (args) => unpack(rt, stringArg(args, 0), 0, 0),
+    unpack_one: (args) => unpack(rt, stringArg(args, 0), 1, isNone(args, 1) ? 0 : longArg(args, 1)),
+    unpack_limit: (args) => unpack(rt, stringArg(args, 0), longArg(args, 1), isNone(args, 2) ? 0 : longArg(args, 2)),
   });
   table.set('_NAME', 'cmsgpack');
   table.set('_VERSION', 'lua-cmsgpack 0.4.0');

@@ -236,8 +236,8 @@ function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
       return undefined;
     });
     const result = new LuaFunction('result', () => work.result());
-    const isTable = replacement instanceof LuaTable;
-    return withCalls.call(d, next, captures, put, result, replacement, isTable);
+    const callee = replacement instanceof LuaFunction ? rt.nested(replacement) : replacement;
+    return withCalls.call(d, next, captures, put, result, callee, replacement instanceof LuaTable);
   });
 }
 

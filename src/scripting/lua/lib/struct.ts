@@ -1,8 +1,8 @@
 /** The struct library: binary records by a format, with C's sizes and alignment. */
 import { cLength } from '../number.ts';
-import type { Runtime } from '../runtime.ts';
+import { type Runtime, number as toNumber } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Value } from '../value.ts';
-import { isNone, library, longArg, numberArg, stringArg } from './args.ts';
+import { isNone, library, longArg, numberArg, stringArg, unsignedBits } from './args.ts';
 
 const MAX_INTEGER = 32;
 const MAX_ALIGN = 8;
@@ -75,7 +75,7 @@ class Format {
 }
 
 function integerBytes(value: number, size: number, little: boolean): string {
-  let bits = BigInt.asUintN(64, value > -(2 ** 63) && value < 2 ** 64 ? BigInt(Math.trunc(value)) : -(2n ** 63n));
+  let bits = unsignedBits(value);
   let out = '';
   for (let i = 0; i < size; i++) {
     const char = String.fromCharCode(Number(bits & 255n));
@@ -89,6 +89,8 @@ function floatBytes(value: number, { size, little }: Format): string {
   const bytes = Buffer.alloc(size);
   if (size === 4) little ? bytes.writeFloatLE(value) : bytes.writeFloatBE(value);
   else little ? bytes.writeDoubleLE(value) : bytes.writeDoubleBE(value);
+  // What comes of arithmetic that gives no number has a sign.
+  if (value !== value) bytes[little ? size - 1 : 0] = 0xff;
   return bytes.toString('latin1');
 }
 
@@ -122,8 +124,10 @@ function readInteger(text: string, at: number, { letter, size, little }: Format)
     bits = (bits << 8n) | BigInt(byte);
   }
   bits &= 0xffffffffffffffffn;
-  const signed = letter === letter.toLowerCase();
-  return Number(signed ? BigInt.asIntN(Math.min(64, size * 8), bits) : bits);
+  if (letter !== letter.toLowerCase()) return Number(bits);
+  // Of a size that has no register the processor takes the rest.
+  const mask = BigInt.asUintN(64, -1n << BigInt((size * 8 - 1) % 64));
+  return Number(BigInt.asIntN(64, (bits & mask) === 0n ? bits : bits | mask));
 }
 
 function readFloat(text: string, at: number, { size, little }: Format): number {
@@ -149,10 +153,10 @@ function unpack(args: readonly Value[]): Value[] {
     else if (letter === 'f' || letter === 'd') values.push(readFloat(text, at, format));
     else if (letter === 'c') {
       if (size === 0) {
-        const last = values.pop();
-        if (typeof last !== 'number') throw fail("format 'c0' needs a previous size");
-        size = last;
-        if (size < 0 || size > text.length - at) throw badArgument(2, 'data string too short');
+        const last = toNumber(values.pop());
+        if (last === undefined) throw fail("format 'c0' needs a previous size");
+        size = Number(unsignedBits(last));
+        if (size > text.length - at) throw badArgument(2, 'data string too short');
       }
       values.push(text.slice(at, at + size));
     } else if (letter === 's') {

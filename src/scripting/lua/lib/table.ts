@@ -119,10 +119,10 @@ export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): vo
   const inLua = (name: string): LuaFunction => prelude.getStr(name) as LuaFunction;
   const functions: Record<string, Native> = {
     concat: (args) => concat(rt, args),
-    foreach: (args, d) => inLua('foreach').call(d, tableArg(args, 0), functionArg(args, 1)),
+    foreach: (args, d) => inLua('foreach').call(d, tableArg(args, 0), rt.nested(functionArg(args, 1))),
     foreachi(args, d) {
       const table = tableArg(args, 0);
-      return inLua('foreachi').call(d, table, functionArg(args, 1), table.length());
+      return inLua('foreachi').call(d, table, rt.nested(functionArg(args, 1)), table.length());
     },
     getn: (args) => tableArg(args, 0).length(),
     maxn,
@@ -137,7 +137,7 @@ export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): vo
       const count = table.length();
       const less = isNone(args, 1) ? undefined : functionArg(args, 1);
       if (count < 2 || (less === undefined && sortPlain(rt, table, count))) return [];
-      return inLua('sort').call(d, table, count, less);
+      return inLua('sort').call(d, table, count, less === undefined ? undefined : rt.nested(less));
     },
   };
   globals.set('table', library(rt, functions, true));

@@ -1,0 +1,49 @@
+/**
+ * The second half of a build: joins the modules that tsc made, and removes them; the declarations stay.
+ *
+ *   main.js, index.js              the entries
+ *   server.js, early.js            the server, as one scope, and what is loaded before it is known that one is wanted
+ *   check-rdb.js ...               the tools, loaded when asked for
+ *   worker.js, migrate-thread.js   the threads, each by itself
+ *
+ * To find 370 modules takes Node longer than all the rest of a start. A thread is found by
+ * `new URL('./worker.js', import.meta.url)`, beside its starter before as after: all lies in dist/ itself, under the names
+ * of the modules.
+ */
+import { readdirSync, unlinkSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+
+const THREADS = ['persistence/rdb/worker', 'commands/persistence/migrate-thread'];
+/** What imports the server; nothing of the server imports these. */
+const ABOVE = /^(main$|index$|tools\/)/;
+
+/** The modules that are loaded with this one. */
+function loadedWith(id, getModuleInfo, found = new Set()) {
+  if (!found.has(id)) for (const next of getModuleInfo(id).importedIds) loadedWith(next, getModuleInfo, found.add(id));
+  return found.add(id);
+}
+
+/** `rollup -c --configDist FOLDER` for modules that are not in dist/. */
+export default ({ configDist: folder = 'dist' }) => {
+  const manualChunks = (id, { getModuleInfo }) => {
+    if (ABOVE.test(relative(folder, id).replaceAll('\\', '/').replace(/\.js$/, ''))) return undefined;
+    return loadedWith(resolve(folder, 'main.js'), getModuleInfo).has(id) ? 'early' : 'server';
+  };
+  const removeModules = {
+    name: 'remove-modules',
+    writeBundle() {
+      for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+        if (dirname(path) !== '.' && path.endsWith('.js')) unlinkSync(join(folder, path));
+    },
+  };
+  const build = (names, output = {}, plugins = []) => ({
+    input: Object.fromEntries(names.map((name) => [basename(name), `${folder}/${name}.js`])),
+    output: { dir: folder, chunkFileNames: '[name].js', hoistTransitiveImports: false, ...output },
+    plugins,
+    external: /^(node:|commander$)/,
+    onwarn({ code, message }) {
+      if (code !== 'CIRCULAR_DEPENDENCY') throw new Error(message);
+    },
+  });
+  return [...THREADS.map((name) => build([name])), build(['main', 'index'], { manualChunks }, [removeModules])];
+};
