@@ -75,11 +75,10 @@ export class ClientMemory {
     }
   }
 
-  /** Takes a session's size down anew. */
-  measure(session: Session): void {
+  measure(session: Session, midway = false): void {
     if (session.closed) return;
     const before = this.measured.get(session) ?? 0;
-    const bytes = memoryOf(session);
+    const bytes = memoryOf(session) - (midway ? session.reply.firstCapacity : 0);
     this.measured.set(session, bytes);
     this.total += bytes - before;
     if (bytes > before) this.turnedOver(bytes - before);

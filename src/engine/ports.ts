@@ -68,7 +68,8 @@ export interface SessionAccounts<S extends TransportSession> {
   readonly active: boolean;
   /** Before a turn's replies are written: what can't be done later without being felt by those who have theirs. */
   prepare(): void;
-  measure(session: S): void;
+  /** Takes a session's size down anew; `midway` in a turn the first chunk of its replies, about to be written, is left out. */
+  measure(session: S, midway?: boolean): void;
   /** Everyone is measured: closes sessions until the limit is kept. */
   settle(): void;
 }

@@ -102,10 +102,23 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       return;
     }
     this.waiting.touched(count);
-    if (this.server.host.accounts?.active) this.server.enlist(this);
     this.take(buffer, from, to);
+    this.account();
     // The transport reads on while it gets full buffers, up to its own limit: good for one large argument.
     if (count >= FULL_READ && this.parser.wanted === 0) this.yield();
+  }
+
+  /**
+   * With a limit on what clients take, each is measured before another's commands run, and at the end of the turn; and no
+   * large buffer is kept for the next large argument.
+   */
+  private account(): void {
+    const { accounts } = this.server.host;
+    if (!accounts?.active) return;
+    this.server.enlist(this);
+    if (this.waiting.length === 0) this.waiting.drop();
+    if (!this.dead) accounts.measure(this.session, true);
+    accounts.settle();
   }
 
   private take(buffer: Uint8Array, from: number, to: number): void {

@@ -105,7 +105,18 @@ export class NetServer<S extends TransportSession> {
   private scheduled = false;
   private timed = false;
   private turnNow = 0;
-  private readonly runTurn = (): void => this.endTurn();
+  private lookedAgain = false;
+  private readonly runTurn = (): void => {
+    // Where sessions are measured, a second look at the sockets comes before the replies: the system names those that were
+    // readable last time first, so that otherwise who reacts to a reply could be heard before what was sent earlier.
+    this.lookedAgain = !this.lookedAgain && this.host.accounts?.active === true;
+    if (!this.lookedAgain) {
+      this.endTurn();
+      return;
+    }
+    this.bury();
+    setImmediate(this.runTurn);
+  };
 
   constructor(parts: NetParts<S>) {
     this.host = parts.host;
@@ -219,11 +230,16 @@ export class NetServer<S extends TransportSession> {
     if (accounts?.active) {
       for (const { dead, session } of list) if (!dead) accounts.measure(session);
       accounts.settle();
-      for (const client of this.list) if (client.dead) this.remove(client);
+      this.bury();
     }
     list.length = 0;
     this.spareList = list;
     this.timed = this.scheduled;
+  }
+
+  /** Removes those on the list that have no more to expect. */
+  private bury(): void {
+    for (const client of this.list) if (client.done) this.remove(client);
   }
 
   private remove(client: Client<S>): void {

@@ -302,8 +302,8 @@ export class Runner {
       return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.';
     }
     if (running.kind !== kind) return busyError(running.kind);
-    this.engine.server.log.notice('Lua script killed by user with SCRIPT KILL.');
-    running.lua.kill('Script killed by user with SCRIPT KILL.');
+    this.engine.server.log.warning('Lua script killed by user with SCRIPT KILL.');
+    running.lua.kill('Script killed by user with SCRIPT KILL...');
     return null;
   }
 

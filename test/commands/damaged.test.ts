@@ -87,7 +87,7 @@ describe('a snapshot is reported on as redis-check-rdb does', () => {
 
   test('a byte that is another', async () => {
     // Where no value can be read; the last is a type.
-    for (const at of [10, good.indexOf('string') - 1, good.length - 12]) {
+    for (const at of [10, good.indexOf('string') - 1, good.indexOf('\x04hash') - 1]) {
       const byte = String.fromCharCode(good.charCodeAt(at) ^ 0xff);
       await same({ 'dump.rdb': good.slice(0, at) + byte + good.slice(at + 1) });
     }

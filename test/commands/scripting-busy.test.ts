@@ -90,7 +90,7 @@ describe('a script that does not end', () => {
     expect(await one(other, 'SCRIPT', 'KILL')).toBe('OK');
     const [killed, behind] = await replies;
     expect((killed as Error).message).toMatch(
-      /^ERR Script killed by user with SCRIPT KILL\. script: [0-9a-f]{40}, on @user_script:3\.$/,
+      /^ERR Script killed by user with SCRIPT KILL\.\.\. script: [0-9a-f]{40}, on @user_script:3\.$/,
     );
     expect(behind).toBe('PONG');
     expect(await one(other, 'SCRIPT', 'KILL')).toBe('(error) NOTBUSY No scripts in execution right now.');

@@ -199,7 +199,7 @@ export function lay(folder: string, files: Files): number {
 
 /** Words of the log that say where; those about whole files need no place within. */
 const PLACES =
-  /offset \d+|Bad file format|Truncating the AOF|manifest|line \d|doesn't exist|wasn't found|no such file|not a valid|sequence|databases|not support|module type/i;
+  /offset \d+|Bad file format|Truncating the AOF|manifest|line \d|doesn't exist|wasn't found|no such file|not a valid|sequence|databases|not support|module type|Wrong signature|format version/i;
 
 /** What is wrong with a start, if anything. */
 export function complaint(result: LoadResult, size: number): string | null {

@@ -12,8 +12,9 @@
  * Time and memory: natives that may take long work in pieces (runtime.ts, `inPieces`) or charge what they do, so that a
  * script can be left at any time; what takes memory is counted, and ends the script before it ends the process (heap.ts).
  *
- * Known differences from the reference: string.dump gives nothing that can be loaded; the order of next() among keys that
- * are objects, and the sign of not-a-number, are nobody's to rely on.
+ * Known differences from the reference: string.dump gives nothing that can be loaded; load reads all pieces before it
+ * compiles the first; the order of next() among keys that are objects, and the sign of not-a-number, are nobody's to rely
+ * on.
  */
 import { compile } from './chunk.ts';
 import { Coroutines } from './coroutines.ts';
