@@ -18,6 +18,7 @@ export type Argument = string | number | bigint | Uint8Array;
 export type ReplyValue = string | number | Buffer | null | Error | ReplyValue[];
 
 const CLOSED = 'The session is closed';
+const TOO_DEEP = 'A reply nests too deep to be read; the session is closed';
 
 interface Waiting {
   readonly resolve: (value: ReplyValue) => void;
@@ -97,14 +98,23 @@ export class LocalSession implements SessionPort {
   flush(): void {
     this.engine.beforeWrite();
     const bytes = this.session.reply.take();
-    if (bytes.length > 0) this.parser.execute(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    if (bytes.length === 0) return;
+    try {
+      this.parser.execute(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // What stands behind the reply that could not be read is lost with it.
+      this.end(new Error(TOO_DEEP));
+    }
   }
 
   private settle(reply: ReplyValue): void {
-    const next = this.waiting.shift();
-    if (!next) this.onPush(readable(reply, false));
-    else if (reply instanceof Error) next.reject(reply);
-    else next.resolve(readable(reply, next.buffers));
+    const [next] = this.waiting;
+    const value = reply instanceof Error ? reply : readable(reply, next?.buffers ?? false);
+    this.waiting.shift();
+    if (!next) this.onPush(value);
+    else if (value instanceof Error) next.reject(value);
+    else next.resolve(value);
   }
 
   resume(): void {
@@ -115,8 +125,12 @@ export class LocalSession implements SessionPort {
 
   close(_afterReply = false): void {
     this.flush();
+    this.end(new Error(CLOSED));
+  }
+
+  private end(reason: Error): void {
     this.engine.closed(this.session);
-    for (const { reject } of this.waiting.splice(0)) reject(new Error(CLOSED));
+    for (const { reject } of this.waiting.splice(0)) reject(reason);
     for (const run of this.backlog.splice(0)) run();
   }
 }

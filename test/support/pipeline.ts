@@ -29,10 +29,20 @@ export class Pipeline {
       returnError: (error: Error) => this.take(error),
       returnBuffers: true,
     });
-    this.socket.on('data', (chunk: Buffer) => this.parser.execute(chunk));
+    this.socket.on('data', (chunk: Buffer) => this.read(chunk));
     // Whatever went wrong, the end of the connection follows.
     this.socket.on('error', () => {});
     this.socket.on('close', () => this.take(new Error('connection closed')));
+  }
+
+  /** A reply that nests deeper than the parser can follow counts as one, and ends the connection. */
+  private read(chunk: Buffer): void {
+    try {
+      this.parser.execute(chunk);
+    } catch (error) {
+      this.take(error as Error);
+      this.socket.destroy();
+    }
   }
 
   private take(answer: Answer): void {

@@ -94,7 +94,7 @@ class Link {
       returnBuffers: true,
     });
     socket.setNoDelay(true);
-    socket.on('data', (bytes) => this.parser.execute(bytes));
+    socket.on('data', (bytes) => this.read(bytes));
     socket.on('timeout', () => this.close());
     socket.on('error', (error) => {
       this.nowhere = 'syscall' in error && error.syscall === 'getaddrinfo';
@@ -105,6 +105,15 @@ class Link {
       this.close();
       onGone();
     });
+  }
+
+  private read(bytes: Buffer): void {
+    try {
+      this.parser.execute(bytes);
+    } catch {
+      // Arrays within arrays, too deep for the parser: nothing that a target would answer.
+      this.close();
+    }
   }
 
   close(): void {

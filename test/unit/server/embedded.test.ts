@@ -119,6 +119,17 @@ describe('mistakes', () => {
   });
 });
 
+test('a reply that nests too deep to be read ends its session, and nothing else', async () => {
+  const server = make();
+  const session = server.session();
+  const deep = (levels: number): string => `local t = {} for i = 1, ${levels} do t = {t} end return t`;
+  expect(JSON.stringify(await session.call('EVAL', deep(100), '0'))).toBe('['.repeat(101) + ']'.repeat(101));
+  const calls = [session.call('EVAL', deep(7900), '0'), session.call('PING')];
+  for (const call of calls) await expect(call).rejects.toThrow('nests too deep');
+  await expect(session.call('PING')).rejects.toThrow('closed');
+  expect(await server.session().call('PING')).toBe('PONG');
+});
+
 test('time passes as the clock that is handed in says', async () => {
   const clock = new VirtualClock();
   const session = make({ clock }).session();
