@@ -105,6 +105,18 @@ export function lpFromBytes(m: Memory, bytes: Slice): Addr {
   return lp;
 }
 
+/** A listpack outside of the image, of `count` entries as they lie in `entries`. */
+export function lpOf(entries: Uint8Array, count: number): Uint8Array {
+  const length = EMPTY_BYTES + entries.length;
+  const bytes = new Uint8Array(length);
+  const words = new DataView(bytes.buffer);
+  words.setUint32(0, length, true);
+  words.setUint16(4, Math.min(count, UNCOUNTED), true);
+  bytes.set(entries, HEADER);
+  bytes[length - 1] = END;
+  return bytes;
+}
+
 export function lpFree(m: Memory, lp: Addr): void {
   m.release(lp);
 }

@@ -1,12 +1,10 @@
 /** Where a snapshot's bytes go: lengths, strings and numbers in Redis's forms, summed up and handed on in chunks. */
-
-import { copyBytes } from '../../base/copy.ts';
 import { Crc64 } from '../../base/crc.ts';
 import { lzfCompress } from '../../base/lzf.ts';
 import { parseInteger } from '../../base/numbers.ts';
 import type { Slice } from '../../base/slice.ts';
+import { type ByteSink, ChunkedOutput } from '../chunks.ts';
 
-const CHUNK_BYTES = 1 << 16;
 /** A longer text is no 32-bit integer. */
 const LONGEST_INT32 = 11;
 /** A shorter string is not worth packing, nor one that packing shortens by less. */
@@ -20,22 +18,18 @@ export interface RdbOutputOptions {
   readonly compress: boolean;
   /** rdbchecksum */
   readonly checksum: boolean;
-  /** Takes the next bytes, which it must have used when it returns. */
-  readonly sink: (bytes: Uint8Array) => void;
+  readonly sink: ByteSink;
 }
 
-export class RdbOutput {
-  private readonly sink: (bytes: Uint8Array) => void;
+export class RdbOutput extends ChunkedOutput {
   private readonly compress: boolean;
   private readonly sum: Crc64 | null;
-  private readonly buffer = new Uint8Array(CHUNK_BYTES);
   private readonly words = new DataView(this.buffer.buffer);
-  private at = 0;
   private flushed = 0;
   private packing = new Uint8Array(1024);
 
   constructor(options: RdbOutputOptions) {
-    this.sink = options.sink;
+    super(options.sink);
     this.compress = options.compress;
     this.sum = options.checksum ? new Crc64() : null;
   }
@@ -46,8 +40,7 @@ export class RdbOutput {
   }
 
   u8(value: number): void {
-    if (this.at === CHUNK_BYTES) this.flush();
-    this.buffer[this.at++] = value;
+    this.byte(value);
   }
 
   u16(value: number): void {
@@ -110,21 +103,7 @@ export class RdbOutput {
   }
 
   bytes(source: Uint8Array, start: number, length: number): void {
-    if (this.at + length <= CHUNK_BYTES) {
-      copyBytes(this.buffer, this.at, source, start, length);
-      this.at += length;
-      return;
-    }
-    let from = start;
-    let left = length;
-    while (left > 0) {
-      if (this.at === CHUNK_BYTES) this.flush();
-      const part = Math.min(left, CHUNK_BYTES - this.at);
-      copyBytes(this.buffer, this.at, source, from, part);
-      this.at += part;
-      from += part;
-      left -= part;
-    }
+    this.raw(source, start, length);
   }
 
   /** A string in the shortest form there is. */
@@ -145,7 +124,7 @@ export class RdbOutput {
   }
 
   text(text: string): void {
-    for (let i = 0; i < text.length; i++) this.u8(text.charCodeAt(i));
+    this.characters(text);
   }
 
   /** The sum over all so far, zero where none is kept; then everything is handed on. */
@@ -153,21 +132,14 @@ export class RdbOutput {
     const sum = new Uint8Array(8);
     this.flush();
     this.sum?.write(sum, 0);
-    this.sink(sum);
-    this.flushed += 8;
+    super.handOn(sum);
+    this.flushed += sum.length;
   }
 
-  flush(): void {
-    if (this.at === 0) return;
-    const bytes = this.buffer.subarray(0, this.at);
+  protected override handOn(bytes: Uint8Array): void {
     this.sum?.update(bytes);
-    this.sink(bytes);
-    this.flushed += this.at;
-    this.at = 0;
-  }
-
-  private room(bytes: number): void {
-    if (this.at + bytes > CHUNK_BYTES) this.flush();
+    super.handOn(bytes);
+    this.flushed += bytes.length;
   }
 
   private asInteger(s: Slice): boolean {

@@ -3,12 +3,8 @@
  * under LZF) a small file can hold very many, so no object is made for any of them.
  */
 import { Slice } from '../../base/slice.ts';
-import { ListpackCursor, lpIsCanonical } from '../../structures/listpack.ts';
+import { ListpackCursor, LP_FIRST, lpIsCanonical, lpOf } from '../../structures/listpack.ts';
 import { EntryBuffer } from '../../values/stream-node.ts';
-
-const HEADER = 6;
-const END = 0xff;
-const UNCOUNTED = 65535;
 
 /** Takes the next element, which is good until the one after it. */
 export type TakeElement = (element: Slice) => void;
@@ -17,14 +13,7 @@ export type TakeElement = (element: Slice) => void;
 export function listpackOf(each: (take: TakeElement) => void): Slice {
   const entries = new EntryBuffer();
   each((element) => entries.value(element));
-  const length = HEADER + entries.length + 1;
-  const bytes = new Uint8Array(length);
-  const words = new DataView(bytes.buffer);
-  words.setUint32(0, length, true);
-  words.setUint16(4, Math.min(entries.count, UNCOUNTED), true);
-  bytes.set(entries.bytes.subarray(0, entries.length), HEADER);
-  bytes[length - 1] = END;
-  return new Slice(bytes);
+  return new Slice(lpOf(entries.bytes.subarray(0, entries.length), entries.count));
 }
 
 /** A valid listpack as it would be written here; others may have chosen other forms for its entries. */
@@ -33,6 +22,6 @@ export function canonicalListpack(listpack: Slice): Slice {
   return listpackOf((take) => {
     const element = new Slice();
     const walk = new ListpackCursor();
-    for (walk.resetBytes(listpack, HEADER); walk.more; walk.next()) take(walk.bytes(element));
+    for (walk.resetBytes(listpack, LP_FIRST); walk.more; walk.next()) take(walk.bytes(element));
   });
 }
