@@ -27,7 +27,7 @@ import { Aof } from './aof/aof.ts';
 import type { AofPart, AofSizes } from './aof/load.ts';
 import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
-import { baseTarget, currentDataset } from './dataset.ts';
+import { baseTarget, currentDataset, WriterNames } from './dataset.ts';
 import { Loading } from './loading.ts';
 import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
 import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
@@ -37,7 +37,7 @@ import { Snapshots } from './snapshots.ts';
 
 const NO_LOG = 'ERR Error trying to load the AOF files, check server logs.';
 
-export interface PersistenceParts {
+export interface PersistenceOptions {
   readonly engine: Engine;
   readonly config: Config;
   readonly clock: Clock;
@@ -47,6 +47,11 @@ export interface PersistenceParts {
   readonly automatic: boolean;
   /** What replies promise can't be kept: ends the server, with no further reply. */
   readonly die: () => void;
+}
+
+/** What snapshots, loads and the log of one server share. */
+export interface PersistenceParts extends PersistenceOptions {
+  readonly writers: WriterNames;
 }
 
 export class Persistence implements PersistencePort {
@@ -59,8 +64,10 @@ export class Persistence implements PersistencePort {
   private readonly background: Background;
   private readonly values: ValueReader;
 
-  constructor(parts: PersistenceParts) {
-    const { engine, config, clock, log, die } = parts;
+  constructor(options: PersistenceOptions) {
+    const { engine, config, clock, log, die } = options;
+    const writers = new WriterNames(engine.server.runId);
+    const parts: PersistenceParts = { ...options, writers };
     this.parts = parts;
     this.values = new ValueReader(engine.memory, engine.faces.limits);
     this.loads = new Loading(parts, this.values, this);
@@ -72,6 +79,7 @@ export class Persistence implements PersistencePort {
       clock,
       log,
       background: this.background,
+      writers,
       dataset: (preamble) => currentDataset(parts, this.libraries, preamble),
       target: (folder, name, writer) => baseTarget(parts, folder, name, writer),
       changed: () => this.settled(),

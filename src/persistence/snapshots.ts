@@ -32,6 +32,8 @@ export class Snapshots {
   private saves = 0;
   private lastCow = 0;
   private dirtyBefore = 0;
+  /** What a thread was last told to write. */
+  private aside: SaveTarget | null = null;
 
   constructor(parts: PersistenceParts, background: Background, owner: SnapshotsOwner) {
     this.parts = parts;
@@ -58,7 +60,7 @@ export class Snapshots {
     const { engine, log, config } = this.parts;
     const { rdbKeySaveDelay: delay } = config.settings;
     try {
-      saveFile(engine.memory, this.dataset(), this.target(String(process.pid)), {
+      saveFile(engine.memory, this.dataset(), this.target(), {
         key: () => {
           if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
         },
@@ -91,7 +93,8 @@ export class Snapshots {
     this.dirtyBefore = engine.stats.dirty;
     this.lastTry = this.seconds;
     try {
-      const target = this.target(`${process.pid}-bg`);
+      const target = this.target();
+      this.aside = target;
       this.background.start('snapshot', this.dataset(), target, config.settings.rdbKeySaveDelay, (end, message, cow) =>
         this.finished(end, message, cow),
       );
@@ -185,7 +188,8 @@ export class Snapshots {
     const { engine, log, config } = this.parts;
     log.notice('Saving the final RDB snapshot before exiting.');
     const { rdbKeySaveDelay } = config.settings;
-    const target = this.target(String(process.pid));
+    const target = this.target();
+    this.aside = target;
     const end = await new Promise<JobEnd>((done) => {
       try {
         void new SaveJob(engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
@@ -207,12 +211,12 @@ export class Snapshots {
 
   /** Removes half-written files: the process ends at once. */
   dropUnfinished(): void {
-    for (const writer of [String(process.pid), `${process.pid}-bg`]) removeQuietly(temporaryFile(this.target(writer)));
+    if (this.aside !== null) removeQuietly(temporaryFile(this.aside));
   }
 
-  private target(writer: string): SaveTarget {
-    const { config } = this.parts;
-    return saveTarget(this.parts, config.path, config.settings.dbfilename, writer);
+  private target(): SaveTarget {
+    const { config, writers } = this.parts;
+    return saveTarget(this.parts, config.path, config.settings.dbfilename, writers.next());
   }
 
   private dataset(): Dataset {

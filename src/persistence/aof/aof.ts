@@ -17,6 +17,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { BackgroundRewrite } from '../../engine/persistence-port.ts';
 import type { Log } from '../../engine/server-port.ts';
 import type { Background } from '../background.ts';
+import type { WriterNames } from '../dataset.ts';
 import { SaveError, type SaveTarget, saveFile } from '../rdb/file.ts';
 import type { JobEnd } from '../rdb/job.ts';
 import type { Dataset } from '../rdb/write.ts';
@@ -32,6 +33,7 @@ export interface AofParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly background: Background;
+  readonly writers: WriterNames;
   /** What a base holds; as the beginning of a log when `preamble`. */
   readonly dataset: (preamble: boolean) => Dataset;
   /** How a file of the given name in `folder` is written by `writer`. */
@@ -60,7 +62,6 @@ export class Aof {
   private rewrites = 0;
   private lastCow = 0;
   private retriedAt = 0;
-  private begun = 0;
   /** What the rewrite at hand writes, and the folder that was the server's when it began. */
   private temporaryBase = '';
   private rewriteFolder = '';
@@ -178,7 +179,7 @@ export class Aof {
     const { format } = this;
     const { name } = this.manifest.newBase(this.prefix, format);
     try {
-      const target = this.target(this.folder.name, name, `rewriteaof-${process.pid}`, format);
+      const target = this.target(this.folder.name, name, `rewriteaof-${this.parts.writers.next()}`, format);
       saveFile(engine.memory, dataset(true), target, { key: () => {} });
     } catch (error) {
       if (error instanceof SaveError) log.warning(error.message);
@@ -266,8 +267,7 @@ export class Aof {
       if (this.writer.pending > 0) throw new Error(this.writer.fault ?? 'the log can not be written');
       this.nextIncrement();
       this.rewrites++;
-      // No two have a name in common: one that was given up may write a little longer.
-      const writer = `${process.pid}-${++this.begun}`;
+      const writer = this.parts.writers.next();
       this.temporaryBase = `temp-rewriteaof-bg-${writer}.aof`;
       this.rewriteFolder = config.path;
       const target = this.target(this.rewriteFolder, this.temporaryBase, `rewriteaof-${writer}`, format);

@@ -31,7 +31,7 @@ export interface SaveTarget {
   readonly checksum: boolean;
   /** rdb-save-incremental-fsync, aof-rewrite-incremental-fsync */
   readonly syncOnTheWay: boolean;
-  /** What distinguishes the temporary file: the process, and who in it writes. */
+  /** What distinguishes the temporary file from those of all other writers. */
   readonly writer: string;
   /** Of a base of the append-only file: whether it is a snapshot or commands. */
   readonly base?: 'rdb' | 'aof';
