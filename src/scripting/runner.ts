@@ -111,7 +111,14 @@ export class Runner {
     prepare(lua);
     guardGlobals(lua);
     lua.runtime.goOn = () => this.engine.clock.monotonic() < this.deadline;
+    lua.runtime.faulted = (error) => this.faulted(error);
     return lua;
+  }
+
+  /** A fault of ours inside of a script. */
+  private faulted(error: Error): void {
+    const { registered } = this.engine.outermost ?? {};
+    this.engine.server.commandFailed(registered?.name ?? 'script', error, false);
   }
 
   /** redis.log's work. */
@@ -178,22 +185,38 @@ export class Runner {
       wrote: false,
     };
     work.watcher?.begin();
-    this.after(c, work.lua.run(work.callee, work.args));
+    this.after(
+      c,
+      this.outcome(() => work.lua.run(work.callee, work.args)),
+    );
+  }
+
+  /** What a run comes to; one that throws what it mustn't leaves nothing running behind. */
+  private outcome(run: () => Outcome): Outcome {
+    try {
+      return run();
+    } catch (error) {
+      this.ended(this.running!);
+      throw error;
+    }
+  }
+
+  private ended(running: Running): void {
+    const { engine } = this;
+    this.running = null;
+    engine.propagation.targets = TO_ALL;
+    if (running.activity === null) return;
+    engine.denied &= ~GATE_BUSY;
+    engine.propagation.held = false;
   }
 
   private after(c: Call, outcome: Outcome): void {
     const running = this.running!;
-    const { engine } = this;
     if (outcome.kind === 'suspended') {
       this.suspended(c, running, outcome.activity);
       return;
     }
-    this.running = null;
-    engine.propagation.targets = TO_ALL;
-    if (running.activity !== null) {
-      engine.denied &= ~GATE_BUSY;
-      engine.propagation.held = false;
-    }
+    this.ended(running);
     running.watcher?.end(c);
     if (outcome.kind === 'done') writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
     else if (outcome.kind === 'killed') this.replyError(c, `ERR ${outcome.message}`, true, outcome, running.name);
@@ -286,7 +309,10 @@ export class Runner {
     engine.keyspaces.setNow(running.now);
     engine.propagation.targets = running.targets;
     this.deadline = now + SLICE * 1000;
-    this.after(c, running.activity!.run());
+    this.after(
+      c,
+      this.outcome(() => running.activity!.run()),
+    );
   }
 
   /** Whatever is suspended stays so: the server ends. */

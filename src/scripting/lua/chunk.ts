@@ -6,7 +6,7 @@ import { parse } from './parser.ts';
 import { printQuick, printResuming } from './print.ts';
 import { Box, Frame, first, many, type Proto, pow, type Resumer, type Runtime, SUSPEND, truth } from './runtime.ts';
 import { lower } from './statements.ts';
-import { LuaFunction, LuaTable, NONE } from './value.ts';
+import { LuaError, LuaFunction, LuaTable, NONE } from './value.ts';
 
 type Maker = (...upvalues: unknown[]) => LuaFunction;
 type Program = (kit: Record<string, unknown>) => Maker[];
@@ -21,8 +21,7 @@ export function compile(
   probed = false,
   level = 0,
 ): LuaFunction {
-  const functions = parse(source, name, probed, level).map((node) => lower(node, library));
-  const program = new Function('K', printQuick(functions)) as Program;
+  const [functions, program] = programOf(source, name, library, probed, level);
   const protos: Proto[] = [];
   const kit: Record<string, unknown> = {
     rt: runtime,
@@ -44,6 +43,24 @@ export function compile(
     protos.push(protoOf(lowered, name, library, () => resumerOf(lowered, kit, makers)));
   }
   return makers[0]();
+}
+
+function programOf(
+  source: string,
+  name: string,
+  library: boolean,
+  probed: boolean,
+  level: number,
+): [Lowered[], Program] {
+  try {
+    const functions = parse(source, name, probed, level).map((node) => lower(node, library));
+    return [functions, new Function('K', printQuick(functions)) as Program];
+  } catch (error) {
+    // What is too much for us, or for V8: nothing of the source reaches V8 that could be wrong otherwise.
+    if (error instanceof RangeError || error instanceof SyntaxError)
+      throw new LuaError(`${chunkId(name)}: function or expression too complex`);
+    throw error;
+  }
 }
 
 function resumerOf(lowered: Lowered, kit: Record<string, unknown>, makers: Maker[]): Resumer {

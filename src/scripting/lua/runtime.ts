@@ -161,6 +161,8 @@ export class Runtime {
   goOn: () => boolean = () => true;
   /** Asked now and then: whether there is no room for so many bytes more. */
   exhausted: (bytes: number) => boolean = heapIsShort;
+  /** Hears of errors that no script can bring about: faults of ours, which a script may catch unseen. */
+  faulted: (error: Error) => void = () => {};
   /** The functions `next` and the iterator of ipairs, which loops know. */
   next: LuaFunction | undefined;
   inext: LuaFunction | undefined;
@@ -325,7 +327,8 @@ export class Runtime {
       const stack = error.message.includes('call stack');
       return stack ? new LuaError('stack overflow', 1) : new LuaError('not enough memory');
     }
-    return new LuaError(`internal error: ${error.message}`);
+    this.faulted(error);
+    return new LuaError('internal error, see the log');
   }
 
   /** Captures the running code where it is, until somebody goes on with it, by `rest` first. */
