@@ -205,7 +205,7 @@ function replyHello(c: Call): void {
   reply.bulkText('server');
   reply.bulkText('redis');
   reply.bulkText('version');
-  reply.bulkText(c.engine.server.version);
+  reply.bulkText(c.engine.server.version.text);
   reply.bulkText('proto');
   reply.int(reply.resp);
   reply.bulkText('id');

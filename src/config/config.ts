@@ -7,8 +7,9 @@
 import { resolve } from 'node:path';
 import { globMatch } from '../base/glob.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
+import { REDIS_7_0, type Version } from '../base/version.ts';
 import { type ConfigHost, realHost } from './host.ts';
-import { ConfigError, fieldName, type Option, type WorkingDirectory } from './option.ts';
+import { ConfigError, fieldName, type Option, optionsIn, type WorkingDirectory } from './option.ts';
 import { OPTIONS, type OptionName, type Settings } from './settings.ts';
 
 /** Told after values have changed. A text refuses them, and everything is put back; so does a promise of one. */
@@ -64,10 +65,11 @@ export class Config implements WorkingDirectory {
   private readonly names = new Map<string, Entry>();
   private readonly listeners = new Map<string, Listener[]>();
 
-  constructor(host: ConfigHost = realHost()) {
+  /** Settings that came after `version` have their initial values and no names. */
+  constructor(host: ConfigHost = realHost(), version: Version = REDIS_7_0) {
     this.host = host;
     this.path = host.cwd;
-    for (const option of OPTIONS) {
+    for (const option of optionsIn(version, OPTIONS)) {
       const entry: Entry = { option, field: fieldName(option.name), value: option.kind.initial, given: false };
       for (const name of [option.name, ...option.aliases]) this.names.set(name, entry);
     }

@@ -4,6 +4,7 @@
  * A room lists its settings as a tuple; from the tuples of all rooms the type `Settings` follows (settings.ts), so that
  * `settings.maxmemoryPolicy` is known to the compiler to be one of eight words.
  */
+import { existsIn, type Version } from '../base/version.ts';
 
 /** A value that can't be had; the text is what the client or the start-up error shows. */
 export class ConfigError extends Error {
@@ -47,6 +48,8 @@ export interface Kind<Shown, Stored> {
 
 export interface OptionRules {
   readonly aliases?: readonly string[];
+  /** The version of Redis that it came with; absent where every version that we behave as has it. */
+  readonly since?: string;
   /** Can't be set while running. */
   readonly immutable?: boolean;
   /** Hidden from SLOWLOG and MONITOR. */
@@ -69,6 +72,11 @@ export interface Option<Name extends string = string, Shown = unknown, Stored = 
   readonly kind: Kind<Shown, Stored>;
   /** The comment above it in redis.conf.example. */
   readonly about: string;
+}
+
+/** The settings that a version has. */
+export function optionsIn(version: Version, options: readonly Option[]): readonly Option[] {
+  return options.filter(({ since }) => existsIn(version, since));
 }
 
 export function option<const Name extends string, Shown, Stored>(

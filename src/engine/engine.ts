@@ -29,6 +29,7 @@ import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED } from './gates.ts
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
+import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
@@ -127,7 +128,8 @@ export class Engine implements SessionHost<Session> {
     this.memory.onScarce = (scarce) => {
       this.denied = scarce || this.server.settings.maxmemory > 0 ? this.denied | GATE_OOM : this.denied & ~GATE_OOM;
     };
-    for (const command of parts.commands) this.table.add(new Registered(command, command.name.toLowerCase(), null));
+    for (const command of commandsIn(parts.server.version, parts.commands))
+      this.table.add(new Registered(command, command.name.toLowerCase(), null));
     this.acl = new Acl(this);
     this.crossProtocol = new CrossProtocol(parts.server.log);
     this.gatekeeper.permits = (session, registered, args, argc) => this.acl.permits(session, registered, args, argc);

@@ -3,6 +3,7 @@
  *
  * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this face only.
  */
+import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { PersistencePort } from './persistence-port.ts';
@@ -33,7 +34,7 @@ export interface ServerPort {
   /** Addresses and ports that are listened on now. */
   readonly port: number;
   /** The version of Redis whose behaviour is ours. */
-  readonly version: string;
+  readonly version: Version;
   readonly persistence: PersistencePort;
   /** A session in the words of CLIENT LIST. */
   describeSession(session: Session): string;

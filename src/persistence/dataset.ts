@@ -1,5 +1,4 @@
 /** What is saved of the data, and with what settings: put together anew for each snapshot and each base of the log. */
-import { REDIS_VERSION } from '../base/version.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { PersistenceParts } from './persistence.ts';
 import type { SaveTarget } from './rdb/file.ts';
@@ -36,7 +35,7 @@ export function currentDataset(
   return {
     roots: engine.keyspaces.roots(),
     aux: [
-      ['redis-ver', REDIS_VERSION],
+      ['redis-ver', engine.server.version.text],
       ['redis-bits', '64'],
       ['ctime', String(Math.floor(clock.now() / 1000))],
       ['used-mem', String(engine.memory.used)],

@@ -3,7 +3,7 @@
  * loaded. redis.call and its kin are in redis-call.ts.
  */
 import { createHash } from 'node:crypto';
-import { REDIS_VERSION } from '../base/version.ts';
+import type { Version } from '../base/version.ts';
 import { TO_ALL, TO_AOF, TO_NOBODY, TO_REPLICAS } from '../engine/propagation.ts';
 import type { Lua } from './lua/lua.ts';
 import { number, text } from './lua/runtime.ts';
@@ -13,6 +13,7 @@ import { errorTable } from './replies.ts';
 
 /** What the functions of the table ask of whoever runs the script. */
 export interface Caller {
+  readonly version: Version;
   /** Whether a script runs: a library that is loaded is none. */
   running(): boolean;
   setResp(version: number): void;
@@ -21,16 +22,11 @@ export interface Caller {
   log(level: number, message: string): void;
 }
 
-const VERSION_NUMBER = 0x0007000f;
 const LEVELS: ReadonlyArray<readonly [name: string, value: Value]> = [
   ['LOG_DEBUG', 0],
   ['LOG_VERBOSE', 1],
   ['LOG_NOTICE', 2],
   ['LOG_WARNING', 3],
-];
-const VERSIONS: ReadonlyArray<readonly [name: string, value: Value]> = [
-  ['REDIS_VERSION', REDIS_VERSION],
-  ['REDIS_VERSION_NUM', VERSION_NUMBER],
 ];
 const TARGETS: ReadonlyArray<readonly [name: string, value: Value]> = [
   ['REPL_NONE', TO_NOBODY],
@@ -50,13 +46,19 @@ function raised(message: string): LuaError {
   return new LuaError(errorTable(message));
 }
 
+function setConstants(redis: LuaTable, version: Version): void {
+  for (const [name, value] of LEVELS) redis.set(name, value);
+  redis.set('REDIS_VERSION', version.text);
+  redis.set('REDIS_VERSION_NUM', version.number);
+}
+
 /** Puts the table into the globals of a sandbox, in the reference's order, which next() shows. */
 export function openRedis(lua: Lua, calls: RedisCall, caller: Caller): void {
   const redis = new LuaTable();
   const add = adder(lua, redis);
   calls.open(lua, redis);
   addLog(add, caller);
-  for (const [name, value] of [...LEVELS, ...VERSIONS]) redis.set(name, value);
+  setConstants(redis, caller.version);
   addSetResp(add, caller);
   addReplies(add);
   addSetRepl(add, caller);
@@ -76,6 +78,7 @@ export function openForScripts(lua: Lua): void {
 /** The globals that a library sees while it is loaded: a `redis` table, and nothing else. */
 export function libraryGlobals(
   lua: Lua,
+  version: Version,
   log: (level: number, message: string) => void,
   register: (args: readonly Value[]) => [],
 ): LuaTable {
@@ -83,7 +86,7 @@ export function libraryGlobals(
   const add = adder(lua, redis);
   add('register_function', register);
   addLog(add, { log });
-  for (const [name, value] of [...LEVELS, ...VERSIONS]) redis.set(name, value);
+  setConstants(redis, version);
   const globals = new LuaTable();
   globals.set('redis', redis);
   forbidUnknown(lua, redis);

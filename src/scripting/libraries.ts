@@ -92,6 +92,7 @@ export class Libraries implements LibrariesPort {
     const lua = this.runner.newLua();
     this.loadGlobals.table = libraryGlobals(
       lua,
+      this.engine.server.version,
       (level, message) => this.runner.log(level, message),
       (args) => this.register(args),
     );

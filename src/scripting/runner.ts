@@ -99,6 +99,7 @@ export class Runner {
   newLua(prepare: (lua: Lua) => void = () => {}): Lua {
     const lua = new Lua();
     openRedis(lua, this.calls, {
+      version: this.engine.server.version,
       running: () => this.running !== null,
       setResp: (version) => {
         this.client.reply.resp = version;

@@ -9,10 +9,11 @@
 import { type Random, realRandom } from '../base/random.ts';
 import { narrow } from '../base/text.ts';
 import { type Clock, RealClock } from '../base/time.ts';
-import { commands } from '../commands/index.ts';
+import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigError } from '../config/option.ts';
 import type { UserLines } from '../engine/acl/file.ts';
+import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Log, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
@@ -20,7 +21,8 @@ import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
-import { attachScripting, scriptingCommands } from '../scripting/index.ts';
+import { attachScripting } from '../scripting/index.ts';
+import { ALL_COMMANDS } from './commands.ts';
 import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
 import { followLimits } from './limits.ts';
@@ -41,6 +43,10 @@ export interface ServerOptions {
   readonly persistent?: boolean;
   /** Users of the configuration; those of an `aclfile` are read without. */
   readonly users?: UserLines;
+  /** Instead of all: the commands that there are, before `version` leaves out what came later. */
+  readonly commands?: readonly Command[];
+  /** The version of Redis that it behaves as; 7.0 when absent. */
+  readonly version?: Version;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -72,7 +78,7 @@ export interface CinnabarServer {
 }
 
 export function createServer(options: ServerOptions = {}): CinnabarServer {
-  const config = options.config ?? new Config();
+  const config = options.config ?? new Config(undefined, options.version);
   for (const [name, value] of Object.entries(options.settings ?? {})) load(config, name, settingWord(value));
   if (options.port !== undefined) load(config, 'port', String(options.port));
   return new Server(config, options);
@@ -87,8 +93,6 @@ function load(config: Config, name: string, word: string): void {
     throw error;
   }
 }
-
-const ALL = [...commands, ...scriptingCommands];
 
 function settingWord(value: string | number | boolean): string {
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : narrow(String(value));
@@ -120,8 +124,9 @@ class Server implements CinnabarServer {
     const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
     const pool = new ChunkPool();
     this.config = config;
-    this.services = new Services(config, clock, log);
-    this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands: ALL, server: this.services });
+    const { commands = ALL_COMMANDS, version = REDIS_7_0 } = options;
+    this.services = new Services(config, clock, log, version);
+    this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server: this.services });
     this.network = new Network(this.engine, config, clock, log);
     this.cron = new Cron(this.engine, config, clock);
     followConditions(this.engine, config);

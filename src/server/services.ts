@@ -1,7 +1,7 @@
 /** What commands ask of the server as a whole (engine/server-port.ts), put together from the rooms that do it. */
 import { randomBytes } from 'node:crypto';
 import type { Clock, Timer } from '../base/time.ts';
-import { REDIS_VERSION } from '../base/version.ts';
+import type { Version } from '../base/version.ts';
 import { describe } from '../commands/client/list.ts';
 import { holdCommands } from '../commands/client/pause.ts';
 import { attachServerCommands } from '../commands/server/index.ts';
@@ -22,7 +22,7 @@ export class Services implements ServerPort {
   readonly log: Log;
   readonly runId = randomBytes(20).toString('hex');
   readonly startedAt: number;
-  readonly version = REDIS_VERSION;
+  readonly version: Version;
   private readonly clock: Clock;
   private network: { readonly port: number } = { port: 0 };
   private stop: () => Promise<void> = async () => {};
@@ -34,7 +34,8 @@ export class Services implements ServerPort {
   /** A shutdown that a signal has asked for and that has not begun yet. */
   private asked: { readonly timer: Timer; readonly failed: () => void } | null = null;
 
-  constructor(config: Config, clock: Clock, log: Log) {
+  constructor(config: Config, clock: Clock, log: Log, version: Version) {
+    this.version = version;
     this.config = config;
     this.clock = clock;
     this.log = log;

@@ -4,13 +4,13 @@ import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { narrow } from '../base/text.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
-import { commands } from '../commands/index.ts';
 import { Config } from '../config/config.ts';
 import { ConfigReader, FatalConfigError, fatal, readCommandLine, UnreadableConfigError } from '../config/file.ts';
 import { type ConfigHost, realHost, systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
 import { damagedSnapshot } from '../persistence/loading.ts';
 import { greet } from './banner.ts';
+import { ALL_COMMANDS } from './commands.ts';
 import { ServerDirectives } from './directives.ts';
 import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
 import {
@@ -127,7 +127,7 @@ type Examine = (path: string) => Promise<void>;
 export function start(args: readonly string[], examine: Examine): void {
   const host = keepingHost();
   const config = new Config(host);
-  const directives = new ServerDirectives(commands, config);
+  const directives = new ServerDirectives(ALL_COMMANDS, config);
   const given = readCommandLine(args.map(narrow));
   const sources = given.file === '' ? given : { ...given, file: resolve(host.cwd, given.file) };
   try {

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { commands } from '../../src/commands/index.ts';
 import { Config } from '../../src/config/config.ts';
+import { ALL_COMMANDS } from '../../src/server/commands.ts';
 import { ServerDirectives } from '../../src/server/directives.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { lines } from '../support/beside.ts';
@@ -425,7 +425,7 @@ describe('ACL files beside the real server', () => {
 
 describe('users of the configuration', () => {
   function directives(config = new Config()): ServerDirectives {
-    return new ServerDirectives(commands, config);
+    return new ServerDirectives(ALL_COMMANDS, config);
   }
 
   test('lines that can be told to be wrong when they are read', () => {

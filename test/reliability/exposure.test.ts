@@ -170,6 +170,8 @@ describe('switches', () => {
       '--rename-command',
       'GET',
       'fetch',
+      ...['EVAL', 'SCRIPT', 'FCALL'].flatMap((name) => ['--rename-command', name, '']),
+      ...['--rename-command', 'FUNCTION', 'lib'],
     ];
     const [ours, theirs] = await Promise.all([startCinnabar(...renames), startRedis(...renames)]);
     try {
@@ -183,6 +185,11 @@ describe('switches', () => {
         ['GET', 'a'],
         ['FETCH', 'a'],
         ['FETCH'],
+        ['EVAL', 'return 1', '0'],
+        ['SCRIPT', 'FLUSH'],
+        ['FCALL', 'f', '0'],
+        ['FUNCTION', 'STATS'],
+        ['LIB', 'LIST'],
         ['COMMAND', 'INFO', 'get'],
         ['MULTI'],
         ['flushall'],

@@ -34,7 +34,7 @@ function server(engine: Engine): string {
   const now = clock.now();
   const uptime = Math.floor((now - port.startedAt) / 1000);
   return lines({
-    redis_version: port.version,
+    redis_version: port.version.text,
     redis_git_sha1: '00000000',
     redis_git_dirty: 0,
     redis_build_id: '0',

@@ -54,7 +54,7 @@ export const lolwut = command({
       sizes.push(Math.max(4, Math.min(size, 120)));
     }
     const art = crystal(c.random, sizes[0] ?? WIDTH, Math.min(sizes[1] ?? HEIGHT, 60));
-    const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. Redis ver. ${c.engine.server.version}\n`;
+    const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. Redis ver. ${c.engine.server.version.text}\n`;
     c.reply.verbatim(narrow(text));
   },
 });

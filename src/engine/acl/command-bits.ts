@@ -1,19 +1,21 @@
 /**
  * The commands that ACL rules speak of, by their own names (rename-command changes nothing here): each has a bit, in the
- * order of the table, subcommands right behind their container.
+ * order in which they are added, subcommands right behind their container.
  *
  *   CommandSet: one bit a command, 32 in a word:  word[bit >>> 5] & (1 << (bit & 31))
+ *
+ * Every set has room for CAPACITY commands, so that a command can be added while there are users; "all commands" are then
+ * also those that come later.
  */
 import { assert } from '../../base/assert.ts';
 import { CATEGORIES } from '../derive.ts';
 import type { Registered } from '../table.ts';
 
-export class CommandSet {
-  private readonly words: Uint32Array;
+/** Commands and subcommands that a server can have, as many as in Redis. */
+const CAPACITY = 1024;
 
-  constructor(size: number) {
-    this.words = new Uint32Array((size + 31) >>> 5);
-  }
+export class CommandSet {
+  private readonly words = new Uint32Array(CAPACITY >>> 5);
 
   has(bit: number): boolean {
     return (this.words[bit >>> 5] & (1 << (bit & 31))) !== 0;
@@ -29,27 +31,36 @@ export class CommandSet {
   }
 
   copy(): CommandSet {
-    const copy = new CommandSet(this.words.length * 32);
+    const copy = new CommandSet();
     copy.words.set(this.words);
     return copy;
   }
 }
 
 export class AclCommands {
-  /** Commands and subcommands, each at the index that is its bit. */
-  readonly all: readonly Registered[];
+  private readonly list: Registered[] = [];
   private readonly names = new Map<string, Registered>();
   private readonly categories = new Map<string, readonly Registered[]>();
 
   constructor(top: readonly Registered[]) {
-    const all: Registered[] = [];
-    for (const registered of top) all.push(registered, ...(registered.subcommands?.all() ?? []));
-    for (let bit = 0; bit < all.length; bit++) {
-      assert(all[bit].bit < 0 || all[bit].bit === bit, 'a command has one bit');
-      all[bit].bit = bit;
-      this.names.set(all[bit].name, all[bit]);
-    }
-    this.all = all;
+    for (const registered of top) this.add(registered);
+  }
+
+  /** Commands and subcommands, each at the index that is its bit. */
+  get all(): readonly Registered[] {
+    return this.list;
+  }
+
+  /** Gives a command and its subcommands their bits. Users that may run all commands may run it. */
+  add(registered: Registered): void {
+    const bit = this.list.length;
+    assert(bit < CAPACITY, 'there is a bit for every command');
+    assert(registered.bit < 0 || registered.bit === bit, 'a command has one bit');
+    registered.bit = bit;
+    this.list.push(registered);
+    this.names.set(registered.name, registered);
+    this.categories.clear();
+    for (const sub of registered.subcommands?.all() ?? []) this.add(sub);
   }
 
   /** By its full name ('get', 'config|set') in any case. */
@@ -68,7 +79,7 @@ export class AclCommands {
   }
 
   newSet(): CommandSet {
-    return new CommandSet(this.all.length);
+    return new CommandSet();
   }
 
   /** Puts a command and all its subcommands in or out. */

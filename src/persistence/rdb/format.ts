@@ -11,9 +11,10 @@
  * Lengths: 00xxxxxx, 01xxxxxx xxxxxxxx, 80 u32 (big-endian), 81 u64 (big-endian); 11xxxxxx is a string in another form:
  * c0 int8, c1 int16, c2 int32 (little-endian), c3 packed-length length bytes under LZF.
  */
+import { REDIS_7_0 } from '../../base/version.ts';
 
 /** The version that is written, and the newest that is read. */
-export const VERSION_WRITTEN = 10;
+export const VERSION_WRITTEN = REDIS_7_0.rdb;
 export const VERSION_READ = 12;
 
 export const STRING = 0;
