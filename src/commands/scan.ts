@@ -83,16 +83,24 @@ export class ScanOptions {
   }
 }
 
+/** One step of a scan: visits some entries, and returns the cursor to go on with, 0 at the end. */
+export type ScanStep = (cursor: number, visit: (entry: Addr) => void) => number;
+
+/** The steps over a dict. */
+export function stepsOver(c: Call, dict: Addr): ScanStep {
+  return (cursor, visit) => dictScan(c.memory, dict, cursor, visit);
+}
+
 /**
- * Goes on from `cursor` over the dict until about `count` entries are in `found`, and returns the cursor to go on with.
- * Each entry counts for `width`: 2 where a value comes with it.
+ * Goes on from `cursor` by steps until about `count` entries are in `found`, and returns the cursor to go on with. Each
+ * entry counts for `width`: 2 where a value comes with it.
  */
-export function scanEntries(c: Call, dict: Addr, cursor: number, count: number, found: Addr[], width = 1): number {
+export function scanEntries(step: ScanStep, cursor: number, count: number, found: Addr[], width = 1): number {
   const visit = (entry: Addr): void => {
     found.push(entry);
   };
   let buckets = count * BUCKETS_PER_ELEMENT;
-  do cursor = dictScan(c.memory, dict, cursor, visit);
+  do cursor = step(cursor, visit);
   while (cursor !== 0 && buckets-- > 0 && found.length * width < count);
   return cursor;
 }

@@ -1,13 +1,13 @@
 /**
- * One database: a dict of entries, and a second one of those that expire, threaded through the same blocks.
+ * One database: a table of entries, and a second one of those that expire, threaded through the same blocks.
  *
  * Its root is a block of the image, so that a frozen view finds everything from one address:
  *
- *   0  u32  keys      header of the dict of all entries
- *   4  u32  expires   header of the dict of entries with an expiry (linked at EXPIRY_LINK)
+ *   0  u32  keys      head of the table of all entries
+ *   4  u32  expires   head of the table of entries with an expiry (linked at EXPIRY_LINK)
  *
- * Invariants (verify): an entry is in `expires` if and only if it has an expiry; both dicts hold the same block under a
- * key.
+ * Invariants (verify): an entry is in `expires` if and only if it has an expiry; both tables hold the same block under a
+ * key; the root names the tables' heads.
  *
  * A method that stores may give the entry a new block: it returns the address that is right from then on, and every
  * address of that entry from before is stale. Keys handed in may lie in the image only where a method says so.
@@ -17,19 +17,6 @@ import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import {
-  DictCursor,
-  dictClear,
-  dictExpand,
-  dictFind,
-  dictInsert,
-  dictNew,
-  dictRelink,
-  dictRemove,
-  dictShrinkIfNeeded,
-  dictSize,
-  dictWarm,
-} from '../structures/dict.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
   type Encoding,
@@ -51,14 +38,25 @@ import {
   setEntryValue,
   type ValueType,
 } from '../values/entry.ts';
+import { type EntryCursor, KeyTable, type KeyWalk, tableCursor, tableSize } from './key-table.ts';
 import type { Reclaimer } from './reclaimer.ts';
 
 const Root = layout({ keys: 'u32', expires: 'u32' });
 
-/** The dict of all entries of the database whose root block is `root`, for readers of a frozen view. */
-export const databaseKeys = (r: Reader, root: Addr): Addr => r.addr(root, Root.keys);
-/** The same of the entries that expire. */
-export const databaseExpires = (r: Reader, root: Addr): Addr => r.addr(root, Root.expires);
+/** A cursor over all entries of the database whose root block is `root`, for readers of a frozen view. */
+export function databaseCursor(r: Reader, root: Addr): EntryCursor {
+  return tableCursor(r, r.addr(root, Root.keys));
+}
+
+/** Keys of the database whose root block is `root`. */
+export function databaseSize(r: Reader, root: Addr): number {
+  return tableSize(r, r.addr(root, Root.keys));
+}
+
+/** How many of them expire. */
+export function databaseExpiring(r: Reader, root: Addr): number {
+  return tableSize(r, r.addr(root, Root.expires));
+}
 
 /** What a database asks of the keyspace that it belongs to. */
 export interface DatabaseRules {
@@ -86,10 +84,10 @@ export class Database {
   readonly memory: Memory;
   readonly rules: DatabaseRules;
   readonly root: Addr;
-  keys: Addr;
-  expires: Addr;
   /** Sum and count of remaining times seen by the last pass of active expiry, for INFO's avg_ttl, in milliseconds. */
   averageTtl = 0;
+  private all: KeyTable;
+  private volatile: KeyTable;
   private readonly scratch = new Slice();
 
   constructor(index: number, memory: Memory, rules: DatabaseRules) {
@@ -97,17 +95,27 @@ export class Database {
     this.memory = memory;
     this.rules = rules;
     this.root = memory.allocate(Root.size);
-    this.keys = dictNew(memory);
-    this.expires = dictNew(memory, EXPIRY_LINK);
+    this.all = new KeyTable(memory, 0);
+    this.volatile = new KeyTable(memory, EXPIRY_LINK);
     this.publishRoots();
   }
 
+  /** All entries. */
+  get keys(): KeyWalk {
+    return this.all;
+  }
+
+  /** The entries that expire. */
+  get expires(): KeyWalk {
+    return this.volatile;
+  }
+
   get size(): number {
-    return dictSize(this.memory, this.keys);
+    return this.all.size;
   }
 
   get expiring(): number {
-    return dictSize(this.memory, this.expires);
+    return this.volatile.size;
   }
 
   hash(key: Slice): number {
@@ -116,17 +124,17 @@ export class Database {
 
   /** Keys of these hashes are about to be looked up, one after another. */
   warm(hashes: Int32Array, count: number): void {
-    dictWarm(this.memory, this.keys, hashes, count);
+    this.all.warm(hashes, count);
   }
 
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
   peek(key: Slice, hash: number): Addr {
-    return dictFind(this.memory, this.keys, key, hash);
+    return this.all.find(key, hash);
   }
 
   /** The entry of `key`; one past its time is removed first, or treated as absent where it may not be. */
   find(key: Slice, hash: number): Addr {
-    const e = dictFind(this.memory, this.keys, key, hash);
+    const e = this.all.find(key, hash);
     if (e === NULL || !entryHasExpiry(this.memory, e) || !this.isExpired(e)) return e;
     if (this.rules.removesExpired) this.expire(key, hash);
     return NULL;
@@ -218,51 +226,59 @@ export class Database {
   /** Takes the entry of `key` out of both dicts; its block and value are the caller's from then on. */
   unlink(key: Slice, hash: number): Addr {
     const m = this.memory;
-    const e = dictRemove(m, this.keys, key, hash);
+    const e = this.all.remove(key, hash);
     if (e === NULL) return NULL;
     if (entryHasExpiry(m, e)) {
-      dictRemove(m, this.expires, key, hash);
-      dictShrinkIfNeeded(m, this.expires);
+      this.volatile.remove(key, hash);
+      this.volatile.shrinkIfNeeded();
     }
-    dictShrinkIfNeeded(m, this.keys);
+    this.all.shrinkIfNeeded();
     return e;
   }
 
   /** Room for `keys` entries without a rehash on the way, as when a file is loaded. */
   expand(keys: number, expires: number): void {
-    if (keys > 0) dictExpand(this.memory, this.keys, keys);
-    if (expires > 0) dictExpand(this.memory, this.expires, expires);
+    if (keys > 0) this.all.expand(keys);
+    if (expires > 0) this.volatile.expand(expires);
   }
 
-  /** Removes every key; with `lazily` the reclaimer takes the old dicts apart in slices. Returns how many there were. */
+  /** Begins to shrink tables that have become too large. */
+  shrinkIfNeeded(): void {
+    this.all.shrinkIfNeeded();
+    this.volatile.shrinkIfNeeded();
+  }
+
+  /** Moves tables that are being resized along until `late` says that time is up; says whether there is more to move. */
+  rehashFor(late: () => boolean): boolean {
+    return this.all.rehashFor(late) || this.volatile.rehashFor(late);
+  }
+
+  /** Removes every key; with `lazily` the reclaimer takes the old table apart in slices. Returns how many there were. */
   clear(lazily: boolean): number {
-    const m = this.memory;
     const count = this.size;
-    const fresh = dictNew(m);
-    const keys = this.keys;
-    this.keys = fresh;
-    dictClear(m, this.expires);
+    const full = this.all.detach();
+    this.volatile.clear();
     this.publishRoots();
-    this.rules.reclaimer.releaseDict(keys, lazily);
+    this.rules.reclaimer.releaseDict(full, lazily);
     return count;
   }
 
   /** Exchanges the content of two databases (SWAPDB). */
   swap(other: Database): void {
-    const { keys, expires, averageTtl } = this;
-    this.keys = other.keys;
-    this.expires = other.expires;
+    const { all, volatile, averageTtl } = this;
+    this.all = other.all;
+    this.volatile = other.volatile;
     this.averageTtl = other.averageTtl;
-    other.keys = keys;
-    other.expires = expires;
+    other.all = all;
+    other.volatile = volatile;
     other.averageTtl = averageTtl;
     this.publishRoots();
     other.publishRoots();
   }
 
   private publishRoots(): void {
-    this.memory.setU32(this.root, Root.keys, this.keys);
-    this.memory.setU32(this.root, Root.expires, this.expires);
+    this.memory.setU32(this.root, Root.keys, this.all.head);
+    this.memory.setU32(this.root, Root.expires, this.volatile.head);
   }
 
   /** Puts `fresh` where `old` was, or anew, and releases `old` with (if asked) its value. */
@@ -277,9 +293,9 @@ export class Database {
     }
     const expired = entryHasExpiry(m, old);
     if (expires && !expired) this.enterExpires(hash, fresh);
-    dictRelink(m, this.keys, old, fresh, hash);
-    if (expired && expires) dictRelink(m, this.expires, old, fresh, hash);
-    else if (expired) dictRemove(m, this.expires, key, hash);
+    this.all.relink(old, fresh, hash);
+    if (expired && expires) this.volatile.relink(old, fresh, hash);
+    else if (expired) this.volatile.remove(key, hash);
     setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
     if (releaseValue && !isInline(encoding))
@@ -291,7 +307,7 @@ export class Database {
   /** Comes before all else that a store changes: when a first table can't be had, nothing has. */
   private enterExpires(hash: number, fresh: Addr): void {
     try {
-      dictInsert(this.memory, this.expires, fresh, hash);
+      this.volatile.insert(fresh, hash);
     } catch (error) {
       this.memory.release(fresh);
       throw error;
@@ -303,11 +319,11 @@ export class Database {
     const m = this.memory;
     let entered = false;
     try {
-      if (expires) dictInsert(m, this.expires, fresh, hash);
+      if (expires) this.volatile.insert(fresh, hash);
       entered = expires;
-      dictInsert(m, this.keys, fresh, hash);
+      this.all.insert(fresh, hash);
     } catch (error) {
-      if (entered) dictRemove(m, this.expires, key, hash);
+      if (entered) this.volatile.remove(key, hash);
       m.release(fresh);
       throw error;
     }
@@ -326,13 +342,15 @@ export class Database {
   /** Throws where an invariant of the header does not hold. */
   verify(): void {
     const m = this.memory;
-    const cursor = new DictCursor(m);
+    const cursor = this.all.cursor();
     const key = new Slice();
     let expiring = 0;
-    cursor.reset(m, this.keys);
+    this.all.verify();
+    assert(m.addr(this.root, Root.keys) === this.all.head, 'the root names the table of keys');
+    assert(m.addr(this.root, Root.expires) === this.volatile.head, 'the root names the table of those that expire');
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       entryKey(m, e, key);
-      const inExpires = dictFind(m, this.expires, key, this.hash(key)) === e;
+      const inExpires = this.volatile.find(key, this.hash(key)) === e;
       assert(inExpires === entryHasExpiry(m, e), 'an entry is in expires when it has an expiry');
       if (inExpires) expiring++;
     }

@@ -1,7 +1,7 @@
 /**
  * Active expiry: keys whose time is up are found and removed though nobody asks for them.
  *
- * The dict of keys that expire is gone through by SCAN's cursor, so that every one of them has its turn, in samples. Where
+ * The table of keys that expire is gone through by SCAN's cursor, so that every one of them has its turn, in samples. Where
  * a sample shows that many are past their time (more than 10 % at effort 1), the same database is sampled again at once;
  * else the next one is, and in time the whole pass ends.
  *
@@ -15,7 +15,6 @@ import { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
-import { dictBuckets, dictScan } from '../structures/dict.ts';
 import { entryExpiry, entryKey } from '../values/entry.ts';
 import type { Database } from './database.ts';
 import type { Keyspaces } from './keyspaces.ts';
@@ -117,7 +116,7 @@ export class ExpireCycle {
       db.averageTtl = 0;
       return false;
     }
-    const buckets = dictBuckets(this.memory, db.expires);
+    const { buckets } = db.expires;
     if (buckets > MIN_BUCKETS && size * 100 < buckets * SPARSE_PERCENT) return false;
     const wanted = Math.min(size, KEYS_PER_SAMPLE + (KEYS_PER_SAMPLE / 4) * this.effort);
     const { sampled, expired } = this;
@@ -135,7 +134,7 @@ export class ExpireCycle {
     this.living = 0;
     let late = false;
     for (let buckets = wanted * BUCKETS_PER_KEY; buckets > 0 && this.sampled < until && !late; buckets--) {
-      cursor = dictScan(this.memory, db.expires, cursor, this.look);
+      cursor = db.expires.scan(cursor, this.look);
       if (this.due.length > 0) this.removeDue(db);
       late = (buckets & 15) === 0 && this.clock.monotonic() - start >= SLICE_MICROS;
     }
@@ -158,7 +157,7 @@ export class ExpireCycle {
     }
   };
 
-  /** Removes the keys that a bucket showed to be due: only now, as removing may resize the dict. */
+  /** Removes the keys that a bucket showed to be due: only now, as removing may resize the table. */
   private removeDue(db: Database): void {
     for (const e of this.due) {
       if (e === NULL) continue;

@@ -9,7 +9,6 @@ import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Database } from '../keyspace/database.ts';
 import { ExpireCycle } from '../keyspace/expire-cycle.ts';
-import { dictRehashFor, dictShrinkIfNeeded } from '../structures/dict.ts';
 
 const CLIENTS_PER_TICK = 200;
 const HZ_MAX = 500;
@@ -109,10 +108,7 @@ export class Cron {
     const { memory, keyspaces } = this.engine;
     if (memory.frozen) return;
     const { databases } = keyspaces;
-    for (const { keys, expires } of databases) {
-      dictShrinkIfNeeded(memory, keys);
-      dictShrinkIfNeeded(memory, expires);
-    }
+    for (const db of databases) db.shrinkIfNeeded();
     if (!this.config.settings.activerehashing) return;
     for (let i = 0; i < databases.length; i++) {
       if (this.rehash(databases[this.rehashedDatabase])) return;
@@ -121,11 +117,9 @@ export class Cron {
   }
 
   /** Says whether there is more to move in this database. */
-  private rehash({ keys, expires }: Database): boolean {
-    const { memory } = this.engine;
+  private rehash(db: Database): boolean {
     const end = this.clock.monotonic() + REHASH_MICROS;
-    const late = (): boolean => this.clock.monotonic() >= end;
-    return dictRehashFor(memory, keys, late) || dictRehashFor(memory, expires, late);
+    return db.rehashFor(() => this.clock.monotonic() >= end);
   }
 
   private reclaimSoon(): void {

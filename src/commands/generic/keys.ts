@@ -6,7 +6,6 @@ import { command } from '../../engine/command.ts';
 import { key, many, pattern } from '../../engine/grammar.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
-import { DictCursor, dictFairRandom } from '../../structures/dict.ts';
 import { entryHasExpiry, entryKey, entryType, typeName } from '../../values/entry.ts';
 
 const SHARDED = ['request_policy:multi_shard', 'response_policy:agg_sum'];
@@ -120,7 +119,7 @@ export const keys = command({
     const glob = c.arg(1);
     const all = glob.length === 1 && glob.at(0) === STAR;
     const handle = reply.deferArray();
-    const cursor = new DictCursor(memory).reset(memory, db.keys);
+    const cursor = db.keys.cursor();
     let count = 0;
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       entryKey(memory, e, name);
@@ -139,7 +138,7 @@ const TRIES = 100;
 function randomEntry(c: Call, db: Database): Addr {
   const allExpire = db.size === db.expiring;
   for (let tries = 1; ; tries++) {
-    const e = dictFairRandom(c.memory, db.keys, c.random);
+    const e = db.keys.random(c.random);
     if (e === NULL || !entryHasExpiry(c.memory, e) || !db.isExpired(e)) return e;
     if (!db.rules.removesExpired) {
       if (allExpire && tries >= TRIES) return e;

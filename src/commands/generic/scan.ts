@@ -43,7 +43,7 @@ export const scan = command({
     if (!options.read(c, 2, true)) return;
     const { db, memory } = c;
     const found: Addr[] = [];
-    const next = scanEntries(c, db.keys, cursor, options.count, found);
+    const next = scanEntries((from, visit) => db.keys.scan(from, visit), cursor, options.count, found);
     const named = found.filter((e) => wanted(c, e, options));
     replyScan(c, next, named.length);
     for (const e of named) c.reply.bulk(entryKey(memory, e, name));

@@ -6,7 +6,7 @@ import { block, integer, key, optional, token } from '../../engine/grammar.ts';
 import type { Addr } from '../../memory/address.ts';
 import { type HashValue, hashEntryField, hashEntryValue } from '../../values/hash.ts';
 import { readCount } from '../count.ts';
-import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue, stepsOver } from '../scan.ts';
 
 const shown = new Slice();
 
@@ -164,7 +164,7 @@ const hscan = command({
 function scanHashtable(c: Call, hash: HashValue, cursor: number, options: ScanOptions): void {
   const m = c.memory;
   const found: Addr[] = [];
-  const next = scanEntries(c, hash.root, cursor, options.count, found);
+  const next = scanEntries(stepsOver(c, hash.root), cursor, options.count, found);
   const kept = found.filter((entry) => options.matches(hashEntryField(m, entry, shown)));
   replyScan(c, next, kept.length * 2);
   for (const entry of kept) {

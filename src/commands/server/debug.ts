@@ -126,7 +126,7 @@ function htstats(c: Call): void {
     c.reply.error('ERR Out of range database');
     return;
   }
-  c.reply.verbatim(`[Dictionary HT]\n${dictStats(c.memory, db.keys)}[Expires HT]\n${dictStats(c.memory, db.expires)}`);
+  c.reply.verbatim(`[Dictionary HT]\n${db.keys.statistics()}[Expires HT]\n${db.expires.statistics()}`);
 }
 
 function htstatsKey(c: Call): void {

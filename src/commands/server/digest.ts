@@ -13,7 +13,6 @@ import { Slice } from '../../base/slice.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
-import { DictCursor } from '../../structures/dict.ts';
 import {
   entryExpiry,
   entryHasExpiry,
@@ -121,8 +120,7 @@ export function digestAll(engine: Engine): string {
   for (const db of keyspaces.databases) {
     if (db.size === 0) continue;
     all.mix(bigEndian(db.index));
-    const cursor = new DictCursor(memory);
-    cursor.reset(memory, db.keys);
+    const cursor = db.keys.cursor();
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       const one = new Digest().mix(entryKey(memory, e, key).copy());
       digestValue(engine, db, e, one);

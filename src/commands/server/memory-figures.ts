@@ -1,7 +1,6 @@
 /** How the server's memory divides, for INFO memory and MEMORY. */
 import { memoryOf } from '../../engine/client-memory.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { dictBytes } from '../../structures/dict.ts';
 
 export interface MemoryFigures {
   /** Bytes in live blocks of the image. */
@@ -30,11 +29,7 @@ export interface DatabaseOverhead {
 export function databaseOverheads(engine: Engine): DatabaseOverhead[] {
   return engine.keyspaces.databases
     .filter((db) => db.size > 0)
-    .map((db) => ({
-      index: db.index,
-      main: dictBytes(engine.memory, db.keys),
-      expires: dictBytes(engine.memory, db.expires),
-    }));
+    .map((db) => ({ index: db.index, main: db.keys.bytes, expires: db.expires.bytes }));
 }
 
 export function memoryFigures(engine: Engine): MemoryFigures {

@@ -5,7 +5,7 @@ import { type Command, command } from '../../engine/command.ts';
 import { bytes, key, many } from '../../engine/grammar.ts';
 import type { Addr } from '../../memory/address.ts';
 import { type SetValue, setEntryMember } from '../../values/set.ts';
-import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue, stepsOver } from '../scan.ts';
 
 const shown = new Slice();
 
@@ -174,7 +174,7 @@ const sscan = command({
 
 function scanHashtable(c: Call, set: SetValue, cursor: number, options: ScanOptions): void {
   const found: Addr[] = [];
-  const next = scanEntries(c, set.root, cursor, options.count, found);
+  const next = scanEntries(stepsOver(c, set.root), cursor, options.count, found);
   const kept = found.filter((entry) => options.matches(setEntryMember(c.memory, entry, shown)));
   replyScan(c, next, kept.length);
   for (const entry of kept) c.reply.bulk(setEntryMember(c.memory, entry, shown));

@@ -8,7 +8,7 @@ import type { Addr } from '../../memory/address.ts';
 import { slMember, slScore } from '../../structures/skiplist.ts';
 import type { ZsetValue } from '../../values/zset.ts';
 import { zlScoreText } from '../../values/zset-listpack.ts';
-import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue } from '../scan.ts';
+import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue, stepsOver } from '../scan.ts';
 
 const member = new Slice();
 
@@ -28,7 +28,7 @@ export const zscan = command({
 
 function scanNodes(c: Call, zset: ZsetValue, cursor: number, options: ScanOptions): void {
   const found: Addr[] = [];
-  const next = scanEntries(c, zset.dict, cursor, options.count, found);
+  const next = scanEntries(stepsOver(c, zset.dict), cursor, options.count, found);
   const m = c.memory;
   const nodes = options.pattern === null ? found : found.filter((node) => options.matches(slMember(m, node, member)));
   replyScan(c, next, nodes.length * 2);

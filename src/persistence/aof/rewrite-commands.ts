@@ -10,10 +10,9 @@
  */
 import { formatDouble } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
-import { databaseKeys } from '../../keyspace/database.ts';
+import { databaseCursor, databaseSize } from '../../keyspace/database.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import type { Reader } from '../../memory/memory.ts';
-import { DictCursor, dictSize } from '../../structures/dict.ts';
 import { QuicklistCursor } from '../../structures/quicklist-cursor.ts';
 import {
   type Encoding,
@@ -53,10 +52,9 @@ export function writeCommands(
   for (const library of set.functions) writeLibrary(out, new Slice(library));
   const keys = new KeyCommands(r, out);
   set.roots.forEach((root, index) => {
-    const dict = databaseKeys(r, root);
-    if (dictSize(r, dict) === 0) return;
+    if (databaseSize(r, root) === 0) return;
     writeSelect(out, index);
-    const cursor = new DictCursor(r).reset(r, dict);
+    const cursor = databaseCursor(r, root);
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       keys.write(e);
       progress.key();

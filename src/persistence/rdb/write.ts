@@ -1,10 +1,9 @@
 /** A whole snapshot: what the file says of itself, then every key of every database. */
 import { Slice, sliceOf } from '../../base/slice.ts';
-import { databaseExpires, databaseKeys } from '../../keyspace/database.ts';
+import { databaseCursor, databaseExpiring, databaseSize } from '../../keyspace/database.ts';
 import { UsageClock, type UsagePolicy } from '../../keyspace/usage.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import type { Reader } from '../../memory/memory.ts';
-import { DictCursor, dictSize } from '../../structures/dict.ts';
 import { entryExpiry, entryKey, entryLru } from '../../values/entry.ts';
 import * as rdb from './format.ts';
 import type { RdbOutput } from './output.ts';
@@ -33,7 +32,7 @@ export interface SaveProgress {
 /** Keys of all databases of the dataset. */
 export function countKeys(r: Reader, roots: readonly Addr[]): number {
   let count = 0;
-  for (const root of roots) count += dictSize(r, databaseKeys(r, root));
+  for (const root of roots) count += databaseSize(r, root);
   return count;
 }
 
@@ -52,14 +51,14 @@ export function writeDataset(r: Reader, set: Dataset, out: RdbOutput, progress: 
   usage.setNow(set.now);
   const values = new ValueWriter(r, out);
   set.roots.forEach((root, index) => {
-    const keys = databaseKeys(r, root);
-    if (dictSize(r, keys) === 0) return;
+    const size = databaseSize(r, root);
+    if (size === 0) return;
     out.u8(rdb.OP_SELECTDB);
     out.size(index);
     out.u8(rdb.OP_RESIZEDB);
-    out.size(dictSize(r, keys));
-    out.size(dictSize(r, databaseExpires(r, root)));
-    writeKeys(r, keys, set.use === 'none' ? null : usage, out, values, progress);
+    out.size(size);
+    out.size(databaseExpiring(r, root));
+    writeKeys(r, root, set.use === 'none' ? null : usage, out, values, progress);
   });
   out.u8(rdb.OP_EOF);
   out.finish();
@@ -67,14 +66,14 @@ export function writeDataset(r: Reader, set: Dataset, out: RdbOutput, progress: 
 
 function writeKeys(
   r: Reader,
-  keys: Addr,
+  root: Addr,
   usage: UsageClock | null,
   out: RdbOutput,
   values: ValueWriter,
   progress: SaveProgress,
 ): void {
   const key = new Slice();
-  const cursor = new DictCursor(r).reset(r, keys);
+  const cursor = databaseCursor(r, root);
   for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
     const expiry = entryExpiry(r, e);
     if (expiry >= 0) {

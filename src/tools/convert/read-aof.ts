@@ -17,7 +17,6 @@ import { type ByteSource, RdbInput } from '../../persistence/rdb/input.ts';
 import { RdbLoader } from '../../persistence/rdb/load.ts';
 import { ValueReader } from '../../persistence/rdb/read-value.ts';
 import { createServer } from '../../server/server.ts';
-import { DictCursor } from '../../structures/dict.ts';
 import { entryExpiry, entryKey } from '../../values/entry.ts';
 import { beginsAsManifest } from '../check-aof.ts';
 import { type Bench, ConvertError, type Sink } from './record.ts';
@@ -50,7 +49,7 @@ export class AofSource {
     for (const source of server.persistence.libraries?.sources() ?? []) sink.library(new Slice(source));
     const key = new Slice();
     for (const { index, keys } of keyspaces.databases) {
-      const cursor = new DictCursor(memory).reset(memory, keys);
+      const cursor = keys.cursor();
       for (let entry = cursor.next(); entry !== NULL; entry = cursor.next()) {
         const expiry = entryExpiry(memory, entry);
         sink.key({ db: index, key: entryKey(memory, entry, key), entry, expiry, idle: -1, frequency: -1 });
