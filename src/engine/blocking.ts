@@ -14,6 +14,7 @@ import { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
 import { entryType } from '../values/entry.ts';
+import { ARGUMENT_BYTES } from './client-memory.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
@@ -40,6 +41,8 @@ export interface Waiter {
   readonly session: Session;
   readonly registered: Registered;
   readonly args: Slice[];
+  /** What the arguments take. */
+  readonly bytes: number;
   readonly db: Database;
   readonly type: number;
   readonly keys: string[];
@@ -61,6 +64,8 @@ export class Blocking {
   /** Blocked clients, and those of them with a time limit (INFO clients). */
   count = 0;
   timed = 0;
+  /** What the arguments of all waiters take. */
+  bytes = 0;
   /** The key (one character a byte) whose waiters are being served, each by running its command again. */
   serving = '';
   /** Called for a waiter whose time is up, after it was taken out of the register. */
@@ -87,11 +92,16 @@ export class Blocking {
     now: number,
   ): void {
     const kept: Slice[] = [];
-    for (let i = 0; i < argc; i++) kept.push(new Slice(request.instead?.get(i) ?? args[i].copy()));
+    let bytes = argc * ARGUMENT_BYTES;
+    for (let i = 0; i < argc; i++) {
+      kept.push(new Slice(request.instead?.get(i) ?? args[i].copy()));
+      bytes += kept[i].length;
+    }
     const waiter: Waiter = {
       session,
       registered,
       args: kept,
+      bytes,
       db: session.db,
       type: request.type,
       keys: [...new Set(request.keys.map((i) => args[i].latin1()))],
@@ -111,6 +121,7 @@ export class Blocking {
     }
     session.waiter = waiter;
     this.count++;
+    this.bytes += bytes;
     if (waiter.deadline > 0) {
       this.timed++;
       waiter.timer = this.clock.after(request.timeout, () => {
@@ -125,6 +136,7 @@ export class Blocking {
     if (!waiter) return null;
     session.waiter = null;
     this.count--;
+    this.bytes -= waiter.bytes;
     if (waiter.timer) {
       waiter.timer.cancel();
       this.timed--;

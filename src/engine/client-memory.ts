@@ -10,12 +10,12 @@ import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
 /** What a session and its connection take on the heap, apart from buffers (measured over 5,000 idle connections). */
-const SESSION_BYTES = 2048;
+export const SESSION_BYTES = 2048;
 /** What one subscription or prefix takes in the registers beside its name, and a watched key beside its own. */
 export const SUBSCRIPTION_BYTES = 96;
 export const WATCH_BYTES = 160;
 /** What keeping an argument takes beside its bytes. */
-const ARGUMENT_BYTES = 64;
+export const ARGUMENT_BYTES = 64;
 
 /** So much taken and given back by sessions is worth a collection. */
 const COLLECT_FROM = 16 * 1024 * 1024;
@@ -35,7 +35,7 @@ export function memoryOf(session: Session): number {
   bytes += reply.firstCapacity + reply.moreBytes;
   bytes += session.subscribedBytes + session.watchedBytes;
   if (transaction !== null) bytes += transaction.bytes;
-  if (waiter !== null) for (const arg of waiter.args) bytes += arg.length + ARGUMENT_BYTES;
+  if (waiter !== null) bytes += waiter.bytes;
   if (tracking !== null) bytes += tracking.prefixBytes;
   return bytes;
 }

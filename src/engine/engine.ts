@@ -40,6 +40,7 @@ import { Stats } from './stats.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import { Watches } from './transaction.ts';
+import { UsedMemory } from './used-memory.ts';
 
 export interface EngineParts {
   readonly memory: Memory;
@@ -75,6 +76,7 @@ export class Engine implements SessionHost<Session> {
   readonly blocking: Blocking;
   readonly tracking: Tracking;
   readonly accounts: ClientMemory;
+  readonly usedMemory: UsedMemory;
   readonly gatekeeper: Gatekeeper;
   readonly acl: Acl;
   private readonly crossProtocol: CrossProtocol;
@@ -122,6 +124,7 @@ export class Engine implements SessionHost<Session> {
     this.blocking = new Blocking(parts.clock);
     this.tracking = new Tracking(this);
     this.accounts = new ClientMemory(this);
+    this.usedMemory = new UsedMemory(this);
     this.gatekeeper = new Gatekeeper(this);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
     this.keyspaces.listener = this;

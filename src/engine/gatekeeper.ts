@@ -88,7 +88,7 @@ export class Gatekeeper {
     if (gates & GATE_BUSY) return this.refuse(session, registered, this.busy);
     if (gates & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE) && this.hold(session, registered, args, argc)) return false;
     if (gates & GATE_QUEUE) {
-      transaction?.add(registered, args, argc, concerned);
+      if (transaction !== null) engine.usedMemory.queued += transaction.add(registered, args, argc, concerned);
       session.reply.status('QUEUED');
       return false;
     }

@@ -21,6 +21,8 @@ export class PubSub {
   readonly channels = new Map<string, Set<Session>>();
   readonly shardChannels = new Map<string, Set<Session>>();
   readonly patterns = new Map<string, PatternEntry>();
+  /** What all subscriptions take. */
+  bytes = 0;
   private readonly frame = new Frame();
 
   /** Says whether the session was not yet subscribed. */
@@ -28,7 +30,7 @@ export class PubSub {
     const own = (session[kind] ??= new Set());
     if (own.has(name)) return false;
     own.add(name);
-    session.subscribedBytes += name.length + SUBSCRIPTION_BYTES;
+    this.count(session, name.length + SUBSCRIPTION_BYTES);
     if (kind === 'patterns') {
       const entry = this.patterns.get(name);
       if (entry) entry.sessions.add(session);
@@ -45,12 +47,17 @@ export class PubSub {
   /** Says whether the session was subscribed. */
   unsubscribe(session: Session, kind: ChannelKind, name: string): boolean {
     if (!session[kind]?.delete(name)) return false;
-    session.subscribedBytes -= name.length + SUBSCRIPTION_BYTES;
+    this.count(session, -name.length - SUBSCRIPTION_BYTES);
     const sessions = kind === 'patterns' ? this.patterns.get(name)?.sessions : this[kind].get(name);
     sessions?.delete(session);
     if (sessions?.size === 0) this[kind].delete(name);
     session.refreshSubscribed();
     return true;
+  }
+
+  private count(session: Session, bytes: number): void {
+    session.subscribedBytes += bytes;
+    this.bytes += bytes;
   }
 
   removeSession(session: Session): void {

@@ -124,6 +124,7 @@ export class Session implements TransportSession {
   }
 
   setTransaction(transaction: Transaction | null): void {
+    this.engine.usedMemory.queued -= this.transaction?.bytes ?? 0;
     this.transaction = transaction;
     const gates = GATE_QUEUE | GATE_NO_MULTI;
     this.denied = transaction ? this.denied | gates : this.denied & ~gates;

@@ -1,13 +1,12 @@
 /** MULTI's queue and WATCH's register. */
 import { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
-import { WATCH_BYTES } from './client-memory.ts';
+import { ARGUMENT_BYTES, WATCH_BYTES } from './client-memory.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
-/** What keeping a command, and each of its arguments, takes beside the bytes. */
+/** What keeping a command takes beside its arguments. */
 const COMMAND_BYTES = 240;
-const ARGUMENT_BYTES = 64;
 
 export interface Queued {
   readonly registered: Registered;
@@ -25,8 +24,8 @@ export class Transaction {
   /** How many of the commands EXEC has run. */
   done = 0;
 
-  /** `gates` are those that concern the command with these arguments. */
-  add(registered: Registered, args: readonly Slice[], argc: number, gates = registered.gates): void {
+  /** `gates` are those that concern the command with these arguments. Returns the bytes that it takes. */
+  add(registered: Registered, args: readonly Slice[], argc: number, gates = registered.gates): number {
     let length = 0;
     for (let i = 0; i < argc; i++) length += args[i].length;
     // All in one array: an array of its own would take more than most arguments.
@@ -39,9 +38,11 @@ export class Transaction {
       kept.push(new Slice(bytes, at, size));
       at += size;
     }
-    this.bytes += length + argc * ARGUMENT_BYTES + COMMAND_BYTES;
+    const taken = length + argc * ARGUMENT_BYTES + COMMAND_BYTES;
+    this.bytes += taken;
     this.gates |= gates;
     this.queue.push({ registered, args: kept });
+    return taken;
   }
 }
 
@@ -55,6 +56,8 @@ export interface WatchedKey {
 
 /** Who watches which key. Invariant: a session is under a key here if and only if the key is in its `watched`. */
 export class Watches {
+  /** What all watches take. */
+  bytes = 0;
   private readonly byDatabase = new Map<Database, Map<string, Set<Session>>>();
   /** Sessions whose watched keys changed: their EXEC answers null. */
   private readonly touched = new Set<Session>();
@@ -70,7 +73,9 @@ export class Watches {
     if (session.watched.some((w) => w.db === db && w.key === name)) return;
     const e = db.peek(key, db.hash(key));
     session.watched.push({ db, key: name, bytes: new Slice(key.copy()), wasExpired: e !== 0 && db.isExpired(e) });
-    session.watchedBytes += 2 * name.length + WATCH_BYTES;
+    const taken = 2 * name.length + WATCH_BYTES;
+    session.watchedBytes += taken;
+    this.bytes += taken;
     let keys = this.byDatabase.get(db);
     if (!keys) this.byDatabase.set(db, (keys = new Map()));
     let sessions = keys.get(name);
@@ -88,6 +93,7 @@ export class Watches {
       if (keys.size === 0) this.byDatabase.delete(db);
     }
     session.watched = null;
+    this.bytes -= session.watchedBytes;
     session.watchedBytes = 0;
     this.touched.delete(session);
   }

@@ -24,6 +24,8 @@ const NONE = new Uint8Array(0);
 /** Small buffers between their uses. */
 export class SmallBuffers {
   private readonly free: Uint8Array[] = [];
+  /** Bytes of the buffers, small and large, that connections hold. */
+  held = 0;
 
   take(): Uint8Array {
     return this.free.pop() ?? new Uint8Array(SMALL_BYTES);
@@ -110,14 +112,18 @@ export class Waiting {
 
   drop(): void {
     this.length = 0;
-    this.giveBackSmall();
-    this.bytes = NONE;
+    this.hold(NONE);
   }
 
   private giveBackSmall(): void {
-    if (this.bytes.length !== SMALL_BYTES) return;
-    this.buffers.give(this.bytes);
-    this.bytes = NONE;
+    if (this.bytes.length === SMALL_BYTES) this.hold(NONE);
+  }
+
+  /** Takes another buffer in place of the present one. */
+  private hold(bytes: Uint8Array): void {
+    this.buffers.held += bytes.length - this.bytes.length;
+    if (this.bytes.length === SMALL_BYTES) this.buffers.give(this.bytes);
+    this.bytes = bytes;
   }
 
   private reserve(needed: number, wanted: number): void {
@@ -139,8 +145,7 @@ export class Waiting {
 
   private replace(bytes: Uint8Array): void {
     bytes.set(this.bytes.subarray(0, this.length));
-    this.giveBackSmall();
-    this.bytes = bytes;
+    this.hold(bytes);
     if (this.length > 0) this.parser.moved(bytes, 0);
   }
 }

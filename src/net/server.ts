@@ -14,6 +14,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
 import type { Session } from '../engine/session.ts';
+import { ARGUMENT_OVERHEAD } from '../protocol/request.ts';
 import { Client } from './client.ts';
 import { openFast } from './fast.ts';
 import { SmallBuffers } from './input.ts';
@@ -141,6 +142,11 @@ export class NetServer<S extends TransportSession> {
   /** The TCP port that is listened on now; 0 for none. */
   get port(): number {
     return this.listeners.port;
+  }
+
+  /** Bytes that incomplete commands take, with the buffers that they wait in. */
+  get held(): number {
+    return this.buffers.held + this.marked * ARGUMENT_OVERHEAD;
   }
 
   /** Wall time in ms, read once a turn as soon as the turn has work for its end. */

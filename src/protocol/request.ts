@@ -35,7 +35,7 @@ const UNTRUSTED_BULK = 16384;
 /** From here an argument's length sizes the buffer that it is awaited in. */
 const BIG_ARGUMENT = 32 * 1024;
 /** What marking an argument takes, with some reserve. */
-const ARGUMENT_OVERHEAD = 128;
+export const ARGUMENT_OVERHEAD = 128;
 /** Slices that a parser keeps from one command to the next. */
 const KEEP_SLICES = 1024;
 

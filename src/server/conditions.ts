@@ -9,7 +9,7 @@ export function followConditions(engine: Engine, config: Config): void {
   };
   config.follow('maxmemory', (s) => deny(GATE_OOM, s.maxmemory > 0));
   // Until there is eviction every policy behaves like noeviction.
-  engine.gatekeeper.makeRoom = () => engine.memory.used <= config.settings.maxmemory;
+  engine.gatekeeper.makeRoom = () => engine.usedMemory.forMaxmemory <= config.settings.maxmemory;
   // Until there are replicas none of them is a good one.
   config.follow(['min-replicas-to-write', 'min-replicas-max-lag'], (s) =>
     deny(GATE_REPLICAS, s.minReplicasToWrite > 0 && s.minReplicasMaxLag > 0),

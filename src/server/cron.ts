@@ -82,6 +82,7 @@ export class Cron {
     engine.tracking.limit();
     engine.server.persistence.tick();
     engine.memory.collect();
+    engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
   }
 

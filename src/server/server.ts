@@ -128,6 +128,7 @@ class Server implements CinnabarServer {
     this.services = new Services(config, clock, log, version);
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server: this.services });
     this.network = new Network(this.engine, config, clock, log);
+    this.engine.usedMemory.inputs = this.network;
     this.cron = new Cron(this.engine, config, clock);
     followConditions(this.engine, config);
     const { engine } = this;

@@ -1,16 +1,15 @@
 /** How the server's memory divides, for INFO memory and MEMORY. */
-import { memoryOf } from '../../engine/client-memory.ts';
 import type { Engine } from '../../engine/engine.ts';
 
 export interface MemoryFigures {
-  /** Bytes in live blocks of the image. */
+  /** INFO's used_memory: see engine/used-memory.ts. */
   readonly used: number;
   readonly peak: number;
   /** Bytes in segments. */
   readonly reserved: number;
   readonly resident: number;
   readonly startup: number;
-  /** Startup, tables of the databases, and clients' buffers. */
+  /** Startup, tables of the databases, and all that lies outside of the image: clients, scripts, users, buffers. */
   readonly overhead: number;
   readonly dataset: number;
   readonly datasetPercent: number;
@@ -33,17 +32,19 @@ export function databaseOverheads(engine: Engine): DatabaseOverhead[] {
 }
 
 export function memoryFigures(engine: Engine): MemoryFigures {
-  const { memory, startupMemory: startup, keyspaces } = engine;
-  let clients = 0;
-  for (const session of engine.sessions.values()) clients += memoryOf(session);
+  const { memory, startupMemory: startup, keyspaces, usedMemory } = engine;
+  usedMemory.measure();
+  const used = usedMemory.total;
+  const clients = usedMemory.sessions;
   let tables = 0;
   for (const { main, expires } of databaseOverheads(engine)) tables += main + expires;
-  const overhead = startup + tables;
-  const dataset = Math.max(0, memory.used - overhead);
-  const net = memory.used - startup;
+  // All but the image's blocks is overhead.
+  const overhead = startup + tables + used - memory.used;
+  const dataset = Math.max(0, used - overhead);
+  const net = used - startup;
   return {
-    used: memory.used,
-    peak: Math.max(memory.peak, memory.used),
+    used,
+    peak: usedMemory.peak,
     reserved: memory.reserved,
     resident: process.memoryUsage.rss(),
     startup,

@@ -51,12 +51,23 @@ export class Acl implements AclBasis {
   private users = new Map<string, User>();
   private readonly engine: Engine;
   private readonly denied: Denied = { at: 0 };
+  /** What the users take; below zero when it has to be measured. */
+  private taken = -1;
 
   constructor(engine: Engine) {
     this.engine = engine;
     this.commands = new AclCommands(engine.table.all());
     this.defaultUser = this.newDefault();
     this.users.set(DEFAULT_USER, this.defaultUser);
+  }
+
+  /** What the users take, in bytes. */
+  get bytes(): number {
+    if (this.taken < 0) {
+      this.taken = 0;
+      for (const user of this.users.values()) this.taken += user.bytes;
+    }
+    return this.taken;
   }
 
   allChannels(): boolean {
@@ -104,6 +115,7 @@ export class Acl implements AclBasis {
     const user = this.users.get(name);
     if (!user) return false;
     this.users.delete(name);
+    this.taken = -1;
     this.closeSessionsOf(new Set([user]), by);
     return true;
   }
@@ -156,6 +168,7 @@ export class Acl implements AclBasis {
   }
 
   private refresh(): void {
+    this.taken = -1;
     for (const session of this.engine.sessions.values()) this.refreshSession(session);
   }
 

@@ -47,6 +47,10 @@ interface ChannelPattern {
   readonly slice: Slice;
 }
 
+/** What a selector takes without its patterns, and a pattern beside its text, in bytes. */
+const SELECTOR_BYTES = 512;
+const PATTERN_BYTES = 160;
+
 const NO_AUTH = flagBit('no_auth');
 
 /** The permission that a command's access to a key asks for, from the words of its key specification. */
@@ -87,6 +91,15 @@ export class Selector {
     copy.keys = this.keys.map((pattern) => ({ ...pattern }));
     copy.channels = [...this.channels];
     return copy;
+  }
+
+  /** Roughly what it takes on the heap. */
+  get bytes(): number {
+    let bytes = SELECTOR_BYTES;
+    for (const { text } of this.keys) bytes += PATTERN_BYTES + 2 * text.length;
+    for (const { text } of this.channels) bytes += PATTERN_BYTES + 2 * text.length;
+    for (const words of this.firstArgs.values()) for (const word of words) bytes += PATTERN_BYTES + word.length;
+    return bytes;
   }
 
   get unrestricted(): boolean {

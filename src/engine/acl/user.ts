@@ -12,6 +12,9 @@ export interface AclBasis {
   allChannels(): boolean;
 }
 
+/** What a user takes without name, passwords and selectors, in bytes. */
+const USER_BYTES = 256;
+
 export class User {
   readonly name: string;
   enabled = false;
@@ -48,6 +51,14 @@ export class User {
     this.sanitizes = other.sanitizes;
     this.passwords = [...other.passwords];
     this.selectors = other.selectors.map((selector) => selector.copy());
+  }
+
+  /** Roughly what it takes on the heap. */
+  get bytes(): number {
+    let bytes = USER_BYTES + this.name.length;
+    for (const password of this.passwords) bytes += password.length;
+    for (const selector of this.selectors) bytes += selector.bytes;
+    return bytes;
   }
 
   /** Whether nothing can be denied to it. */

@@ -1,0 +1,62 @@
+/**
+ * What the server uses in all, as Redis counts it: the image, and the part of the heap that grows with what clients do.
+ *
+ * Each owner counts what it holds as it comes and goes, so that the sum is at hand at every write command. What changes
+ * seldom and would have to be walked over (users, scripts, libraries) is measured now and then (`measure`). The runtime's
+ * own share (code, compiled functions, free heap) is no part of it.
+ */
+import { SESSION_BYTES } from './client-memory.ts';
+import type { Engine } from './engine.ts';
+
+export class UsedMemory {
+  /** Whoever reads from connections counts here the bytes of buffers that incomplete commands wait in. */
+  inputs: { readonly held: number } = { held: 0 };
+  /** Bytes of the commands that MULTI has queued. */
+  queued = 0;
+  private readonly engine: Engine;
+  private measured = 0;
+  private most = 0;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** What sessions hold: themselves, unread replies, incomplete commands, queued and waiting ones, watches, subscriptions. */
+  get sessions(): number {
+    const { sessions, pool, pubsub, watches, blocking } = this.engine;
+    const buffers = pool.held + this.inputs.held + this.queued + blocking.bytes;
+    return buffers + sessions.size * SESSION_BYTES + watches.bytes + pubsub.bytes;
+  }
+
+  /** Bytes in buffers that count in `total` and are not bounded by maxmemory: what waits to be written to the log. */
+  get notBounded(): number {
+    return this.engine.server.persistence.aofBuffer;
+  }
+
+  /**
+   * Bytes that maxmemory bounds, at the cost of a few additions: live blocks of the image, `sessions`, the tracking table,
+   * users, scripts and libraries. The append-only file's buffer is left out, as replicas' buffers are: evicting keys makes
+   * both longer.
+   */
+  get forMaxmemory(): number {
+    return this.engine.memory.used + this.sessions + this.engine.tracking.bytes + this.measured;
+  }
+
+  /** INFO's used_memory. */
+  get total(): number {
+    return this.forMaxmemory + this.notBounded;
+  }
+
+  /** The largest that `total` has been seen to be, and never less than the image has been. */
+  get peak(): number {
+    return Math.max(this.most, this.engine.memory.peak, this.total);
+  }
+
+  /** Once a tick of the cron, and before figures are told. */
+  measure(): void {
+    const { scripting, acl } = this.engine;
+    const { scriptBytes, functionBytes, evalSandboxBytes, functionSandboxBytes } = scripting.figures();
+    this.measured = scriptBytes + functionBytes + evalSandboxBytes + functionSandboxBytes + acl.bytes;
+    this.most = Math.max(this.most, this.total);
+  }
+}
