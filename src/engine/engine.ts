@@ -152,7 +152,7 @@ export class Engine implements SessionHost<Session> {
     return session;
   }
 
-  closed(session: Session): void {
+  leave(session: Session): void {
     if (session.closed) return;
     session.closed = true;
     session.closing = true;
@@ -161,8 +161,13 @@ export class Engine implements SessionHost<Session> {
     this.accounts.remove(session);
     if (session.postponed) this.gatekeeper.letGo(session);
     this.release(session);
-    session.reply.clear();
     session.onClosed();
+  }
+
+  /** Ends a session from outside: its connection ends with this turn, and nothing is owed to it any more. */
+  kill(session: Session): void {
+    session.close(false);
+    this.leave(session);
   }
 
   /** Takes a session out of every register that it may be in; RESET does it too. */

@@ -4,14 +4,16 @@
  * A transport (net/, or the library's in-process face) calls `SessionHost`; the engine answers through the
  * `SessionPort` that the transport gave it. One connection is one port and one session for as long as it lives:
  *
- *   open(port) -> session      execute(session, args, argc) -> go on?      ...      closed(session)
+ *   open(port) -> session      execute(session, args, argc) -> go on?      ...      leave(session)
  *
  * Rules:
  * - Arguments handed to `execute` are good until it returns; what it keeps (MULTI, BLPOP) it copies.
  * - When `execute` returns false the transport hands over no further command of that connection; bytes keep arriving
  *   and wait. `port.resume()` ends that; it never executes anything itself, the commands follow before the turn ends.
  * - Replies are put into `session.reply` at any time; the first byte makes the transport write at the end of the turn.
- * - `port.close()` is never followed by `closed()` in the same call stack; `closed()` comes exactly once per session.
+ * - `session.reply` is the transport's: it alone gives back what is owed, once its connection is closed (`abandon`). The
+ *   engine may take a session out of its registers before (CLIENT KILL), and never touches what has been replied.
+ * - `port.close()` is not followed by `leave()` in the same call stack: it ends the connection at the end of the turn.
  */
 import type { Slice } from '../base/slice.ts';
 import type { Reply } from '../protocol/reply.ts';
@@ -81,7 +83,8 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   execute(session: S, args: Slice[], argc: number): boolean;
   /** The client broke the protocol; the transport replies the error and closes, the engine counts and logs. */
   protocolError(session: S, reason: string): void;
-  closed(session: S): void;
+  /** The session is gone, or as good as: it is taken out of every register. A second time is nothing. */
+  leave(session: S): void;
   /** Sessions there are now, for maxclients. */
   readonly sessionCount: number;
   /** Called once a turn before replies are written: the place of group commits. */

@@ -57,8 +57,6 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private reading = 0;
   /** Arguments of an incomplete command, as the server has counted them. */
   private marked = 0;
-  /** Bytes of a write that has not finished. */
-  private writing = 0;
   private readonly parts: Uint8Array[] = [];
   /** Since when the soft limit has been passed, ms; 0 when it is not. */
   private softSince = 0;
@@ -172,9 +170,12 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.reading = this.queryBytes;
     this.run(this.waiting.bytes, this.waiting.length);
     this.reading = 0;
+    if (this.closing) {
+      this.waiting.drop();
+      return;
+    }
     this.countMarked();
-    if (this.closing) this.waiting.drop();
-    else this.waiting.compact();
+    this.waiting.compact();
   }
 
   /** Executes what there is before `to`; afterwards `parser.begin` is where what remains begins. */
@@ -255,7 +256,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   replyGrew(): void {
     if (this.closing || this.overLimit()) return;
     // What can't be written for now is measured none the less.
-    if (this.writing > 0 && this.server.host.accounts?.active) this.server.enlist(this);
+    if (this.session.reply.inFlight > 0 && this.server.host.accounts?.active) this.server.enlist(this);
     if (this.full || this.session.reply.pending < HIGH_WATER) return;
     if (this.server.settings.clientOutputBufferLimit[this.session.outputClass].hardBytes > 0) return;
     this.full = true;
@@ -285,7 +286,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   /** Writes what is owed; what the kernel doesn't take at once follows when it can. */
   flush(): void {
     const reply = this.session.reply;
-    for (let i = 0; i < WRITES_PER_TURN && this.writing === 0 && !this.dead; i++) {
+    for (let i = 0; i < WRITES_PER_TURN && reply.inFlight === 0 && !this.dead; i++) {
       const one = reply.only();
       if (one !== null) {
         if (one.length === 0) return;
@@ -297,18 +298,22 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       if (total === 0) return;
       this.wrote(this.connection.writeAll(this.parts.slice()), total);
     }
-    if (this.writing === 0 && reply.pending > 0) this.server.enlist(this);
+    if (reply.inFlight === 0 && reply.pending > 0) this.server.enlist(this);
   }
 
   private wrote(done: boolean, count: number): void {
     this.server.counters.netOutput += count;
-    if (done) this.written(count);
-    else this.writing = count;
+    const { reply } = this.session;
+    if (!done) {
+      reply.lend(count);
+      return;
+    }
+    reply.consumed(count);
+    this.written();
   }
 
-  private written(count: number): void {
+  private written(): void {
     this.lastActive = this.server.now;
-    this.session.reply.consumed(count);
     if (this.full && this.session.reply.pending < LOW_WATER) {
       this.full = false;
       this.yielded = true;
@@ -317,9 +322,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   onWritten(): void {
-    const count = this.writing;
-    this.writing = 0;
-    this.written(count);
+    this.session.reply.returned();
+    this.written();
     this.server.enlist(this);
   }
 
@@ -345,17 +349,21 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   /** Whether there is nothing left to do but to close. */
   get done(): boolean {
-    return this.dead || (this.closing && this.writing === 0 && this.session.reply.pending === 0);
+    return this.dead || (this.closing && this.session.reply.pending === 0);
   }
 
-  /** Frees all; only the server calls it. */
+  /** Closes the connection, and only then gives back what it was working with; only the server calls it. */
   destroy(): void {
     this.dead = true;
+    this.closing = true;
     this.uncount();
     this.connection.close();
-    this.session.reply.owner = null;
-    this.server.host.closed(this.session);
-    this.waiting.drop();
+    const { reply } = this.session;
+    reply.owner = null;
+    this.server.host.leave(this.session);
+    reply.abandon();
+    // In the midst of a command of its own (SHUTDOWN) its arguments lie there; `runWaiting` ends with this then.
+    if (this.reading === 0) this.waiting.drop();
   }
 
   /** Now and then, at least once a second. */

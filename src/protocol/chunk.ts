@@ -5,7 +5,12 @@
  *
  *   bytes  [ written already | owed         | free ]
  *          0                 start          end    bytes.length
+ *
+ * Who holds a chunk: the pool while it is free, then one Output, which alone gives it back, once, when its bytes have been
+ * written or are owed to nobody any more. What a transport is still writing when its connection ends goes to nobody
+ * (`lose`): only the garbage collector knows when the system is done with it. With `poisoned`, free bytes are overwritten.
  */
+import { assert, POISON } from '../base/assert.ts';
 import { copyBytes, uncleared } from '../base/copy.ts';
 
 export const CHUNK_BYTES = 20 * 1024;
@@ -24,6 +29,8 @@ export class Chunk {
   start = 0;
   end = 0;
   next: Chunk | null = null;
+  /** Whether an Output holds it. */
+  taken = true;
   private shown: Uint8Array;
 
   constructor(bytes: Uint8Array, kept: Chunk['kept']) {
@@ -65,6 +72,11 @@ export class ChunkPool {
   private trimmedAt = 0;
   /** Bytes of chunks that sessions hold now. */
   held = 0;
+  private readonly poisoned: boolean;
+
+  constructor(poisoned = false) {
+    this.poisoned = poisoned;
+  }
 
   take(): Chunk {
     this.held += CHUNK_BYTES;
@@ -73,6 +85,7 @@ export class ChunkPool {
     this.free = chunk.next;
     this.kept--;
     chunk.next = null;
+    chunk.taken = true;
     return chunk;
   }
 
@@ -103,7 +116,8 @@ export class ChunkPool {
   }
 
   give(chunk: Chunk): void {
-    this.held -= chunk.bytes.length;
+    this.lose(chunk);
+    if (this.poisoned && chunk.kept !== 'nothing') chunk.bytes.fill(POISON);
     if (chunk.kept !== 'chunk') {
       if (chunk.kept !== 'nothing') this.giveLarge(chunk.kept);
       return;
@@ -114,6 +128,13 @@ export class ChunkPool {
     chunk.next = this.free;
     this.free = chunk;
     this.kept++;
+  }
+
+  /** The chunk is given up, and its bytes are used by nobody again. */
+  lose(chunk: Chunk): void {
+    assert(chunk.taken, 'a chunk is given back once');
+    chunk.taken = false;
+    this.held -= chunk.bytes.length;
   }
 
   private giveLarge(whole: Uint8Array): void {

@@ -6,7 +6,12 @@
  *
  * Every small writer asks `room()` once and then stores bytes; with no chunk in hand `limit` is 0, so the one
  * comparison also covers "idle" and "suppressed". While suppressed, `bytes` is a scratch that is overwritten for ever.
+ *
+ * What a transport writes it takes from the front (`views`, `only`). Where the write doesn't finish at once the bytes are
+ * `lent` until it has (`returned`): meanwhile replies go on behind them, and nothing of them is given back to the pool.
+ * When the connection ends first, `abandon` gives back the rest only.
  */
+import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
 import type { Slice } from '../base/slice.ts';
 import { CHUNK_BYTES, type Chunk, ChunkPool } from './chunk.ts';
@@ -56,6 +61,8 @@ export class Output {
   /** How large a buffer of the client's own would be now; see `adapt`. */
   private usable = NOMINAL_MAX;
   private peakSince = 0;
+  /** Bytes at the front that a transport has not finished writing. */
+  private lent = 0;
 
   constructor(pool: ChunkPool = new ChunkPool()) {
     this.pool = pool;
@@ -193,7 +200,7 @@ export class Output {
 
   /**
    * Adds views of what is owed, oldest first, to `into` until it counts `budget` bytes or more; returns their number. The
-   * bytes stay owed until `consumed`; replies may go on behind them meanwhile.
+   * bytes stay owed until `consumed` or `returned`; replies may go on behind them meanwhile.
    */
   views(into: Uint8Array[], budget: number): number {
     this.seal();
@@ -223,8 +230,28 @@ export class Output {
     return true;
   }
 
+  /** Bytes that a transport has begun to write and not finished. */
+  get inFlight(): number {
+    return this.lent;
+  }
+
+  /** A write of the first `count` bytes owed has begun and not finished. */
+  lend(count: number): void {
+    assert(this.lent === 0 && count <= this.pending, 'one write is under way at a time, of what is owed');
+    this.lent = count;
+  }
+
+  /** That write has finished; returns its bytes. */
+  returned(): number {
+    const count = this.lent;
+    this.lent = 0;
+    this.consumed(count);
+    return count;
+  }
+
   /** The first `count` bytes owed have been written: their chunks go back to the pool. */
   consumed(count: number): void {
+    assert(this.lent === 0, 'bytes that are being written are not given back');
     this.seal();
     if (count > this.peak) this.peak = count < this.usable ? count : this.usable;
     let chunk = this.first;
@@ -263,9 +290,28 @@ export class Output {
     return all;
   }
 
-  /** Forgets what is owed. */
+  /** Forgets what is owed; nothing of it may be lent. */
   clear(): void {
     this.consumed(this.pending);
+  }
+
+  /** Nobody will be told anything more: forgets what is owed. The chunks of a write under way are never used again. */
+  abandon(): void {
+    this.end();
+    this.seal();
+    for (let left = this.lent; left > 0 && this.first !== null; ) {
+      const chunk = this.first;
+      const owed = chunk.end - chunk.start;
+      left -= owed;
+      if (chunk !== this.last) this.sealed -= owed;
+      this.capacity -= chunk.bytes.length;
+      this.chunks--;
+      this.first = chunk.next;
+      this.pool.lose(chunk);
+    }
+    if (this.first === null) this.last = null;
+    this.lent = 0;
+    this.clear();
   }
 
   // For the writers of replies.

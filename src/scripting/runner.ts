@@ -296,7 +296,6 @@ export class Runner {
     if (session.closed) {
       // What the rest of its transaction may have entered it into.
       engine.release(session);
-      session.reply.clear();
     } else session.port.resume();
     engine.serveWaiters();
   }

@@ -70,7 +70,11 @@ export class LocalSession implements SessionPort {
   private send(args: Argument[], buffers: boolean): Promise<ReplyValue> {
     const refused = refusal(args);
     if (refused !== undefined) return Promise.reject(refused);
-    const slices = args.map((arg) => new Slice(typeof arg === 'object' ? arg : Buffer.from(String(arg))));
+    const waits = this.session.waiter !== null || this.session.postponed;
+    // What has to wait is copied: the caller has its bytes back when this returns.
+    const slices = args.map(
+      (arg) => new Slice(typeof arg === 'object' ? bytesOf(arg, waits) : Buffer.from(String(arg))),
+    );
     return new Promise((resolve, reject) => {
       const run = (): void => {
         if (this.session.closing) {
@@ -81,7 +85,7 @@ export class LocalSession implements SessionPort {
         this.engine.execute(this.session, slices, slices.length);
         this.schedule();
       };
-      if (this.session.waiter || this.session.postponed) this.backlog.push(run);
+      if (waits) this.backlog.push(run);
       else run();
     });
   }
@@ -123,16 +127,29 @@ export class LocalSession implements SessionPort {
 
   divert(): void {}
 
-  close(_afterReply = false): void {
+  /** Ends the session; when a command asks for it, once that has run. What has been replied is still delivered. */
+  close(): void {
+    this.session.closing = true;
+    this.session.reply.end();
+    if (this.engine.outermost === null) this.finish();
+    else setImmediate(() => this.finish());
+  }
+
+  private finish(): void {
     this.flush();
     this.end(new Error(CLOSED));
   }
 
   private end(reason: Error): void {
-    this.engine.closed(this.session);
+    this.engine.leave(this.session);
+    this.session.reply.abandon();
     for (const { reject } of this.waiting.splice(0)) reject(reason);
     for (const run of this.backlog.splice(0)) run();
   }
+}
+
+function bytesOf(argument: Uint8Array, copied: boolean): Uint8Array {
+  return copied ? argument.slice() : argument;
 }
 
 /** What JavaScript hands in and TypeScript would not, and the protocol whose replies can't be read here. */

@@ -6,6 +6,7 @@
  *
  * Several servers can live in one process; they share nothing.
  */
+import { verifies } from '../base/assert.ts';
 import { type Random, realRandom } from '../base/random.ts';
 import { narrow } from '../base/text.ts';
 import { type Clock, RealClock } from '../base/time.ts';
@@ -122,7 +123,7 @@ class Server implements CinnabarServer {
     const memory = createMemory({ seed });
     const limits = followLimits(config);
     const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
-    const pool = new ChunkPool();
+    const pool = new ChunkPool(verifies());
     this.config = config;
     const { commands = ALL_COMMANDS, version = REDIS_7_0 } = options;
     this.services = new Services(config, clock, log, version);

@@ -178,7 +178,7 @@ export class Services implements ServerPort {
     this.abandoned = true;
     this.ending = true;
     for (const session of this.engine?.sessions.values() ?? []) {
-      session.reply.clear();
+      session.reply.abandon();
       session.close(false);
     }
     this.onExit(1);

@@ -125,8 +125,7 @@ export const kill = command({
         if (filters.skipMe) continue;
         self = true;
       } else {
-        session.close(false);
-        c.engine.closed(session);
+        c.engine.kill(session);
       }
       killed++;
     }

@@ -187,8 +187,7 @@ export class Acl implements AclBasis {
       session.closeAfterCommand();
       return;
     }
-    session.close(false);
-    this.engine.closed(session);
+    this.engine.kill(session);
   }
 
   /** Closes the sessions of a user that listen to channels which it may no longer listen to. */

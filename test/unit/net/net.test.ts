@@ -92,8 +92,7 @@ class FakeHost implements SessionHost<FakeSession> {
     this.reasons.push(reason);
   }
 
-  closed(session: FakeSession): void {
-    session.reply.clear();
+  leave(session: FakeSession): void {
     expect(this.sessions.delete(session)).toBe(true);
   }
 

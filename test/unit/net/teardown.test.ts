@@ -1,0 +1,126 @@
+/** Bytes that a transport is still writing stay as they are, however the session ends; commands and clients are real ones. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RealNetwork } from '../../../src/base/network.ts';
+import { VirtualClock } from '../../../src/base/time.ts';
+import type { Session } from '../../../src/engine/session.ts';
+import { NetServer } from '../../../src/net/server.ts';
+import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
+import { type FakeConnection, FakeTransport } from '../../support/fake-transport.ts';
+
+let clock: VirtualClock;
+let server: CinnabarServer;
+let net: NetServer<Session>;
+let transport: FakeTransport;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  server = createServer({ settings: { 'enable-debug-command': 'yes', timeout: 10 }, clock });
+  transport = new FakeTransport();
+  const quiet = { verbose() {}, notice() {}, warning() {} };
+  const { engine, config } = server;
+  net = new NetServer<Session>({
+    host: engine,
+    settings: config.settings,
+    counters: engine.stats,
+    log: quiet,
+    clock,
+    transport,
+    network: new RealNetwork(),
+  });
+  expect(await net.listeners.listen()).toBe(undefined);
+});
+
+afterEach(async () => {
+  net.stop();
+  await server.close();
+});
+
+/** One with several unfinished writes' worth of replies: small ones, and some with chunks of their own. */
+function victim(): FakeConnection {
+  const connection = transport.connect();
+  connection.command('SET', 'big', 'v'.repeat(300_000));
+  connection.command('SET', 'small', 'w'.repeat(9000));
+  net.endTurn();
+  connection.sent = '';
+  connection.stuck = true;
+  for (let i = 0; i < 8; i++) {
+    connection.command('GET', 'small');
+    connection.command('GET', 'big');
+  }
+  net.endTurn();
+  expect(connection.flights.length).toBe(1);
+  return connection;
+}
+
+/** Replies of another client, enough to use every free chunk again. */
+function others(connection: FakeConnection): void {
+  for (let i = 0; i < 8; i++) {
+    connection.command('GET', 'big');
+    connection.command('GET', 'small');
+  }
+  net.endTurn();
+}
+
+const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) => void>> = {
+  'CLIENT KILL': ({ id }, killer) => killer.command('CLIENT', 'KILL', 'ID', id),
+  'CLIENT KILL of an address': ({ port }, killer) => killer.command('CLIENT', 'KILL', port.address),
+  'ACL DELUSER': (session, killer) => {
+    killer.command('ACL', 'SETUSER', 'gone', 'on', 'nopass', '+@all', '~*');
+    session.account = server.engine.acl.find('gone')!;
+    killer.command('ACL', 'DELUSER', 'gone');
+  },
+  'client eviction': (_, killer) => {
+    killer.command('CLIENT', 'NO-EVICT', 'ON');
+    killer.command('CONFIG', 'SET', 'maxmemory-clients', '1000000');
+  },
+  'the output limit': ({ port }, killer) => {
+    killer.command('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 100 0 0');
+    port.flush();
+    net.tick();
+  },
+  'an idle timeout': () => {
+    clock.advance(11_000);
+    net.tick();
+  },
+  'a failed sync under appendfsync always': () => {
+    for (const { reply, port } of server.engine.sessions.values()) {
+      reply.abandon();
+      port.close(false);
+    }
+  },
+  'the end of the server': () => net.stop(),
+};
+
+describe.each(Object.entries(ENDS))('%s', (_, end) => {
+  test('with a write pending', () => {
+    const killer = transport.connect();
+    const connection = victim();
+    const [session] = [...server.engine.sessions.values()].slice(-1);
+    end(session, killer);
+    others(killer);
+    others(transport.connect());
+    expect(connection.closed).toBe(true);
+    expect(connection.intact).toBe(true);
+  });
+});
+
+test('the pool knows how much sessions hold, also after writes that never finished', () => {
+  const killer = transport.connect();
+  victim();
+  const [session] = [...server.engine.sessions.values()].slice(-1);
+  killer.command('CLIENT', 'KILL', 'ID', session.id);
+  net.endTurn();
+  expect(server.engine.pool.held).toBe(0);
+});
+
+test('a session that has gone while its script was suspended loses nothing that is being written', async () => {
+  const killer = transport.connect();
+  const connection = victim();
+  const [session] = [...server.engine.sessions.values()].slice(-1);
+  killer.command('CONFIG', 'SET', 'busy-reply-threshold', '1');
+  connection.stuck = true;
+  connection.command('EVAL', 'for i = 1, 2000000 do end return 1', 0);
+  killer.command('CLIENT', 'KILL', 'ID', session.id);
+  others(killer);
+  expect(connection.intact).toBe(true);
+});
