@@ -4,7 +4,9 @@
  */
 import { parseInt64, parseInteger } from '../base/numbers.ts';
 import { isWord, type Slice } from '../base/slice.ts';
+import { slotOf } from '../keyspace/slot.ts';
 import type { KeySpec } from './command.ts';
+import { flagBit } from './derive.ts';
 import type { Registered } from './table.ts';
 
 export interface KeyPosition {
@@ -41,6 +43,40 @@ export function findKeys(
       return looseKeys(keySpecs, args, argc);
   }
   return keys;
+}
+
+const MOVABLE = flagBit('movablekeys');
+/** The command has no keys. */
+export const NO_SLOT = -1;
+/** Its keys are of several slots. */
+export const CROSS_SLOT = -2;
+
+/**
+ * The slot of the keys of a command whose number of arguments is right; NO_SLOT or CROSS_SLOT. Channels of shards count as
+ * keys, as they do in Redis's routing. Where the declaration alone says where the keys are (by far most commands), nothing
+ * is allocated.
+ */
+export function slotOfKeys(registered: Registered, args: readonly Slice[], argc: number): number {
+  if (registered.has(MOVABLE)) return slotOfFound(registered, args, argc);
+  const { first, last, step } = registered.legacy;
+  if (first === 0) return NO_SLOT;
+  const end = last < 0 ? argc + last : last;
+  // Too few arguments for the declaration: the command will say so.
+  if (end >= argc || end < first) return NO_SLOT;
+  const slot = slotOf(args[first]);
+  for (let i = first + step; i <= end; i += step) if (slotOf(args[i]) !== slot) return CROSS_SLOT;
+  return slot;
+}
+
+function slotOfFound(registered: Registered, args: readonly Slice[], argc: number): number {
+  let slot = NO_SLOT;
+  for (const { at } of findKeys(registered, args, argc) ?? []) {
+    if (at >= argc) continue;
+    const next = slotOf(args[at]);
+    if (slot !== NO_SLOT && slot !== next) return CROSS_SLOT;
+    slot = next;
+  }
+  return slot;
 }
 
 /**
