@@ -16,6 +16,7 @@ const ping = command({
   complexity: 'O(1)',
   summary: 'Answers PONG, or the message it was given.',
   flags: ['fast'],
+  traits: ['for_subscribers', 'tells_disk_errors'],
   tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
   args: [optional(bytes('message'))],
   run(c) {
@@ -78,6 +79,7 @@ const quit = command({
   complexity: 'O(1)',
   summary: 'Closes the connection once all replies are sent.',
   flags: HANDSHAKE,
+  traits: ['for_subscribers', 'ends_transaction'],
   arity: -1,
   run(c) {
     c.reply.ok();
@@ -92,8 +94,13 @@ const reset = command({
   complexity: 'O(1)',
   summary: 'Brings the connection back to the state in which it was opened.',
   flags: HANDSHAKE,
+  traits: ['for_subscribers', 'ends_transaction'],
   run(c) {
     const { session, engine } = c;
+    if (session.role.type !== 'normal') {
+      c.reply.error('ERR can only reset normal client connections');
+      return;
+    }
     engine.release(session);
     session.db = engine.keyspaces.databases[0];
     session.resp = 2;

@@ -85,6 +85,7 @@ function subscription(family: Family, run: (c: Call, family: Family) => void, de
     ...description,
     group: 'pubsub',
     flags: FLAGS,
+    traits: ['for_subscribers'],
     ...(keySpecs && { keySpecs }),
     run: (c) => run(c, family),
   });

@@ -15,6 +15,7 @@ import {
   repeated,
   token,
 } from '../engine/grammar.ts';
+import { SCRIPT } from '../engine/roles.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import { ENC_QUICKLIST, entryType, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../values/entry.ts';
 import { freeValue, newValue } from '../values/free.ts';
@@ -247,7 +248,7 @@ function sort(c: Call, stores: boolean): void {
     return;
   }
   // A set has no order of its own: what is stored, or what a script sees, must be the same on every copy of the data.
-  if (query.unsorted && type === TYPE_SET && (query.store > 0 || c.session.scripted)) {
+  if (query.unsorted && type === TYPE_SET && (query.store > 0 || c.session.role === SCRIPT)) {
     query.unsorted = false;
     query.alpha = true;
     query.by = null;

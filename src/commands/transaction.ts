@@ -18,6 +18,7 @@ const multi = command({
   complexity: 'O(1)',
   summary: 'Begins a transaction: the commands that follow are queued.',
   flags: AT_ONCE,
+  traits: ['immediate'],
   args: [],
   run(c) {
     if (c.session.transaction) {
@@ -36,6 +37,7 @@ const discard = command({
   complexity: 'O(N) in queued commands.',
   summary: 'Drops the queued commands and ends the transaction.',
   flags: AT_ONCE,
+  traits: ['ends_transaction'],
   args: [],
   run(c) {
     if (!c.session.transaction) {
@@ -97,6 +99,7 @@ const exec = command({
   complexity: 'That of the commands.',
   summary: 'Runs the queued commands, unless a watched key has changed.',
   flags: ['noscript', 'loading', 'stale', 'skip_slowlog'],
+  traits: ['runs_queue', 'ends_transaction'],
   args: [],
   run(c) {
     const { engine, session } = c;
@@ -130,6 +133,7 @@ const watch = command({
   complexity: 'O(1) for each key.',
   summary: 'Lets the next transaction fail if one of the keys changes before it.',
   flags: AT_ONCE,
+  traits: ['immediate'],
   args: [many(key('key', 'RO'))],
   run(c) {
     const { engine, session } = c;

@@ -148,7 +148,7 @@ export class Call {
   /** The longest string that the command may make, in bytes. What is done again was within the limit of its time. */
   get longestString(): number {
     const { protoMaxBulkLen } = this.engine.server.settings;
-    return this.session.obeyed ? Math.max(protoMaxBulkLen, STRING_USUAL) : protoMaxBulkLen;
+    return this.session.role.mustObey ? Math.max(protoMaxBulkLen, STRING_USUAL) : protoMaxBulkLen;
   }
 
   // Errors.

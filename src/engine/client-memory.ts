@@ -76,7 +76,7 @@ export class ClientMemory {
   }
 
   measure(session: Session, midway = false): void {
-    if (session.closed) return;
+    if (session.closed || !session.role.evictable) return;
     const before = this.measured.get(session) ?? 0;
     const bytes = memoryOf(session) - (midway ? session.reply.firstCapacity : 0);
     this.measured.set(session, bytes);

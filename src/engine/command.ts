@@ -38,6 +38,21 @@ export type CommandFlag =
   | 'allow_busy'
   | 'module';
 
+/** What the dispatcher does otherwise for a command than for all others. */
+export type CommandTrait =
+  /** Runs the queue of MULTI: what concerns the queued commands concerns it. */
+  | 'runs_queue'
+  /** Ends a transaction: it is not queued, and not refused for want of memory. */
+  | 'ends_transaction'
+  /** Is not queued between MULTI and EXEC, but runs. */
+  | 'immediate'
+  /** May be run by RESP2 clients that listen to channels. */
+  | 'for_subscribers'
+  /** Is refused, like a write, while nothing can be written to disk. */
+  | 'tells_disk_errors'
+  /** Comes across expired keys of no concern to it: their removals are no unit with it. */
+  | 'expires_apart';
+
 /** The groups of Redis's documentation. */
 export type CommandGroup =
   | 'generic'
@@ -90,6 +105,7 @@ export interface CommandDeclaration {
   /** Our own words, one sentence. */
   readonly summary: string;
   readonly flags: readonly CommandFlag[];
+  readonly traits?: readonly CommandTrait[];
   readonly args?: readonly Argument[];
   /** Where Redis's arity disagrees with the grammar: exact when positive, at least when negative, the name counted. */
   readonly arity?: number;

@@ -19,19 +19,22 @@ import { Acl } from './acl/acl.ts';
 import { Blocking, type Waiter } from './blocking.ts';
 import { Call } from './call.ts';
 import { ClientMemory } from './client-memory.ts';
+import { type ClusterPort, NO_CLUSTER } from './cluster-port.ts';
 import type { Command } from './command.ts';
 import { CrossProtocol } from './cross-protocol.ts';
 import { flagBit } from './derive.ts';
 import { eventClass, isTakingAway } from './events.ts';
+import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
 import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
-import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED } from './gates.ts';
+import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
 import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
+import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
 import { Session } from './session.ts';
@@ -51,15 +54,14 @@ export interface EngineParts {
   readonly limits: ValueLimits;
   readonly commands: readonly Command[];
   readonly server: ServerPort;
+  readonly eviction?: EvictionPort;
+  readonly cluster?: ClusterPort;
 }
 
 const WRITE = flagBit('write');
-const GATES_OBSERVED = GATE_MONITORED | GATE_TRACKED;
 const READS = flagBit('readonly');
 /** Events of keys that go without a client's doing. */
 const BY_NOBODY = new Set(['expired', 'evicted']);
-/** Commands that come across expired keys of no concern to them: the removals are no unit of work. */
-const APART = new Set(['SCAN', 'RANDOMKEY']);
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 export class Engine implements SessionHost<Session> {
@@ -77,6 +79,7 @@ export class Engine implements SessionHost<Session> {
   readonly tracking: Tracking;
   readonly accounts: ClientMemory;
   readonly usedMemory: UsedMemory;
+  readonly gates = new Gates();
   readonly gatekeeper: Gatekeeper;
   readonly acl: Acl;
   private readonly crossProtocol: CrossProtocol;
@@ -94,8 +97,6 @@ export class Engine implements SessionHost<Session> {
   scripting: ScriptingPort = NO_SCRIPTING;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
-  /** States that concern every session; bits of gates.ts. */
-  denied = 0;
   /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */
   slowThreshold = Number.POSITIVE_INFINITY;
   onSlow: (c: Call, microseconds: number) => void = () => {};
@@ -125,17 +126,14 @@ export class Engine implements SessionHost<Session> {
     this.tracking = new Tracking(this);
     this.accounts = new ClientMemory(this);
     this.usedMemory = new UsedMemory(this);
-    this.gatekeeper = new Gatekeeper(this);
+    this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION, parts.cluster ?? NO_CLUSTER);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
     this.keyspaces.listener = this;
-    this.memory.onScarce = (scarce) => {
-      this.denied = scarce || this.server.settings.maxmemory > 0 ? this.denied | GATE_OOM : this.denied & ~GATE_OOM;
-    };
+    this.memory.onScarce = (scarce) => this.gates.set(GATE_OOM, 'memory', scarce);
     for (const command of commandsIn(parts.server.version, parts.commands))
       this.table.add(new Registered(command, command.name.toLowerCase(), null));
     this.acl = new Acl(this);
     this.crossProtocol = new CrossProtocol(parts.server.log);
-    this.gatekeeper.permits = (session, registered, args, argc) => this.acl.permits(session, registered, args, argc);
   }
 
   // Sessions.
@@ -144,8 +142,8 @@ export class Engine implements SessionHost<Session> {
     return this.sessions.size;
   }
 
-  open(port: SessionPort): Session {
-    const session = new Session(this, this.nextId++, port, this.pool, this.clock.now());
+  open(port: SessionPort, role: Role = CLIENT): Session {
+    const session = new Session(this, this.nextId++, port, this.pool, this.clock.now(), role);
     this.acl.welcome(session);
     this.sessions.set(session.id, session);
     this.stats.connections++;
@@ -179,7 +177,7 @@ export class Engine implements SessionHost<Session> {
     this.tracking.disable(session);
     this.monitors.delete(session);
     session.monitor = false;
-    this.gatekeeper.refreshMonitors();
+    this.gates.set(GATE_MONITORED, 'clients', this.monitors.size > 0);
   }
 
   /** Ends a session's transaction, with the watch over its keys. */
@@ -212,8 +210,9 @@ export class Engine implements SessionHost<Session> {
     const registered = this.resolve(session, args, argc);
     let done = true;
     if (registered !== undefined) {
-      const gates = registered.gates & (session.denied | this.denied);
-      if (gates === 0 || this.gatekeeper.pass(session, registered, args, argc, gates)) {
+      const gates = registered.gates & GATES_BEFORE & (session.gates | (this.gates.bits & session.minds));
+      const free = gates === 0 && !this.gatekeeper.crowded;
+      if (free || this.gatekeeper.pass(session, registered, args, argc, gates)) {
         session.lastCommand = registered;
         done = this.call(session, registered, args, argc);
         if (this.blocking.hasReady) this.serveReady();
@@ -268,7 +267,7 @@ export class Engine implements SessionHost<Session> {
   /** Replies an error instead of running a command; a transaction that is being queued is broken by it. */
   refuse(session: Session, registered: Registered | null, error: string): undefined {
     if (registered) registered.rejected++;
-    if (registered?.command.name === 'EXEC') {
+    if (registered?.runsQueue) {
       this.discard(session);
       error = `EXECABORT Transaction discarded because of: ${error.startsWith('ERR ') ? error.slice(4) : error}`;
     }
@@ -296,6 +295,8 @@ export class Engine implements SessionHost<Session> {
     c.begin(session, registered, args, argc);
     c.resuming = resuming;
     c.denyBlocking = denyBlocking;
+    const seesExpired = session.role.seesExpired && this.depth === 1;
+    if (seesExpired) this.keyspaces.showExpired('master', true);
     const errors = session.reply.errorCount;
     const nestedErrors = this.nestedErrors;
     this.nestedErrors = 0;
@@ -305,12 +306,13 @@ export class Engine implements SessionHost<Session> {
     } catch (error) {
       this.failed(c, error);
     }
+    if (seesExpired) this.keyspaces.showExpired('master', false);
     const end = this.clock.monotonic();
     this.lastMicros = end;
     const done = !c.stillWaiting;
     // One that waited was shown when it began to.
-    const observers = resuming && session.waiter !== null ? GATE_TRACKED : GATES_OBSERVED;
-    const observed = done ? this.denied & registered.gates & observers : 0;
+    const observers = resuming && session.waiter !== null ? GATE_TRACKED : GATES_AFTER;
+    const observed = done ? this.gates.bits & registered.gates & observers : 0;
     if (observed !== 0) this.observe(session, registered, args, argc, observed);
     this.depth--;
     if (done) this.stats.commands++;
@@ -323,7 +325,7 @@ export class Engine implements SessionHost<Session> {
     this.nestedErrors = shared ? nestedErrors + replied : nestedErrors;
     if (this.propagation.active) {
       c.propagate();
-      if (this.depth === 0 && !this.propagation.idle) this.propagation.flush(!APART.has(registered.command.name));
+      if (this.depth === 0 && !this.propagation.idle) this.propagation.flush(!registered.expiresApart);
     }
     if (this.depth > 0) return done;
     if (observed !== 0) this.tracking.tellPending();
@@ -421,7 +423,7 @@ export class Engine implements SessionHost<Session> {
   /** Serves blocked sessions whose keys are ready; each is run like a command of its own. */
   private serveReady(): void {
     // Nothing changes while a script is suspended, or between two slices of a load; both see to this when they have ended.
-    if (this.propagation.held || (this.denied & GATE_LOADING) !== 0) return;
+    if (this.propagation.held || this.gates.any(GATE_LOADING)) return;
     this.blocking.serve((waiter) => this.runAgain(waiter));
   }
 
@@ -488,7 +490,7 @@ export class Engine implements SessionHost<Session> {
   changed(db: Database, key: Slice, event: string): void {
     if (!this.watches.idle) this.watches.touch(db, key);
     if (!this.blocking.idle && !isTakingAway(event)) this.blocking.signal(db, key);
-    if ((this.denied & GATE_TRACKED) !== 0) this.tracking.changed(key, BY_NOBODY.has(event) ? null : this.current);
+    if (this.gates.any(GATE_TRACKED)) this.tracking.changed(key, BY_NOBODY.has(event) ? null : this.current);
     if (this.events !== null) this.notify(db, event, key);
   }
 

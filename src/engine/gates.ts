@@ -1,22 +1,28 @@
 /**
- * Gates: the states in which a command is refused or held.
+ * Gates: the states in which a command is refused, held or preceded by something.
  *
- * A command carries the bits of the states that concern it; session and engine carry the bits of the states that they
- * are in. `command.gates & (session.denied | engine.denied)` is the one test on the hot path; only when it is not zero
- * does the dispatcher walk the gates, in Redis's order, to find which answers.
+ * A command carries the bits of the states that concern it. A session carries those that it is in itself, the server
+ * (`Gates`) those that concern everybody but the sessions of exempt roles (roles.ts):
+ *
+ *   command.gates & GATES_BEFORE & (session.gates | (server.bits & session.minds))
+ *
+ * is the one test on the hot path; only when it is not zero does the gatekeeper find, in Redis's order, which answers. A
+ * bit that is set has its branch there: the gatekeeper asserts it.
  */
+import { assert } from '../base/assert.ts';
+import { Reasons } from '../base/reasons.ts';
 import type { Command } from './command.ts';
 import { flagBit } from './derive.ts';
 
-/** Not authenticated. */
+/** Not authenticated. Of a session. */
 export const GATE_AUTH = 1 << 0;
-/** Between MULTI and EXEC: refused there (no_multi), by Redis's flag. */
+/** Between MULTI and EXEC: refused there (no_multi), by Redis's flag. Of a session. */
 export const GATE_NO_MULTI = 1 << 1;
-/** The user's rules must be asked (set while a user is not unrestricted). */
+/** The user's rules must be asked (set while a user is not unrestricted). Of a session. */
 export const GATE_ACL = 1 << 2;
 /** The cluster's slot map must be asked. */
 export const GATE_CLUSTER = 1 << 3;
-/** maxmemory is passed and can't be regained. */
+/** Memory was short when it was last looked at; a command that this concerns looks again. */
 export const GATE_OOM = 1 << 4;
 /** The last save failed and stop-writes-on-bgsave-error is set, or the AOF can't be written. */
 export const GATE_MISCONF = 1 << 5;
@@ -24,7 +30,7 @@ export const GATE_MISCONF = 1 << 5;
 export const GATE_REPLICAS = 1 << 6;
 /** A read-only replica. */
 export const GATE_READONLY = 1 << 7;
-/** A RESP2 subscriber. */
+/** A RESP2 subscriber. Of a session. */
 export const GATE_SUBSCRIBED = 1 << 8;
 /** A replica with stale data that may not serve it. */
 export const GATE_STALE = 1 << 9;
@@ -32,18 +38,52 @@ export const GATE_STALE = 1 << 9;
 export const GATE_LOADING = 1 << 10;
 /** A script runs past its time. */
 export const GATE_BUSY = 1 << 11;
-/** CLIENT PAUSE of writes. */
+/** Commands that may write are paused. */
 export const GATE_PAUSED_WRITE = 1 << 12;
-/** CLIENT PAUSE of everything. */
+/** All commands are paused. */
 export const GATE_PAUSED_ALL = 1 << 13;
-/** Between MULTI and EXEC: queued. */
+/** Between MULTI and EXEC: queued. Of a session. */
 export const GATE_QUEUE = 1 << 14;
-/** Somebody watches all commands (MONITOR). */
+/** Somebody watches all commands (MONITOR). Nothing is refused for it. */
 export const GATE_MONITORED = 1 << 15;
 /** A loading replica that serves its old data meanwhile. */
 export const GATE_ASYNC_LOADING = 1 << 16;
-/** Somebody caches keys and is to be told of changes (CLIENT TRACKING); nothing is refused for it. */
+/** Somebody caches keys and is to be told of changes (CLIENT TRACKING). Nothing is refused for it. */
 export const GATE_TRACKED = 1 << 17;
+/** More keys are remembered for those who cache them than tracking-table-max-keys: some are forgotten first. */
+export const GATE_TRACKING_FULL = 1 << 18;
+/** A replica of ours, which may not touch the keyspace. Of a session. */
+export const GATE_KEYSPACE = 1 << 19;
+
+export const GATES_OF_SESSIONS = GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE;
+const GATES_OF_SERVER = ((GATE_KEYSPACE << 1) - 1) & ~GATES_OF_SESSIONS;
+/** What is seen to when a command has run. */
+export const GATES_AFTER = GATE_MONITORED | GATE_TRACKED;
+/** What may keep a command from running. */
+export const GATES_BEFORE = (GATES_OF_SESSIONS | GATES_OF_SERVER) & ~GATES_AFTER;
+
+/** The states that concern every session: each holds for as long as there is a reason for it. */
+export class Gates {
+  /** The states of now. Whoever changes one goes through `set`. */
+  bits = 0;
+  private readonly reasons = new Map<number, Reasons>();
+
+  /** Gives or takes away one reason (a word of the giver's own) for the state `bit`. */
+  set(bit: number, reason: string, on: boolean): void {
+    assert(
+      (bit & GATES_OF_SERVER) === bit && (bit & (bit - 1)) === 0 && bit !== 0,
+      'a state is one bit, of the server',
+    );
+    let reasons = this.reasons.get(bit);
+    if (reasons === undefined) this.reasons.set(bit, (reasons = new Reasons()));
+    this.bits = reasons.set(reason, on) ? this.bits | bit : this.bits & ~bit;
+  }
+
+  /** Whether the server is in any of these states. */
+  any(bits: number): boolean {
+    return (this.bits & bits) !== 0;
+  }
+}
 
 const WRITE = flagBit('write');
 const NO_AUTH = flagBit('no_auth');
@@ -57,18 +97,7 @@ const NO_ASYNC_LOADING = flagBit('no_async_loading');
 const SKIP_MONITOR = flagBit('skip_monitor');
 const ADMIN = flagBit('admin');
 
-const SUBSCRIBER_COMMANDS = new Set([
-  'PING',
-  'SUBSCRIBE',
-  'SSUBSCRIBE',
-  'SUNSUBSCRIBE',
-  'UNSUBSCRIBE',
-  'PSUBSCRIBE',
-  'PUNSUBSCRIBE',
-  'QUIT',
-  'RESET',
-]);
-const NEVER_QUEUED = new Set(['EXEC', 'DISCARD', 'MULTI', 'WATCH', 'QUIT', 'RESET']);
+const READONLY = flagBit('readonly');
 
 /** The gates that EXEC passes for the sake of what it runs. */
 export const GATES_OF_QUEUE =
@@ -79,28 +108,34 @@ export const GATES_OF_QUEUE =
   GATE_STALE |
   GATE_LOADING |
   GATE_ASYNC_LOADING |
-  GATE_PAUSED_WRITE;
+  GATE_PAUSED_WRITE |
+  GATE_CLUSTER |
+  GATE_KEYSPACE;
 
 /** The gates that may concern a command which runs a script, as the script declares. */
 export const GATES_OF_SCRIPTS =
   GATE_OOM | GATE_MISCONF | GATE_REPLICAS | GATE_READONLY | GATE_STALE | GATE_PAUSED_WRITE;
 
-/** The gates that concern a command. */
-export function gatesOf(command: Command, flags: number): number {
-  let gates = GATE_ACL | GATE_CLUSTER | GATE_PAUSED_ALL | GATE_TRACKED;
+/** The gates that concern a command; `keyed` where keys may be among its arguments. */
+export function gatesOf(command: Command, flags: number, keyed: boolean): number {
+  const traits = command.traits ?? [];
+  let gates = GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL;
+  if (keyed) gates |= GATE_CLUSTER;
   if (!(flags & NO_AUTH)) gates |= GATE_AUTH;
   if (flags & NO_MULTI) gates |= GATE_NO_MULTI;
   if (flags & DENY_OOM) gates |= GATE_OOM;
   if (flags & WRITE) gates |= GATE_MISCONF | GATE_REPLICAS | GATE_READONLY;
-  if (command.name === 'PING') gates |= GATE_MISCONF;
+  if (traits.includes('tells_disk_errors')) gates |= GATE_MISCONF;
   if (flags & (WRITE | MAY_REPLICATE)) gates |= GATE_PAUSED_WRITE;
-  if (!SUBSCRIBER_COMMANDS.has(command.name)) gates |= GATE_SUBSCRIBED;
+  if (flags & (WRITE | MAY_REPLICATE | READONLY)) gates |= GATE_KEYSPACE;
+  if (!traits.includes('for_subscribers')) gates |= GATE_SUBSCRIBED;
   if (!(flags & STALE)) gates |= GATE_STALE;
   if (!(flags & LOADING)) gates |= GATE_LOADING;
   if (flags & NO_ASYNC_LOADING) gates |= GATE_ASYNC_LOADING;
   if (!(flags & ALLOW_BUSY)) gates |= GATE_BUSY;
-  if (!NEVER_QUEUED.has(command.name)) gates |= GATE_QUEUE;
+  // What ends a transaction is never short of memory; what else is not queued (MULTI, WATCH) passes this gate to say so.
+  if (!traits.includes('ends_transaction')) gates |= GATE_QUEUE;
   if (!(flags & (SKIP_MONITOR | ADMIN))) gates |= GATE_MONITORED;
-  if (command.name === 'EXEC') gates |= GATES_OF_QUEUE;
+  if (traits.includes('runs_queue')) gates |= GATES_OF_QUEUE;
   return gates;
 }

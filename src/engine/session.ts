@@ -6,8 +6,9 @@ import { Reply } from '../protocol/reply.ts';
 import type { User } from './acl/user.ts';
 import type { Waiter } from './blocking.ts';
 import type { Engine } from './engine.ts';
-import { GATE_ACL, GATE_AUTH, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
-import { OUTPUT_NORMAL, OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
+import { GATE_ACL, GATE_AUTH, GATE_KEYSPACE, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
+import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
+import { REPLICA, type Role, type SessionType } from './roles.ts';
 import type { Registered } from './table.ts';
 import type { Tracker } from './tracking.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
@@ -25,8 +26,12 @@ export class Session implements TransportSession {
   account: User | null;
   /** Has proven who it is, or needn't have when it came. */
   proven = false;
-  /** States that concern commands of this session; bits of gates.ts. */
-  denied = 0;
+  /** On whose behalf its commands run; see `become`. */
+  role: Role;
+  /** States that it is in; bits of gates.ts. */
+  gates = 0;
+  /** The gates that concern it: all but those that its role is exempt from. */
+  minds: number;
   /** Wall time of the connection's start, ms. */
   readonly created: number;
   /** Wall time of the last command, ms. */
@@ -47,8 +52,6 @@ export class Session implements TransportSession {
   onClosed: () => void = nobody;
   /** What EXEC runs, while it is at it. */
   executing: Transaction | null = null;
-  /** It runs the commands of scripts. */
-  scripted = false;
   /** Commands held back: by CLIENT PAUSE, or while a script of this session is suspended. */
   postponed = false;
   monitor = false;
@@ -56,8 +59,6 @@ export class Session implements TransportSession {
   tracking: Tracker | null = null;
   noEvict = false;
   noTouch = false;
-  /** Its commands come from a file or from a master and have been accepted before: they are not judged again. */
-  obeyed = false;
   /** Closing: no further command is taken. */
   closing = false;
   closed = false;
@@ -70,7 +71,7 @@ export class Session implements TransportSession {
   patterns: Set<string> | null = null;
   shardChannels: Set<string> | null = null;
 
-  constructor(engine: Engine, id: number, port: SessionPort, pool: ChunkPool, now: number) {
+  constructor(engine: Engine, id: number, port: SessionPort, pool: ChunkPool, now: number, role: Role) {
     this.engine = engine;
     this.id = id;
     this.port = port;
@@ -80,23 +81,42 @@ export class Session implements TransportSession {
     this.account = engine.acl.defaultUser;
     this.created = now;
     this.lastCommandAt = now;
+    this.role = role;
+    this.minds = ~role.exempt;
+  }
+
+  /** Takes another role: a client that asks for our writes is a replica from then on. */
+  become(role: Role): void {
+    this.role = role;
+    this.minds = ~role.exempt;
+    this.gates &= this.minds;
+    this.setGates(GATE_KEYSPACE, role === REPLICA);
+  }
+
+  private setGates(bits: number, on: boolean): void {
+    this.gates = on ? this.gates | (bits & this.minds) : this.gates & ~bits;
+  }
+
+  /** Its type in the words of CLIENT LIST. */
+  get type(): SessionType {
+    return this.role.type === 'normal' && this.subscriptions > 0 ? 'pubsub' : this.role.type;
   }
 
   get authenticated(): boolean {
-    return (this.denied & GATE_AUTH) === 0;
+    return (this.gates & GATE_AUTH) === 0;
   }
 
   set mustAuthenticate(yes: boolean) {
-    this.denied = yes ? this.denied | GATE_AUTH : this.denied & ~GATE_AUTH;
+    this.setGates(GATE_AUTH, yes);
   }
 
   /** Whether its user's rules must be asked. */
   get restricted(): boolean {
-    return (this.denied & GATE_ACL) !== 0;
+    return (this.gates & GATE_ACL) !== 0;
   }
 
   set restricted(yes: boolean) {
-    this.denied = yes ? this.denied | GATE_ACL : this.denied & ~GATE_ACL;
+    this.setGates(GATE_ACL, yes);
   }
 
   /** The name of its user. */
@@ -119,23 +139,21 @@ export class Session implements TransportSession {
 
   /** A RESP2 client that subscribes may say little else. */
   refreshSubscribed(): void {
-    const confined = this.subscriptions > 0 && this.reply.resp === 2;
-    this.denied = confined ? this.denied | GATE_SUBSCRIBED : this.denied & ~GATE_SUBSCRIBED;
+    this.setGates(GATE_SUBSCRIBED, this.subscriptions > 0 && this.reply.resp === 2);
   }
 
   setTransaction(transaction: Transaction | null): void {
     this.engine.usedMemory.queued -= this.transaction?.bytes ?? 0;
     this.transaction = transaction;
-    const gates = GATE_QUEUE | GATE_NO_MULTI;
-    this.denied = transaction ? this.denied | gates : this.denied & ~gates;
+    this.setGates(GATE_QUEUE | GATE_NO_MULTI, transaction !== null);
   }
 
   get outputClass(): number {
-    return this.subscriptions > 0 ? OUTPUT_PUBSUB : OUTPUT_NORMAL;
+    return this.type === 'pubsub' ? OUTPUT_PUBSUB : this.role.outputClass;
   }
 
   get mayIdleOut(): boolean {
-    return this.waiter === null && this.subscriptions === 0 && !this.monitor;
+    return this.role.mayIdleOut && this.waiter === null && this.subscriptions === 0 && !this.monitor;
   }
 
   describe(): string {

@@ -27,6 +27,14 @@ export class Registered {
   readonly arity: number;
   /** The states in which it is refused or held; see gates.ts. */
   readonly gates: number;
+  /** Whether keys may be among its arguments. */
+  readonly keyed: boolean;
+  /** It is EXEC: what it runs decides what concerns it. */
+  readonly runsQueue: boolean;
+  /** It runs between MULTI and EXEC instead of being queued. */
+  readonly immediate: boolean;
+  /** Keys that expire under it are propagated apart from what it does. */
+  readonly expiresApart: boolean;
   readonly keySpecs: readonly KeySpec[];
   readonly legacy: { readonly first: number; readonly last: number; readonly step: number };
   readonly subcommands: CommandTable | null;
@@ -52,7 +60,11 @@ export class Registered {
     this.legacy = legacyRange(this.keySpecs);
     const movable = hasMovableKeys(command, this.keySpecs) ? flagBit('movablekeys') : 0;
     this.flags = flagBits(command.flags) | movable;
-    this.gates = gatesOf(command, this.flags) | (command.flagsWith === undefined ? 0 : GATES_OF_SCRIPTS);
+    this.keyed = this.keySpecs.length > 0 || movable !== 0;
+    this.runsQueue = command.traits?.includes('runs_queue') ?? false;
+    this.expiresApart = command.traits?.includes('expires_apart') ?? false;
+    this.immediate = command.traits?.includes('immediate') ?? false;
+    this.gates = gatesOf(command, this.flags, this.keyed) | (command.flagsWith === undefined ? 0 : GATES_OF_SCRIPTS);
     this.run = command.run ?? null;
     this.subcommands = command.subcommands ? new CommandTable() : null;
     for (const sub of command.subcommands ?? []) this.subcommands?.add(new Registered(sub, fold(sub.name), this));
@@ -65,7 +77,7 @@ export class Registered {
   /** The gates that concern it with these arguments. */
   gatesWith(engine: Engine, args: readonly Slice[], argc: number): number {
     const { flagsWith } = this.command;
-    return flagsWith === undefined ? this.gates : gatesOf(this.command, flagsWith(engine, args, argc));
+    return flagsWith === undefined ? this.gates : gatesOf(this.command, flagsWith(engine, args, argc), this.keyed);
   }
 
   has(flag: number): boolean {

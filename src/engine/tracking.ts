@@ -13,7 +13,7 @@ import type { Slice } from '../base/slice.ts';
 import type { Timer } from '../base/time.ts';
 import { SUBSCRIPTION_BYTES } from './client-memory.ts';
 import type { Engine } from './engine.ts';
-import { GATE_TRACKED } from './gates.ts';
+import { GATE_TRACKED, GATE_TRACKING_FULL } from './gates.ts';
 import { findKeys } from './keys.ts';
 import { unsilenced } from './pubsub.ts';
 import type { Session } from './session.ts';
@@ -113,7 +113,8 @@ export class Tracking {
     if (tracker === null) {
       session.tracking = tracker = new Tracker();
       this.sessions++;
-      this.engine.denied |= GATE_TRACKED;
+      this.engine.gates.set(GATE_TRACKED, 'clients', true);
+      this.watchSize();
     }
     Object.assign(tracker, choice);
     tracker.broken = false;
@@ -128,7 +129,9 @@ export class Tracking {
     for (const prefix of tracker.prefixes) this.unlisten(session, prefix);
     for (let i = this.pending.length - 1; i >= 0; i--)
       if (this.pending[i].session === session) this.pending.splice(i, 1);
-    if (--this.sessions === 0) this.engine.denied &= ~GATE_TRACKED;
+    if (--this.sessions > 0) return;
+    this.engine.gates.set(GATE_TRACKED, 'clients', false);
+    this.watchSize();
   }
 
   private listen(session: Session, tracker: Tracker, prefix: string): void {
@@ -165,6 +168,7 @@ export class Tracking {
         this.table.set(key, entry);
         this.order.push(entry);
         this.keyBytes += key.length;
+        this.watchSize();
       }
       if (entry.ids.has(session.id)) continue;
       entry.ids.add(session.id);
@@ -228,17 +232,30 @@ export class Tracking {
     this.keyBytes = 0;
   }
 
+  /** Lets commands see to it that the table is cut down (`limit`) while it is too large and somebody tracks. */
+  watchSize(): void {
+    this.engine.gates.set(GATE_TRACKING_FULL, 'table', this.sessions > 0 && this.table.size > this.most);
+  }
+
+  /** Keys that may be remembered. */
+  private get most(): number {
+    const { trackingTableMaxKeys } = this.engine.server.settings;
+    return trackingTableMaxKeys === 0 ? Number.POSITIVE_INFINITY : trackingTableMaxKeys;
+  }
+
   /** Forgets keys at random, and says so, while there are more than `tracking-table-max-keys`. */
   limit(): void {
-    const most = this.engine.server.settings.trackingTableMaxKeys;
-    if (most === 0 || this.table.size <= most) {
+    const { most } = this;
+    if (this.table.size <= most) {
       this.attempts = 0;
+      this.watchSize();
       return;
     }
     let effort = EFFORT * ++this.attempts;
     while (this.table.size > most && effort-- > 0)
       this.invalidate(this.order[this.engine.random.below(this.order.length)], null);
     if (this.table.size <= most) this.attempts = 0;
+    this.watchSize();
   }
 
   // Messages.

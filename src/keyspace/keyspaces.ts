@@ -1,4 +1,5 @@
 /** All databases of a server, the time by which keys expire, and the clock that stamps their use. */
+import { Reasons } from '../base/reasons.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Addr } from '../memory/address.ts';
@@ -22,6 +23,8 @@ export class Keyspaces implements DatabaseRules {
   stamp = 0;
   removesExpired = true;
   seesExpired = false;
+  private readonly reasonsToKeep = new Reasons();
+  private readonly reasonsToShow = new Reasons();
   /** Whether keys past their time are looked for (DEBUG SET-ACTIVE-EXPIRE). */
   activeExpire = true;
   /** Whether all background work stands still (DEBUG PAUSE-CRON). */
@@ -37,6 +40,16 @@ export class Keyspaces implements DatabaseRules {
     this.usage = new UsageClock(policy, random);
     this.refresh();
     for (let i = 0; i < count; i++) this.databases.push(new Database(i, memory, this));
+  }
+
+  /** Gives or takes away a reason not to remove keys past their time: a pause of writes, a master who does it for us. */
+  keepExpired(reason: string, on: boolean): void {
+    this.removesExpired = !this.reasonsToKeep.set(reason, on);
+  }
+
+  /** Gives or takes away a reason to take keys past their time for what they were: a load, a command of our master's. */
+  showExpired(reason: string, on: boolean): void {
+    this.seesExpired = this.reasonsToShow.set(reason, on);
   }
 
   /** Lets the time of expiry and the stamp of use catch up with the clock; not within a command. */

@@ -62,13 +62,13 @@ export class Loading {
   /** There is something to load: clients that come before it begins are told so. */
   announce(): void {
     this.active = true;
-    this.parts.engine.denied |= GATE_LOADING;
+    this.parts.engine.gates.set(GATE_LOADING, 'load', true);
   }
 
   /** Nothing was to be loaded after all. */
   renounce(): void {
     this.active = false;
-    this.parts.engine.denied &= ~GATE_LOADING;
+    this.parts.engine.gates.set(GATE_LOADING, 'load', false);
   }
 
   // Snapshots.
@@ -190,7 +190,7 @@ export class Loading {
       loaded: (snapshot) => this.report(snapshot),
     });
     this.begin(loader, loader.total);
-    engine.keyspaces.seesExpired = true;
+    engine.keyspaces.showExpired('load', true);
     engine.propagation.silence(true);
     return loader;
   }
@@ -199,7 +199,7 @@ export class Loading {
     const { engine } = this.parts;
     loader.end();
     this.end();
-    engine.keyspaces.seesExpired = false;
+    engine.keyspaces.showExpired('load', false);
     engine.propagation.silence(false);
   }
 
@@ -216,7 +216,7 @@ export class Loading {
     this.total = total;
     this.startedAt = Math.floor(clock.now() / 1000);
     this.active = true;
-    engine.denied |= GATE_LOADING;
+    engine.gates.set(GATE_LOADING, 'load', true);
     engine.keyspaces.listener = null;
     engine.keyspaces.refresh();
   }

@@ -10,8 +10,6 @@ import type { Clock } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import { systemError } from '../config/host.ts';
 import type { Engine } from '../engine/engine.ts';
-import { UNSAVED } from '../engine/gatekeeper.ts';
-import { GATE_MISCONF } from '../engine/gates.ts';
 import type {
   BackgroundRewrite,
   BackgroundSave,
@@ -157,9 +155,7 @@ export class Persistence implements PersistencePort {
     const { save, stopWritesOnBgsaveError } = config.settings;
     const { fault } = this.aof;
     const unsaved = !this.snapshots.lastGood && save.length > 0 && stopWritesOnBgsaveError;
-    engine.gatekeeper.misconf =
-      unsaved || fault === null ? UNSAVED : `MISCONF Errors writing to the AOF file: ${fault}`;
-    engine.denied = unsaved || fault !== null ? engine.denied | GATE_MISCONF : engine.denied & ~GATE_MISCONF;
+    engine.gatekeeper.diskErrors(unsaved, fault);
   }
 
   beforeWrite(): void {

@@ -65,7 +65,7 @@ function load(c: Call): void {
   const outcome = librariesOf(c.engine).create(
     c.arg(last).latin1(),
     replace,
-    c.session.obeyed ? Number.POSITIVE_INFINITY : LOAD_MICROS,
+    c.session.role.mustObey ? Number.POSITIVE_INFINITY : LOAD_MICROS,
   );
   if (typeof outcome === 'string') {
     c.reply.error(outcome);

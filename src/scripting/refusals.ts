@@ -1,68 +1,63 @@
-/** Why a script isn't begun, and why one that runs may not run a command: Redis's checks in Redis's order. */
+/** Why a script isn't begun, and why one that runs may not run a command: what it declares, as masks of gates. */
 import { flagBit } from '../engine/derive.ts';
 import type { Engine } from '../engine/engine.ts';
-import { GATE_MISCONF, GATE_READONLY, GATE_REPLICAS, GATE_STALE } from '../engine/gates.ts';
+import { GATE_CLUSTER, GATE_MISCONF, GATE_OOM, GATE_READONLY, GATE_REPLICAS, GATE_STALE } from '../engine/gates.ts';
+import type { Session } from '../engine/session.ts';
 import type { Registered } from '../engine/table.ts';
-import { ALLOW_OOM, ALLOW_STALE, NO_WRITES, UNDECLARED } from './flags.ts';
+import { ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES, UNDECLARED } from './flags.ts';
 
 const NOSCRIPT = flagBit('noscript');
 const WRITE = flagBit('write');
 const MAY_REPLICATE = flagBit('may_replicate');
-const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';
-const NO_WRITING = "Writable scripts are blocked. Use 'no-writes' flag for read only scripts.";
-const AOF_FAILS = 'MISCONF Errors writing to the AOF file: ';
+const GATES_OF_WRITES = GATE_READONLY | GATE_MISCONF | GATE_REPLICAS;
 
-/** What a script that may write is told while nothing can be written to disk, by what a command would be told. */
-function diskError(error: string): string {
-  return error.startsWith(AOF_FAILS)
-    ? `MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. ${NO_WRITING} AOF error: ${error.slice(AOF_FAILS.length)}`
-    : `MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. ${NO_WRITING}`;
+/** The states in which a script that declares `flags` (bits of flags.ts) can't begin. */
+function gatesOf(flags: number): number {
+  if (flags & UNDECLARED) return GATE_STALE;
+  let gates = 0;
+  if (flags & NO_CLUSTER) gates |= GATE_CLUSTER;
+  if (!(flags & ALLOW_STALE)) gates |= GATE_STALE;
+  if (!(flags & NO_WRITES)) gates |= GATES_OF_WRITES;
+  if (!(flags & (NO_WRITES | ALLOW_OOM))) gates |= GATE_OOM;
+  return gates;
 }
 
-/** Why a script can't be run now; `short` where memory is, `obeyed` where it was accepted before. */
+/** Why a script of `session` can't be run now. */
 export function refusedScript(
   engine: Engine,
+  session: Session,
   { flags, readOnly }: { readonly flags: number; readonly readOnly: boolean },
-  short: boolean,
-  obeyed: boolean,
 ): string | null {
-  const { denied } = engine;
-  const stale = (denied & GATE_STALE) !== 0;
-  if (flags & UNDECLARED)
-    return stale ? "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'." : null;
-  if (stale && !(flags & ALLOW_STALE)) {
-    return "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not set on the script.";
-  }
-  if (!(flags & NO_WRITES) && !obeyed) {
-    if (denied & GATE_READONLY) return 'READONLY Can not run script with write flag on readonly replica';
-    if (denied & GATE_MISCONF) return diskError(engine.gatekeeper.misconf);
-    if (readOnly) return 'ERR Can not execute a script with write flag using *_ro command.';
-    if (denied & GATE_REPLICAS) return NO_REPLICAS;
-  }
-  if (short && !(flags & (ALLOW_OOM | NO_WRITES)))
-    return "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
-  return null;
+  const gates = gatesOf(flags) & engine.gates.bits & session.minds;
+  const declares = (flags & UNDECLARED) === 0;
+  const writes = !(flags & NO_WRITES) && !session.role.mustObey;
+  return engine.gatekeeper.refusalOfScript(gates, declares, readOnly && writes);
 }
 
-/** Why no script may run a command; what begins with '-' has a code of its own. */
-export function forbiddenCall(engine: Engine, { flags, gates }: Registered): string | null {
+/** Why a script of `session` may not run a command, whatever it has done; what begins with '-' has a code of its own. */
+export function forbiddenCall(engine: Engine, session: Session, { flags, gates }: Registered): string | null {
   if (flags & NOSCRIPT && !engine.scriptsMayAll) return 'This Redis command is not allowed from script';
-  const denied = gates & engine.denied;
-  return denied & GATE_STALE ? 'Can not execute the command on a stale replica' : null;
+  return engine.gatekeeper.refusalOfCall(gates & engine.gates.bits & session.minds & GATE_STALE);
 }
 
-/** Why a running script may not write by a command. */
+/** Why a running script may not write, or take memory, by a command. */
 export function refusedCall(
   engine: Engine,
-  script: { readonly mayWrite: boolean; readonly wrote: boolean; readonly obeyed: boolean },
+  script: {
+    readonly session: Session;
+    readonly mayWrite: boolean;
+    readonly mayGrow: boolean;
+    readonly short: boolean;
+    readonly wrote: boolean;
+  },
   { flags, gates }: Registered,
 ): string | null {
   if (!script.mayWrite && flags & (WRITE | MAY_REPLICATE))
     return 'Write commands are not allowed from read-only scripts.';
   // A script that has written is not stopped half way.
-  if (!(flags & WRITE) || script.wrote || script.obeyed) return null;
-  const denied = gates & engine.denied;
-  if (denied & GATE_READONLY) return "-READONLY You can't write against a read only replica.";
-  if (denied & GATE_MISCONF) return `-${engine.gatekeeper.misconf}`;
-  return denied & GATE_REPLICAS ? `-${NO_REPLICAS}` : null;
+  if (script.wrote) return null;
+  let on = flags & WRITE ? engine.gates.bits & script.session.minds & GATES_OF_WRITES : 0;
+  // Whether memory is short was seen when the command that runs the script began.
+  if (script.short && !script.mayGrow) on |= GATE_OOM;
+  return engine.gatekeeper.refusalOfCall(gates & on);
 }

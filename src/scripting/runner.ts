@@ -9,11 +9,11 @@
  */
 import { Slice } from '../base/slice.ts';
 import { type Call, NOT_AN_INTEGER } from '../engine/call.ts';
-import { flagBit } from '../engine/derive.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
 import { nowhere } from '../engine/nowhere.ts';
 import { TO_ALL } from '../engine/propagation.ts';
+import { SCRIPT } from '../engine/roles.ts';
 import { Session } from '../engine/session.ts';
 import type { Registered } from '../engine/table.ts';
 import { guardGlobals, openRedis } from './api.ts';
@@ -28,7 +28,6 @@ import { RedisCall } from './redis-call.ts';
 import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
 import { writeValue } from './replies.ts';
 
-const DENY_OOM = flagBit('denyoom');
 /** What a suspended script gets between two turns, ms. */
 const SLICE = 5;
 
@@ -65,8 +64,6 @@ export interface Running extends Work {
   activity: Activity | null;
   /** Who hears of its effects (bits of engine/propagation.ts), while it is suspended. */
   targets: number;
-  /** Its command comes from where commands are not judged again. */
-  readonly obeyed: boolean;
   /** Memory was short when its command began. */
   readonly short: boolean;
   wrote: boolean;
@@ -90,8 +87,7 @@ export class Runner {
 
   constructor(engine: Engine) {
     this.engine = engine;
-    this.client = new Session(engine, 0, { ...nowhere, address: '?:0' }, engine.pool, engine.clock.now());
-    this.client.scripted = true;
+    this.client = new Session(engine, 0, { ...nowhere, address: '?:0' }, engine.pool, engine.clock.now(), SCRIPT);
     this.calls = new RedisCall(engine, this.client, this);
   }
 
@@ -145,9 +141,7 @@ export class Runner {
   start(c: Call, work: Work): void {
     const { client, engine } = this;
     const { flags } = work;
-    const short = (engine.denied & GATE_OOM) !== 0 && engine.gatekeeper.short && !c.session.obeyed;
-    const refused =
-      this.running === null ? refusedScript(engine, work, short, c.session.obeyed) : 'ERR A script runs already';
+    const refused = this.running === null ? refusedScript(engine, c.session, work) : 'ERR A script runs already';
     if (refused !== null) {
       work.watcher?.end(c);
       c.reply.error(refused);
@@ -159,7 +153,7 @@ export class Runner {
     client.reply.resp = 2;
     client.reply.suppressed = false;
     // A file that is loaded at one go can't wait for its scripts.
-    const atOnce = c.session.obeyed && c.denyBlocking;
+    const atOnce = c.session.role.mustObey && c.denyBlocking;
     const threshold = atOnce ? 0 : engine.server.settings.busyReplyThreshold;
     const started = engine.clock.monotonic();
     this.deadline = threshold > 0 ? started + threshold * 1000 : Number.POSITIVE_INFINITY;
@@ -181,8 +175,7 @@ export class Runner {
       outermost: null,
       activity: null,
       targets: TO_ALL,
-      obeyed: c.session.obeyed,
-      short,
+      short: (engine.gates.bits & c.session.minds & GATE_OOM) !== 0,
       wrote: false,
     };
     work.watcher?.begin();
@@ -207,7 +200,7 @@ export class Runner {
     this.running = null;
     engine.propagation.targets = TO_ALL;
     if (running.activity === null) return;
-    engine.denied &= ~GATE_BUSY;
+    engine.gates.set(GATE_BUSY, 'script', false);
     engine.propagation.held = false;
   }
 
@@ -254,7 +247,7 @@ export class Runner {
     const { watcher } = running;
     if (running.activity === null) this.outOfTime(c, running);
     // What the debugger has stopped the rest of the server waits for; what only takes its time makes it busy.
-    engine.denied = watcher?.paused ? engine.denied & ~GATE_BUSY : engine.denied | GATE_BUSY;
+    engine.gates.set(GATE_BUSY, 'script', !watcher?.paused);
     running.activity = activity;
     running.targets = engine.propagation.targets;
     engine.propagation.targets = TO_ALL;
@@ -334,15 +327,10 @@ export class Runner {
   }
 
   forbidden(registered: Registered): string | null {
-    return forbiddenCall(this.engine, registered);
+    return forbiddenCall(this.engine, this.running!.session, registered);
   }
 
   refusal(registered: Registered): string | null {
-    const running = this.running!;
-    const refused = refusedCall(this.engine, running, registered);
-    if (refused !== null) return refused;
-    if (running.short && !running.mayGrow && !running.wrote && registered.has(DENY_OOM))
-      return "-OOM command not allowed when used memory > 'maxmemory'.";
-    return null;
+    return refusedCall(this.engine, this.running!, registered);
   }
 }

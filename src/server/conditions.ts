@@ -1,17 +1,22 @@
-/** Settings that let commands be refused: what gates watch (engine/gates.ts) follows them here. */
+/** Settings that let commands be refused: the gates (engine/gates.ts) follow them here. */
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
-import { GATE_OOM, GATE_REPLICAS } from '../engine/gates.ts';
+import type { EvictionPort } from '../engine/eviction-port.ts';
+import { GATE_REPLICAS } from '../engine/gates.ts';
+
+/** The limit of the settings. Until there is eviction every policy behaves like noeviction. */
+export function followMaxmemory(config: Config): EvictionPort {
+  const eviction = { limit: Number.POSITIVE_INFINITY, makeRoom: () => false };
+  config.follow('maxmemory', (s) => {
+    eviction.limit = s.maxmemory > 0 ? s.maxmemory : Number.POSITIVE_INFINITY;
+  });
+  return eviction;
+}
 
 export function followConditions(engine: Engine, config: Config): void {
-  const deny = (gate: number, on: boolean): void => {
-    engine.denied = on ? engine.denied | gate : engine.denied & ~gate;
-  };
-  config.follow('maxmemory', (s) => deny(GATE_OOM, s.maxmemory > 0));
-  // Until there is eviction every policy behaves like noeviction.
-  engine.gatekeeper.makeRoom = () => engine.usedMemory.forMaxmemory <= config.settings.maxmemory;
   // Until there are replicas none of them is a good one.
   config.follow(['min-replicas-to-write', 'min-replicas-max-lag'], (s) =>
-    deny(GATE_REPLICAS, s.minReplicasToWrite > 0 && s.minReplicasMaxLag > 0),
+    engine.gates.set(GATE_REPLICAS, 'settings', s.minReplicasToWrite > 0 && s.minReplicasMaxLag > 0),
   );
+  config.follow('tracking-table-max-keys', () => engine.tracking.watchSize());
 }

@@ -9,6 +9,7 @@ import { redisParser } from '../base/packages.ts';
 import { Slice } from '../base/slice.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { SessionPort } from '../engine/ports.ts';
+import { LOCAL } from '../engine/roles.ts';
 import type { Session } from '../engine/session.ts';
 
 /** An argument: text is taken as UTF-8, numbers as their decimal form. */
@@ -53,7 +54,7 @@ export class LocalSession implements SessionPort {
       returnError: (error: Error) => this.settle(error),
       returnBuffers: true,
     });
-    this.session = engine.open(this);
+    this.session = engine.open(this, LOCAL);
     this.session.reply.owner = { replyPending: () => this.schedule(), replyGrew: () => {} };
   }
 

@@ -4,8 +4,9 @@ import type { User } from '../../engine/acl/user.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { after, bytes, integer, many, oneOf, optional, token } from '../../engine/grammar.ts';
+import type { SessionType } from '../../engine/roles.ts';
 import type { Session } from '../../engine/session.ts';
-import { type SessionType, typeNamed, typeOf } from './list.ts';
+import { typeNamed } from './list.ts';
 
 /** What a session must be to be killed; a filter that wasn't given is null. */
 interface Filters {
@@ -21,7 +22,7 @@ function fits(session: Session, filters: Filters): boolean {
   return (
     (filters.address === null || isText(filters.address, session.port.address)) &&
     (filters.localAddress === null || isText(filters.localAddress, session.port.localAddress)) &&
-    (filters.type === null || typeOf(session) === filters.type) &&
+    (filters.type === null || session.type === filters.type) &&
     (filters.id === null || session.id === filters.id) &&
     (filters.user === null || session.account === filters.user)
   );

@@ -4,13 +4,8 @@ import type { Call } from '../../engine/call.ts';
 import { memoryOf } from '../../engine/client-memory.ts';
 import { command } from '../../engine/command.ts';
 import { after, block, integer, many, oneOf, optional, token } from '../../engine/grammar.ts';
+import type { SessionType } from '../../engine/roles.ts';
 import type { Session } from '../../engine/session.ts';
-
-export type SessionType = 'normal' | 'master' | 'replica' | 'pubsub';
-
-export function typeOf(session: Session): SessionType {
-  return session.subscriptions > 0 ? 'pubsub' : 'normal';
-}
 
 /** The type that a word names, if it names one. */
 export function typeNamed(word: Slice): SessionType | undefined {
@@ -21,8 +16,7 @@ export function typeNamed(word: Slice): SessionType | undefined {
 }
 
 function flagsOf(session: Session): string {
-  let flags = '';
-  if (session.monitor) flags += 'O';
+  let flags = session.monitor ? 'O' : session.role.letter;
   if (session.subscriptions > 0) flags += 'P';
   if (session.transaction) flags += 'x';
   if (session.waiter || session.postponed) flags += 'b';
@@ -120,7 +114,7 @@ function choose(c: Call): Iterable<Session> | undefined {
   if (c.argc === 2) return sessions.values();
   if (c.argc === 4 && isWord(c.arg(2), 'TYPE')) {
     const type = typeNamed(c.arg(3));
-    if (type !== undefined) return [...sessions.values()].filter((session) => typeOf(session) === type);
+    if (type !== undefined) return [...sessions.values()].filter((session) => session.type === type);
     c.reply.error(`ERR Unknown client type '${c.arg(3).latin1()}'`);
     return undefined;
   }

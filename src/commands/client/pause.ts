@@ -57,10 +57,10 @@ class Pause {
     const { engine } = this;
     const paused = this.timer !== null || this.own.size > 0;
     const all = this.all || [...this.own].some((pause) => pause.all);
-    engine.denied &= ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE);
-    if (paused) engine.denied |= all ? GATE_PAUSED_ALL | GATE_PAUSED_WRITE : GATE_PAUSED_WRITE;
+    engine.gates.set(GATE_PAUSED_ALL, 'pause', paused && all);
+    engine.gates.set(GATE_PAUSED_WRITE, 'pause', paused);
     // Replicas must not see keys go while nothing may be written.
-    engine.keyspaces.removesExpired = !paused;
+    engine.keyspaces.keepExpired('pause', paused);
     if (this.held.size > 0 && !(paused && all)) engine.clock.after(0, () => this.release());
   }
 

@@ -156,6 +156,7 @@ export const randomkey = command({
   complexity: 'O(1)',
   summary: 'Picks a key at random.',
   flags: ['readonly'],
+  traits: ['expires_apart'],
   categories: ['keyspace'],
   tips: ['request_policy:all_shards', 'nondeterministic_output'],
   args: [],

@@ -32,6 +32,7 @@ export const scan = command({
   complexity: 'O(1) a call, O(N) in the keys of the database for a whole pass.',
   summary: 'Goes through the keys of a database a few at a time.',
   flags: ['readonly'],
+  traits: ['expires_apart'],
   categories: ['keyspace'],
   tips: ['nondeterministic_output', 'request_policy:special'],
   history: [['6.0.0', 'The option `TYPE`.']],

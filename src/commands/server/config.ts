@@ -56,7 +56,7 @@ const set = command({
     if (c.argc % 2 !== 0) return c.syntaxError();
     const words: string[] = [];
     for (let i = 2; i < c.argc; i++) words.push(c.arg(i).latin1());
-    const context = { loading: (c.engine.denied & GATE_LOADING) !== 0, mayProtected: mayProtected(c) };
+    const context = { loading: c.engine.gates.any(GATE_LOADING), mayProtected: mayProtected(c) };
     const result = c.engine.server.config.set(words, context);
     if (!(result instanceof Promise)) return replyResult(c.reply, result);
     answerLater(c, result);

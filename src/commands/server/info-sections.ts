@@ -65,12 +65,14 @@ function server(engine: Engine): string {
 function clients(engine: Engine): string {
   let input = 0;
   let output = 0;
+  let counted = 0;
   for (const session of engine.sessions.values()) {
+    if (session.role.counted) counted++;
     input = Math.max(input, session.port.queryBytes);
     output = Math.max(output, session.reply.pending);
   }
   return lines({
-    connected_clients: engine.sessions.size,
+    connected_clients: counted,
     cluster_connections: 0,
     maxclients: engine.server.settings.maxclients,
     client_recent_max_input_buffer: input,

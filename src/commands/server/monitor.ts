@@ -3,6 +3,8 @@ import { quoted } from '../../base/quoting.ts';
 import type { Slice } from '../../base/slice.ts';
 import { command } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
+import { GATE_MONITORED } from '../../engine/gates.ts';
+import { SCRIPT } from '../../engine/roles.ts';
 import type { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
 import { isSecret, REDACTED } from './redact.ts';
@@ -22,7 +24,7 @@ export const monitor = command({
     if (!c.session.monitor) {
       c.session.monitor = true;
       c.engine.monitors.add(c.session);
-      c.engine.gatekeeper.refreshMonitors();
+      c.engine.gates.set(GATE_MONITORED, 'clients', true);
     }
     c.reply.ok();
   },
@@ -32,7 +34,7 @@ export const monitor = command({
 function line(engine: Engine, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
   const micros = engine.clock.micros();
   const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;
-  let text = `${time} [${session.db.index} ${session.scripted ? 'lua' : session.port.address}]`;
+  let text = `${time} [${session.db.index} ${session.role === SCRIPT ? 'lua' : session.port.address}]`;
   for (let i = 0; i < argc; i++) {
     const secret = isSecret(registered, args, i, engine.server.config);
     text += ` ${quoted(secret ? REDACTED : args[i].latin1())}`;

@@ -74,7 +74,7 @@ function readOptions(c: Call, adds: boolean): number {
   }
   if (options.limit > 0 && !options.trims) return refuse(c, NO_STRATEGY);
   if (!adds && !options.trims) return refuse(c, NOTHING_TO_TRIM);
-  if (c.session.obeyed) {
+  if (c.session.role.mustObey) {
     // The threshold is what the trimming came to where it was done first.
     options.limit = 0;
     return i;

@@ -3,6 +3,7 @@ import { isText, isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command, type KeySpec } from '../../engine/command.ts';
 import { after, block, bytes, integer, key, many, optional, token } from '../../engine/grammar.ts';
+import { SCRIPT } from '../../engine/roles.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { IdCursor } from '../../structures/idtree.ts';
 import { StreamId } from '../../structures/stream-id.ts';
@@ -71,7 +72,7 @@ function readRequest(c: Call, group: boolean): boolean {
     const more = c.argc - i - 1;
     const word = c.arg(i);
     if (more > 0 && isWord(word, 'BLOCK')) {
-      if (c.session.scripted)
+      if (c.session.role === SCRIPT)
         return refuse(c, `ERR ${c.arg(0).latin1()} command is not allowed with BLOCK option from scripts`);
       if (!readTimeout(c, ++i)) return false;
     } else if (more > 0 && isWord(word, 'COUNT')) {

@@ -1,7 +1,7 @@
 /**
  * Who may do what: the users of one server, and what becomes of sessions when users change.
  *
- *   session.account -> User -> selectors          session.denied: GATE_AUTH while it must prove who it is,
+ *   session.account -> User -> selectors          session.gates:  GATE_AUTH while it must prove who it is,
  *                                                                  GATE_ACL while its user isn't unrestricted
  *
  * Commands of unrestricted users pass the mask of gates.ts and never come here. A user object is never replaced while it
@@ -10,6 +10,7 @@
  */
 import { type Slice, sliceOf } from '../../base/slice.ts';
 import type { Engine } from '../engine.ts';
+import { SCRIPT } from '../roles.ts';
 import type { Session } from '../session.ts';
 import type { Registered } from '../table.ts';
 import { AclCommands } from './command-bits.ts';
@@ -250,7 +251,7 @@ export class Acl implements AclBasis {
     const { engine } = this;
     const time = engine.clock.now();
     // Of a script's command, the client is whose script it is.
-    const client = engine.describeSession(session.scripted ? (engine.current ?? session) : session);
+    const client = engine.describeSession(session.role === SCRIPT ? (engine.current ?? session) : session);
     this.log.add({ verdict, context, object, user, time, client }, engine.server.settings.acllogMaxLen);
   }
 }

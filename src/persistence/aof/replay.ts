@@ -9,6 +9,7 @@ import type { Slice } from '../../base/slice.ts';
 import { flagBit } from '../../engine/derive.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { nowhere } from '../../engine/nowhere.ts';
+import { REPLAY } from '../../engine/roles.ts';
 import { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
 import { Transaction } from '../../engine/transaction.ts';
@@ -46,9 +47,8 @@ export class Replayer {
     this.engine = engine;
     this.log = log;
     this.atOnce = atOnce;
-    const session = new Session(engine, 0, nowhere, engine.pool, engine.clock.now());
+    const session = new Session(engine, 0, nowhere, engine.pool, engine.clock.now(), REPLAY);
     session.account = null;
-    session.obeyed = true;
     session.reply.end();
     session.reply.errors = this;
     this.session = session;

@@ -63,7 +63,7 @@ export class AofSource {
     const { keyspaces } = this.engine;
     keyspaces.listener = null;
     // What expires meanwhile stays: it is the file that is converted, not the moment.
-    keyspaces.seesExpired = true;
+    keyspaces.showExpired('load', true);
     let steps = 0;
     try {
       loader.run(() => {

@@ -66,10 +66,10 @@ describe('active expiry', () => {
     const { clock, keyspaces, cycle } = setUp(10);
     fill(keyspaces.databases[0], 100, () => clock.now() + 1);
     clock.advance(2);
-    keyspaces.removesExpired = false;
+    keyspaces.keepExpired('test', true);
     pass(cycle);
     expect(keyspaces.databases[0].size).toBe(100);
-    keyspaces.removesExpired = true;
+    keyspaces.keepExpired('test', false);
     keyspaces.activeExpire = false;
     pass(cycle);
     expect(keyspaces.databases[0].size).toBe(100);
