@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LeftOut } from './test/support/left-out.ts';
 
 /**
  * Unit and model tests import src/ directly; command and wire tests start a server, in this process or as
@@ -13,5 +14,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     passWithNoTests: true,
+    runner: './test/support/runner.ts',
+    globalSetup: './test/support/global-setup.ts',
+    reporters: ['default', new LeftOut()],
   },
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { oracle } from './oracle.ts';
 
 /** The built command line program; CINNABAR_MAIN names another one. */
 export const MAIN = resolve(import.meta.dirname, process.env['CINNABAR_MAIN'] ?? '../../dist/main.js');
@@ -39,7 +40,7 @@ export function startCinnabar(...options: string[]): Promise<ServerProcess> {
 
 /** Starts the real redis-server with these options. */
 export function startRedis(...options: string[]): Promise<ServerProcess> {
-  return start('redis-server', [], options);
+  return start(oracle('redis-server'), [], options);
 }
 
 async function start(program: string, before: string[], options: string[]): Promise<ServerProcess> {

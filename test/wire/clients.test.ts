@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { oracle } from '../support/oracle.ts';
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 
 function available(program: string, ...args: string[]): boolean {
@@ -67,7 +68,10 @@ describe('client libraries', () => {
 
   test.runIf(available('redis-cli', '--version'))('redis-cli: each type, and an error', () => {
     const cli = (...args: string[]): string =>
-      execFileSync('redis-cli', ['-p', String(server.port), ...args], { encoding: 'utf8', timeout: 20_000 }).trim();
+      execFileSync(oracle('redis-cli'), ['-p', String(server.port), ...args], {
+        encoding: 'utf8',
+        timeout: 20_000,
+      }).trim();
     expect(cli('FLUSHALL')).toBe('OK');
     expect(cli('SET', 'greeting', 'hello')).toBe('OK');
     expect(cli('GET', 'greeting')).toBe('hello');

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { oracle } from '../../support/oracle.ts';
 import { MAIN } from '../../support/server-process.ts';
 
 let folder: string;
@@ -46,7 +47,7 @@ function run(program: string, args: readonly string[], input: string): Result {
 }
 
 const ours = (args: readonly string[], input = ''): Result => run(process.execPath, [MAIN, ...args], input);
-const theirs = (args: readonly string[], input = ''): Result => run('redis-server', args, input);
+const theirs = (args: readonly string[], input = ''): Result => run(oracle('redis-server'), args, input);
 
 describe('the same as redis-server:', () => {
   test.each([

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { checkAof } from '../../../src/tools/check-aof.ts';
+import { oracle } from '../../support/oracle.ts';
 import { key, file as rdbFile, str } from '../../support/rdb-format.ts';
 
 const state = { folder: '', cwd: '' };
@@ -53,7 +54,7 @@ function left(): Files {
 
 function theirs(files: Files, args: readonly string[], input: string): Result {
   layOut(files);
-  const { stdout, status } = spawnSync('redis-check-aof', args, { input });
+  const { stdout, status } = spawnSync(oracle('redis-check-aof'), args, { input });
   return { output: plain(stdout.toString('latin1')), code: status, files: left() };
 }
 

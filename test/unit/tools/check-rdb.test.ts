@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { checkRdb } from '../../../src/tools/check-rdb.ts';
+import { oracle } from '../../support/oracle.ts';
 import {
   double,
   file,
@@ -44,7 +45,7 @@ function plain(output: string): string {
 
 /** Null where redis-check-rdb does not come to an end. */
 async function theirs(...args: string[]): Promise<Result | null> {
-  const child = spawn('redis-check-rdb', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(oracle('redis-check-rdb'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { convertCommand } from '../../../src/tools/convert/convert.ts';
+import { oracle } from '../../support/oracle.ts';
 import { type Answer, Pipeline } from '../../support/pipeline.ts';
 import { double, file, intset, key, size, str, text, ziplist, zipmap } from '../../support/rdb-format.ts';
 import { type ServerProcess, startRedis } from '../../support/server-process.ts';
@@ -204,7 +205,9 @@ describe(`data of every type (SEED=${seed})`, () => {
   test('is what redis-server makes of the commands', async () => {
     converted('original.rdb', 'fed.aof');
     await good(['FLUSHALL'], ['FUNCTION', 'FLUSH'], ['SELECT', '0']);
-    const fed = spawnSync('redis-cli', ['-p', String(redis.port), '--pipe'], { input: readFileSync(at('fed.aof')) });
+    const fed = spawnSync(oracle('redis-cli'), ['-p', String(redis.port), '--pipe'], {
+      input: readFileSync(at('fed.aof')),
+    });
     expect(String(fed.stdout)).toContain('errors: 0');
     expect(await held()).toEqual(before);
   });

@@ -1,0 +1,63 @@
+/**
+ * Vitest's runner, with a way to leave what runs as skipped from anywhere: from a test as from a hook, at any depth.
+ *
+ * Vitest skips what throws its own pending error, and offers that in a test's context only. A hook that leaves half way
+ * has made nothing that its suite's afterAll could end, so those hooks are dropped with it.
+ */
+
+import { VitestTestRunner } from 'vitest/runners';
+import { getHooks } from 'vitest/suite';
+import { LEAVE } from './oracle.ts';
+
+type Suite = Parameters<VitestTestRunner['onBeforeRunSuite']>[0];
+type Test = Parameters<VitestTestRunner['onBeforeRunTask']>[0];
+type Context = Parameters<VitestTestRunner['extendTaskContext']>[0];
+type Pending = new (message: string, task: { readonly id: string }, note: string) => Error;
+
+interface Running {
+  pending: Pending | null;
+  suite: Suite | null;
+  test: Test | null;
+}
+
+/** One a worker: it runs one task at a time. */
+const running: Running = { pending: null, suite: null, test: null };
+
+function leave(why: string): never {
+  const { pending: Pending, suite, test } = running;
+  const task = test ?? suite;
+  if (Pending === null || task === null) throw new Error(why);
+  if (test === null && suite !== null) getHooks(suite).afterAll.length = 0;
+  throw new Pending(why, task, why);
+}
+
+export default class Runner extends VitestTestRunner {
+  override extendTaskContext(context: Context): Context {
+    if (running.pending === null) {
+      try {
+        context.skip();
+      } catch (error) {
+        running.pending = (error as Error).constructor as Pending;
+      }
+      Object.assign(context.task, { result: undefined });
+      Object.assign(globalThis, { [LEAVE]: leave });
+    }
+    return super.extendTaskContext(context);
+  }
+
+  override async onBeforeRunSuite(suite: Suite): Promise<void> {
+    running.suite = suite;
+    running.test = null;
+    await super.onBeforeRunSuite(suite);
+  }
+
+  override async onBeforeRunTask(test: Test): Promise<void> {
+    running.test = test;
+    await super.onBeforeRunTask(test);
+  }
+
+  override onAfterRunTask(test: Test): void {
+    super.onAfterRunTask(test);
+    running.test = null;
+  }
+}
