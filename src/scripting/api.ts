@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import type { Version } from '../base/version.ts';
 import { TO_ALL, TO_AOF, TO_NOBODY, TO_REPLICAS } from '../engine/propagation.ts';
 import type { Lua } from './lua/lua.ts';
-import { number, text } from './lua/runtime.ts';
-import { fail, LuaError, LuaTable, type Value } from './lua/value.ts';
+import { MORE, number, text } from './lua/runtime.ts';
+import { fail, LuaError, LuaTable, type Result, type Value } from './lua/value.ts';
 import type { RedisCall } from './redis-call.ts';
 import { errorTable } from './replies.ts';
 
@@ -36,7 +36,7 @@ const TARGETS: ReadonlyArray<readonly [name: string, value: Value]> = [
   ['REPL_ALL', TO_ALL],
 ];
 
-type Add = (name: string, body: (args: Value[]) => Value | []) => void;
+type Add = (name: string, body: (args: Value[]) => Result) => void;
 
 function adder(lua: Lua, table: LuaTable): Add {
   return (name, body) => table.set(name, lua.host(name, body));
@@ -60,7 +60,7 @@ export function openRedis(lua: Lua, calls: RedisCall, caller: Caller): void {
   addLog(add, caller);
   setConstants(redis, caller.version);
   addSetResp(add, caller);
-  addReplies(add);
+  addReplies(lua, add);
   addSetRepl(add, caller);
   for (const [name, value] of TARGETS) redis.set(name, value);
   calls.openPermissions(lua, redis);
@@ -99,13 +99,25 @@ function oneString(args: readonly Value[]): string | undefined {
   return args.length === 1 && typeof args[0] === 'string' ? args[0] : undefined;
 }
 
-function addReplies(add: Add): void {
-  add('sha1hex', (args) => {
-    if (args.length !== 1) throw raised('wrong number of arguments');
-    return createHash('sha1')
-      .update(Buffer.from(text(args[0]) ?? '', 'latin1'))
-      .digest('hex');
+/** Bytes that are hashed in one go. */
+const HASHED = 65_536;
+
+function sha1hex({ runtime }: Lua, args: readonly Value[]): Result {
+  if (args.length !== 1) throw raised('wrong number of arguments');
+  const words = text(args[0]) ?? '';
+  const hash = createHash('sha1');
+  let at = 0;
+  return runtime.inPieces(() => {
+    hash.update(Buffer.from(words.slice(at, at + HASHED), 'latin1'));
+    at += HASHED;
+    if (at >= words.length) return hash.digest('hex');
+    runtime.charge(HASHED >>> 4);
+    return MORE;
   });
+}
+
+function addReplies(lua: Lua, add: Add): void {
+  add('sha1hex', (args) => sha1hex(lua, args));
   const wrong = (): LuaTable => errorTable('wrong number or type of arguments');
   add('error_reply', (args) => {
     const message = oneString(args);

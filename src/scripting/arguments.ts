@@ -28,12 +28,15 @@ export class Arguments {
   /** Those from `count` on are left over from earlier commands. */
   readonly slices: Slice[] = [];
   count = 0;
+  /** Bytes in all. */
+  taken = 0;
   private bytes = new Uint8Array(USUAL_BYTES);
   private end = 0;
 
   /** Takes a call's arguments in; false when one is neither a string nor a number. */
   take(values: readonly Value[]): boolean {
     this.count = 0;
+    this.taken = 0;
     this.end = 0;
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
@@ -51,6 +54,7 @@ export class Arguments {
     if (length <= CHARACTER_WISE) for (let i = 0; i < length; i++) bytes[start + i] = text.charCodeAt(i);
     else latin1Write.call(bytes, text, start, length);
     this.end = start + length;
+    this.taken += length;
     const slice = this.slices[this.count];
     if (slice === undefined) this.slices.push(new Slice(bytes, start, length));
     else slice.set(bytes, start, length);

@@ -9,7 +9,7 @@ import type { Session } from '../engine/session.ts';
 import type { Registered } from '../engine/table.ts';
 import { Arguments } from './arguments.ts';
 import type { Lua } from './lua/lua.ts';
-import { MUCH_TEXT } from './lua/runtime.ts';
+import { BYTES_SHIFT, MUCH_TEXT } from './lua/meter.ts';
 import { LuaError, LuaTable, type Value } from './lua/value.ts';
 import { errorTable, ReplyReader } from './replies.ts';
 
@@ -50,6 +50,8 @@ function taken(args: Arguments, values: readonly Value[]): string | null {
 
 /** Commands may take long: the clock is looked at after a few of them. */
 const COMMAND_CHARGE = 400;
+/** What copying and reading arguments takes, as BYTES_SHIFT. */
+const ARGUMENT_SHIFT = 4;
 /** Names of commands as scripts spell them; bounded, as each has many spellings. */
 const NAMES_MAX = 1024;
 
@@ -126,6 +128,10 @@ export class RedisCall {
     try {
       const error = taken(args, values);
       if (error !== null) return errorTable(error);
+      if (args.taken > MUCH_TEXT) {
+        lua.runtime.charge(args.taken >>> ARGUMENT_SHIFT);
+        lua.runtime.reserve(args.taken);
+      }
       return this.execute(values[0], args) ?? this.answer(lua);
     } finally {
       args.trim();
@@ -140,7 +146,7 @@ export class RedisCall {
     lua.runtime.charge(COMMAND_CHARGE);
     const value = this.reader.read(reply);
     if (bytes > MUCH_TEXT) {
-      lua.runtime.charge(bytes >>> 6);
+      lua.runtime.charge(bytes >>> BYTES_SHIFT);
       lua.runtime.reserve(bytes);
     }
     return value;

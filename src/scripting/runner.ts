@@ -107,6 +107,7 @@ export class Runner {
     });
     prepare(lua);
     guardGlobals(lua);
+    lua.runtime.monotonic = () => this.engine.clock.monotonic();
     lua.runtime.goOn = () => this.engine.clock.monotonic() < this.deadline;
     lua.runtime.faulted = (error) => this.faulted(error);
     return lua;

@@ -2,7 +2,8 @@
 import type { Expression, TableItem } from './ast.ts';
 import { chosenName, decided, folded } from './choice.ts';
 import { type Atom, Emitter, isBoxed, literal, NIL } from './emit.ts';
-import { MUCH_TEXT } from './runtime.ts';
+import { MUCH_TEXT } from './meter.ts';
+import { LONG } from './runtime.ts';
 import type { Operand } from './value.ts';
 
 const ARITHMETIC = new Set(['+', '-', '*', '/', '%', '^']);
@@ -23,6 +24,12 @@ function tests(type: string, ...atoms: Atom[]): string {
     .filter((atom) => atom.type !== type)
     .map((atom) => `typeof ${atom.code}==='${type}'`)
     .join('&&');
+}
+
+/** What is no table, and no string that takes long to compare. */
+function isShort({ type, code }: Atom): boolean {
+  if (type === 'string') return code[0] === '"' && code.length <= LONG;
+  return type !== 'any';
 }
 
 /** A count as the reference's instructions can express it: four digits and an exponent, rounded up. */
@@ -185,7 +192,9 @@ export class ExpressionLowering extends Emitter {
   protected list(expressions: readonly Expression[]): string[] {
     return expressions.map((e, i) => {
       if (i < expressions.length - 1 || !isMulti(e)) return this.value(e).code;
-      return e.kind === 'vararg' ? '...va' : `...many(${this.raw(e)})`;
+      const raw = this.raw(e);
+      this.js(raw === 'va' ? 'rt.budget-=va.length>>>3;' : `if(${raw} instanceof Array)rt.budget-=${raw}.length>>>3;`);
+      return raw === 'va' ? '...va' : `...many(${raw})`;
     });
   }
 
@@ -240,14 +249,14 @@ export class ExpressionLowering extends Emitter {
     const t = this.temp();
     const not = op === '~=' ? '!' : '';
     const plain = `${t}=${a.code}${op === '==' ? '===' : '!=='}${b.code};`;
-    if (a.type !== 'any' || b.type !== 'any') {
+    if (isShort(a) || isShort(b)) {
       this.js(plain);
       return { code: t, type: 'boolean' };
     }
     const pc = this.pc(line);
     this.op(
       pc,
-      `if(${a.code} instanceof T&&${a.code}!==${b.code}&&${a.code}.meta!==null)` +
+      `if(${a.code} instanceof T?${a.code}!==${b.code}&&${a.code}.meta!==null:typeof ${a.code}==='string'&&${a.code}.length>${LONG})` +
         `{pc=${pc};${t}=${not}truth(rt.equal(w,${a.code},${b.code}));}else ${plain}`,
       `${t}=${not}truth(V);`,
     );
@@ -271,7 +280,7 @@ export class ExpressionLowering extends Emitter {
       const pc = this.pc(e.line, left.operand, right.operand);
       const slow = `pc=${pc};${t}=first(rt.concat(w,${left.code},${right.code}));`;
       const test = tests('string', left, right);
-      const quick = `if((${t}=${left.code}+${right.code}).length>${MUCH_TEXT})rt.reserve(${t}.length);`;
+      const quick = `if((${t}=${left.code}+${right.code}).length>${MUCH_TEXT})${t}=rt.made(${t});`;
       this.op(pc, test === '' ? `pc=${pc};${quick}` : `if(${test}){pc=${pc};${quick}}else{${slow}}`, `${t}=first(V);`);
       right = { code: t, type: test === '' ? 'string' : 'any' };
     }

@@ -28,9 +28,11 @@ import { PRELUDE } from './lib/prelude.ts';
 import { openString } from './lib/string.ts';
 import { openStruct } from './lib/struct.ts';
 import { openTable } from './lib/table.ts';
+import { Killed } from './meter.ts';
 import { PROBE } from './parser.ts';
-import { Frame, first, Killed, many, Runtime, SUSPEND } from './runtime.ts';
+import { Frame, first, many, Runtime, SUSPEND } from './runtime.ts';
 import { type Continuation, fail, LuaError, LuaFunction, LuaTable, type Result, type Value } from './value.ts';
+import { work } from './work.ts';
 
 export type Outcome =
   | { kind: 'done'; values: readonly Value[] }
@@ -64,6 +66,7 @@ export class Activity {
 
   /** Goes on until the script ends or time runs out again. */
   run(): Outcome {
+    work.counter = this.lua.runtime;
     try {
       return { kind: 'done', values: many(this.lua.runtime.drive(this.frames, undefined, MAIN)) };
     } catch (error) {
@@ -101,7 +104,7 @@ export class Lua {
     const raise = new LuaFunction('fail', (_d, message) => {
       throw fail(message as string);
     });
-    const concat = new LuaFunction('concat', (_d, pieces) => (pieces as LuaTable).array.join(''));
+    const concat = new LuaFunction('concat', (_d, pieces) => runtime.made((pieces as LuaTable).array.join('')));
     const index = new LuaFunction('index', (d, table, key) => runtime.index(d, table, key));
     const named = ['loadstring', 'type'].map((name) => globals.getStr(name));
     /** A piece that a reader gives; what it failed with follows a true. */
@@ -137,7 +140,8 @@ export class Lua {
 
   /** Makes a host function that may be put into a table. */
   host(name: string, body: HostFunction): LuaFunction {
-    return new LuaFunction(name, (_d, ...args) => body(args), true);
+    const { runtime } = this;
+    return new LuaFunction(name, (_d, ...args) => runtime.settled(body(args)), true);
   }
 
   /** Calls a function until it ends or `runtime.goOn` says that time is over. */
@@ -145,6 +149,7 @@ export class Lua {
     const { runtime } = this;
     this.coroutines.current = null;
     runtime.killed = null;
+    work.counter = runtime;
     try {
       return { kind: 'done', values: many(callee.call(MAIN, ...args)) };
     } catch (error) {

@@ -9,8 +9,11 @@
  * This is only that arrangement: a node holds the number of an entry of the table (table.ts), which keeps the key.
  */
 import type { Value } from './value.ts';
+import { work } from './work.ts';
 
 const NOBODY = -1;
+/** Characters of a key that take time that counts. */
+const LONG = 256;
 const bits = new DataView(new ArrayBuffer(8));
 
 /** What a key's node is derived from; `address` tells where an object would lie. */
@@ -24,6 +27,7 @@ export function hashOf(key: Value, address: (object: object) => number): number 
 /** All bytes count, from the end. */
 function hashOfString(text: string): number {
   let hash = text.length;
+  if (hash > LONG) work.counter.charge(hash >>> 4);
   for (let at = text.length - 1; at >= 0; at--) hash ^= ((hash << 5) + (hash >>> 2) + text.charCodeAt(at)) | 0;
   return hash >>> 0;
 }

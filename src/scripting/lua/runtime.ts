@@ -13,8 +13,8 @@
  * `d`, the first argument of every call, tells where it stands (depth.ts).
  */
 import { ERRORS_MAX, LEVELS_MAX, levelOf, WEIGHT } from './depth.ts';
-import { badOrder, complete, errorInHandling, overflow, unhandled } from './errors.ts';
-import { heapIsShort } from './heap.ts';
+import { badOrder, complete, errorInHandling, overflow } from './errors.ts';
+import { BYTES_SHIFT, flat, Killed, Meter, MUCH_TEXT } from './meter.ts';
 import { numberText, textNumber } from './number.ts';
 import {
   badOperand,
@@ -34,18 +34,6 @@ export const SUSPEND = Object.freeze({ suspend: true });
 
 /** What a piece of lengthy work gives when there is more to do. */
 export const MORE = Symbol('more');
-
-/** Thrown to end a script for good: pcall doesn't catch it. */
-export class Killed {
-  readonly message: string;
-  /** Where it was found out, by the innermost Lua function. */
-  source = '';
-  line = 0;
-
-  constructor(message: string) {
-    this.message = message;
-  }
-}
 
 /** A mutable local that closures share. */
 export class Box {
@@ -131,36 +119,22 @@ const EVENTS: Record<string, string> = {
 };
 
 const MAX_META = 100;
+/** Comparing what is longer takes time that counts. */
+export const LONG = 1024;
 /** And the move of all frames from the stack to the heap. */
 const DEEP_CHARGE = 4000;
-/** Entries and rounds between two looks at the clock. */
-const SLICE = 20_000;
-/** Slices between two looks at the heap, which take longer. */
-const LOOK_AT_MEMORY = 16;
-/** Bytes taken at one go that make a look worth it. */
-const MUCH_MEMORY = 8 * 1024 * 1024;
-/** Strings that are longer are counted when they are made. */
-export const MUCH_TEXT = 65_536;
 /** Weight of what C calls. */
 const CALL_WEIGHT = 4 * WEIGHT;
 /** Lua frames in all, as deep as the reference goes. */
 const MAX_FRAMES = 16_380;
 
-export class Runtime {
-  budget = SLICE;
+export class Runtime extends Meter {
   maxDepth = 800 * WEIGHT;
   captured: Continuation[] = [];
   /** Why the running code was captured last. */
   reason: 'slice' | 'deep' | 'yield' = 'slice';
   private driving: readonly Continuation[] = [];
   stringMeta: LuaTable | null = null;
-  killed: Killed | null = null;
-  private slices = 0;
-  private reserved = 0;
-  /** Asked when a slice is over: false suspends. */
-  goOn: () => boolean = () => true;
-  /** Asked now and then: whether there is no room for so many bytes more. */
-  exhausted: (bytes: number) => boolean = heapIsShort;
   /** Hears of errors that no script can bring about: faults of ours, which a script may catch unseen. */
   faulted: (error: Error) => void = () => {};
   /** The functions `next` and the iterator of ipairs, which loops know. */
@@ -191,30 +165,32 @@ export class Runtime {
     return new LuaFunction(callee.name, (d, ...args) => callee.call(this.nest(d), ...args));
   }
 
-  /** Takes work that isn't counted otherwise off the budget. */
-  charge(units: number): void {
-    this.budget -= units;
-  }
-
-  /** Before something large is made: ends the script when there is no room for it. */
-  reserve(bytes: number): void {
-    this.reserved += bytes;
-    if (this.reserved < MUCH_MEMORY) return;
-    this.look(this.reserved);
-    this.reserved = 0;
-  }
-
-  private look(bytes: number): void {
-    if (this.exhausted(bytes)) throw unhandled('not enough memory');
-  }
-
   slice(): void {
-    this.budget = SLICE;
-    if (this.killed !== null) throw this.killed;
-    if (++this.slices % LOOK_AT_MEMORY === 0) this.look(0);
-    if (this.goOn()) return;
+    if (this.renew()) return;
     this.reason = 'slice';
     throw SUSPEND;
+  }
+
+  /** What a native gave: where its work has used up the slice, the script is left right behind it. */
+  settled<R extends Result>(result: R): R {
+    if (this.budget >= 0) return result;
+    const given = (): R => result;
+    return this.guarded(
+      0,
+      () => {
+        this.slice();
+        return result;
+      },
+      given,
+    ) as R;
+  }
+
+  /** A long string that was just put together: it is counted, and flat from now on. */
+  made(text: string): string {
+    if (text.length <= MUCH_TEXT) return text;
+    this.charge(text.length >>> BYTES_SHIFT);
+    this.reserve(text.length);
+    return this.settled(flat(text));
   }
 
   /** Does work of the host piece by piece; between two time may run out. Each piece charges what it has done. */
@@ -471,8 +447,7 @@ export class Runtime {
     const x = text(a);
     const y = text(b);
     if (x !== undefined && y !== undefined) {
-      if (x.length + y.length > MUCH_TEXT) this.reserve(x.length + y.length);
-      return x + y;
+      return this.made(x + y);
     }
     const handler = this.event(a, '__concat') ?? this.event(b, '__concat');
     if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, b);
@@ -480,6 +455,10 @@ export class Runtime {
   }
 
   equal(d: number, a: Value, b: Value): Result {
+    if (typeof a === 'string' && typeof b === 'string') {
+      this.comparing(a, b);
+      return this.settled(a === b);
+    }
     if (a === b) return true;
     if (!(a instanceof LuaTable) || !(b instanceof LuaTable)) return false;
     const handler = this.event(a, '__eq');
@@ -489,7 +468,10 @@ export class Runtime {
 
   less(d: number, a: Value, b: Value): Result {
     if (typeof a === 'number' && typeof b === 'number') return a < b;
-    if (typeof a === 'string' && typeof b === 'string') return a < b;
+    if (typeof a === 'string' && typeof b === 'string') {
+      this.comparing(a, b);
+      return this.settled(a < b);
+    }
     const handler = this.orderHandler(a, b, '__lt');
     if (handler === undefined) throw badOrder(a, b);
     return this.call(this.nest(d, 1), handler, a, b);
@@ -497,13 +479,21 @@ export class Runtime {
 
   lessEqual(d: number, a: Value, b: Value): Result {
     if (typeof a === 'number' && typeof b === 'number') return a <= b;
-    if (typeof a === 'string' && typeof b === 'string') return a <= b;
+    if (typeof a === 'string' && typeof b === 'string') {
+      this.comparing(a, b);
+      return this.settled(a <= b);
+    }
     const handler = this.orderHandler(a, b, '__le');
     if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, b);
     const opposite = this.orderHandler(b, a, '__lt');
     if (opposite === undefined) throw badOrder(a, b);
     const not = (result: Result): Result => !truth(result);
     return this.guarded(d, () => not(this.call(this.nest(d, 1), opposite, b, a)), not);
+  }
+
+  /** Charges the comparison of two strings. */
+  private comparing(a: string, b: string): void {
+    if (a.length > LONG) this.charge(Math.min(a.length, b.length) >>> BYTES_SHIFT);
   }
 
   private orderHandler(a: Value, b: Value, name: string): Value {
@@ -545,6 +535,7 @@ export class Runtime {
   }
 
   argTable(values: readonly Value[]): LuaTable {
+    this.charge(values.length >>> 2);
     const table = LuaTable.of(values.slice(), 1);
     table.setHash('n', values.length);
     return table;

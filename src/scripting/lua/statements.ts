@@ -22,7 +22,8 @@ class FunctionLowering extends ExpressionLowering {
   whole(): Lowered {
     const { node, out } = this;
     const entry = this.pc(node.line);
-    this.op(entry, `if(--rt.budget<0||d>LIMIT){pc=${entry};rt.enter(d);}`);
+    const count = node.vararg ? '(rt.budget-=1+(va.length>>>3))' : '--rt.budget';
+    this.op(entry, `if(${count}<0||d>LIMIT){pc=${entry};rt.enter(d);}`);
     for (const param of node.params) {
       if (isBoxed(param)) this.js(`${this.variable(param)}=new Box(${this.variable(param)});`);
     }

@@ -16,12 +16,18 @@
  * When a new key finds all nodes taken, both parts get new sizes: the array part the largest 2^n of which more than half
  * is in use, the entries the next power of two.
  */
+import { hash } from 'node:crypto';
 import { hashOf, Nodes } from './nodes.ts';
 import type { Value } from './value.ts';
+import { work } from './work.ts';
 
 /** Where hash entries begin in the numbering of positions that next() walks. */
 const HASH_BASE = 0x20000000;
 const MAX_INDEX = 0x7fffffff;
+/** V8 tells strings longer than 16,383 only by their length, so that tables of them were lists: `slots` has digests of those. */
+const LONG_KEY = 8192;
+/** Elements passed over in one go that count. */
+const MANY = 64;
 /** Integer keys are counted by the powers of two that they lie between. */
 const MAX_BITS = 26;
 
@@ -101,7 +107,7 @@ export class LuaTable {
       if (at >= 0 && at < this.array.length && at === (at | 0)) return this.array[at];
     }
     if (this.slots === null) return undefined;
-    const at = this.slots.get(key);
+    const at = this.slots.get(slotOf(key));
     return at === undefined ? undefined : this.values[at];
   }
 
@@ -120,7 +126,7 @@ export class LuaTable {
 
   /** The same for a key that the array part can't hold. */
   setHash(key: Value, value: Value): void {
-    const at = this.slots?.get(key);
+    const at = this.slots?.get(slotOf(key));
     if (at === undefined) {
       this.insert(key, value);
       return;
@@ -149,7 +155,7 @@ export class LuaTable {
       this.keys = [];
       this.values = [];
     }
-    this.slots.set(key, this.keys.length);
+    this.slots.set(slotOf(key), this.keys.length);
     this.keys.push(key);
     this.values.push(value);
     if (value === undefined) this.dead++;
@@ -166,8 +172,8 @@ export class LuaTable {
     const main = nodes.mainNode(key, hashOf(key, addressOf));
     const occupant = nodes.entryAt(main);
     if (occupant >= 0 && this.values[occupant] === undefined) {
-      this.slots!.delete(this.keys[occupant]);
-      this.slots!.set(key, occupant);
+      this.slots!.delete(slotOf(this.keys[occupant]));
+      this.slots!.set(slotOf(key), occupant);
       this.keys[occupant] = key;
       this.values[occupant] = value;
       if (value !== undefined) this.dead--;
@@ -180,6 +186,7 @@ export class LuaTable {
   private arrangement(): Nodes {
     if (this.nodes !== null) return this.nodes;
     const { keys, size } = this;
+    work.counter.charge(size >>> 1);
     const hashes = keys.map((key) => hashOf(key, addressOf));
     let nodes = new Nodes(this.first);
     for (let entry = 0; entry < keys.length; entry++) {
@@ -195,6 +202,7 @@ export class LuaTable {
 
   /** All nodes are taken: new sizes for both parts, and the key goes into one of them. */
   private rehash(key: Value, value: Value): void {
+    work.counter.charge((this.array.length >>> 4) + (this.keys.length >>> 1));
     const counts = this.countIntegers(key);
     const [items, used] = bestSize(counts);
     if (items === this.array.length && this.dead === 0 && !this.fixed) {
@@ -246,6 +254,10 @@ export class LuaTable {
 
   private sizeArray(items: number): void {
     const { array } = this;
+    if (items > MANY) {
+      work.counter.charge(items >>> 3);
+      work.counter.reserve(items * 8);
+    }
     if (array.length > items) array.length = items;
     else while (array.length < items) array.push(undefined);
   }
@@ -278,6 +290,7 @@ export class LuaTable {
         // Somebody has laid out powers of two: from the beginning then.
         let at = 1;
         while (this.get(at) !== undefined) at++;
+        work.counter.charge(at >>> 1);
         return at - 1;
       }
     }
@@ -294,6 +307,7 @@ export class LuaTable {
   /** How many keys it has. */
   count(): number {
     let count = this.keys.length - this.dead;
+    work.counter.charge(this.array.length >>> 4);
     for (const item of this.array) if (item !== undefined) count++;
     return count;
   }
@@ -301,15 +315,17 @@ export class LuaTable {
   /** The position of the first entry at or after `position`, or -1. Traversal begins at 0. */
   seek(position: number): number {
     if (position < HASH_BASE) {
-      for (let i = position; i < this.array.length; i++) if (this.array[i] !== undefined) return i;
+      for (let i = position; i < this.array.length; i++) if (this.array[i] !== undefined) return passed(position, i);
+      passed(position, this.array.length);
       position = HASH_BASE;
     }
     if (this.keys.length === 0) return -1;
     const nodes = this.nodes ?? this.arrangement();
     for (let node = position - HASH_BASE; node < nodes.size; node++) {
       const entry = nodes.entryAt(node);
-      if (entry >= 0 && this.values[entry] !== undefined) return HASH_BASE + node;
+      if (entry >= 0 && this.values[entry] !== undefined) return passed(position, HASH_BASE + node);
     }
+    passed(position, HASH_BASE + nodes.size);
     return -1;
   }
 
@@ -325,13 +341,29 @@ export class LuaTable {
   after(key: Value): number {
     if (key === undefined) return 0;
     if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
-    const entry = this.slots?.get(key);
+    const entry = this.slots?.get(slotOf(key));
     return entry === undefined ? -1 : HASH_BASE + this.arrangement().placeOf(entry) + 1;
   }
 }
 
 /** Stands for the lists of tables that have no entries; never written. */
 const NO_VALUES: Value[] = [];
+
+/** By what `slots` knows a key. No string of Lua has characters beyond 255. */
+function slotOf(key: Value): Value {
+  return typeof key === 'string' && key.length > LONG_KEY ? digest(key) : key;
+}
+
+function digest(key: string): string {
+  work.counter.charge(key.length >>> 4);
+  return `\u0100${hash('sha256', Buffer.from(key, 'latin1'), 'base64')}`;
+}
+
+/** Counts what traversal had to pass over on its way to `to`, which it gives. */
+function passed(from: number, to: number): number {
+  if (to - from > MANY) work.counter.charge((to - from) >>> 4);
+  return to;
+}
 
 function addressOf(object: object): number {
   return identity(object as Identified);

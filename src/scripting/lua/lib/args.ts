@@ -1,5 +1,6 @@
 /** Arguments of library functions, checked with the reference's messages. */
-import { MUCH_TEXT, number, type Runtime, text } from '../runtime.ts';
+import { BYTES_SHIFT } from '../meter.ts';
+import { number, type Runtime, text } from '../runtime.ts';
 import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
@@ -9,16 +10,13 @@ export type Native = (args: Value[], d: number) => Result;
 const MANY_ARGUMENTS = 64;
 const SOME_TEXT = 256;
 
-/** Long strings that it gives are counted, as time and as memory. */
+/** What it is given and gives counts as time; the memory that it takes it has to reserve itself. */
 function native(rt: Runtime, name: string, body: Native): LuaFunction {
   const call = (d: number, ...args: Value[]): Result => {
     if (args.length > MANY_ARGUMENTS) rt.charge(args.length >>> 2);
     const result = body(args, d);
-    if (typeof result === 'string' && result.length > SOME_TEXT) {
-      rt.charge(result.length >>> 6);
-      if (result.length > MUCH_TEXT) rt.reserve(result.length);
-    }
-    return result;
+    if (typeof result === 'string' && result.length > SOME_TEXT) rt.charge(result.length >>> BYTES_SHIFT);
+    return rt.settled(result);
   };
   return new LuaFunction(name, call, true);
 }

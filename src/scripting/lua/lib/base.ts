@@ -39,6 +39,8 @@ const MAX_INT = 0x7fffffff;
 /** What is charged for work that takes longer than the step of a program. */
 const COMPILE_CHARGE = 2000;
 const THROW_CHARGE = 50;
+/** About what compiling takes for each byte of source. */
+const COMPILE_BYTES = 64;
 
 /** Compiles what is loaded at a level (depth.ts). */
 export type Load = (source: string, name: string, level: number) => LuaFunction;
@@ -207,7 +209,9 @@ function metatables(rt: Runtime): Record<string, Native> {
   };
 }
 
-function toNumber(args: readonly Value[]): Value {
+function toNumber(rt: Runtime, args: readonly Value[]): Value {
+  const given = args[0];
+  if (typeof given === 'string') rt.charge(given.length >>> 3);
   const base = isNone(args, 1) ? 10 : intArg(args, 1);
   if (base === 10) return number(anyArg(args, 0));
   const spelled = stringArg(args, 0);
@@ -262,6 +266,7 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
       const source = stringArg(args, 0);
       const name = isNone(args, 1) ? source : stringArg(args, 1);
       rt.charge(COMPILE_CHARGE + source.length);
+      rt.reserve(source.length * COMPILE_BYTES);
       try {
         return load(source, name, levelOf(d));
       } catch (error) {
@@ -330,7 +335,7 @@ export function openBase(rt: Runtime, globals: LuaTable, load: Load, coroutines:
     ...metatables(rt),
     ...iteration(rt),
     ...loading(rt, load),
-    tonumber: toNumber,
+    tonumber: (args) => toNumber(rt, args),
     unpack: (args) => unpack(rt, args),
     select,
     collectgarbage: collect,

@@ -1,8 +1,11 @@
 /** string.format and its directives. */
 import { formatE, formatG, toFixed } from '../number.ts';
-import { badArgument, fail, type Value } from '../value.ts';
+import { MORE, type Runtime } from '../runtime.ts';
+import { badArgument, fail, type Result, type Value } from '../value.ts';
 import { numberArg, stringArg, truncate, unsignedBits } from './args.ts';
+import { Output, RUN } from './output.ts';
 
+const PERCENT = 37;
 const FLAGS = '-+ #0';
 /** Strings of this length are added as they are. */
 const LONG = 100;
@@ -92,15 +95,12 @@ function floating(value: number, spec: Directive): string {
   return pad(signed(text, flags), spec, true);
 }
 
-function quoted(text: string): string {
-  let out = '"';
-  for (const char of text) {
-    if (char === '"' || char === '\\' || char === '\n') out += '\\' + char;
-    else if (char === '\r') out += '\\r';
-    else if (char === '\0') out += '\\000';
-    else out += char;
-  }
-  return out + '"';
+const QUOTED = /["\\\n\r\0]/g;
+const QUOTES: Record<string, string> = { '\r': '\\r', '\0': '\\000' };
+
+function quotedRun(run: string): string {
+  QUOTED.lastIndex = 0;
+  return QUOTED.test(run) ? run.replace(QUOTED, (char) => QUOTES[char] ?? `\\${char}`) : run;
 }
 
 /** What a C string keeps of a text. */
@@ -127,8 +127,6 @@ function one(spec: Directive, args: readonly Value[], i: number): string {
     case 'g':
     case 'G':
       return floating(numberArg(args, i), spec);
-    case 'q':
-      return quoted(stringArg(args, i));
     case 's': {
       const text = stringArg(args, i);
       if (spec.precision < 0 && text.length >= LONG) return text;
@@ -140,22 +138,75 @@ function one(spec: Directive, args: readonly Value[], i: number): string {
   }
 }
 
-export function format(args: readonly Value[]): string {
-  const text = stringArg(args, 0);
-  let out = '';
-  let arg = 0;
-  for (let at = 0; ; ) {
-    const percent = text.indexOf('%', at);
-    if (percent < 0) return out + text.slice(at);
-    out += text.slice(at, percent);
-    if (text[percent + 1] === '%') {
-      out += '%';
-      at = percent + 2;
-      continue;
-    }
-    if (++arg >= args.length) throw badArgument(arg + 1, 'no value');
-    const spec = directive(text, percent + 1);
-    out += one(spec, args, arg);
-    at = spec.end;
+/** Directives in one go. */
+const PIECE = 256;
+
+/** One format under way. */
+class Formatting {
+  private readonly rt: Runtime;
+  private readonly args: readonly Value[];
+  private readonly text: string;
+  private readonly out: Output;
+  private at = 0;
+  private arg = 0;
+  /** What is being quoted, and how far. */
+  private quoting: string | null = null;
+  private quoted = 0;
+
+  constructor(rt: Runtime, args: readonly Value[]) {
+    this.rt = rt;
+    this.args = args;
+    this.text = stringArg(args, 0);
+    this.out = new Output(rt);
   }
+
+  piece(): string | typeof MORE {
+    for (let left = PIECE; left > 0; left--) {
+      if (this.quoting !== null) this.quote(this.quoting);
+      else if (!this.next()) return this.out.result();
+    }
+    this.rt.charge(PIECE);
+    return MORE;
+  }
+
+  /** The text up to the next directive, and that; false at the end. */
+  private next(): boolean {
+    const { args, out, text } = this;
+    const percent = text.indexOf('%', this.at);
+    if (percent < 0) {
+      out.add(text.slice(this.at));
+      return false;
+    }
+    out.add(text.slice(this.at, percent));
+    if (text.charCodeAt(percent + 1) === PERCENT) {
+      out.add('%');
+      this.at = percent + 2;
+      return true;
+    }
+    const i = ++this.arg;
+    if (i >= args.length) throw badArgument(i + 1, 'no value');
+    const spec = directive(text, percent + 1);
+    this.at = spec.end;
+    if (spec.letter === 'q') {
+      this.quoting = stringArg(args, i);
+      this.quoted = 0;
+      out.add('"');
+    } else out.add(one(spec, args, i));
+    return true;
+  }
+
+  private quote(text: string): void {
+    const run = text.slice(this.quoted, this.quoted + RUN);
+    this.quoted += RUN;
+    this.out.add(quotedRun(run));
+    this.rt.charge(run.length >>> 2);
+    if (this.quoted < text.length) return;
+    this.quoting = null;
+    this.out.add('"');
+  }
+}
+
+export function format(rt: Runtime, args: readonly Value[]): Result {
+  const work = new Formatting(rt, args);
+  return rt.inPieces(() => work.piece());
 }

@@ -1,6 +1,7 @@
-/** cjson.decode: a tokenizer and a recursive reader, with the reference's messages. */
-import type { Runtime } from '../runtime.ts';
-import { fail, LuaTable, type LuaUserdata, type Value } from '../value.ts';
+/** cjson.decode: a tokenizer and a reader with a list of the tables around it, with the reference's messages; in pieces. */
+import { MORE, type Runtime } from '../runtime.ts';
+import { fail, LuaTable, type LuaUserdata, type Result, type Value } from '../value.ts';
+import { Output, RUN } from './output.ts';
 
 type Token =
   | { kind: 'T_STRING'; value: string; at: number }
@@ -21,12 +22,34 @@ const ESCAPES: Record<string, string> = { '"': '"', '\\': '\\', '/': '/', b: '\b
 const NUMBER =
   /[+-]?(?:0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?\d+)?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])/y;
 
-/** About what a table takes. */
+/** About what a table takes, and an item of one. */
 const TABLE_BYTES = 200;
+const ITEM_BYTES = 16;
+const TOKEN_CHARGE = 4;
+/** What the reference's stack takes, and what tables keep of it while what is in them is written or read. */
+export const STACK_SLOTS = 8000;
+export const ARRAY_SLOTS = 1;
+export const OBJECT_SLOTS = 2;
+/** Strings that are read at once where there is nothing to replace. */
+const SHORT = 128;
+const QUOTE = 34;
+const BACKSLASH = 92;
 
 export interface DecodeLimits {
   decodeDepth: number;
   decodeInvalid: boolean;
+}
+
+/** What may come next. */
+type Expected = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'the end';
+
+/** A table that is being read. */
+interface Opened {
+  readonly table: LuaTable;
+  readonly array: boolean;
+  /** Of the next item. */
+  index: number;
+  key: string;
 }
 
 export class JsonReader {
@@ -35,7 +58,14 @@ export class JsonReader {
   private readonly limits: DecodeLimits;
   private readonly nothing: LuaUserdata;
   private at = 0;
-  private depth = 0;
+  private readonly opened: Opened[] = [];
+  /** In use on the reference's stack: the text, and what the tables around this place keep. */
+  private slots = 1;
+  private expected: Expected = 'value';
+  private result: Value;
+  /** A string that is being read: what is known of it, and where its next part begins. */
+  private out: Output | null = null;
+  private begin = 0;
 
   constructor(rt: Runtime, text: string, limits: DecodeLimits, nothing: LuaUserdata) {
     this.rt = rt;
@@ -44,15 +74,25 @@ export class JsonReader {
     this.nothing = nothing;
   }
 
-  whole(): Value {
-    const { text } = this;
+  whole(): Result {
+    const { rt, text } = this;
     if (text.length >= 2 && (text.charCodeAt(0) === 0 || text.charCodeAt(1) === 0)) {
       throw fail('JSON parser does not support UTF-16 or UTF-32');
     }
-    const value = this.value(this.token());
-    const last = this.token();
-    if (last.kind !== 'T_END') throw this.unexpected('the end', last);
-    return value;
+    return rt.inPieces(() => {
+      while (rt.budget >= 0) {
+        const from = this.at;
+        const token = this.token();
+        rt.charge(TOKEN_CHARGE + ((this.at - from) >>> 2));
+        if (token === null) continue;
+        if (this.expected === 'the end') {
+          if (token.kind !== 'T_END') throw this.unexpected('the end', token);
+          return this.result;
+        }
+        this.take(token);
+      }
+      return MORE;
+    });
   }
 
   private unexpected(wanted: string, token: Token) {
@@ -60,77 +100,108 @@ export class JsonReader {
     return fail(`Expected ${wanted} but found ${found} at character ${token.at + 1}`);
   }
 
-  private value(token: Token): Value {
+  private take(token: Token): void {
+    const { kind } = token;
+    switch (this.expected) {
+      case 'value or end':
+        if (kind === 'T_ARR_END') this.close();
+        else this.value(token);
+        return;
+      case 'value':
+        this.value(token);
+        return;
+      case 'key or end':
+        if (kind === 'T_OBJ_END') this.close();
+        else this.key(token);
+        return;
+      case 'key':
+        this.key(token);
+        return;
+      case 'colon':
+        if (kind !== 'T_COLON') throw this.unexpected('colon', token);
+        this.expected = 'value';
+        return;
+      default:
+        this.goOn(token, this.opened[this.opened.length - 1].array);
+    }
+  }
+
+  /** After an item: a comma or the end. */
+  private goOn(token: Token, array: boolean): void {
+    if (token.kind === (array ? 'T_ARR_END' : 'T_OBJ_END')) this.close();
+    else if (token.kind === 'T_COMMA') this.expected = array ? 'value' : 'key';
+    else throw this.unexpected(array ? 'comma or array end' : 'comma or object end', token);
+  }
+
+  private key(token: Token): void {
+    if (token.kind !== 'T_STRING') throw this.unexpected('object key string', token);
+    this.opened[this.opened.length - 1].key = token.value as string;
+    this.expected = 'colon';
+  }
+
+  private value(token: Token): void {
     switch (token.kind) {
       case 'T_STRING':
       case 'T_NUMBER':
       case 'T_BOOLEAN':
-        return token.value;
+        this.complete(token.value);
+        return;
       case 'T_OBJ_BEGIN':
-        return this.object();
       case 'T_ARR_BEGIN':
-        return this.array();
+        this.open(token.kind === 'T_ARR_BEGIN');
+        return;
       case 'T_NULL':
-        return this.nothing;
+        this.complete(this.nothing);
+        return;
       default:
         throw this.unexpected('value', token);
     }
   }
 
-  private descend(): void {
+  private open(array: boolean): void {
     this.rt.reserve(TABLE_BYTES);
-    if (++this.depth <= this.limits.decodeDepth) return;
-    throw fail(`Found too many nested data structures (${this.depth}) at character ${this.at}`);
+    const depth = this.opened.length + 1;
+    const kept = array ? ARRAY_SLOTS : OBJECT_SLOTS;
+    if (depth > this.limits.decodeDepth || this.slots + kept + 1 > STACK_SLOTS)
+      throw fail(`Found too many nested data structures (${depth}) at character ${this.at}`);
+    this.slots += kept;
+    this.opened.push({ table: new LuaTable(), array, index: 1, key: '' });
+    this.expected = array ? 'value or end' : 'key or end';
   }
 
-  private object(): LuaTable {
-    const table = new LuaTable();
-    this.descend();
-    let token = this.token();
-    if (token.kind === 'T_OBJ_END') {
-      this.depth--;
-      return table;
-    }
-    for (;;) {
-      if (token.kind !== 'T_STRING') throw this.unexpected('object key string', token);
-      const key = token.value as string;
-      token = this.token();
-      if (token.kind !== 'T_COLON') throw this.unexpected('colon', token);
-      table.setHash(key, this.value(this.token()));
-      token = this.token();
-      if (token.kind === 'T_OBJ_END') break;
-      if (token.kind !== 'T_COMMA') throw this.unexpected('comma or object end', token);
-      token = this.token();
-    }
-    this.depth--;
-    return table;
+  private close(): void {
+    const { array, table } = this.opened.pop()!;
+    this.slots -= array ? ARRAY_SLOTS : OBJECT_SLOTS;
+    this.complete(table);
   }
 
-  private array(): LuaTable {
-    const table = new LuaTable();
-    this.descend();
-    let token = this.token();
-    if (token.kind === 'T_ARR_END') {
-      this.depth--;
-      return table;
+  /** A value that has been read goes where it belongs. */
+  private complete(value: Value): void {
+    const { opened } = this;
+    if (opened.length === 0) {
+      this.result = value;
+      this.expected = 'the end';
+      return;
     }
-    for (let i = 1; ; i++) {
-      table.set(i, this.value(token));
-      token = this.token();
-      if (token.kind === 'T_ARR_END') break;
-      if (token.kind !== 'T_COMMA') throw this.unexpected('comma or array end', token);
-      token = this.token();
-    }
-    this.depth--;
-    return table;
+    const top = opened[opened.length - 1];
+    this.rt.reserve(ITEM_BYTES);
+    if (top.array) top.table.set(top.index++, value);
+    else top.table.setHash(top.key, value);
+    this.expected = 'comma or end';
   }
 
   // ---- tokens
 
-  private token(): Token {
+  /** The next token; null when it takes longer. */
+  private token(): Token | null {
     const { text } = this;
+    if (this.out !== null) return this.string(this.out);
+    const until = this.at + RUN;
     let char = text[this.at];
-    while (char === ' ' || char === '\t' || char === '\n' || char === '\r') char = text[++this.at];
+    while (char === ' ' || char === '\t' || char === '\n' || char === '\r') {
+      char = text[++this.at];
+      if (this.at === until) return null;
+    }
     const at = this.at;
     if (char === undefined || char === '\0') return { kind: 'T_END', at };
     const sign = SIGNS[char];
@@ -138,7 +209,7 @@ export class JsonReader {
       this.at++;
       return { kind: sign, at };
     }
-    if (char === '"') return this.string(at);
+    if (char === '"') return this.beginString(at);
     if (char === '-' || (char >= '0' && char <= '9')) {
       if (!this.limits.decodeInvalid && this.isInvalidNumber()) return { kind: 'T_ERROR', value: 'invalid number', at };
       return this.number(at);
@@ -180,33 +251,62 @@ export class JsonReader {
     return { kind: 'T_NUMBER', value: parse(found), at };
   }
 
-  private string(at: number): Token {
+  private beginString(at: number): Token | null {
+    // Most are short and plain.
     const { text } = this;
-    let value = '';
-    let from = at + 1;
-    for (let i = from; ; i++) {
-      const char = text[i];
-      if (char === undefined || char === '\0') return { kind: 'T_ERROR', value: 'unexpected end of string', at: i };
-      if (char === '"') {
+    const until = at + SHORT;
+    for (let i = at + 1; i < until; i++) {
+      const code = text.charCodeAt(i);
+      if (code === QUOTE) {
         this.at = i + 1;
-        return { kind: 'T_STRING', value: value + text.slice(from, i), at };
+        return { kind: 'T_STRING', value: text.slice(at + 1, i), at };
       }
-      if (char !== '\\') continue;
-      value += text.slice(from, i);
-      const letter = text[i + 1];
-      if (letter === 'u') {
-        const size = this.unicode(i);
-        if (size === null) return { kind: 'T_ERROR', value: 'invalid unicode escape code', at: i };
-        value += size.bytes;
-        i += size.length - 1;
-      } else {
-        const simple = Object.hasOwn(ESCAPES, letter ?? '') ? ESCAPES[letter] : undefined;
-        if (simple === undefined) return { kind: 'T_ERROR', value: 'invalid escape code', at: i };
-        value += simple;
-        i++;
+      if (code === BACKSLASH || code === 0) break;
+    }
+    this.out = new Output(this.rt);
+    this.begin = at;
+    this.at = at + 1;
+    return this.string(this.out);
+  }
+
+  /** Goes on with a string; null where it is longer. */
+  private string(out: Output): Token | null {
+    const { text } = this;
+    const until = this.at + RUN;
+    let from = this.at;
+    let i = from;
+    for (; i < until; i++) {
+      const code = text.charCodeAt(i);
+      if (code !== code || code === 0) return this.badString('unexpected end of string', i);
+      if (code === QUOTE) {
+        out.add(text.slice(from, i));
+        this.out = null;
+        this.at = i + 1;
+        return { kind: 'T_STRING', value: out.result(), at: this.begin };
       }
+      if (code !== BACKSLASH) continue;
+      out.add(text.slice(from, i));
+      const found = this.escape(i);
+      if (typeof found === 'string') return this.badString(found, i);
+      out.add(found.bytes);
+      i += found.length - 1;
       from = i + 1;
     }
+    if (i > from) out.add(text.slice(from, i));
+    this.at = i;
+    return null;
+  }
+
+  private badString(value: string, at: number): Token {
+    return { kind: 'T_ERROR', value, at };
+  }
+
+  /** What the escape at the backslash stands for, and how long it is; or what is wrong with it. */
+  private escape(at: number): { bytes: string; length: number } | string {
+    const letter = this.text[at + 1];
+    if (letter === 'u') return this.unicode(at) ?? 'invalid unicode escape code';
+    const bytes = Object.hasOwn(ESCAPES, letter ?? '') ? ESCAPES[letter] : undefined;
+    return bytes === undefined ? 'invalid escape code' : { bytes, length: 2 };
   }
 
   private hex4(at: number): number {

@@ -1,9 +1,10 @@
 /** The cjson library as Redis carries it. */
 import { formatG } from '../number.ts';
-import type { Runtime } from '../runtime.ts';
-import { badArgument, fail, LuaTable, LuaUserdata, typeName, type Value } from '../value.ts';
+import { MORE, type Runtime } from '../runtime.ts';
+import { badArgument, fail, LuaTable, LuaUserdata, type Result, typeName, type Value } from '../value.ts';
 import { intArg, library, stringArg } from './args.ts';
-import { JsonReader } from './json-decode.ts';
+import { ARRAY_SLOTS, JsonReader, OBJECT_SLOTS, STACK_SLOTS } from './json-decode.ts';
+import { Output, RUN } from './output.ts';
 
 const MAX_INT = 0x7fffffff;
 
@@ -31,36 +32,96 @@ const SHORT: Record<string, string> = {
   '\r': '\\r',
 };
 
-function quote(text: string): string {
-  return `"${text.replace(ESCAPED, (c) => SHORT[c] ?? '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'))}"`;
+function escaped(run: string): string {
+  ESCAPED.lastIndex = 0;
+  if (!ESCAPED.test(run)) return run;
+  return run.replace(ESCAPED, (c) => SHORT[c] ?? '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+}
+
+/** What one value and its place in a table cost. */
+const ITEM_CHARGE = 4;
+/** What the reference asks of its stack for a table. */
+const STEP_SLOTS = 3;
+/** Keys that are looked at in one go. */
+const KEYS = 256;
+/** A table that is being written: its kind is known once all of its keys have been seen. */
+interface Opened {
+  readonly table: LuaTable;
+  kind: 'unknown' | 'array' | 'object';
+  /** The position of traversal, or the index of the last item. */
+  at: number;
+  /** The highest index so far, and how many keys there are. */
+  most: number;
+  count: number;
+  /** The place of a field of which the key has been written; -1 where there is none. */
+  keyed: number;
 }
 
 class Writer {
+  private readonly rt: Runtime;
   private readonly config: Config;
   private readonly nothing: LuaUserdata;
-  private readonly parts: string[] = [];
+  private readonly out: Output;
+  private readonly opened: Opened[] = [];
+  /** A long string that is being written, and how far. */
+  private quoting: string | null = null;
+  private quoted = 0;
+  /** In use on the reference's stack: the value, and those of the tables around this place. */
+  private slots = 1;
 
-  constructor(config: Config, nothing: LuaUserdata) {
+  constructor(rt: Runtime, config: Config, nothing: LuaUserdata) {
+    this.rt = rt;
     this.config = config;
     this.nothing = nothing;
+    this.out = new Output(rt);
   }
 
-  text(value: Value): string {
-    this.value(value, 0);
-    return this.parts.join('');
+  text(value: Value): Result {
+    const { rt, opened } = this;
+    this.value(value);
+    return rt.inPieces(() => {
+      while (rt.budget >= 0) {
+        if (this.quoting !== null) this.quote(this.quoting);
+        else if (opened.length === 0) return this.out.result();
+        else this.step(opened[opened.length - 1]);
+        rt.charge(ITEM_CHARGE);
+      }
+      return MORE;
+    });
   }
 
   private refuse(value: Value, why: string) {
     return fail(`Cannot serialise ${typeName(value)}: ${why}`);
   }
 
-  private value(value: Value, depth: number): void {
-    if (typeof value === 'string') this.parts.push(quote(value));
-    else if (typeof value === 'number') this.parts.push(this.number(value));
-    else if (typeof value === 'boolean') this.parts.push(String(value));
-    else if (value instanceof LuaTable) this.table(value, depth + 1);
-    else if (value === undefined || value === this.nothing) this.parts.push('null');
+  private value(value: Value): void {
+    if (typeof value === 'string') this.string(value);
+    else if (typeof value === 'number') this.out.add(this.number(value));
+    else if (typeof value === 'boolean') this.out.add(String(value));
+    else if (value instanceof LuaTable) this.open(value);
+    else if (value === undefined || value === this.nothing) this.out.add('null');
     else throw this.refuse(value, 'type not supported');
+  }
+
+  private string(value: string): void {
+    if (value.length <= RUN) {
+      this.out.add(`"${escaped(value)}"`);
+      this.rt.charge(value.length >>> 4);
+      return;
+    }
+    this.out.add('"');
+    this.quoting = value;
+    this.quoted = 0;
+  }
+
+  private quote(text: string): void {
+    const run = text.slice(this.quoted, this.quoted + RUN);
+    this.quoted += RUN;
+    this.out.add(escaped(run));
+    this.rt.charge(run.length >>> 2);
+    if (this.quoted < text.length) return;
+    this.out.add('"');
+    this.quoting = null;
   }
 
   private number(value: number): string {
@@ -75,53 +136,93 @@ class Writer {
     return value !== value ? 'nan' : value > 0 ? 'inf' : '-inf';
   }
 
-  private table(table: LuaTable, depth: number): void {
-    if (depth > this.config.encodeDepth) throw fail(`Cannot serialise, excessive nesting (${depth})`);
-    const length = this.arrayLength(table);
-    if (length > 0) this.array(table, length, depth);
-    else this.object(table, depth);
+  private open(table: LuaTable): void {
+    const depth = this.opened.length + 1;
+    if (depth > this.config.encodeDepth || this.slots + STEP_SLOTS > STACK_SLOTS)
+      throw fail(`Cannot serialise, excessive nesting (${depth})`);
+    this.opened.push({ table, kind: 'unknown', at: 0, most: 0, count: 0, keyed: -1 });
   }
 
-  /** The highest index where all keys are positive whole numbers; else nothing above 0. What is no int is the least of them. */
-  private arrayLength(table: LuaTable): number {
-    const { sparseConvert, sparseRatio, sparseSafe } = this.config;
-    let most = 0;
-    let count = 0;
-    for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) {
+  /** The next thing to do with the innermost table. */
+  private step(opened: Opened): void {
+    if (opened.kind === 'array') this.item(opened);
+    else if (opened.kind === 'object') this.field(opened);
+    else this.look(opened);
+  }
+
+  /** Looks at keys: a table is an array where all are positive whole numbers. What is no int is the least of them. */
+  private look(opened: Opened): void {
+    const { table } = opened;
+    for (let left = KEYS; left > 0; left--) {
+      const at = table.seek(opened.at);
+      if (at < 0) {
+        this.begin(opened, this.isArray(opened));
+        return;
+      }
       const key = table.keyAt(at);
-      if (typeof key !== 'number' || key < 1 || Math.floor(key) !== key) return -1;
-      if (key > most) most = key <= MAX_INT ? key : -MAX_INT - 1;
-      count++;
+      if (typeof key !== 'number' || key < 1 || Math.floor(key) !== key) {
+        this.begin(opened, false);
+        return;
+      }
+      if (key > opened.most) opened.most = key <= MAX_INT ? key : -MAX_INT - 1;
+      opened.count++;
+      opened.at = at + 1;
     }
+    this.rt.charge(KEYS);
+  }
+
+  private isArray({ table, most, count }: Opened): boolean {
+    const { sparseConvert, sparseRatio, sparseSafe } = this.config;
     if (sparseRatio > 0 && most > count * sparseRatio && most > sparseSafe) {
       if (!sparseConvert) throw this.refuse(table, 'excessively sparse array');
-      return -1;
+      return false;
     }
-    return most;
+    return most > 0;
   }
 
-  private array(table: LuaTable, length: number, depth: number): void {
-    this.parts.push('[');
-    for (let i = 1; i <= length; i++) {
-      if (i > 1) this.parts.push(',');
-      this.value(table.get(i), depth);
-    }
-    this.parts.push(']');
+  private begin(opened: Opened, array: boolean): void {
+    opened.kind = array ? 'array' : 'object';
+    this.slots += array ? ARRAY_SLOTS : OBJECT_SLOTS;
+    opened.at = 0;
+    this.out.add(array ? '[' : '{');
   }
 
-  private object(table: LuaTable, depth: number): void {
-    this.parts.push('{');
-    let comma = false;
-    for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) {
-      const key = table.keyAt(at);
-      if (comma) this.parts.push(',');
-      comma = true;
-      if (typeof key === 'number') this.parts.push(`"${this.number(key)}":`);
-      else if (typeof key === 'string') this.parts.push(quote(key), ':');
-      else throw this.refuse(key, 'table key must be a number or string');
-      this.value(table.valueAt(at), depth);
+  private item(opened: Opened): void {
+    const i = ++opened.at;
+    if (i > opened.most) {
+      this.opened.pop();
+      this.slots -= ARRAY_SLOTS;
+      this.out.add(']');
+      return;
     }
-    this.parts.push('}');
+    if (i > 1) this.out.add(',');
+    this.value(opened.table.get(i));
+  }
+
+  /** A key, and the next time its value. */
+  private field(opened: Opened): void {
+    const { table } = opened;
+    if (opened.keyed >= 0) {
+      const value = table.valueAt(opened.keyed);
+      opened.keyed = -1;
+      this.out.add(':');
+      this.value(value);
+      return;
+    }
+    const at = table.seek(opened.at);
+    if (at < 0) {
+      this.opened.pop();
+      this.slots -= OBJECT_SLOTS;
+      this.out.add('}');
+      return;
+    }
+    if (opened.at > 0) this.out.add(',');
+    opened.keyed = at;
+    opened.at = at + 1;
+    const key = table.keyAt(at);
+    if (typeof key === 'number') this.out.add(`"${this.number(key)}"`);
+    else if (typeof key === 'string') this.string(key);
+    else throw this.refuse(key, 'table key must be a number or string');
   }
 }
 
@@ -161,15 +262,11 @@ function module(rt: Runtime, nothing: LuaUserdata): LuaTable {
   const table = library(rt, {
     encode(args) {
       if (args.length !== 1) throw badArgument(1, 'expected 1 argument');
-      const text = new Writer(config, nothing).text(args[0]);
-      rt.charge(text.length >>> 2);
-      return text;
+      return new Writer(rt, config, nothing).text(args[0]);
     },
     decode(args) {
       if (args.length !== 1) throw badArgument(1, 'expected 1 argument');
-      const text = stringArg(args, 0);
-      rt.charge(text.length >>> 2);
-      return new JsonReader(rt, text, config, nothing).whole();
+      return new JsonReader(rt, stringArg(args, 0), config, nothing).whole();
     },
     encode_sparse_array(args) {
       atMost(args, 3);

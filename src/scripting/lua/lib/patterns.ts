@@ -17,6 +17,10 @@ const MAX_CHOICES = 200_000;
 const RUN = 4096;
 /** Characters looked at in one go that count as a step. */
 const SCANNED = 8;
+/** Characters of a set from which on it is worth a table. */
+const LONG_SET = 128;
+/** Characters that are looked at in one go where nothing is compared. */
+const STRETCH = 65_536;
 
 /** No match. */
 export const FAILED = -1;
@@ -87,6 +91,81 @@ const CLOSED = 4;
 /** Numbers that each of them takes: its kind, place in the subject and in the pattern, and two more. */
 const WIDTH = 5;
 
+/** A long set, as far as it is known: first its end is looked for, then a table is made of its members. */
+class LongSet {
+  /** Its ], once it has been found. */
+  last = -1;
+  /** All is known. */
+  ready = false;
+  private readonly pattern: string;
+  private readonly negated: boolean;
+  private readonly begin: number;
+  private at: number;
+  /** By byte: one more range begins; one ends before it. */
+  private readonly steps = new Int32Array(257);
+  private readonly members = new Uint8Array(256);
+  private readonly classes = new Set<number>();
+
+  /** The set whose [ is at `p`. */
+  constructor(pattern: string, p: number) {
+    this.pattern = pattern;
+    this.negated = pattern.charCodeAt(p + 1) === CARET;
+    this.begin = this.at = this.negated ? p + 2 : p + 1;
+  }
+
+  has(c: number): boolean {
+    return this.members[c] === 1;
+  }
+
+  /** Goes on with the work for a while. */
+  learn(): void {
+    if (this.last < 0) this.seekEnd();
+    else this.take();
+  }
+
+  private seekEnd(): void {
+    const { pattern } = this;
+    const until = this.at + STRETCH;
+    while (this.at === this.begin || pattern.charCodeAt(this.at) !== RBRACKET) {
+      if (this.at >= pattern.length) throw fail("malformed pattern (missing ']')");
+      if (this.at >= until) return;
+      if (pattern.charCodeAt(this.at++) === PERCENT && this.at < pattern.length) this.at++;
+    }
+    this.last = this.at;
+    this.at = this.begin;
+  }
+
+  private take(): void {
+    const { pattern, steps, last } = this;
+    const until = Math.min(last, this.at + STRETCH);
+    for (; this.at < until; this.at++) {
+      const c = pattern.charCodeAt(this.at);
+      if (c === PERCENT) this.classes.add(pattern.charCodeAt(++this.at));
+      else if (pattern.charCodeAt(this.at + 1) === MINUS && this.at + 2 < last) {
+        this.at += 2;
+        const end = pattern.charCodeAt(this.at);
+        if (end < c) continue;
+        steps[c]++;
+        steps[end + 1]--;
+      } else {
+        steps[c]++;
+        steps[c + 1]--;
+      }
+    }
+    if (this.at >= last) this.complete();
+  }
+
+  private complete(): void {
+    for (let c = 0, ranges = 0; c < 256; c++) {
+      ranges += this.steps[c];
+      let found = ranges > 0;
+      for (const letter of this.classes) found ||= inClass(c, letter);
+      this.members[c] = found === this.negated ? 0 : 1;
+    }
+    this.ready = true;
+  }
+}
+
 export class Matcher {
   private readonly subject: string;
   private readonly pattern: string;
@@ -102,8 +181,14 @@ export class Matcher {
   private s = 0;
   /** How far the item at hand has run. */
   private ran = 0;
+  /** In a balanced match under way: how many are open. */
+  private nested = 0;
   /** Characters that the last step looked at in one go. */
   private scanned = 0;
+  /** Long sets by the place of their [. */
+  private sets: Map<number, LongSet> | null = null;
+  /** Steps in all. */
+  spent = 0;
   /** The match found or looked for. */
   start = 0;
   end = 0;
@@ -128,20 +213,26 @@ export class Matcher {
   /** Searches on for so many steps: the end of the first match, FAILED or PAUSED. */
   search(steps: number): number {
     const { subject } = this;
+    let left = steps;
+    let end = PAUSED;
     if (this.start > subject.length) return FAILED;
-    for (let left = steps; left > 0; left -= 1 + this.scanned / SCANNED) {
+    for (; left > 0; left -= 1 + this.scanned / SCANNED) {
       this.scanned = 0;
       if (this.p === this.pattern.length) {
-        this.end = this.s;
-        return this.s;
+        end = this.end = this.s;
+        break;
       }
       const s = this.step(this.s, this.p);
       this.s = s >= 0 ? s : this.otherwise();
       if (this.s >= 0) continue;
-      if (this.anchored || this.start === subject.length) return FAILED;
+      if (this.anchored || this.start === subject.length) {
+        end = FAILED;
+        break;
+      }
       this.from(this.start + 1);
     }
-    return PAUSED;
+    this.spent += steps - left;
+    return end;
   }
 
   /** Matches the item at `p`: the place after it, with `this.p` behind it, or FAILED. */
@@ -164,6 +255,7 @@ export class Matcher {
       }
     }
     const end = this.classEnd(p);
+    if (end < 0) return this.again(s, p);
     this.p = end + 1;
     switch (pattern.charCodeAt(end)) {
       case STAR:
@@ -181,6 +273,13 @@ export class Matcher {
         this.p = end;
         return this.single(s, p, end) ? s + 1 : FAILED;
     }
+  }
+
+  /** The same step goes on. */
+  private again(s: number, p: number): number {
+    this.scanned = STRETCH;
+    this.p = p;
+    return s;
   }
 
   private choose(kind: number, s: number, p: number, more: number, last: number): void {
@@ -239,31 +338,51 @@ export class Matcher {
     const { pattern, subject } = this;
     if (pattern.charCodeAt(p) !== LBRACKET) throw fail("missing '[' after '%f' in pattern");
     const end = this.classEnd(p);
+    if (end < 0) return this.again(s, p - 2);
     const before = s === 0 ? 0 : subject.charCodeAt(s - 1);
     const here = s === subject.length ? 0 : subject.charCodeAt(s);
     this.p = end;
     return !this.inSet(before, p, end - 1) && this.inSet(here, p, end - 1) ? s : FAILED;
   }
 
+  /** Where the item without its repetition ends; below 0 when that takes longer to find out. */
   private classEnd(p: number): number {
     const { pattern } = this;
+    const begin = p;
     const c = pattern.charCodeAt(p++);
     if (c === PERCENT) {
       if (p === pattern.length) throw fail("malformed pattern (ends with '%')");
       return p + 1;
     }
     if (c !== LBRACKET) return p;
+    if (this.sets?.has(begin)) return this.longEnd(begin);
     if (pattern.charCodeAt(p) === CARET) p++;
     do {
       if (p >= pattern.length) throw fail("malformed pattern (missing ']')");
       if (pattern.charCodeAt(p++) === PERCENT && p < pattern.length) p++;
+      if (p - begin > LONG_SET) return this.longEnd(begin);
     } while (pattern.charCodeAt(p) !== RBRACKET);
     return p + 1;
+  }
+
+  private longEnd(begin: number): number {
+    this.sets ??= new Map();
+    let set = this.sets.get(begin);
+    if (set === undefined) {
+      set = new LongSet(this.pattern, begin);
+      this.sets.set(begin, set);
+    }
+    if (!set.ready) set.learn();
+    return set.ready ? set.last + 1 : -1;
   }
 
   /** Membership in the set from its [ at `p` to its ] at `last`. */
   private inSet(c: number, p: number, last: number): boolean {
     const { pattern } = this;
+    if (last - p > LONG_SET) {
+      const set = this.sets?.get(p);
+      if (set?.ready) return set.has(c);
+    }
     let found = true;
     if (pattern.charCodeAt(p + 1) === CARET) {
       found = false;
@@ -299,14 +418,21 @@ export class Matcher {
     const end = pattern.charCodeAt(p + 1);
     this.p = p + 2;
     if (s >= subject.length || subject.charCodeAt(s) !== begin) return FAILED;
-    let open = 1;
-    let at = s + 1;
-    for (; at < subject.length && open > 0; at++) {
+    let open = this.ran === 0 ? 1 : this.nested;
+    let at = s + 1 + this.ran;
+    const until = Math.min(subject.length, at + STRETCH);
+    for (; at < until && open > 0; at++) {
       const c = subject.charCodeAt(at);
       if (c === end) open--;
       else if (c === begin) open++;
     }
-    this.scanned = at - s;
+    if (open > 0 && at < subject.length) {
+      this.nested = open;
+      this.ran = at - s - 1;
+      return this.again(s, p - 2);
+    }
+    this.scanned = at - s - this.ran;
+    this.ran = 0;
     return open === 0 ? at : FAILED;
   }
 

@@ -1,16 +1,23 @@
 /** The string library. */
+
+import { flat, MUCH_TEXT } from '../meter.ts';
 import { cLength } from '../number.ts';
 import { MORE, type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 import { functionArg, intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
 import { format } from './format.ts';
+import { changed, Output } from './output.ts';
 import { FAILED, Matcher, PAUSED } from './patterns.ts';
+import { plainlyFound } from './plain.ts';
 
 const MAGIC = ['^', '$', '*', '+', '?', '.', '(', '[', '%', '-'];
+/** What the reference's stack takes. */
+const STACK_SLOTS = 8000;
 /** Longest string that V8 takes. */
 const MAX_LENGTH = 2 ** 29 - 25;
 
-function hasMagic(pattern: string): boolean {
+function hasMagic(rt: Runtime, pattern: string): boolean {
+  rt.charge(pattern.length >>> 4);
   const seen = pattern.slice(0, cLength(pattern));
   return MAGIC.some((magic) => seen.includes(magic));
 }
@@ -32,7 +39,7 @@ function sub(args: readonly Value[]): string {
   return s.slice(Math.max(1, from) - 1, Math.max(0, to));
 }
 
-function byte(args: readonly Value[]): Result {
+function byte(rt: Runtime, args: readonly Value[]): Result {
   const s = stringArg(args, 0);
   let from = position(isNone(args, 1) ? 1 : longArg(args, 1), s.length);
   let to = position(isNone(args, 2) ? from : longArg(args, 2), s.length);
@@ -40,8 +47,11 @@ function byte(args: readonly Value[]): Result {
   if (to > s.length) to = s.length;
   if (from > to) return [];
   if (from === to) return s.charCodeAt(from - 1);
-  if (to - from >= 8000) throw fail('string slice too long');
-  return Array.from({ length: to - from + 1 }, (_, i) => s.charCodeAt(from - 1 + i));
+  if (args.length + to - from + 1 > STACK_SLOTS) throw fail('stack overflow (string slice too long)');
+  rt.charge((to - from) >>> 2);
+  const codes: number[] = [];
+  for (let at = from - 1; at < to; at++) codes.push(s.charCodeAt(at));
+  return codes;
 }
 
 function char(args: readonly Value[]): string {
@@ -54,24 +64,41 @@ function char(args: readonly Value[]): string {
   return out;
 }
 
+/** Adds to each byte from `first` to `last`. */
+function shifted(s: string, first: number, last: number, by: number): string {
+  const bytes = Buffer.from(s, 'latin1');
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] >= first && bytes[i] <= last) bytes[i] += by;
+  return bytes.toString('latin1');
+}
+
+const BEYOND_ASCII = /[^\x00-\x7f]/;
+
 function upper(s: string): string {
-  return /[^\x00-\x7f]/.test(s) ? s.replace(/[a-z]+/g, (run) => run.toUpperCase()) : s.toUpperCase();
+  return BEYOND_ASCII.test(s) ? shifted(s, 97, 122, -32) : s.toUpperCase();
 }
 
 function lower(s: string): string {
-  return /[^\x00-\x7f]/.test(s) ? s.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : s.toLowerCase();
+  return BEYOND_ASCII.test(s) ? shifted(s, 65, 90, 32) : s.toLowerCase();
 }
 
-/** Steps of a search between two looks at the clock. */
+/** Steps of a search, or parts of a template, in one go. */
 const PIECE = 4096;
+const MATCHES = 64;
+const MATCH_CHARGE = 4;
+
+/** Searches on; the steps are charged. */
+function search(rt: Runtime, matcher: Matcher): number {
+  const before = matcher.spent;
+  const end = matcher.search(PIECE);
+  rt.charge((matcher.spent - before) / 4);
+  return end;
+}
 
 /** Searches in pieces; `found` gives the result once the search is over. */
 function searched(rt: Runtime, matcher: Matcher, found: (end: number) => Result): Result {
   return rt.inPieces(() => {
-    const end = matcher.search(PIECE);
-    if (end !== PAUSED) return found(end);
-    rt.charge(PIECE >>> 3);
-    return MORE;
+    const end = search(rt, matcher);
+    return end === PAUSED ? MORE : found(end);
   });
 }
 
@@ -83,10 +110,8 @@ function finder(rt: Runtime, find: boolean): Native {
     if (from < 0) from = 0;
     else if (from > s.length) from = s.length;
     const plain = find && args[3] !== undefined && args[3] !== false;
-    if (plain || (find && !hasMagic(pattern))) {
-      const at = s.indexOf(pattern, from);
-      rt.charge(s.length >>> 8);
-      return at < 0 ? undefined : [at + 1, at + pattern.length];
+    if (plain || (find && !hasMagic(rt, pattern))) {
+      return plainlyFound(rt, s, pattern, from);
     }
     const matcher = new Matcher(s, pattern);
     matcher.from(from);
@@ -123,12 +148,15 @@ class Substitution {
   private readonly subject: string;
   private readonly anchored: boolean;
   private readonly limit: number;
+  private readonly out: Output;
   private at = 0;
-  private out = '';
+  /** How far the template has been put for the match at hand. */
+  private expanded = 0;
   private count = 0;
   private over = false;
 
-  constructor(subject: string, pattern: string, limit: number) {
+  constructor(rt: Runtime, subject: string, pattern: string, limit: number) {
+    this.out = new Output(rt);
     this.subject = subject;
     this.anchored = pattern[0] === '^';
     this.matcher = new Matcher(subject, pattern);
@@ -145,66 +173,77 @@ class Substitution {
   found(): void {
     const { matcher } = this;
     this.count++;
-    this.out += this.subject.slice(this.at, matcher.start);
+    this.out.add(this.subject.slice(this.at, matcher.start));
     this.at = matcher.start;
   }
 
   /** The replacement of the match at hand; nil and false keep it. */
   put(value: Value): void {
     if (value === undefined || value === false) {
-      this.out += this.subject.slice(this.at, this.matcher.end);
+      this.out.add(this.subject.slice(this.at, this.matcher.end));
     } else {
       const replacement = text(value);
       if (replacement === undefined) throw fail(`invalid replacement value (a ${typeName(value)})`);
-      this.out += replacement;
+      this.out.add(replacement);
     }
     this.step();
   }
 
-  /** The replacement is a template with %0 to %9. */
-  expand(template: string): void {
-    let at = 0;
-    for (;;) {
+  /** The replacement is a template with %0 to %9; false when there is more of it to be put. */
+  expand(rt: Runtime, template: string): boolean {
+    let at = this.expanded;
+    for (let left = PIECE; left > 0; left--) {
       const percent = template.indexOf('%', at);
-      if (percent < 0) break;
-      this.out += template.slice(at, percent);
+      if (percent < 0) {
+        this.out.add(template.slice(at));
+        rt.charge(PIECE - left);
+        this.expanded = 0;
+        this.step();
+        return true;
+      }
+      this.out.add(template.slice(at, percent));
       const code = template.charCodeAt(percent + 1);
-      if (code === 48) this.out += this.subject.slice(this.at, this.matcher.end);
-      else if (code > 48 && code <= 57) this.out += text(this.matcher.capture(code - 49));
-      else this.out += template[percent + 1] ?? '\0';
+      if (code === 48) this.out.add(this.subject.slice(this.at, this.matcher.end));
+      else if (code > 48 && code <= 57) this.out.add(text(this.matcher.capture(code - 49))!);
+      else this.out.add(template[percent + 1] ?? '\0');
       at = percent + 2;
     }
-    this.out += template.slice(at);
-    this.step();
+    rt.charge(PIECE);
+    this.expanded = at;
+    return false;
   }
 
   private step(): void {
     const { end } = this.matcher;
     if (end > this.at) this.at = end;
-    else if (this.at < this.subject.length) this.out += this.subject[this.at++];
+    else if (this.at < this.subject.length) this.out.add(this.subject[this.at++]);
     else this.at++;
     this.over = this.anchored;
   }
 
   result(): readonly Value[] {
-    return [this.out + this.subject.slice(this.at), this.count];
+    this.out.add(this.subject.slice(this.at));
+    return [this.out.result(), this.count];
   }
 }
 
 /** Replaces all matches by a template. */
 function expandAll(rt: Runtime, work: Substitution, template: string): Result {
   let searching = false;
+  let expanding = false;
   return rt.inPieces(() => {
-    for (let left = PIECE; left > 0; left -= 64) {
-      if (!searching && !work.begin()) return work.result();
-      const end = work.matcher.search(PIECE);
-      searching = end === PAUSED;
-      if (searching) break;
-      if (end === FAILED) return work.result();
-      work.found();
-      work.expand(template);
+    for (let left = MATCHES; left > 0 && rt.budget >= 0; left--) {
+      if (!expanding) {
+        if (!searching && !work.begin()) return work.result();
+        const end = search(rt, work.matcher);
+        searching = end === PAUSED;
+        if (searching) break;
+        if (end === FAILED) return work.result();
+        work.found();
+      }
+      expanding = !work.expand(rt, template);
+      rt.charge(MATCH_CHARGE);
     }
-    rt.charge(PIECE >>> 3);
     return MORE;
   });
 }
@@ -220,7 +259,7 @@ function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
     if (template === undefined && !(replacement instanceof LuaTable) && !(replacement instanceof LuaFunction)) {
       throw badArgument(3, 'string/function/table expected');
     }
-    const work = new Substitution(subject, pattern, limit);
+    const work = new Substitution(rt, subject, pattern, limit);
     if (template !== undefined) return expandAll(rt, work, template);
     const next = new LuaFunction('next', () => {
       if (!work.begin()) return false;
@@ -244,29 +283,28 @@ function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
 function rep(rt: Runtime, args: readonly Value[]): string {
   const s = stringArg(args, 0);
   const count = Math.max(0, intArg(args, 1));
-  tooLong(s.length * count);
-  rt.reserve(s.length * count);
-  return s.repeat(count);
+  const length = s.length * count;
+  tooLong(length);
+  if (length <= MUCH_TEXT) return s.repeat(count);
+  rt.reserve(length);
+  return flat(s.repeat(count));
 }
 
 function reverse(rt: Runtime, s: string): string {
-  rt.reserve(s.length);
+  rt.reserve(2 * s.length);
   return Buffer.from(s, 'latin1').reverse().toString('latin1');
 }
 
 export function openString(rt: Runtime, globals: LuaTable, prelude: LuaTable): void {
   const whole =
     (change: (s: string) => string): Native =>
-    (args) => {
-      const s = stringArg(args, 0);
-      rt.reserve(s.length);
-      return change(s);
-    };
+    (args) =>
+      changed(rt, stringArg(args, 0), change);
   const gsubLater: Native = () => undefined;
   const strings = library(
     rt,
     {
-      byte,
+      byte: (args) => byte(rt, args),
       char,
       // There is no bytecode: what is given can't be loaded, as the reference's can't be where it is refused.
       dump(args) {
@@ -274,7 +312,7 @@ export function openString(rt: Runtime, globals: LuaTable, prelude: LuaTable): v
         return '\x1bLuaQ';
       },
       find: finder(rt, true),
-      format,
+      format: (args) => format(rt, args),
       gfind: gmatch(rt),
       gmatch: gmatch(rt),
       gsub: gsubLater,

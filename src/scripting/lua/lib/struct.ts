@@ -1,12 +1,17 @@
 /** The struct library: binary records by a format, with C's sizes and alignment. */
 import { cLength } from '../number.ts';
-import { type Runtime, number as toNumber } from '../runtime.ts';
-import { badArgument, fail, type LuaTable, type Value } from '../value.ts';
-import { isNone, library, longArg, numberArg, stringArg, unsignedBits } from './args.ts';
+import { MORE, type Runtime, number as toNumber } from '../runtime.ts';
+import { badArgument, fail, type LuaTable, type Result, type Value } from '../value.ts';
+import { isNone, library, longArg, type Native, numberArg, stringArg, unsignedBits } from './args.ts';
+import { Output } from './output.ts';
 
 const MAX_INTEGER = 32;
 const MAX_ALIGN = 8;
 const MAX_SIZE = 2 ** 29;
+const ZEROS = '\0'.repeat(MAX_ALIGN * 4);
+/** What the reference's stack takes, and what it asks for with each option. */
+const STACK_SLOTS = 8000;
+const STEP_SLOTS = 2;
 const SIZES: Record<string, number> = { b: 1, B: 1, h: 2, H: 2, l: 8, L: 8, T: 8, f: 4, d: 8, x: 1, c: 1 };
 
 /** Walks a format; `little` and `align` are its state. */
@@ -94,27 +99,42 @@ function floatBytes(value: number, { size, little }: Format): string {
   return bytes.toString('latin1');
 }
 
-function pack(given: readonly Value[]): string {
+const OPTION_CHARGE = 4;
+
+/** Goes through a format in pieces: `step` sees each option, `end` gives the result. */
+function options(rt: Runtime, format: Format, step: () => void, end: () => Result): Result {
+  return rt.inPieces(() => {
+    while (rt.budget >= 0) {
+      if (!format.next()) return end();
+      step();
+      rt.charge(OPTION_CHARGE);
+    }
+    return MORE;
+  });
+}
+
+function pack(rt: Runtime, given: readonly Value[]): Result {
   // A nil stands after the arguments, and is what a missing one is said to be.
   const args = given.length > 0 ? [...given, undefined] : given;
   const format = new Format(stringArg(args, 0));
-  let out = '';
+  const out = new Output(rt);
   let arg = 0;
-  while (format.next()) {
-    out += '\0'.repeat(format.padding(out.length));
+  const step = (): void => {
+    out.add(ZEROS.slice(0, format.padding(out.length)));
     const { letter, size } = format;
-    if ('bBhHlLTiI'.includes(letter)) out += integerBytes(numberArg(args, ++arg), size, format.little);
-    else if (letter === 'x') out += '\0';
-    else if (letter === 'f' || letter === 'd') out += floatBytes(numberArg(args, ++arg), format);
+    if ('bBhHlLTiI'.includes(letter)) out.add(integerBytes(numberArg(args, ++arg), size, format.little));
+    else if (letter === 'x') out.add('\0');
+    else if (letter === 'f' || letter === 'd') out.add(floatBytes(numberArg(args, ++arg), format));
     else if (letter === 'c' || letter === 's') {
       const text = stringArg(args, ++arg);
       const length = letter === 's' || size === 0 ? text.length : size;
       if (text.length < length) throw badArgument(arg + 2, 'string too short');
-      out += text.slice(0, length) + (letter === 's' ? '\0' : '');
+      out.add(text.slice(0, length));
+      if (letter === 's') out.add('\0');
     } else format.control();
     if (out.length > MAX_SIZE) throw fail('not enough memory');
-  }
-  return out;
+  };
+  return options(rt, format, step, () => out.result());
 }
 
 function readInteger(text: string, at: number, { letter, size, little }: Format): number {
@@ -136,55 +156,96 @@ function readFloat(text: string, at: number, { size, little }: Format): number {
   return little ? bytes.readDoubleLE() : bytes.readDoubleBE();
 }
 
-function unpack(args: readonly Value[]): Value[] {
-  const format = new Format(stringArg(args, 0));
-  const text = stringArg(args, 1);
-  const offset = isNone(args, 2) ? 1 : longArg(args, 2);
-  if (offset === 0) throw badArgument(3, 'offset must be 1 or greater');
-  // The reference takes it as unsigned: what is negative lies behind every string.
-  let at = offset < 0 ? offset + 2 ** 64 : offset - 1;
-  const values: Value[] = [];
-  while (format.next()) {
-    at += format.padding(at);
-    const { letter } = format;
-    let { size } = format;
+/** One unpack under way. */
+class Unpacking {
+  readonly format: Format;
+  private readonly text: string;
+  private readonly offset: number;
+  private readonly given: number;
+  private readonly values: Value[] = [];
+  private at: number;
+
+  constructor(args: readonly Value[]) {
+    this.format = new Format(stringArg(args, 0));
+    this.text = stringArg(args, 1);
+    this.offset = isNone(args, 2) ? 1 : longArg(args, 2);
+    this.given = args.length;
+    if (this.offset === 0) throw badArgument(3, 'offset must be 1 or greater');
+    // The reference takes it as unsigned: what is negative lies behind every string.
+    this.at = this.offset < 0 ? this.offset + 2 ** 64 : this.offset - 1;
+  }
+
+  step(): void {
+    const { format, text, values } = this;
+    this.at += format.padding(this.at);
+    const { at } = this;
+    const { letter, size } = format;
     if (at > text.length || size > text.length - at) throw badArgument(2, 'data string too short');
+    if (this.given + values.length + STEP_SLOTS > STACK_SLOTS) throw fail('stack overflow (too many results)');
+    this.at += size;
     if ('bBhHlLTiI'.includes(letter)) values.push(readInteger(text, at, format));
     else if (letter === 'f' || letter === 'd') values.push(readFloat(text, at, format));
-    else if (letter === 'c') {
-      if (size === 0) {
-        const last = toNumber(values.pop());
-        if (last === undefined) throw fail("format 'c0' needs a previous size");
-        size = Number(unsignedBits(last));
-        if (size > text.length - at) throw badArgument(2, 'data string too short');
-      }
-      values.push(text.slice(at, at + size));
-    } else if (letter === 's') {
-      const end = text.indexOf('\0', at);
-      if (end < 0) throw fail('unfinished string in data');
-      values.push(text.slice(at, end));
-      size = end - at + 1;
-    } else if (letter !== 'x') format.control();
-    at += size;
+    else if (letter === 'c') this.characters(at, size);
+    else if (letter === 's') this.terminated(at);
+    else if (letter !== 'x') format.control();
   }
-  values.push(at >= 2 ** 63 ? offset : at + 1);
-  return values;
+
+  private characters(at: number, given: number): void {
+    const { text, values } = this;
+    let size = given;
+    if (size === 0) {
+      const last = toNumber(values.pop());
+      if (last === undefined) throw fail("format 'c0' needs a previous size");
+      size = Number(unsignedBits(last));
+      if (size > text.length - at) throw badArgument(2, 'data string too short');
+      this.at += size;
+    }
+    values.push(text.slice(at, at + size));
+  }
+
+  private terminated(at: number): void {
+    const { text } = this;
+    const end = text.indexOf('\0', at);
+    if (end < 0) throw fail('unfinished string in data');
+    this.values.push(text.slice(at, end));
+    this.at += end - at + 1;
+  }
+
+  result(): Value[] {
+    this.values.push(this.at >= 2 ** 63 ? this.offset : this.at + 1);
+    return this.values;
+  }
 }
 
-function size(args: readonly Value[]): number {
+function unpack(rt: Runtime, args: readonly Value[]): Result {
+  const work = new Unpacking(args);
+  return options(
+    rt,
+    work.format,
+    () => work.step(),
+    () => work.result(),
+  );
+}
+
+function size(rt: Runtime, args: readonly Value[]): Result {
   const format = new Format(stringArg(args, 0));
   let total = 0;
-  while (format.next()) {
+  const step = (): void => {
     const { letter } = format;
     if (letter === 's') throw badArgument(1, "option 's' has no fixed size");
     if (letter === 'c' && format.size === 0) throw badArgument(1, "option 'c0' has no fixed size");
     total += format.padding(total);
     if (!/[0-9A-Za-z]/.test(letter)) format.control();
     total += format.size;
-  }
-  return total;
+  };
+  return options(rt, format, step, () => total);
 }
 
 export function openStruct(rt: Runtime, globals: LuaTable): void {
-  globals.set('struct', library(rt, { pack, unpack, size }));
+  const functions: Record<string, Native> = {
+    pack: (args) => pack(rt, args),
+    unpack: (args) => unpack(rt, args),
+    size: (args) => size(rt, args),
+  };
+  globals.set('struct', library(rt, functions));
 }

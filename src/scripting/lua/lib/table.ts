@@ -2,6 +2,7 @@
 import { MORE, type Runtime, text } from '../runtime.ts';
 import { fail, LuaError, type LuaFunction, type LuaTable, NONE, type Result, typeName, type Value } from '../value.ts';
 import { functionArg, intArg, isNone, library, type Native, stringArg, tableArg } from './args.ts';
+import { Output } from './output.ts';
 
 /** More elements than one call may move. */
 const MAX_MOVES = 50_000_000;
@@ -9,6 +10,7 @@ const MAX_MOVES = 50_000_000;
 const PIECE = 4096;
 /** More are sorted in Lua, which can be suspended. */
 const SORTED_AT_ONCE = 20_000;
+const TEXT_AT_ONCE = 1 << 20;
 
 function writable(table: LuaTable): void {
   if (table.readonly) throw new LuaError('Attempt to modify a readonly table');
@@ -73,35 +75,53 @@ function concat(rt: Runtime, args: readonly Value[]): Result {
   const from = isNone(args, 2) ? 1 : intArg(args, 2);
   const to = isNone(args, 3) ? table.length() : intArg(args, 3);
   if (from > to) return '';
-  let out = '';
+  const out = new Output(rt);
   const add = (i: number): void => {
     const value = table.get(i);
     const piece = text(value);
     if (piece === undefined) {
       throw fail(`invalid value (${typeName(value)}) at index ${i} in table for 'concat'`);
     }
-    out += i < to ? piece + separator : piece;
+    out.add(piece);
+    if (i < to) out.add(separator);
   };
-  return steps(rt, from, to + 1, 1, add, () => out);
+  return steps(rt, from, to + 1, 1, add, () => out.result());
 }
 
-function maxn(args: readonly Value[]): number {
+function maxn(rt: Runtime, args: readonly Value[]): Result {
   const table = tableArg(args, 0);
   let most = 0;
-  for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) {
-    const key = table.keyAt(at);
-    if (typeof key === 'number' && key > most) most = key;
-  }
-  return most;
+  let at = 0;
+  return rt.inPieces(() => {
+    for (let left = PIECE; left > 0; left--) {
+      at = table.seek(at);
+      if (at < 0) return most;
+      const key = table.keyAt(at++);
+      if (typeof key === 'number' && key > most) most = key;
+    }
+    rt.charge(PIECE);
+    return MORE;
+  });
 }
 
-/** Sorts plain numbers or strings at once; false where elements are of other or several types. */
-function sortPlain(rt: Runtime, table: LuaTable, count: number): boolean {
-  const { array } = table;
+/** Whether all elements are numbers or all are strings, not too many and not too long to be sorted at once. */
+function isPlain(array: readonly Value[], count: number): boolean {
   if (array.length < count || count > SORTED_AT_ONCE) return false;
   const type = typeof array[0];
   if (type !== 'number' && type !== 'string') return false;
-  for (let i = 0; i < count; i++) if (typeof array[i] !== type || array[i] !== array[i]) return false;
+  let characters = 0;
+  for (let i = 0; i < count; i++) {
+    const item = array[i];
+    if (typeof item !== type || item !== item) return false;
+    if (typeof item === 'string') characters += item.length;
+  }
+  return characters < TEXT_AT_ONCE;
+}
+
+/** Sorts plain numbers or strings at once; false where elements are others. */
+function sortPlain(rt: Runtime, table: LuaTable, count: number): boolean {
+  const { array } = table;
+  if (!isPlain(array, count)) return false;
   writable(table);
   rt.charge(count * 2);
   const sorted = (count === array.length ? array : array.slice(0, count)).sort(
@@ -125,7 +145,7 @@ export function openTable(rt: Runtime, globals: LuaTable, prelude: LuaTable): vo
       return inLua('foreachi').call(d, table, rt.nested(functionArg(args, 1)), table.length());
     },
     getn: (args) => tableArg(args, 0).length(),
-    maxn,
+    maxn: (args) => maxn(rt, args),
     insert: (args) => insert(rt, args),
     remove: (args) => remove(rt, args),
     setn(args) {

@@ -1,0 +1,71 @@
+/**
+ * Text that a native puts together bit by bit: kept in flat pieces of some PIECE characters, each counted, as time and as
+ * memory, when it is full. What is longer than a piece stays as it is.
+ */
+import { BYTES_SHIFT, flat } from '../meter.ts';
+import { MORE, type Runtime } from '../runtime.ts';
+import type { Result } from '../value.ts';
+
+const PIECE = 16_384;
+
+export class Output {
+  private readonly rt: Runtime;
+  private readonly pieces: string[] = [];
+  private whole = 0;
+  private text = '';
+
+  constructor(rt: Runtime) {
+    this.rt = rt;
+  }
+
+  get length(): number {
+    return this.whole + this.text.length;
+  }
+
+  add(text: string): void {
+    if (text.length > PIECE) {
+      this.flush();
+      this.pieces.push(text);
+      this.whole += text.length;
+      return;
+    }
+    this.text += text;
+    if (this.text.length > PIECE) this.flush();
+  }
+
+  private flush(): void {
+    const { rt, text } = this;
+    if (text === '') return;
+    rt.charge(text.length >>> 4);
+    rt.reserve(text.length);
+    this.pieces.push(flat(text));
+    this.whole += text.length;
+    this.text = '';
+  }
+
+  /** All of it; nothing may be added any more. */
+  result(): string {
+    if (this.pieces.length === 0) return this.text;
+    this.flush();
+    if (this.pieces.length === 1) return this.pieces[0];
+    this.rt.charge(this.whole >>> BYTES_SHIFT);
+    this.rt.reserve(this.whole);
+    return this.pieces.join('');
+  }
+}
+
+/** Characters that are changed in one go. */
+export const RUN = 65_536;
+
+/** Changes a text run by run; `change` may make several characters of each, and doesn't look at its neighbours. */
+export function changed(rt: Runtime, text: string, change: (run: string) => string): Result {
+  if (text.length <= RUN) return change(text);
+  const out = new Output(rt);
+  let at = 0;
+  return rt.inPieces(() => {
+    out.add(change(text.slice(at, at + RUN)));
+    rt.charge(RUN >>> 2);
+    at += RUN;
+    return at < text.length ? MORE : out.result();
+  });
+}
