@@ -97,6 +97,8 @@ export class Engine implements SessionHost<Session> {
   scripting: ScriptingPort = NO_SCRIPTING;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
+  /** Whether the data is a copy of what a master holds. */
+  isReplica = false;
   /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */
   slowThreshold = Number.POSITIVE_INFINITY;
   onSlow: (c: Call, microseconds: number) => void = () => {};
@@ -511,12 +513,21 @@ export class Engine implements SessionHost<Session> {
   /** A key's time was up and it was removed. */
   keyExpired(db: Database, key: Slice): void {
     this.stats.expired++;
-    if (this.propagation.active) {
-      const removal = this.server.settings.lazyfreeLazyExpire ? 'UNLINK' : 'DEL';
-      this.propagation.effect(db.index, [removal, key], TO_ALL);
-      if (this.depth === 0) this.propagation.flush(false);
-    }
+    this.removedByServer(db, key, this.server.settings.lazyfreeLazyExpire);
     this.changed(db, key, 'expired');
+  }
+
+  /** A key was removed to make room. */
+  keyEvicted(db: Database, key: Slice): void {
+    this.removedByServer(db, key, this.server.settings.lazyfreeLazyEviction);
+    this.changed(db, key, 'evicted');
+  }
+
+  /** Copies of the data learn what no command has done. */
+  private removedByServer(db: Database, key: Slice, lazily: boolean): void {
+    if (!this.propagation.active) return;
+    this.propagation.effect(db.index, [lazily ? 'UNLINK' : 'DEL', key], TO_ALL);
+    if (this.depth === 0) this.propagation.flush(false);
   }
 }
 

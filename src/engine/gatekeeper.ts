@@ -30,6 +30,7 @@ import {
   GATE_STALE,
   GATE_SUBSCRIBED,
   GATE_TRACKING_FULL,
+  GATES_AGAINST_EVICTION,
   GATES_BEFORE,
   GATES_OF_QUEUE,
 } from './gates.ts';
@@ -47,8 +48,6 @@ const READ_ONLY = "READONLY You can't write against a read only replica.";
 const MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 const LOADING = 'LOADING Redis is loading the dataset in memory';
 
-/** Nothing is evicted in these states. */
-const GATES_AGAINST_EVICTION = GATE_LOADING | GATE_ASYNC_LOADING | GATE_BUSY | GATE_PAUSED_WRITE;
 const WRITE = flagBit('write');
 
 /** What a script that may write is told while nothing can be written to disk, by what a command would be told. */

@@ -55,6 +55,8 @@ export const GATE_TRACKING_FULL = 1 << 18;
 /** A replica of ours, which may not touch the keyspace. Of a session. */
 export const GATE_KEYSPACE = 1 << 19;
 
+/** Nothing is evicted in these states. */
+export const GATES_AGAINST_EVICTION = GATE_LOADING | GATE_ASYNC_LOADING | GATE_BUSY | GATE_PAUSED_WRITE;
 export const GATES_OF_SESSIONS = GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE;
 const GATES_OF_SERVER = ((GATE_KEYSPACE << 1) - 1) & ~GATES_OF_SESSIONS;
 /** What is seen to when a command has run. */

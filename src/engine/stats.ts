@@ -16,6 +16,8 @@ export class Stats implements ErrorListener {
   expiredTimeCapReached = 0;
   expireCycleMilliseconds = 0;
   evicted = 0;
+  evictionExceededMicros = 0;
+  evictionExceededSince = 0;
   evictedClients = 0;
   keyspaceHits = 0;
   keyspaceMisses = 0;
@@ -54,6 +56,8 @@ export class Stats implements ErrorListener {
     this.expiredTimeCapReached = 0;
     this.expireCycleMilliseconds = 0;
     this.evicted = 0;
+    this.evictionExceededMicros = 0;
+    this.evictionExceededSince = 0;
     this.evictedClients = 0;
     this.keyspaceHits = 0;
     this.keyspaceMisses = 0;

@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Database } from '../keyspace/database.ts';
 import { ExpireCycle } from '../keyspace/expire-cycle.ts';
+import type { MemoryLimit } from './eviction.ts';
 
 const CLIENTS_PER_TICK = 200;
 const HZ_MAX = 500;
@@ -22,6 +23,7 @@ export class Cron {
   private readonly engine: Engine;
   private readonly config: Config;
   private readonly clock: Clock;
+  private readonly memoryLimit: MemoryLimit;
   private readonly expiry: ExpireCycle;
   private running = false;
   private tickTimer: Timer | null = null;
@@ -30,7 +32,8 @@ export class Cron {
   private sampledAt = Number.NEGATIVE_INFINITY;
   private rehashedDatabase = 0;
 
-  constructor(engine: Engine, config: Config, clock: Clock) {
+  constructor(engine: Engine, config: Config, clock: Clock, memoryLimit: MemoryLimit) {
+    this.memoryLimit = memoryLimit;
     this.engine = engine;
     this.config = config;
     this.clock = clock;
@@ -80,6 +83,7 @@ export class Cron {
     if (this.expiryTimer === null) this.expire();
     this.resizeDicts();
     engine.tracking.limit();
+    this.memoryLimit.settle();
     engine.server.persistence.tick();
     engine.memory.collect();
     engine.usedMemory.measure();

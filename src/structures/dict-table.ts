@@ -28,8 +28,8 @@
  *   - no key is there twice.
  *
  * Find, insert and remove are O(1) expected; each moves one bucket while a rehash is under way. Growth begins at load
- * factor 1, or 5 while a frozen view is open (moving entries would have the view preserve every page); shrinking
- * (dictShrinkIfNeeded) under 10 %.
+ * factor 1, or 5 while a frozen view is open (moving entries would have the view preserve every page), or 1.6 where the
+ * larger table would pass the memory's growthLimit; shrinking (dictShrinkIfNeeded) under 10 %.
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
@@ -56,6 +56,7 @@ export const MIN_BUCKETS = 4;
 /** The largest block that the allocator gives is 1 GiB. */
 const MAX_BUCKETS = 2 ** 28;
 const FORCED_LOAD = 5;
+const CROWDED_LOAD = 1.618;
 const MIN_FILL_PERCENT = 10;
 /** Empty buckets that one step of rehashing passes over at most. */
 const EMPTY_VISITS = 10;
@@ -306,8 +307,10 @@ function growIfNeeded(m: Memory, d: Addr): void {
   const buckets = m.u32(d, Head.mask0) + 1;
   if (m.frozen && used <= buckets * FORCED_LOAD) return;
   if (buckets >= MAX_BUCKETS) return;
+  const wanted = bucketsFor(used + 1);
+  if (used <= buckets * CROWDED_LOAD && m.used + wanted * 4 > m.growthLimit) return;
   try {
-    beginResize(m, d, bucketsFor(used + 1));
+    beginResize(m, d, wanted);
   } catch (error) {
     if (!(error instanceof OutOfMemory)) throw error;
   }

@@ -8,7 +8,7 @@ import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { ENC_INT, encodingName, entryEncoding, entryLru, inlineString } from '../../values/entry.ts';
 
-/** Small integers count as shared by all who hold them, as they are in Redis. */
+/** Small integers count as shared by all who hold them, as they are in Redis, unless eviction goes by each key's use. */
 const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCES = 2_147_483_647;
 const ADJUSTS =
@@ -31,6 +31,8 @@ function lookUp(c: Call): Addr {
 
 function references(c: Call, e: Addr): number {
   if (entryEncoding(c.memory, e) !== ENC_INT) return 1;
+  const { maxmemory, maxmemoryPolicy } = c.engine.server.settings;
+  if (maxmemory > 0 && /-l[rf]u$/.test(maxmemoryPolicy)) return 1;
   const value = parseInteger(inlineString(c.memory, e, scratch));
   return value >= 0 && value < SHARED_INTEGERS ? SHARED_REFERENCES : 1;
 }

@@ -159,6 +159,7 @@ function persistence(engine: Engine): string {
 
 function stats(engine: Engine): string {
   const { stats: s, pubsub, tracking } = engine;
+  const exceeded = s.evictionExceededSince === 0 ? 0 : engine.clock.monotonic() - s.evictionExceededSince;
   return lines({
     total_connections_received: s.connections,
     total_commands_processed: s.commands,
@@ -181,8 +182,8 @@ function stats(engine: Engine): string {
     expire_cycle_cpu_milliseconds: Math.floor(s.expireCycleMilliseconds),
     evicted_keys: s.evicted,
     evicted_clients: s.evictedClients,
-    total_eviction_exceeded_time: 0,
-    current_eviction_exceeded_time: 0,
+    total_eviction_exceeded_time: Math.floor((s.evictionExceededMicros + exceeded) / 1000),
+    current_eviction_exceeded_time: Math.floor(exceeded / 1000),
     keyspace_hits: s.keyspaceHits,
     keyspace_misses: s.keyspaceMisses,
     pubsub_channels: pubsub.channels.size,

@@ -1,0 +1,273 @@
+/**
+ * Eviction: keys are removed until the memory that counts is within maxmemory.
+ *
+ * By LRU, LFU and TTL the choice is made from samples: each round looks at `maxmemory-samples` entries of every database,
+ * puts those that are worth it into a pool of the 16 best candidates, and removes the best; what earlier rounds have seen
+ * helps the later ones. A candidate that was used since it was seen is passed over. By `random` each database gives a key
+ * in its turn.
+ *
+ * What one command may take is limited (`maxmemory-eviction-tenacity`; 500 us as a rule): what is missing then is removed
+ * in the background, by slices of the same length, and commands go on meanwhile.
+ *
+ *   command:  over the limit? ── evict ── time is up? ──> slice ── slice ── slice ── within the limit
+ *                                   └── nothing to evict: false, and writes are refused
+ */
+import type { Random } from '../base/random.ts';
+import { Slice } from '../base/slice.ts';
+import type { Clock, Timer } from '../base/time.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Memory } from '../memory/memory.ts';
+import { entryExpiry, entryHasExpiry, entryKey, entryLru } from '../values/entry.ts';
+import type { Database } from './database.ts';
+import { EvictionPool } from './eviction-pool.ts';
+import type { Keyspaces } from './keyspaces.ts';
+
+/** What eviction tells INFO. */
+export interface EvictionStats {
+  evicted: number;
+  /** Microseconds for which the limit has been exceeded, up to the last time that it was kept again. */
+  evictionExceededMicros: number;
+  /** Monotonic microseconds since when it is exceeded now, 0 when it is not. */
+  evictionExceededSince: number;
+}
+
+export interface EvictionSettings {
+  /** Bytes; 0 is no limit. */
+  readonly maxmemory: number;
+  readonly maxmemoryPolicy: string;
+  readonly maxmemorySamples: number;
+  /** 0 to 100 */
+  readonly maxmemoryEvictionTenacity: number;
+  readonly lazyfreeLazyEviction: boolean;
+}
+
+/** What eviction asks of the server, and whom it tells. */
+export interface EvictionHost {
+  /** Bytes in use that count against maxmemory. */
+  readonly counted: number;
+  /** Whether keys stay now, however much memory is used: data is loaded, writes are paused, a replica leaves it to its master. */
+  readonly exempt: boolean;
+  /** A key has been removed. `key` is a copy. */
+  evicted(db: Database, key: Slice): void;
+  /** Whether anybody wants to know how long things take. */
+  readonly timed: boolean;
+  took(event: string, milliseconds: number): void;
+  /** A slice in the background is done: what hangs on keys that went is seen to. */
+  sliceDone(): void;
+}
+
+type Order = 'none' | 'random' | 'lru' | 'lfu' | 'ttl';
+
+/** Keys that are removed between two looks at the clock. */
+const KEYS_PER_LOOK = 16;
+/** Elements of lazily released values that are released between two looks at the clock. */
+const RELEASES_PER_LOOK = 256;
+const LFU_MAX = 255;
+
+/** Microseconds that a command may spend on eviction: 50 a point up to 10, growing by 15 % a point beyond, and 100 is no limit. */
+export function evictionMicros(tenacity: number): number {
+  if (tenacity <= 10) return 50 * tenacity;
+  return tenacity < 100 ? Math.floor(500 * 1.15 ** (tenacity - 10)) : Number.POSITIVE_INFINITY;
+}
+
+export class Evictor {
+  private readonly keyspaces: Keyspaces;
+  private readonly memory: Memory;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly settings: EvictionSettings;
+  private readonly stats: EvictionStats;
+  private readonly host: EvictionHost;
+  private readonly pool = new EvictionPool();
+  private readonly sample: Addr[] = [];
+  private readonly key = new Slice();
+  /** Of the policy: the order in which keys go, and whether only those go that expire. */
+  private order: Order = 'none';
+  private onlyVolatile = false;
+  /** The database that gives the next random key. */
+  private next = 0;
+  private timer: Timer | null = null;
+
+  constructor(
+    parts: { readonly keyspaces: Keyspaces; readonly clock: Clock; readonly random: Random },
+    settings: EvictionSettings,
+    stats: EvictionStats,
+    host: EvictionHost,
+  ) {
+    this.keyspaces = parts.keyspaces;
+    this.memory = parts.keyspaces.memory;
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.settings = settings;
+    this.stats = stats;
+    this.host = host;
+    this.followPolicy();
+  }
+
+  /** maxmemory-policy has changed: scores of another kind mean nothing. */
+  followPolicy(): void {
+    const { maxmemoryPolicy } = this.settings;
+    this.onlyVolatile = maxmemoryPolicy.startsWith('volatile-');
+    this.order =
+      maxmemoryPolicy === 'noeviction' ? 'none' : (maxmemoryPolicy.slice(maxmemoryPolicy.indexOf('-') + 1) as Order);
+    this.pool.clear();
+  }
+
+  /** Removes keys as far as that is needed and time allows; false when too much is used and nothing can be removed. */
+  makeRoom(): boolean {
+    const { host, stats } = this;
+    if (host.exempt) return true;
+    const excess = this.excess();
+    const enough = excess <= 0 || this.free(excess);
+    if (enough && this.timer === null) {
+      if (stats.evictionExceededSince !== 0) this.kept();
+    } else if (stats.evictionExceededSince === 0) {
+      stats.evictionExceededSince = Math.max(1, this.clock.monotonic());
+    }
+    return enough;
+  }
+
+  /** Notes that the limit is kept again, where that came about without eviction; once a tick of the cron. */
+  settle(): void {
+    if (this.stats.evictionExceededSince !== 0 && this.timer === null && this.excess() <= 0) this.kept();
+  }
+
+  /** Has keys removed in the background: the limit has been lowered. */
+  begin(): void {
+    this.timer ??= this.clock.after(0, () => this.slice());
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = null;
+  }
+
+  private slice(): void {
+    this.timer = null;
+    if (this.host.exempt) return;
+    this.makeRoom();
+    this.host.sliceDone();
+  }
+
+  private kept(): void {
+    const { stats } = this;
+    stats.evictionExceededMicros += this.clock.monotonic() - stats.evictionExceededSince;
+    stats.evictionExceededSince = 0;
+  }
+
+  /** Bytes above the limit. */
+  private excess(): number {
+    const { maxmemory } = this.settings;
+    return maxmemory === 0 ? 0 : this.host.counted - maxmemory;
+  }
+
+  /** Removes keys that take `excess` bytes; goes on in the background when time is up. */
+  private free(excess: number): boolean {
+    if (this.order === 'none') return false;
+    const { clock, host } = this;
+    const start = clock.monotonic();
+    const until = start + evictionMicros(this.settings.maxmemoryEvictionTenacity);
+    const enough = this.evict(excess, until) || this.awaitReclaimer(until);
+    if (host.timed) host.took('eviction-cycle', (clock.monotonic() - start) / 1000);
+    return enough;
+  }
+
+  private evict(excess: number, until: number): boolean {
+    const lazily = this.settings.lazyfreeLazyEviction;
+    for (let keys = 1, freed = 0; freed < excess; keys++) {
+      const bytes = this.evictOne(lazily);
+      if (bytes < 0) return false;
+      freed += bytes;
+      if (keys % KEYS_PER_LOOK !== 0) continue;
+      // What is released lazily does not show in what removing it freed.
+      if (lazily && this.excess() <= 0) break;
+      if (this.clock.monotonic() > until) {
+        this.begin();
+        break;
+      }
+    }
+    return true;
+  }
+
+  /** There is nothing to evict, but values may wait to be released. */
+  private awaitReclaimer(until: number): boolean {
+    const { reclaimer } = this.keyspaces;
+    if (reclaimer.pending === 0) return false;
+    const { clock, host } = this;
+    const start = clock.monotonic();
+    let enough = false;
+    while (!enough && reclaimer.run(RELEASES_PER_LOOK) && clock.monotonic() <= until) enough = this.excess() <= 0;
+    if (host.timed) host.took('eviction-lazyfree', (clock.monotonic() - start) / 1000);
+    return enough || this.excess() <= 0;
+  }
+
+  /** Removes the key that is worth least, and returns the bytes that this freed; -1 when there is none to remove. */
+  private evictOne(lazily: boolean): number {
+    return this.order === 'random' ? this.evictRandom(lazily) : this.evictBest(lazily);
+  }
+
+  private evictRandom(lazily: boolean): number {
+    const { databases } = this.keyspaces;
+    for (let tries = databases.length; tries > 0; tries--) {
+      const db = databases[this.next];
+      this.next = (this.next + 1) % databases.length;
+      const e = (this.onlyVolatile ? db.expires : db.keys).random(this.random);
+      if (e === NULL) continue;
+      const key = new Slice(entryKey(this.memory, e, this.key).copy());
+      return this.remove(db, key, db.hash(key), lazily);
+    }
+    return -1;
+  }
+
+  private evictBest(lazily: boolean): number {
+    for (;;) {
+      if (!this.draw()) return -1;
+      for (let best = this.pool.take(); best !== null; best = this.pool.take()) {
+        const { db, key } = best;
+        if (db === null) continue;
+        const hash = db.hash(key);
+        const e = db.peek(key, hash);
+        if (e === NULL || (this.onlyVolatile && !entryHasExpiry(this.memory, e))) continue;
+        if (this.score(e) >= best.score) return this.remove(db, key, hash, lazily);
+      }
+    }
+  }
+
+  /** Draws a sample of each database into the pool; false when there is nothing to draw from. */
+  private draw(): boolean {
+    const { pool, sample, memory } = this;
+    let any = false;
+    for (const db of this.keyspaces.databases) {
+      const from = this.onlyVolatile ? db.expires : db.keys;
+      if (from.size === 0) continue;
+      any = true;
+      const count = from.sample(this.settings.maxmemorySamples, this.random, sample);
+      for (let i = 0; i < count; i++) {
+        const score = this.score(sample[i]);
+        if (pool.admits(score)) pool.add(score, db, entryKey(memory, sample[i], this.key));
+      }
+    }
+    return any;
+  }
+
+  /** How little an entry is worth: of two, the one with the higher score goes. */
+  private score(e: Addr): number {
+    if (this.order === 'ttl') return -entryExpiry(this.memory, e);
+    const { usage } = this.keyspaces;
+    const stamp = entryLru(this.memory, e);
+    return this.order === 'lfu' ? LFU_MAX - usage.frequency(stamp) : usage.idleSeconds(stamp);
+  }
+
+  private remove(db: Database, key: Slice, hash: number, lazily: boolean): number {
+    const { clock, host, memory } = this;
+    const { timed } = host;
+    const start = timed ? clock.monotonic() : 0;
+    const before = memory.used;
+    db.remove(key, hash, lazily);
+    const freed = before - memory.used;
+    if (timed) host.took('eviction-del', (clock.monotonic() - start) / 1000);
+    this.stats.evicted++;
+    host.evicted(db, key);
+    return freed;
+  }
+}
