@@ -7,6 +7,7 @@
  * It owns no data and no socket: keyspaces, statistics, the command table and the registers of waiting, watching and
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
+import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
@@ -62,6 +63,8 @@ const WRITE = flagBit('write');
 const READS = flagBit('readonly');
 /** Events of keys that go without a client's doing. */
 const BY_NOBODY = new Set(['expired', 'evicted']);
+/** How long commands that came together see the same time. */
+const REFRESH_MICROS = 500;
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 export class Engine implements SessionHost<Session> {
@@ -110,9 +113,10 @@ export class Engine implements SessionHost<Session> {
   /** Errors that the calls within the present one replied: it has not failed by those. */
   private nestedErrors = 0;
   private nextId = 1;
-  /** Monotonic microseconds at the end of the last command: the start of the next one of the same turn. */
+  /** Monotonic microseconds when something last came from outside, or at the end of the command since: the start of the next. */
   private lastMicros = 0;
-  private turn = false;
+  /** When the clock of the keyspaces is read again within a long run of commands. */
+  private nextRefresh = 0;
 
   constructor(parts: EngineParts) {
     this.memory = parts.memory;
@@ -198,7 +202,6 @@ export class Engine implements SessionHost<Session> {
   }
 
   beforeWrite(): void {
-    this.turn = false;
     this.tracking.broadcast();
     this.server.beforeWrite();
   }
@@ -207,7 +210,6 @@ export class Engine implements SessionHost<Session> {
 
   /** Runs one command of a session; false when the session takes no further one for now. */
   execute(session: Session, args: readonly Slice[], argc: number): boolean {
-    if (!this.turn) this.beginTurn();
     session.lastCommandAt = this.keyspaces.now;
     const registered = this.resolve(session, args, argc);
     let done = true;
@@ -224,10 +226,10 @@ export class Engine implements SessionHost<Session> {
     return session.waiter === null && !session.closing && !session.postponed;
   }
 
-  /** The clocks are read once for all commands that arrive in one turn of the event loop, and again when they fall behind. */
-  private beginTurn(): void {
-    this.turn = true;
+  enter(): void {
+    assert(this.depth === 0, 'nothing comes from outside within a command');
     this.lastMicros = this.clock.monotonic();
+    this.nextRefresh = this.lastMicros + REFRESH_MICROS;
     this.keyspaces.refresh();
   }
 
@@ -402,12 +404,10 @@ export class Engine implements SessionHost<Session> {
     }
   }
 
-  private nextRefresh = 0;
-
-  /** Within a long turn the time by which keys expire is read again every half millisecond. */
+  /** Within a long run of commands the time by which keys expire is read again now and then. */
   private keyspacesCatchUp(micros: number): void {
     if (micros < this.nextRefresh) return;
-    this.nextRefresh = micros + 500;
+    this.nextRefresh = micros + REFRESH_MICROS;
     this.keyspaces.refresh();
   }
 
@@ -432,8 +432,7 @@ export class Engine implements SessionHost<Session> {
   /** Serves what became ready outside of a command (expiry, a load, CLIENT UNPAUSE). */
   serveWaiters(): void {
     if (!this.blocking.hasReady) return;
-    this.beginTurn();
-    this.turn = false;
+    this.enter();
     this.serveReady();
   }
 
@@ -459,8 +458,7 @@ export class Engine implements SessionHost<Session> {
   resume(waiter: Waiter): void {
     const { session, registered, args } = waiter;
     if (session.closed) session.reply.suppressed = true;
-    this.beginTurn();
-    this.turn = false;
+    this.enter();
     this.call(session, registered, args, args.length, true);
     this.unblock(session);
     if (this.blocking.hasReady) this.serveReady();

@@ -4,10 +4,12 @@
  * A transport (net/, or the library's in-process face) calls `SessionHost`; the engine answers through the
  * `SessionPort` that the transport gave it. One connection is one port and one session for as long as it lives:
  *
- *   open(port) -> session      execute(session, args, argc) -> go on?      ...      leave(session)
+ *   open(port) -> session      enter()      execute(session, args, argc) -> go on?   ...   beforeWrite()      leave(session)
  *
  * Rules:
  * - Arguments handed to `execute` are good until it returns; what it keeps (MULTI, BLPOP) it copies.
+ * - Whatever comes from outside (a read, a timer, a thread's message) calls `enter` before it runs commands, and sees to it
+ *   that its turn of the event loop ends with `beforeWrite`, whether anybody is owed a reply or not.
  * - When `execute` returns false the transport hands over no further command of that connection; bytes keep arriving
  *   and wait. `port.resume()` ends that; it never executes anything itself, the commands follow before the turn ends.
  * - Replies are put into `session.reply` at any time; the first byte makes the transport write at the end of the turn.
@@ -79,6 +81,8 @@ export interface SessionAccounts<S extends TransportSession> {
 /** The engine's face to transports. */
 export interface SessionHost<S extends TransportSession = TransportSession> {
   open(port: SessionPort): S;
+  /** Something has come from outside: the clocks that commands see are read. Not within a command. */
+  enter(): void;
   /** Runs one command; false when the session takes no further one for now (blocked, paused, closing). */
   execute(session: S, args: Slice[], argc: number): boolean;
   /** The client broke the protocol; the transport replies the error and closes, the engine counts and logs. */
@@ -87,7 +91,7 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   leave(session: S): void;
   /** Sessions there are now, for maxclients. */
   readonly sessionCount: number;
-  /** Called once a turn before replies are written: the place of group commits. */
+  /** Called at the end of each turn in which anything came, before replies are written: the place of group commits. */
   beforeWrite(): void;
   /** Where the sessions' memory is counted, if it is. */
   readonly accounts?: SessionAccounts<S>;

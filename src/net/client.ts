@@ -92,8 +92,11 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   onData(buffer: Uint8Array, from: number, to: number): void {
     const count = to - from;
+    // Whether anybody will be owed a reply or not: the turn of every read has an end.
+    this.server.enlist(this);
     this.lastActive = this.server.now;
     this.server.counters.netInput += count;
+    this.server.counters.totalReads++;
     if (this.closing) return;
     if (this.receiver !== null) {
       this.receiver(buffer, from, to);
@@ -113,7 +116,6 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private account(): void {
     const { accounts } = this.server.host;
     if (!accounts?.active) return;
-    this.server.enlist(this);
     if (this.waiting.length === 0) this.waiting.drop();
     if (!this.dead) accounts.measure(this.session, true);
     accounts.settle();
@@ -182,6 +184,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private run(buffer: Uint8Array, to: number): void {
     const { parser, session } = this;
     const host = this.server.host;
+    host.enter();
     while (!this.stopped && !this.full && !this.closing) {
       const outcome = parser.next(buffer, to, session.authenticated);
       if (outcome === MORE) return;
@@ -303,6 +306,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   private wrote(done: boolean, count: number): void {
     this.server.counters.netOutput += count;
+    this.server.counters.totalWrites++;
     const { reply } = this.session;
     if (!done) {
       reply.lend(count);

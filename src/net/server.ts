@@ -41,6 +41,9 @@ export type NetSettings = ListenSettings &
 export interface NetCounters {
   netInput: number;
   netOutput: number;
+  /** Reads that brought bytes, and writes. */
+  totalReads: number;
+  totalWrites: number;
   rejectedConnections: number;
   queryLimitDisconnections: number;
   outputLimitDisconnections: number;

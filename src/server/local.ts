@@ -71,7 +71,7 @@ export class LocalSession implements SessionPort {
   private send(args: Argument[], buffers: boolean): Promise<ReplyValue> {
     const refused = refusal(args);
     if (refused !== undefined) return Promise.reject(refused);
-    const waits = this.session.waiter !== null || this.session.postponed;
+    const waits = this.held || this.backlog.length > 0;
     // What has to wait is copied: the caller has its bytes back when this returns.
     const slices = args.map(
       (arg) => new Slice(typeof arg === 'object' ? bytesOf(arg, waits) : Buffer.from(String(arg))),
@@ -83,6 +83,7 @@ export class LocalSession implements SessionPort {
           return;
         }
         this.waiting.push({ resolve, reject, buffers });
+        this.engine.enter();
         this.engine.execute(this.session, slices, slices.length);
         this.schedule();
       };
@@ -91,11 +92,18 @@ export class LocalSession implements SessionPort {
     });
   }
 
+  /** Whether the session takes no command now. */
+  private get held(): boolean {
+    return this.session.waiter !== null || this.session.postponed;
+  }
+
+  /** The end of the turn is still to come: commands that waited go on, and replies are delivered. */
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
+      while (this.backlog.length > 0 && !this.held) this.backlog.shift()?.();
       this.flush();
     });
   }
@@ -123,7 +131,7 @@ export class LocalSession implements SessionPort {
   }
 
   resume(): void {
-    while (this.backlog.length > 0 && !this.session.waiter && !this.session.postponed) this.backlog.shift()?.();
+    this.schedule();
   }
 
   divert(): void {}

@@ -1,6 +1,11 @@
 /** A transport without sockets: a test says what arrives, and whether and when the writes of a connection finish. */
 
+import { RealNetwork } from '../../src/base/network.ts';
+import { VirtualClock } from '../../src/base/time.ts';
+import type { Session } from '../../src/engine/session.ts';
+import { NetServer } from '../../src/net/server.ts';
 import type { Connection, ListenEndpoint, Listening, Receiver, Transport } from '../../src/net/transport.ts';
+import { type CinnabarServer, createServer, type ServerOptions } from '../../src/server/server.ts';
 import { command } from '../reliability/harness.ts';
 
 /** One write that has not finished: what it was given, and a copy of it. */
@@ -76,5 +81,53 @@ export class FakeTransport implements Transport {
     const connection = new FakeConnection(`127.0.0.1:${10_000 + this.count++}`);
     this.accept(connection);
     return connection;
+  }
+}
+
+/** A server with real commands and clients over fake connections and a virtual clock. */
+export class FakeServer {
+  readonly clock = new VirtualClock();
+  readonly server: CinnabarServer;
+  readonly net: NetServer<Session>;
+  readonly transport = new FakeTransport();
+
+  constructor(settings: ServerOptions['settings'] = {}) {
+    this.server = createServer({ settings, clock: this.clock });
+    const { engine, config } = this.server;
+    this.net = new NetServer<Session>({
+      host: engine,
+      settings: config.settings,
+      counters: engine.stats,
+      log: { verbose() {}, notice() {}, warning() {} },
+      clock: this.clock,
+      transport: this.transport,
+      network: new RealNetwork(),
+    });
+  }
+
+  async listen(): Promise<void> {
+    await this.net.listeners.listen();
+  }
+
+  connect(): FakeConnection {
+    return this.transport.connect();
+  }
+
+  /** Lets the turns of the event loop that are under way end. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  }
+
+  /** Sends a command and answers with what the connection has been sent since, without the last line's end. */
+  async ask(connection: FakeConnection, ...args: readonly (string | number)[]): Promise<string> {
+    connection.sent = '';
+    connection.command(...args);
+    await this.turn();
+    return connection.sent.replace(/\r\n$/, '');
+  }
+
+  async close(): Promise<void> {
+    this.net.stop();
+    await this.server.close();
   }
 }

@@ -66,6 +66,7 @@ class Pause {
 
   private release(): void {
     const { engine } = this;
+    engine.enter();
     for (const [session, args] of [...this.held]) {
       if (!this.held.delete(session)) continue;
       session.postponed = false;

@@ -96,6 +96,7 @@ class FakeHost implements SessionHost<FakeSession> {
     expect(this.sessions.delete(session)).toBe(true);
   }
 
+  enter(): void {}
   beforeWrite(): void {}
 }
 
@@ -188,6 +189,8 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
   const counters = {
     netInput: 0,
     netOutput: 0,
+    totalReads: 0,
+    totalWrites: 0,
     rejectedConnections: 0,
     queryLimitDisconnections: 0,
     outputLimitDisconnections: 0,

@@ -1,53 +1,30 @@
 /** Bytes that a transport is still writing stay as they are, however the session ends; commands and clients are real ones. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RealNetwork } from '../../../src/base/network.ts';
-import { VirtualClock } from '../../../src/base/time.ts';
 import type { Session } from '../../../src/engine/session.ts';
-import { NetServer } from '../../../src/net/server.ts';
-import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
-import { type FakeConnection, FakeTransport } from '../../support/fake-transport.ts';
+import { type FakeConnection, FakeServer } from '../../support/fake-transport.ts';
 
-let clock: VirtualClock;
-let server: CinnabarServer;
-let net: NetServer<Session>;
-let transport: FakeTransport;
+let fake: FakeServer;
 
 beforeEach(async () => {
-  clock = new VirtualClock();
-  server = createServer({ settings: { 'enable-debug-command': 'yes', timeout: 10 }, clock });
-  transport = new FakeTransport();
-  const quiet = { verbose() {}, notice() {}, warning() {} };
-  const { engine, config } = server;
-  net = new NetServer<Session>({
-    host: engine,
-    settings: config.settings,
-    counters: engine.stats,
-    log: quiet,
-    clock,
-    transport,
-    network: new RealNetwork(),
-  });
-  expect(await net.listeners.listen()).toBe(undefined);
+  fake = new FakeServer({ timeout: 10 });
+  await fake.listen();
 });
 
-afterEach(async () => {
-  net.stop();
-  await server.close();
-});
+afterEach(() => fake.close());
 
 /** One with several unfinished writes' worth of replies: small ones, and some with chunks of their own. */
 function victim(): FakeConnection {
-  const connection = transport.connect();
+  const connection = fake.connect();
   connection.command('SET', 'big', 'v'.repeat(300_000));
   connection.command('SET', 'small', 'w'.repeat(9000));
-  net.endTurn();
+  fake.net.endTurn();
   connection.sent = '';
   connection.stuck = true;
   for (let i = 0; i < 8; i++) {
     connection.command('GET', 'small');
     connection.command('GET', 'big');
   }
-  net.endTurn();
+  fake.net.endTurn();
   expect(connection.flights.length).toBe(1);
   return connection;
 }
@@ -58,7 +35,7 @@ function others(connection: FakeConnection): void {
     connection.command('GET', 'big');
     connection.command('GET', 'small');
   }
-  net.endTurn();
+  fake.net.endTurn();
 }
 
 const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) => void>> = {
@@ -66,7 +43,7 @@ const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) =>
   'CLIENT KILL of an address': ({ port }, killer) => killer.command('CLIENT', 'KILL', port.address),
   'ACL DELUSER': (session, killer) => {
     killer.command('ACL', 'SETUSER', 'gone', 'on', 'nopass', '+@all', '~*');
-    session.account = server.engine.acl.find('gone')!;
+    session.account = fake.server.engine.acl.find('gone')!;
     killer.command('ACL', 'DELUSER', 'gone');
   },
   'client eviction': (_, killer) => {
@@ -76,47 +53,47 @@ const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) =>
   'the output limit': ({ port }, killer) => {
     killer.command('CONFIG', 'SET', 'client-output-buffer-limit', 'normal 100 0 0');
     port.flush();
-    net.tick();
+    fake.net.tick();
   },
   'an idle timeout': () => {
-    clock.advance(11_000);
-    net.tick();
+    fake.clock.advance(11_000);
+    fake.net.tick();
   },
   'a failed sync under appendfsync always': () => {
-    for (const { reply, port } of server.engine.sessions.values()) {
+    for (const { reply, port } of fake.server.engine.sessions.values()) {
       reply.abandon();
       port.close(false);
     }
   },
-  'the end of the server': () => net.stop(),
+  'the end of the server': () => fake.net.stop(),
 };
 
 describe.each(Object.entries(ENDS))('%s', (_, end) => {
   test('with a write pending', () => {
-    const killer = transport.connect();
+    const killer = fake.connect();
     const connection = victim();
-    const [session] = [...server.engine.sessions.values()].slice(-1);
+    const [session] = [...fake.server.engine.sessions.values()].slice(-1);
     end(session, killer);
     others(killer);
-    others(transport.connect());
+    others(fake.connect());
     expect(connection.closed).toBe(true);
     expect(connection.intact).toBe(true);
   });
 });
 
 test('the pool knows how much sessions hold, also after writes that never finished', () => {
-  const killer = transport.connect();
+  const killer = fake.connect();
   victim();
-  const [session] = [...server.engine.sessions.values()].slice(-1);
+  const [session] = [...fake.server.engine.sessions.values()].slice(-1);
   killer.command('CLIENT', 'KILL', 'ID', session.id);
-  net.endTurn();
-  expect(server.engine.pool.held).toBe(0);
+  fake.net.endTurn();
+  expect(fake.server.engine.pool.held).toBe(0);
 });
 
 test('a session that has gone while its script was suspended loses nothing that is being written', async () => {
-  const killer = transport.connect();
+  const killer = fake.connect();
   const connection = victim();
-  const [session] = [...server.engine.sessions.values()].slice(-1);
+  const [session] = [...fake.server.engine.sessions.values()].slice(-1);
   killer.command('CONFIG', 'SET', 'busy-reply-threshold', '1');
   connection.stuck = true;
   connection.command('EVAL', 'for i = 1, 2000000 do end return 1', 0);
