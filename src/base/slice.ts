@@ -6,11 +6,14 @@
  * Slices are pooled by their owners (the parser, a cursor) so that the hot path makes none.
  */
 import { copied } from './copy.ts';
+import { enlist } from './showing.ts';
 
 export class Slice {
   buffer: Uint8Array;
   start: number;
   length: number;
+  /** See showing.ts. */
+  listed = false;
 
   constructor(buffer: Uint8Array = EMPTY, start = 0, length = buffer.length - start) {
     this.buffer = buffer;
@@ -20,6 +23,7 @@ export class Slice {
 
   /** Points this slice somewhere else. */
   set(buffer: Uint8Array, start: number, length: number): this {
+    if (!this.listed) enlist(this);
     this.buffer = buffer;
     this.start = start;
     this.length = length;

@@ -5,7 +5,6 @@
  * that the sum is right without walking over all of them, and it lies in a bucket by the power of two of its size. Over the
  * limit the largest are closed, bucket by bucket.
  */
-import { collectGarbage } from '../memory/collect.ts';
 import type { Engine } from './engine.ts';
 import type { Session } from './session.ts';
 
@@ -99,7 +98,7 @@ export class ClientMemory {
   prepare(): void {
     if (this.turnover < COLLECT_FROM) return;
     this.turnover = 0;
-    collectGarbage();
+    this.engine.memory.collector.now();
   }
 
   /** A session is gone. */

@@ -8,6 +8,7 @@
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
 import { assert } from '../base/assert.ts';
+import { ProcessMemory } from '../base/process-memory.ts';
 import type { Random } from '../base/random.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
@@ -44,7 +45,7 @@ import { Stats } from './stats.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import { Watches } from './transaction.ts';
-import { UsedMemory } from './used-memory.ts';
+import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
 
 export interface EngineParts {
   readonly memory: Memory;
@@ -92,6 +93,7 @@ export class Engine implements SessionHost<Session> {
   readonly monitors = new Set<Session>();
   readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
+  readonly process = new ProcessMemory();
   /** Bytes in use before the first command. */
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
@@ -120,7 +122,7 @@ export class Engine implements SessionHost<Session> {
 
   constructor(parts: EngineParts) {
     this.memory = parts.memory;
-    this.startupMemory = parts.memory.used;
+    this.startupMemory = parts.memory.used + SERVER_BYTES;
     this.keyspaces = parts.keyspaces;
     this.clock = parts.clock;
     this.random = parts.random;

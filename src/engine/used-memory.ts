@@ -8,6 +8,9 @@
 import { SESSION_BYTES } from './client-memory.ts';
 import type { Engine } from './engine.ts';
 
+/** What a server takes on the heap before its first client: commands, settings, registers (measured). */
+export const SERVER_BYTES = 400 * 1024;
+
 export class UsedMemory {
   /** Whoever reads from connections counts here the bytes of buffers that incomplete commands wait in. */
   inputs: { readonly held: number } = { held: 0 };
@@ -28,6 +31,11 @@ export class UsedMemory {
     return buffers + sessions.size * SESSION_BYTES + watches.bytes + pubsub.bytes;
   }
 
+  /** What is in the heap beside sessions: the server itself, the tracking table, users, scripts and libraries. */
+  private get registers(): number {
+    return SERVER_BYTES + this.engine.tracking.bytes + this.measured;
+  }
+
   /** Bytes in buffers that count in `total` and are not bounded by maxmemory: what waits to be written to the log. */
   get notBounded(): number {
     return this.engine.server.persistence.aofBuffer;
@@ -35,16 +43,21 @@ export class UsedMemory {
 
   /**
    * Bytes that maxmemory bounds, at the cost of a few additions: live blocks of the image, `sessions`, the tracking table,
-   * users, scripts and libraries. The append-only file's buffer is left out, as replicas' buffers are: evicting keys makes
-   * both longer.
+   * users, scripts and libraries, and the server's own constant share. The append-only file's buffer is left out, as
+   * replicas' buffers are: evicting keys makes both longer.
    */
   get forMaxmemory(): number {
-    return this.engine.memory.used + this.sessions + this.engine.tracking.bytes + this.measured;
+    return this.engine.memory.used + this.sessions + this.registers;
   }
 
   /** INFO's used_memory. */
   get total(): number {
     return this.forMaxmemory + this.notBounded;
+  }
+
+  /** What of `total` lies in V8's heap, and not in buffers outside of it. */
+  get inHeap(): number {
+    return this.engine.sessions.size * SESSION_BYTES + this.registers;
   }
 
   /** The largest that `total` has been seen to be, and never less than the image has been. */

@@ -17,23 +17,30 @@ import { runInNewContext } from 'node:vm';
 
 /** More than the 64 MiB beyond which V8 looks, by what else may have gone since the last time. */
 const PRESSING_BYTES = 96 * 1024 * 1024;
-/** Calls of `step` between the two ways: some seconds of cron. */
-const PATIENCE = 100;
+/** Calls of `step` between the two ways: two seconds of cron. */
+const PATIENCE = 20;
 
-const collector: { run?: () => void } = {};
+/** How garbage is collected when it is known to be worth it. */
+export interface Collector {
+  /** At once, if that is wanted in this process. */
+  now(): void;
+  /** Has V8 begin by itself; whether it could be asked. */
+  soon(): boolean;
+}
+
+const collect: { run?: () => void } = {};
 
 /** A full collection, at once. */
 export function collectGarbage(): void {
-  if (collector.run === undefined) {
+  if (collect.run === undefined) {
     setFlagsFromString('--expose-gc');
     const found: unknown = runInNewContext('gc');
-    collector.run = typeof found === 'function' ? () => found() : () => {};
+    collect.run = typeof found === 'function' ? () => found() : () => {};
     setFlagsFromString('--no-expose-gc');
   }
-  collector.run();
+  collect.run();
 }
 
-/** Has V8 begin a collection by steps; whether it could be asked. */
 function beginCollection(): boolean {
   try {
     return new ArrayBuffer(PRESSING_BYTES).byteLength > 0;
@@ -42,30 +49,41 @@ function beginCollection(): boolean {
   }
 }
 
+/** For a process that is the server's: its heap is small. */
+export const PROMPT: Collector = { now: collectGarbage, soon: beginCollection };
+/** For a process in which the server is a guest: a pause for the whole of somebody else's heap is never forced. */
+export const GENTLE: Collector = { now: beginCollection, soon: beginCollection };
+
 /** Buffers that were let go of and are still there. */
 export class Leftovers {
   /** What they take. */
   bytes = 0;
+  private readonly collector: Collector;
   private readonly registry = new FinalizationRegistry<number>((bytes) => {
     this.bytes -= bytes;
   });
   private waited = 0;
 
-  add(buffer: SharedArrayBuffer): void {
-    this.bytes += buffer.byteLength;
-    this.registry.register(buffer, buffer.byteLength);
+  constructor(collector: Collector) {
+    this.collector = collector;
+  }
+
+  /** `bytes` of the buffer take memory. */
+  add(buffer: SharedArrayBuffer, bytes: number): void {
+    this.bytes += bytes;
+    this.registry.register(buffer, bytes);
   }
 
   /** Works towards having them collected; to be called again and again for as long as there are too many. */
   step(): void {
-    if (this.waited === 0 && !beginCollection()) this.waited = PATIENCE;
+    if (this.waited === 0 && !this.collector.soon()) this.waited = PATIENCE;
     if (++this.waited > PATIENCE) this.now();
   }
 
   /** Has them collected at once. */
   now(): void {
     this.waited = 1;
-    collectGarbage();
+    this.collector.now();
   }
 
   /** There are too few to bother. */

@@ -10,10 +10,11 @@
 
 import { randomFillSync } from 'node:crypto';
 import { copyBytes } from '../base/copy.ts';
+import { enlist, letGo } from '../base/showing.ts';
 import type { Slice } from '../base/slice.ts';
-import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, SEGMENT_BYTES } from './address.ts';
+import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
-import { Leftovers } from './collect.ts';
+import { type Collector, GENTLE, Leftovers } from './collect.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
 export interface Reader {
@@ -54,11 +55,18 @@ export interface MemoryOptions {
   readonly limit?: number;
   /** Keep a segment in reserve; see `scarce`. */
   readonly reserve?: boolean;
+  /** How buffers that were let go of are collected; gently when absent. */
+  readonly collector?: Collector;
 }
 
 const NONE = new Uint8Array(0);
 /** Bytes in buffers let go of that are worth a collection. */
-const WORTH_COLLECTING = SEGMENT_BYTES / 4;
+const WORTH_COLLECTING = SEGMENT_BYTES / 8;
+/** Bytes of a segment, free for a while, that are worth copying the others; and when memory is to be had at any price. */
+const WORTH_RENEWING = SEGMENT_BYTES / 4;
+const LEAST_RENEWED = SEGMENT_BYTES / 64;
+/** What is free for one to two times as long, in ms, is taken to be free for good. */
+const LULL = 1000;
 /** A block of some 48 to 64 bytes ends in the cache line after the one that it begins in. */
 const LINE_WORDS = 12;
 
@@ -73,7 +81,9 @@ export class Memory implements Reader {
   private readonly f64s: Float64Array[] = [];
   /** Set while a frozen view is open. */
   private barrier: Barrier | null = null;
-  private readonly leftovers = new Leftovers();
+  readonly collector: Collector;
+  private readonly leftovers: Leftovers;
+  private observedAt = 0;
   readonly limit: number;
   /** Told when `scarce` changes. */
   onScarce: (scarce: boolean) => void = () => {};
@@ -92,6 +102,8 @@ export class Memory implements Reader {
     this.seed = options.seed ?? randomFillSync(new Uint32Array(4));
     this.limit = options.limit ?? Number.POSITIVE_INFINITY;
     this.reserves = options.reserve ?? false;
+    this.collector = options.collector ?? GENTLE;
+    this.leftovers = new Leftovers(this.collector);
     this.allocator = new Allocator(this);
   }
 
@@ -118,6 +130,7 @@ export class Memory implements Reader {
   }
 
   borrow(into: Slice, a: Addr, off: number, length: number): Slice {
+    if (!into.listed) enlist(into);
     into.buffer = this.u8s[a >>> 22];
     into.start = ((a & GRANULE_MASK) << 4) + off;
     into.length = length;
@@ -224,15 +237,43 @@ export class Memory implements Reader {
     return this.allocator.resize(a, size);
   }
 
-  /** Gives back all memory that no block needs; for MEMORY PURGE and after a flush. */
+  /** Gives back all memory that no block needs, at once. */
   trim(): void {
+    for (const _ of this.purge());
+  }
+
+  /**
+   * The same in slices of some 20 ms, which `next()` does: first what is empty, then segments in part free, one after
+   * another, whose blocks are copied; in the end, and whenever old buffers pile up beside new ones, a collection.
+   */
+  *purge(): Generator<void> {
     this.allocator.trim();
+    yield;
+    for (;;) {
+      const segment = this.frozen ? -1 : this.allocator.loosest(LEAST_RENEWED, false);
+      if (segment < 0 || !this.allocator.renew(segment)) break;
+      if (this.leftovers.bytes >= SEGMENT_BYTES) this.collect(true);
+      yield;
+    }
     this.collect(true);
+  }
+
+  /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, a segment at a time. */
+  tidy(now: number): void {
+    this.collect();
+    if (now - this.observedAt >= LULL) {
+      this.observedAt = now;
+      this.allocator.observe();
+    }
+    // What was let go of last goes first.
+    if (this.frozen || this.leftovers.bytes >= SEGMENT_BYTES) return;
+    const segment = this.allocator.loosest(WORTH_RENEWING, true);
+    if (segment >= 0) this.allocator.renew(segment);
   }
 
   /**
    * Hands buffers that were let go of back to the system, when there is enough of them to pay for it:
-   * by steps, or with a pause of some 10 ms when that is wanted or memory is scarce. Call it in cron.
+   * by steps, or with a pause of some 10 ms when that is wanted or memory is scarce.
    */
   collect(atOnce = false): void {
     if (this.leftovers.bytes < WORTH_COLLECTING) this.leftovers.rest();
@@ -251,7 +292,7 @@ export class Memory implements Reader {
 
   /** Takes note of a buffer that was let go of. */
   discarded(buffer: SharedArrayBuffer): void {
-    this.leftovers.add(buffer);
+    this.leftovers.add(buffer, buffer.byteLength);
   }
 
   /** Bytes that block `a` can hold: its size class or its run of pages. */
@@ -277,6 +318,15 @@ export class Memory implements Reader {
   /** Bytes in segments, used or not. */
   get reserved(): number {
     return this.allocator.reserved;
+  }
+
+  /** Bytes of pages that hold blocks, and of those that the system has given, buffers that wait for their end included. */
+  get active(): number {
+    return this.allocator.active;
+  }
+
+  get resident(): number {
+    return this.allocator.resident + this.leftovers.bytes;
   }
 
   /** Whether a frozen view is open; structures hold resizing back meanwhile. */
@@ -307,11 +357,21 @@ export class Memory implements Reader {
     const buffer = this.obtain(bytes, capacity) ?? this.takeReserve(capacity);
     if (buffer === undefined) throw new OutOfMemory(`no segment of ${bytes} bytes could be had`);
     if (this.reserves && number === 0) this.spare = this.obtain(SEGMENT_BYTES, SEGMENT_BYTES);
+    this.show(number, buffer);
+  }
+
+  private show(number: number, buffer: SharedArrayBuffer): void {
     this.buffers[number] = buffer;
     this.u8s[number] = new Uint8Array(buffer);
     this.u16s[number] = new Uint16Array(buffer);
     this.u32s[number] = new Uint32Array(buffer);
     this.f64s[number] = new Float64Array(buffer);
+  }
+
+  private letGo(number: number, committed: number): void {
+    const buffer = this.buffers[number];
+    letGo(this.u8s[number]);
+    if (buffer !== undefined) this.leftovers.add(buffer, committed);
   }
 
   private obtain(bytes: number, capacity: number): SharedArrayBuffer | undefined {
@@ -347,11 +407,31 @@ export class Memory implements Reader {
     return this.u8s[number].length;
   }
 
-  /** Gives a segment back; its memory goes once no frozen view holds it. */
-  unmapSegment(number: number): void {
+  /**
+   * Puts a new buffer into the place of segment `number`'s, with the pages in use copied: `used` is first and behind-last
+   * page of each run of them in turn. `committed` tells what the old one took. False where that can't be had.
+   */
+  renewSegment(number: number, used: readonly number[], committed: number): boolean {
+    if (this.barrier !== null) return false;
+    let buffer: SharedArrayBuffer;
+    try {
+      buffer = new SharedArrayBuffer(SEGMENT_BYTES);
+    } catch {
+      return false;
+    }
+    const bytes = new Uint8Array(buffer);
+    const old = this.u8s[number];
+    for (let i = 0; i < used.length; i += 2)
+      bytes.set(old.subarray(used[i] * PAGE_BYTES, used[i + 1] * PAGE_BYTES), used[i] * PAGE_BYTES);
+    this.letGo(number, committed);
+    this.show(number, buffer);
+    return true;
+  }
+
+  /** Gives a segment back, of which `committed` bytes take memory; that goes once no frozen view holds it. */
+  unmapSegment(number: number, committed: number): void {
     if (this.barrier !== null) this.barrier.forget(number);
-    const buffer = this.buffers[number];
-    if (buffer !== undefined) this.leftovers.add(buffer);
+    this.letGo(number, committed);
     this.buffers[number] = undefined;
     this.u8s[number] = NONE;
     this.u16s[number] = NO_U16;

@@ -199,14 +199,14 @@ export class VerifiedMemory extends Memory {
     return this.counts[1];
   }
 
-  override trim(): void {
+  override purge(): Generator<void> {
     while (this.quarantine.length > 0) this.bury();
-    super.trim();
+    return super.purge();
   }
 
-  override unmapSegment(number: number): void {
+  override unmapSegment(number: number, committed: number): void {
     this.sizes[number] = undefined;
-    super.unmapSegment(number);
+    super.unmapSegment(number, committed);
   }
 
   /** The number of the latest allocation; blocks allocated from now on have higher ones. */

@@ -85,7 +85,7 @@ export class Cron {
     engine.tracking.limit();
     this.memoryLimit.settle();
     engine.server.persistence.tick();
-    engine.memory.collect();
+    engine.memory.tidy(this.clock.now());
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
   }

@@ -18,6 +18,7 @@ import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Log, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
+import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/server.ts';
 import { Persistence } from '../persistence/persistence.ts';
@@ -52,6 +53,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  /** How garbage outside of the heap is collected; a process that is all the server's can afford PROMPT. */
+  readonly collector?: Collector;
   /** Called when it takes connections, before it loads. */
   readonly onListening?: () => void;
   /** Called when everything is closed, before the server says that it is ready to exit. */
@@ -122,7 +125,7 @@ class Server implements CinnabarServer {
     const log = options.log ?? silentLog();
     // The order in which keys lie is part of what a given randomness decides.
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
-    const memory = createMemory({ seed });
+    const memory = createMemory({ seed, ...(options.collector && { collector: options.collector }) });
     const limits = followLimits(config);
     const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
     const pool = new ChunkPool(verifies());
@@ -152,6 +155,8 @@ class Server implements CinnabarServer {
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
+    const { usedMemory } = engine;
+    engine.process.begin(memory.resident + usedMemory.total - memory.used, usedMemory.inHeap);
   }
 
   get port(): number {

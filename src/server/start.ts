@@ -8,6 +8,7 @@ import { Config } from '../config/config.ts';
 import { ConfigReader, FatalConfigError, fatal, readCommandLine, UnreadableConfigError } from '../config/file.ts';
 import { type ConfigHost, realHost, systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
+import { PROMPT } from '../memory/collect.ts';
 import { damagedSnapshot } from '../persistence/loading.ts';
 import { greet } from './banner.ts';
 import { ALL_COMMANDS } from './commands.ts';
@@ -175,6 +176,7 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
     log,
     users: directives.users,
     persistent: true,
+    collector: PROMPT,
     onListening() {
       if (!server.listens) {
         log.warning('Configured to not listen anywhere, exiting.');

@@ -18,6 +18,7 @@
  * Get, next, prev O(1). Find, seek, insert, delete O(bytes).
  */
 import { assert } from '../base/assert.ts';
+import { enlist } from '../base/showing.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, type Memory, NULL, OutOfMemory, type Reader } from '../memory/memory.ts';
 import {
@@ -448,6 +449,8 @@ export function lpCopyRange(m: Memory, lp: Addr, from: number, to: number): Addr
  */
 export class ListpackCursor {
   buffer: Uint8Array = NOTHING.buffer;
+  /** See base/showing.ts. */
+  listed = false;
   /** Offset of the current entry in `buffer`. */
   at = 0;
   private readonly lp = new Slice();
@@ -470,6 +473,7 @@ export class ListpackCursor {
   }
 
   private begin(p: number): void {
+    if (!this.listed) enlist(this);
     this.buffer = this.lp.buffer;
     this.at = p === 0 ? this.end : this.lp.start + p;
   }

@@ -5,15 +5,20 @@ export interface MemoryFigures {
   /** INFO's used_memory: see engine/used-memory.ts. */
   readonly used: number;
   readonly peak: number;
-  /** Bytes in segments. */
-  readonly reserved: number;
+  /** Of pages that hold any of it, and of memory that the system has given for it. */
+  readonly active: number;
+  readonly allocated: number;
+  /** Of the process. */
   readonly resident: number;
+  /** What of that is Node's own, and out of all ratios. */
+  readonly runtime: number;
   readonly startup: number;
   /** Startup, tables of the databases, and all that lies outside of the image: clients, scripts, users, buffers. */
   readonly overhead: number;
   readonly dataset: number;
   readonly datasetPercent: number;
   readonly clients: number;
+  readonly notBounded: number;
   readonly keys: number;
   readonly lazyPending: number;
   readonly lazyFreed: number;
@@ -38,20 +43,24 @@ export function memoryFigures(engine: Engine): MemoryFigures {
   const clients = usedMemory.sessions;
   let tables = 0;
   for (const { main, expires } of databaseOverheads(engine)) tables += main + expires;
-  // All but the image's blocks is overhead.
-  const overhead = startup + tables + used - memory.used;
+  // What lies outside of the image is the most of the startup's share, and all of it overhead.
+  const outside = used - memory.used;
+  const overhead = tables + Math.max(startup, outside);
+  const allocated = memory.resident + outside;
   const dataset = Math.max(0, used - overhead);
   const net = used - startup;
   return {
     used,
     peak: usedMemory.peak,
-    reserved: memory.reserved,
-    resident: process.memoryUsage.rss(),
+    active: memory.active + outside,
+    allocated,
+    ...engine.process.figures(allocated, usedMemory.inHeap),
     startup,
     overhead,
     dataset,
     datasetPercent: net > 0 ? Math.min(100, (dataset / net) * 100) : 0,
     clients,
+    notBounded: usedMemory.notBounded,
     keys: keyspaces.databases.reduce((sum, db) => sum + db.size, 0),
     lazyPending: keyspaces.reclaimer.pending,
     lazyFreed: keyspaces.reclaimer.freed,

@@ -5,8 +5,10 @@ import { type CommandDeclaration, command } from '../../engine/command.ts';
 import { after, integer, key, optional } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { NULL } from '../../memory/address.ts';
+import { memoryReport } from './doctor.ts';
 import { footprint } from './footprint.ts';
 import { databaseOverheads, memoryFigures } from './memory-figures.ts';
+import { purgeMemory } from './purge.ts';
 
 const DEFAULT_SAMPLES = 5;
 
@@ -62,16 +64,16 @@ function statistics(c: Call): Figure[] {
     ['dataset.percentage', f.datasetPercent, true],
     ['peak.percentage', ratio(f.used, f.peak) * 100, true],
     ['allocator.allocated', f.used],
-    ['allocator.active', f.reserved],
-    ['allocator.resident', f.reserved],
-    ['allocator-fragmentation.ratio', ratio(f.reserved, f.used), true],
-    ['allocator-fragmentation.bytes', f.reserved - f.used],
-    ['allocator-rss.ratio', 1, true],
-    ['allocator-rss.bytes', 0],
-    ['rss-overhead.ratio', ratio(f.resident, f.reserved), true],
-    ['rss-overhead.bytes', f.resident - f.reserved],
-    ['fragmentation', ratio(f.resident, f.used), true],
-    ['fragmentation.bytes', f.resident - f.used],
+    ['allocator.active', f.active],
+    ['allocator.resident', f.allocated],
+    ['allocator-fragmentation.ratio', ratio(f.active, f.used), true],
+    ['allocator-fragmentation.bytes', f.active - f.used],
+    ['allocator-rss.ratio', ratio(f.allocated, f.active), true],
+    ['allocator-rss.bytes', f.allocated - f.active],
+    ['rss-overhead.ratio', ratio(f.resident - f.runtime, f.allocated), true],
+    ['rss-overhead.bytes', f.resident - f.runtime - f.allocated],
+    ['fragmentation', ratio(f.resident - f.runtime, f.used), true],
+    ['fragmentation.bytes', f.resident - f.runtime - f.used],
   ];
 }
 
@@ -97,7 +99,7 @@ const stats = command({
       ['clients.slaves', 0],
       ['clients.normal', f.clients],
       ['cluster.links', 0],
-      ['aof.buffer', 0],
+      ['aof.buffer', f.notBounded],
       ['lua.caches', scripting.scriptBytes],
       ['functions.caches', scripting.functionBytes],
     ];
@@ -115,30 +117,12 @@ const stats = command({
   },
 });
 
-const SMALL = 5 * 1024 * 1024;
-
 const doctor = command({
   ...COMMON,
   name: 'DOCTOR',
   summary: 'Says in words whether the memory is well.',
   run(c) {
-    const f = memoryFigures(c.engine);
-    if (f.used < SMALL) {
-      c.reply.verbatim(
-        "Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be back to our programming as soon as I finished rebooting.\n",
-      );
-      return;
-    }
-    const issues: string[] = [];
-    if (f.peak / f.used > 1.5)
-      issues.push(' * Peak memory: in the past this instance used more than 150% of the memory that it uses now.');
-    if (f.reserved / f.used > 1.4 && f.reserved - f.used > 2 * SMALL)
-      issues.push(' * High fragmentation: more than 140% of the memory in use is held in segments.');
-    c.reply.verbatim(
-      issues.length === 0
-        ? "Hi Sam, I can't find any memory issue in your instance. I can only account for what occurs on this base.\n"
-        : `Sam, I detected a few issues in this server's memory:\n\n${issues.join('\n')}\n\nI'm here to keep you safe, Sam. I want to help you.\n`,
-    );
+    c.reply.verbatim(memoryReport(memoryFigures(c.engine), c.engine.scripting.figures().scripts));
   },
 });
 
@@ -148,10 +132,7 @@ const purge = command({
   complexity: 'O(N) in the segments',
   summary: 'Gives back memory that is not in use.',
   tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
-  run(c) {
-    c.memory.collect(true);
-    c.reply.ok();
-  },
+  run: purgeMemory,
 });
 
 const mallocStats = command({
@@ -160,8 +141,7 @@ const mallocStats = command({
   complexity: 'O(1)',
   summary: "Tells the allocator's own figures.",
   run(c) {
-    const { used, peak, reserved } = c.memory;
-    c.reply.verbatim(`used ${used} bytes\npeak ${peak} bytes\nsegments ${reserved} bytes\n`);
+    c.reply.verbatim(c.memory.allocator.describe());
   },
 });
 

@@ -156,6 +156,45 @@ describe('the allocator', () => {
     expect(m.reserved).toBe(64 * MiB);
   });
 
+  test('free pages go back out of segments that are in use', () => {
+    const m = new Memory();
+    const pages = 4096;
+    const blocks = Array.from({ length: 3000 }, (_, i) => {
+      const a = m.allocate(5 * pages);
+      m.fill(a, 0, i & 0xff, 5 * pages);
+      return a;
+    });
+    expect(m.resident).toBe(m.used);
+    for (const [i, a] of blocks.entries()) if (i % 10 !== 0) m.release(a);
+    expect(m.resident).toBe(3000 * 5 * pages);
+    const shown = m.borrow(new Slice(), blocks[10], 0, 5 * pages);
+    m.trim();
+    m.allocator.verify();
+    expect(m.reserved).toBe(64 * MiB);
+    expect(m.active).toBe(300 * 5 * pages);
+    // Nobody goes on showing the old buffer, so that it can be collected.
+    expect(shown.buffer.length).toBe(0);
+    for (let i = 0; i < 3000; i += 10) {
+      m.borrow(shown, blocks[i], 0, 5 * pages);
+      expect(shown.at(0) === (i & 0xff) && shown.at(5 * pages - 1) === (i & 0xff)).toBe(true);
+    }
+  });
+
+  test('what has been free for a while goes back, what is used again does not', () => {
+    const m = new Memory();
+    const fill = () => Array.from({ length: 1000 }, () => m.allocate(40_000));
+    let now = 1_000_000;
+    for (let round = 0; round < 20; round++) {
+      for (const a of fill()) m.release(a);
+      m.tidy((now += 700));
+    }
+    expect(m.active).toBe(0);
+    expect(m.allocator.resident).toBe(1000 * 40_960);
+    for (let round = 0; round < 4; round++) m.tidy((now += 700));
+    expect(m.allocator.resident).toBe(0);
+    m.allocator.verify();
+  });
+
   test('many free runs of one bin that are too short for what is asked for', () => {
     const m = new Memory();
     const blocks: Addr[] = [];
