@@ -42,6 +42,7 @@ import type { ServerPort } from './server-port.ts';
 import { Session } from './session.ts';
 import { SlowLog } from './slowlog.ts';
 import { Stats } from './stats.ts';
+import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import { Watches } from './transaction.ts';
@@ -91,6 +92,8 @@ export class Engine implements SessionHost<Session> {
   readonly server: ServerPort;
   readonly sessions = new Map<number, Session>();
   readonly monitors = new Set<Session>();
+  /** The unit that is left half way, if one is. */
+  suspended: Suspension | null = null;
   readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
   readonly process = new ProcessMemory();
@@ -214,17 +217,17 @@ export class Engine implements SessionHost<Session> {
   execute(session: Session, args: readonly Slice[], argc: number): boolean {
     session.lastCommandAt = this.keyspaces.now;
     const registered = this.resolve(session, args, argc);
-    let done = true;
     if (registered !== undefined) {
       const gates = registered.gates & GATES_BEFORE & (session.gates | (this.gates.bits & session.minds));
       const free = gates === 0 && !this.gatekeeper.crowded;
       if (free || this.gatekeeper.pass(session, registered, args, argc, gates)) {
         session.lastCommand = registered;
-        done = this.call(session, registered, args, argc);
-        if (this.blocking.hasReady) this.serveReady();
+        this.call(session, registered, args, argc);
       }
     }
-    if (session.replySkip !== 'no' && done) this.skipReplies(session);
+    // One that waits or is held has not replied.
+    if (session.replySkip !== 'no' && session.waiter === null && !session.postponed) this.skipReplies(session);
+    if (this.blocking.hasReady) this.serveReady();
     return session.waiter === null && !session.closing && !session.postponed;
   }
 
@@ -235,8 +238,8 @@ export class Engine implements SessionHost<Session> {
     this.keyspaces.refresh();
   }
 
-  /** CLIENT REPLY SKIP: a command has replied, or what a script has left half way has. */
-  skipReplies(session: Session): void {
+  /** CLIENT REPLY SKIP: a command has replied. */
+  private skipReplies(session: Session): void {
     if (session.replySkip === 'next') {
       session.replySkip = 'this';
       session.reply.suppressed = true;
@@ -453,22 +456,15 @@ export class Engine implements SessionHost<Session> {
     return true;
   }
 
-  /**
-   * Runs the command of a waiting session again, for what it waited for outside of the data has come; it does its work even
-   * if the session has gone meanwhile.
-   */
-  resume(waiter: Waiter): void {
-    const { session, registered, args } = waiter;
-    if (session.closed) session.reply.suppressed = true;
-    this.enter();
-    this.call(session, registered, args, args.length, true);
-    this.unblock(session);
-    if (this.blocking.hasReady) this.serveReady();
-  }
-
   /** Ends a session's wait; it takes commands again. Whoever calls it has replied. */
   unblock(session: Session): void {
-    if (this.blocking.remove(session)) session.port.resume();
+    if (this.blocking.remove(session)) this.answered(session);
+  }
+
+  /** What a session was held for has its reply: it takes commands again. */
+  answered(session: Session): void {
+    if (session.replySkip !== 'no') this.skipReplies(session);
+    session.port.resume();
   }
 
   private timedOut(waiter: Waiter): void {
@@ -477,7 +473,7 @@ export class Engine implements SessionHost<Session> {
     else if (onTimeout === 'nullArray') session.reply.nullArray();
     else onTimeout(session);
     this.count(waiter.registered, 0, false);
-    session.port.resume();
+    this.answered(session);
   }
 
   /** Ends a session's wait from outside, and counts its command as finished. Whoever calls it has replied. */

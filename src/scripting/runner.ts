@@ -14,7 +14,8 @@ import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
 import { nowhere } from '../engine/nowhere.ts';
 import { TO_ALL } from '../engine/propagation.ts';
 import { SCRIPT } from '../engine/roles.ts';
-import { Session } from '../engine/session.ts';
+import { keepArguments, Session } from '../engine/session.ts';
+import { Suspension } from '../engine/suspension.ts';
 import type { Registered } from '../engine/table.ts';
 import { guardGlobals, openRedis } from './api.ts';
 import { wordsOf } from './arguments.ts';
@@ -58,9 +59,9 @@ export interface Running extends Work {
   readonly now: number;
   /** Monotonic microseconds at its start. */
   readonly started: number;
-  /** Once it has been suspended: the command that runs it, and the outermost one, by which it is gone on with. */
+  /** Once it has been suspended: the command that runs it. */
   command: readonly Slice[];
-  outermost: { readonly registered: Registered; readonly args: readonly Slice[] } | null;
+  suspension: Suspension | null;
   activity: Activity | null;
   /** Who hears of its effects (bits of engine/propagation.ts), while it is suspended. */
   targets: number;
@@ -71,10 +72,6 @@ export interface Running extends Work {
 
 export function busyError(kind: ScriptKind): string {
   return `BUSY Redis is busy running a script. You can only call ${kind} KILL or SHUTDOWN NOSAVE.`;
-}
-
-function copies(args: readonly Slice[], argc: number): Slice[] {
-  return args.slice(0, argc).map((arg) => new Slice(arg.copy()));
 }
 
 export class Runner {
@@ -173,7 +170,7 @@ export class Runner {
       now: engine.keyspaces.now,
       started,
       command: [],
-      outermost: null,
+      suspension: null,
       activity: null,
       targets: TO_ALL,
       short: (engine.gates.bits & c.session.minds & GATE_OOM) !== 0,
@@ -200,9 +197,9 @@ export class Runner {
     const { engine } = this;
     this.running = null;
     engine.propagation.targets = TO_ALL;
-    if (running.activity === null) return;
+    if (running.suspension === null) return;
     engine.gates.set(GATE_BUSY, 'script', false);
-    engine.propagation.held = false;
+    running.suspension.ended();
   }
 
   private after(c: Call, outcome: Outcome): void {
@@ -246,13 +243,13 @@ export class Runner {
   private suspended(c: Call, running: Running, activity: Activity): void {
     const { engine } = this;
     const { watcher } = running;
-    if (running.activity === null) this.outOfTime(c, running);
+    if (running.suspension === null) this.outOfTime(c, running);
+    else running.suspension.leave(c);
     // What the debugger has stopped the rest of the server waits for; what only takes its time makes it busy.
     engine.gates.set(GATE_BUSY, 'script', !watcher?.paused);
     running.activity = activity;
     running.targets = engine.propagation.targets;
     engine.propagation.targets = TO_ALL;
-    c.stillWaiting = true;
     const goOn = (): void => void setImmediate(() => this.slice(running));
     if (watcher?.paused) {
       watcher.goOn = goOn;
@@ -262,11 +259,8 @@ export class Runner {
 
   private outOfTime(c: Call, running: Running): void {
     const { engine } = this;
-    running.command = copies(c.args, c.argc);
-    const { registered, args, argc } = engine.outermost!;
-    running.outermost = { registered, args: copies(args, argc) };
-    running.session.postponed = true;
-    engine.propagation.held = true;
+    running.command = keepArguments(c.args, c.argc, (bytes) => new Slice(bytes));
+    running.suspension = Suspension.ofUnit(c);
     engine.gatekeeper.busy = busyError(running.kind);
     if (running.watcher?.paused) return;
     engine.server.log.warning(
@@ -280,18 +274,9 @@ export class Runner {
     return Math.floor((this.engine.clock.monotonic() - started) / 1000);
   }
 
-  /** The next slice of a suspended script, by way of the outermost command. */
-  private slice({ session, outermost }: Running): void {
-    const { engine } = this;
-    const { registered, args } = outermost!;
-    if (this.stopped || !engine.call(session, registered, args, args.length, true)) return;
-    session.postponed = false;
-    if (session.replySkip !== 'no') engine.skipReplies(session);
-    if (session.closed) {
-      // What the rest of its transaction may have entered it into.
-      engine.release(session);
-    } else session.port.resume();
-    engine.serveWaiters();
+  /** The next slice of a suspended script. */
+  private slice({ suspension }: Running): void {
+    if (!this.stopped) suspension?.goOn();
   }
 
   /** The command that had been suspended is run again. */

@@ -22,8 +22,7 @@ import type { Call } from '../../engine/call.ts';
 import { command, type KeyFinderInput, type KeySpec } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { after, block, bytes, integer, key, oneOf, optional, token } from '../../engine/grammar.ts';
-import { keepArguments, type Session } from '../../engine/session.ts';
-import type { Registered } from '../../engine/table.ts';
+import { Suspension } from '../../engine/suspension.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryExpiry } from '../../values/entry.ts';
@@ -82,6 +81,13 @@ function readOptions(c: Call): Options | undefined {
   return options;
 }
 
+/** What is over, for the command that is run again. */
+interface Arrival {
+  readonly journey: Journey;
+  readonly outcome: Outcome;
+  readonly suspension: Suspension;
+}
+
 /** The migrations of one server: at most one at a time, since a further one is a write and waits. */
 class Migrations {
   private readonly engine: Engine;
@@ -89,7 +95,7 @@ class Migrations {
   private readonly links = new Links((count) => {
     this.kept = count;
   });
-  private arrived: { readonly journey: Journey; readonly outcome: Outcome } | null = null;
+  private arrived: Arrival | null = null;
   private thread: { readonly worker: Worker; readonly port: MessagePort; readonly words: Int32Array } | null = null;
 
   constructor(engine: Engine) {
@@ -100,58 +106,28 @@ class Migrations {
     return this.kept + (this.thread === null ? 0 : Atomics.load(this.thread.words, LINKS));
   }
 
-  /** Begins one; the command is run again when it is over. */
+  /** Begins one, alone or within a transaction, which is left half way; the command is run again when it is over. */
   begin(c: Call, migration: Migration, journey: Journey): void {
     const { engine } = this;
-    const release = holdWrites(engine);
-    c.block({ type: -1, keys: [], timeout: 0, onTimeout: 'null', firm: true });
-    const waiter = c.session.waiter!;
+    const within = c.session.executing !== null;
+    const release = within ? holdCommands(engine) : holdWrites(engine);
+    const suspension = within ? Suspension.ofUnit(c) : Suspension.waiting(c);
     void this.links
       .run(migration, () => journey.batch.requests())
       .then((outcome) => {
-        this.arrived = { journey, outcome };
+        this.arrived = { journey, outcome, suspension };
         // The keys that have arrived go from here even if the client is there no more.
-        engine.resume(waiter);
+        suspension.goOn();
         release();
       });
-  }
-
-  /** Begins one within a transaction, which is left half way until it is over. */
-  suspend(c: Call, migration: Migration, journey: Journey): void {
-    const { engine } = this;
-    const { session } = c;
-    const { registered, args, argc } = engine.outermost!;
-    const kept = keepArguments(args, argc, (bytes) => new Slice(bytes));
-    const release = holdCommands(engine);
-    engine.propagation.held = true;
-    session.postponed = true;
-    c.stillWaiting = true;
-    void this.links
-      .run(migration, () => journey.batch.requests())
-      .then((outcome) => {
-        this.arrived = { journey, outcome };
-        engine.propagation.held = false;
-        this.goOn(session, registered, kept);
-        release();
-      });
-  }
-
-  /** Runs what the command was within to its end, unless it is left half way again. */
-  private goOn(session: Session, outer: Registered, args: readonly Slice[]): void {
-    const { engine } = this;
-    if (session.closed) session.reply.suppressed = true;
-    if (!engine.call(session, outer, args, args.length, true)) return;
-    session.postponed = false;
-    if (session.closed) engine.release(session);
-    else session.port.resume();
-    engine.serveWaiters();
   }
 
   /** What is over when the command is run again. */
-  over(): { readonly journey: Journey; readonly outcome: Outcome } {
+  over(): Arrival {
     const { arrived } = this;
     assert(arrived !== null, 'MIGRATE is run again when it is over');
     this.arrived = null;
+    arrived.suspension.ended();
     return arrived;
   }
 
@@ -297,8 +273,9 @@ function run(c: Call): void {
     auth: options.auth,
   };
   const journey: Journey = { batch: new Batch(c, keys, options.replace), copy: options.copy };
-  if (c.session.executing !== null) migrations.suspend(c, migration, journey);
-  else if (c.denyBlocking) arrive(c, journey, migrations.now(migration, journey.batch.requests()));
+  // Only a script can't be left at that point.
+  if (c.denyBlocking && c.session.executing === null)
+    arrive(c, journey, migrations.now(migration, journey.batch.requests()));
   else migrations.begin(c, migration, journey);
 }
 

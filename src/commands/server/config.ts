@@ -81,7 +81,7 @@ function answerLater(c: Call, result: Promise<string | undefined>): void {
       session.postponed = false;
       if (session.closed) return;
       replyResult(session.reply, error);
-      session.port.resume();
+      engine.answered(session);
     });
 }
 

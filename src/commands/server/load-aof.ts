@@ -1,19 +1,19 @@
 /**
  * DEBUG LOADAOF. The log is read in slices between which others are told that data is being loaded, and its client waits
- * for it like for a key; within a transaction or a script it is read at one go.
+ * for it; within a transaction or a script it is read at one go.
  */
-import type { Waiter } from '../../engine/blocking.ts';
 import type { Call } from '../../engine/call.ts';
+import type { Session } from '../../engine/session.ts';
+import { Suspension } from '../../engine/suspension.ts';
 
-/** What those who wait will be told: an error, or null. */
-const outcomes = new WeakMap<Waiter, string | null>();
+/** What those who wait will be told: an error, or undefined. */
+const outcomes = new WeakMap<Session, string | undefined>();
 
 export function loadAof(c: Call): void {
   const { engine, session } = c;
   const { persistence } = engine.server;
   if (c.resuming) {
-    const { waiter } = session;
-    if (waiter !== null) reply(c, outcomes.get(waiter) ?? undefined);
+    reply(c, outcomes.get(session));
     return;
   }
   const outcome = c.denyBlocking ? persistence.loadAof() : persistence.loadAofInSlices();
@@ -21,11 +21,10 @@ export function loadAof(c: Call): void {
     reply(c, outcome);
     return;
   }
-  c.block({ type: -1, keys: [], timeout: 0, onTimeout: 'null', firm: true });
-  const { waiter } = session;
+  const suspension = Suspension.waiting(c);
   void outcome.then((error) => {
-    outcomes.set(waiter!, error ?? null);
-    engine.resume(waiter!);
+    outcomes.set(session, error);
+    suspension.goOn();
   });
 }
 

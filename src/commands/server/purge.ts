@@ -1,11 +1,12 @@
 /**
- * MEMORY PURGE. Memory is given back in slices between which others are served, and its client waits for the end of it like
- * for a key; within a transaction or a script only what is empty goes, so that nobody waits long.
+ * MEMORY PURGE. Memory is given back in slices between which others are served, and its client waits for the end of
+ * it; within a transaction or a script only what is empty goes, so that nobody waits long.
  */
 import type { Call } from '../../engine/call.ts';
+import { Suspension } from '../../engine/suspension.ts';
 
 export function purgeMemory(c: Call): void {
-  const { engine, session, memory } = c;
+  const { engine, memory } = c;
   if (c.resuming) {
     c.reply.ok();
     return;
@@ -17,10 +18,9 @@ export function purgeMemory(c: Call): void {
     c.reply.ok();
     return;
   }
-  c.block({ type: -1, keys: [], timeout: 0, onTimeout: 'null', firm: true });
-  const waiter = session.waiter!;
+  const suspension = Suspension.waiting(c);
   const goOn = (): void => {
-    if (slices.next().done) engine.resume(waiter);
+    if (slices.next().done) suspension.goOn();
     else engine.clock.after(0, goOn);
   };
   engine.clock.after(0, goOn);
