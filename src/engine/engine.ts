@@ -36,6 +36,7 @@ import type { SessionHost, SessionPort } from './ports.ts';
 import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
+import { NO_REPLICATION, type ReplicationPort } from './replication-port.ts';
 import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
@@ -101,12 +102,12 @@ export class Engine implements SessionHost<Session> {
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
   events: number | null = null;
+  /** Our part among servers that hold the same data. */
+  replication: ReplicationPort = NO_REPLICATION;
   /** What scripting/ tells of itself. */
   scripting: ScriptingPort = NO_SCRIPTING;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
-  /** Whether the data is a copy of what a master holds. */
-  isReplica = false;
   /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */
   slowThreshold = Number.POSITIVE_INFINITY;
   onSlow: (c: Call, microseconds: number) => void = () => {};
@@ -335,6 +336,7 @@ export class Engine implements SessionHost<Session> {
     if (this.propagation.active) {
       c.propagate();
       if (this.depth === 0 && !this.propagation.idle) this.propagation.flush(!registered.expiresApart);
+      session.streamOffset = this.replication.offset;
     }
     if (this.depth > 0) return done;
     if (observed !== 0) this.tracking.tellPending();

@@ -61,6 +61,8 @@ export interface TransportSession {
   readonly authenticated: boolean;
   /** One of OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB. */
   readonly outputClass: number;
+  /** Called when everything owed has been written, if it is there: the place of one who hands over bytes at that pace. */
+  readonly onDrained: (() => void) | null;
   /** Whether `timeout` closes this session when it is idle: not a blocked, subscribed, replica or master one. */
   readonly mayIdleOut: boolean;
   /** One line about the client for the log, in the words of CLIENT LIST. */

@@ -50,6 +50,9 @@ export class Session implements TransportSession {
   waiter: Waiter | null = null;
   /** Told when its connection has ended. */
   onClosed: () => void = nobody;
+  onDrained: (() => void) | null = null;
+  /** Where the replication stream stood after its last command, for WAIT. */
+  streamOffset = 0;
   /** What EXEC runs, while it is at it. */
   executing: Transaction | null = null;
   /** Commands held back: by CLIENT PAUSE, or while a script of this session is suspended. */

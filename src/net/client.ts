@@ -11,9 +11,9 @@
 import { quoted } from '../base/quoting.ts';
 import { latin1 } from '../base/slice.ts';
 import type { SessionPort, TransportSession } from '../engine/ports.ts';
+import { Waiting } from '../protocol/input.ts';
 import type { ReplyOwner } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
-import { Waiting } from './input.ts';
 import type { NetServer } from './server.ts';
 import type { Connection, Receiver } from './transport.ts';
 
@@ -318,6 +318,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   private written(): void {
     this.lastActive = this.server.now;
+    const { onDrained, reply } = this.session;
+    if (onDrained !== null && reply.pending === 0 && !this.closing) onDrained();
     if (this.full && this.session.reply.pending < LOW_WATER) {
       this.full = false;
       this.yielded = true;

@@ -2,8 +2,8 @@
  * Loading a snapshot or the append-only file: in slices between which clients are answered (LOADING, INFO, PING of those
  * that may), or at one go for commands that can't wait.
  */
-import type { DiskFile } from '../base/disk.ts';
-import { codeOf, systemError } from '../base/system-error.ts';
+import * as fs from 'node:fs';
+import { systemError } from '../config/host.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -73,49 +73,49 @@ export class Loading {
 
   // Snapshots.
 
-  /** Loads the snapshot at `path`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
-  async run(path: string): Promise<void> {
-    const { clock, log, disk } = this.parts;
+  /** Loads the snapshot `file`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
+  async run(file: string): Promise<void> {
+    const { clock, log } = this.parts;
     const begin = clock.monotonic();
-    let file: DiskFile;
+    let fd: number;
     try {
-      file = disk.open(path, 'r');
+      fd = fs.openSync(file, 'r');
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
         this.renounce();
         return;
       }
       log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       throw error;
     }
-    const { size } = file;
-    const loader = this.snapshot(fromFile(file, log), size, true, false);
+    const { size } = fs.fstatSync(fd);
+    const loader = this.snapshot(fromFile(fd, log), size, true, false);
     try {
       this.begin(loader, size);
       if (!(await this.inSlices())) return;
       this.report(loader);
       log.notice(`DB loaded from disk: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
     } catch (error) {
-      this.tell(error, loader.offset, path);
+      this.tell(error, loader.offset, file);
       throw error;
     } finally {
-      file.close();
+      fs.closeSync(fd);
       this.end();
     }
   }
 
-  /** Loads the snapshot at `path` at one go. */
-  now(path: string, merge: boolean): void {
-    const { log, disk } = this.parts;
-    const file = disk.open(path, 'r');
+  /** Loads the snapshot `file` at one go. */
+  now(file: string, merge: boolean): void {
+    const { log } = this.parts;
+    const fd = fs.openSync(file, 'r');
     try {
-      const { size } = file;
-      const loader = this.snapshot(fromFile(file, log), size, true, merge);
+      const { size } = fs.fstatSync(fd);
+      const loader = this.snapshot(fromFile(fd, log), size, true, merge);
       this.begin(loader, size);
       loader.run(() => false);
       this.report(loader);
     } finally {
-      file.close();
+      fs.closeSync(fd);
       this.end();
     }
   }
@@ -175,10 +175,9 @@ export class Loading {
   }
 
   private beginAof(files: readonly AofPart[], atOnce: boolean): AofLoader {
-    const { engine, config, log, clock, disk } = this.parts;
+    const { engine, config, log, clock } = this.parts;
     const { aofLoadTruncated, appendfilename } = config.settings;
     const loader = new AofLoader(files, {
-      disk,
       engine,
       clock,
       log,
@@ -232,7 +231,7 @@ export class Loading {
   /** Whether all has been loaded, and not cancelled. Nothing is loaded within the command that asks for it. */
   private async inSlices(): Promise<boolean> {
     do {
-      await new Promise<void>((done) => this.parts.clock.soon(done));
+      await new Promise((done) => setImmediate(done));
       if (this.cancelled) return false;
       this.parts.engine.keyspaces.refresh();
     } while (!this.slice());
@@ -312,13 +311,10 @@ export class Loading {
 }
 
 /** What can't be read (a folder, a broken disk) is an end, of which the log is told why. */
-function fromFile(file: DiskFile, log: Log): ByteSource {
-  let position = 0;
+function fromFile(fd: number, log: Log): ByteSource {
   return (into, at, length) => {
     try {
-      const got = file.read(into, at, length, position);
-      position += got;
-      return got;
+      return fs.readSync(fd, into, at, length, null);
     } catch (error) {
       log.warning(`Error reading the DB: ${systemError(error)}`);
       return 0;

@@ -59,9 +59,9 @@ class Host implements EvictionHost {
   }
 
   get exempt(): boolean {
-    const { gates, propagation, isReplica, server } = this.engine;
+    const { gates, propagation, replication, server } = this.engine;
     if (propagation.held || gates.any(GATES_AGAINST_EVICTION)) return true;
-    return isReplica && server.settings.replicaIgnoreMaxmemory;
+    return replication.isReplica && server.settings.replicaIgnoreMaxmemory;
   }
 
   evicted(db: Database, key: Slice): void {

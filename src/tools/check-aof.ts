@@ -5,8 +5,9 @@
  */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
-import { systemError } from '../base/system-error.ts';
+import { closeFile, syncFile, truncateTo } from '../base/disk.ts';
 import { narrow, widen } from '../base/text.ts';
+import { systemError } from '../config/host.ts';
 import { Manifest, ManifestError } from '../persistence/aof/manifest.ts';
 import { logTime } from '../server/log.ts';
 import { AnnotationError, leadingNumber, RecordCheck } from './aof-records.ts';
@@ -130,7 +131,7 @@ class AofCheck {
     try {
       return look(fd);
     } finally {
-      fs.closeSync(fd);
+      closeFile(fd);
     }
   }
 
@@ -193,7 +194,7 @@ class AofCheck {
     try {
       return await this.content(subject, fd);
     } finally {
-      fs.closeSync(fd);
+      closeFile(fd);
     }
   }
 
@@ -271,8 +272,8 @@ class AofCheck {
 
   private cut(fd: number, length: number, failure: string): void {
     try {
-      fs.ftruncateSync(fd, length);
-      fs.fsyncSync(fd);
+      truncateTo(fd, length);
+      syncFile(fd);
     } catch {
       this.end(failure);
     }

@@ -1,6 +1,7 @@
 /** maxmemory as clients see it: what is refused, what goes, and who hears of it. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../../src/base/time.ts';
+import { NO_REPLICATION } from '../../src/engine/replication-port.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Beside } from '../support/beside.ts';
 import { alignIds, converse } from '../support/conversation.ts';
@@ -231,7 +232,7 @@ describe('a server of ours', () => {
     await client.call('PING');
     expect(await client.call('DBSIZE')).toBe(10);
     await client.call('CLIENT', 'UNPAUSE');
-    server.engine.isReplica = true;
+    server.engine.replication = { ...NO_REPLICATION, isReplica: true };
     await client.call('PING');
     expect(await client.call('DBSIZE')).toBe(10);
     await set('replica-ignore-maxmemory no');

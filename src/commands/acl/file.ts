@@ -1,7 +1,6 @@
 /** ACL LOAD and ACL SAVE. */
 import { resolve } from 'node:path';
-import { replaceFile } from '../../base/disk.ts';
-import { systemError } from '../../base/system-error.ts';
+import { systemError } from '../../config/host.ts';
 import { aclText, readAclText } from '../../engine/acl/file.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
@@ -20,7 +19,7 @@ export function loadAclFile(engine: Engine, by: Session | null): string | undefi
   const { aclfile } = settings;
   let text: string;
   try {
-    text = config.disk.read(resolve(config.path, aclfile)).toString('latin1');
+    text = config.host.read(resolve(config.path, aclfile));
   } catch (error) {
     return `Error loading ACLs, opening file '${aclfile}': ${systemError(error)}`;
   }
@@ -31,10 +30,9 @@ export function loadAclFile(engine: Engine, by: Session | null): string | undefi
 }
 
 function saveAclFile(engine: Engine): boolean {
-  const { config, log, settings, fileNames } = engine.server;
-  const path = resolve(config.path, settings.aclfile);
+  const { config, log, settings } = engine.server;
   try {
-    replaceFile(config.disk, path, `${path}.tmp-${fileNames.next()}`, aclText(engine.acl));
+    config.host.replace(resolve(config.path, settings.aclfile), aclText(engine.acl));
     return true;
   } catch (error) {
     log.warning(`Writing the ACL file for ACL SAVE: ${systemError(error)}`);

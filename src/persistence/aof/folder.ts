@@ -2,10 +2,22 @@
  * The folder of the append-only file (appenddirname), and how its files are opened, replaced and removed. What goes wrong
  * is told to the log in Redis's words and thrown as a StepError.
  */
+import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { type Disk, exists } from '../../base/disk.ts';
-import { isRefusal, SystemError, systemError } from '../../base/system-error.ts';
+import {
+  closeFile,
+  ensureFolder,
+  openFile,
+  removeAside,
+  renameFile,
+  sizeOf,
+  syncFile,
+  syncFolder,
+  writeAll,
+} from '../../base/disk.ts';
+import { widen } from '../../base/text.ts';
 import type { Config } from '../../config/config.ts';
+import { systemError } from '../../config/host.ts';
 import type { Log } from '../../engine/server-port.ts';
 import { LogFile } from './log-file.ts';
 import { Manifest, manifestName, temporaryManifestName } from './manifest.ts';
@@ -18,17 +30,15 @@ class StepError extends Error {
 }
 
 export class LogFolder {
-  private readonly disk: Disk;
   private readonly config: Config;
   private readonly log: Log;
 
-  constructor(disk: Disk, config: Config, log: Log) {
-    this.disk = disk;
+  constructor(config: Config, log: Log) {
     this.config = config;
     this.log = log;
   }
 
-  /** Where it lies. */
+  /** Where it lies; one character a byte. */
   get name(): string {
     return join(this.config.path, this.config.settings.appenddirname);
   }
@@ -37,9 +47,9 @@ export class LogFolder {
     return this.config.settings.appendfilename;
   }
 
-  /** Where a file of it lies. */
+  /** A file of it, for the system. */
   path(name: string): string {
-    return join(this.name, name);
+    return widen(join(this.name, name));
   }
 
   /** A file of it, for the log. */
@@ -48,11 +58,11 @@ export class LogFolder {
   }
 
   has(name: string): boolean {
-    return exists(this.disk, this.path(name));
+    return fs.existsSync(this.path(name));
   }
 
   size(name: string): number {
-    return this.disk.status(this.path(name))?.size ?? 0;
+    return sizeOf(this.path(name)) ?? 0;
   }
 
   /** Whether an error is one that the log has been told of. */
@@ -70,7 +80,7 @@ export class LogFolder {
     try {
       return action();
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!(error instanceof Error && 'syscall' in error)) throw error;
       const text = message(systemError(error));
       this.log.warning(text);
       throw new StepError(text);
@@ -79,17 +89,17 @@ export class LogFolder {
 
   /** Makes the folder unless it is there. */
   make(): void {
-    const { disk, name } = this;
+    const folder = widen(this.name);
     this.step(
       () => {
-        if (exists(disk, name) && disk.status(name)?.kind === 'folder') return;
+        if (fs.existsSync(folder) && fs.statSync(folder).isDirectory()) return;
         try {
-          disk.makeFolder(name);
+          ensureFolder(folder);
         } catch (error) {
-          if (!exists(disk, name)) throw error;
-          throw new SystemError('ENOTDIR', 'mkdir', name);
+          if (!fs.existsSync(folder)) throw error;
+          throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR', syscall: 'mkdir' });
         }
-        disk.syncFolder(this.config.path);
+        syncFolder(widen(this.config.path));
       },
       (why) => `Can't open or create append-only dir ${this.config.settings.appenddirname}: ${why}`,
     );
@@ -98,22 +108,22 @@ export class LogFolder {
   /** Opens a file to append to: one to go on with, or a new one. */
   open(name: string, goOn: boolean): LogFile {
     return this.step(
-      () => (goOn ? LogFile.append(this.disk, this.path(name)) : LogFile.create(this.disk, this.path(name))),
+      () => (goOn ? LogFile.append(this.path(name)) : LogFile.create(this.path(name))),
       (why) => `Can't open the append-only file ${name}: ${why}`,
     );
   }
 
   remove(name: string): void {
-    this.disk.removeAside(this.path(name));
+    removeAside(this.path(name));
   }
 
   // The manifest.
 
   /** Throws ManifestError, or a StepError. */
   read(): Manifest {
-    const { log, disk } = this;
+    const { log } = this;
     const name = manifestName(this.prefix);
-    if (!exists(disk, this.name)) {
+    if (!fs.existsSync(widen(this.name))) {
       log.debug(`The AOF directory ${this.config.settings.appenddirname} doesn't exist`);
       return new Manifest();
     }
@@ -122,7 +132,7 @@ export class LogFolder {
       return new Manifest();
     }
     const bytes = this.step(
-      () => disk.read(this.path(name)),
+      () => fs.readFileSync(this.path(name)),
       (why) => `Fatal error: can't open the AOF manifest file ${name} for reading: ${why}`,
     );
     return Manifest.parse(bytes);
@@ -135,32 +145,32 @@ export class LogFolder {
   write(manifest: Manifest, lasting = true): void {
     const name = manifestName(this.prefix);
     const temporary = temporaryManifestName(this.prefix);
-    const { disk } = this;
+    const folder = widen(this.name);
     const unsynced = (why: string): string => `Fail to fsync AOF directory ${this.shown(name)}: ${why}.`;
-    const file = this.step(
-      () => disk.open(this.path(temporary), 'w'),
+    const fd = this.step(
+      () => openFile(this.path(temporary), 'w'),
       (why) => `Can't open the AOF manifest file ${temporary}: ${why}`,
     );
     try {
       this.step(
-        () => file.writeAll(manifest.format()),
+        () => writeAll(fd, manifest.format()),
         (why) => `Error trying to write the temporary AOF manifest file ${temporary}: ${why}`,
       );
       this.step(
-        () => file.sync(),
+        () => syncFile(fd),
         (why) => `Fail to fsync the temp AOF file ${temporary}: ${why}.`,
       );
     } finally {
-      file.close();
+      closeFile(fd);
     }
-    if (lasting) this.step(() => disk.syncFolder(this.name), unsynced);
+    if (lasting) this.step(() => syncFolder(folder), unsynced);
     this.step(
-      () => disk.rename(this.path(temporary), this.path(name)),
+      () => renameFile(this.path(temporary), this.path(name)),
       (why) => `Error trying to rename the temporary AOF manifest file ${temporary} into ${name}: ${why}`,
     );
     if (!lasting) return;
     try {
-      this.step(() => disk.syncFolder(this.name), unsynced);
+      this.step(() => syncFolder(folder), unsynced);
     } catch (error) {
       if (error instanceof StepError) error.replaced = true;
       throw error;
@@ -171,21 +181,21 @@ export class LogFolder {
 
   /** Its path, where there is one. */
   oldFile(): string | undefined {
-    const path = join(this.config.path, this.prefix);
-    return this.disk.status(path)?.kind === 'file' ? path : undefined;
+    const path = widen(join(this.config.path, this.prefix));
+    return fs.statSync(path, { throwIfNoEntry: false })?.isFile() ? path : undefined;
   }
 
   /** Moves it into the folder, in which the manifest already names it as the base. */
   adoptOldFile(manifest: Manifest): void {
-    const { prefix, log, disk } = this;
+    const { prefix, log } = this;
     const { appenddirname } = this.config.settings;
     this.make();
     this.write(manifest);
     this.step(
       () => {
-        disk.rename(join(this.config.path, prefix), this.path(prefix));
-        disk.syncFolder(this.name);
-        disk.syncFolder(this.config.path);
+        renameFile(widen(join(this.config.path, prefix)), this.path(prefix));
+        syncFolder(widen(this.name));
+        syncFolder(widen(this.config.path));
       },
       (why) => `Error trying to move the old AOF file ${prefix} into dir ${appenddirname}: ${why}`,
     );

@@ -13,9 +13,10 @@
  */
 
 import { copyBytes } from '../../base/copy.ts';
+import { syncData, truncateTo, writeSome } from '../../base/disk.ts';
 import { bytesOf } from '../../base/slice.ts';
-import { systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
+import { systemError } from '../../config/host.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { LatencyMonitor } from '../../engine/latency.ts';
 import { type EffectSink, TO_AOF } from '../../engine/propagation.ts';
@@ -167,7 +168,7 @@ export class AofWriter implements EffectSink {
   /** Effects that come outside of a turn that ends with replies (expiry) are written as soon as the event loop is free. */
   private schedule(): void {
     this.scheduled = true;
-    this.parts.clock.soon(() => {
+    setImmediate(() => {
       this.scheduled = false;
       this.flush(false);
     });
@@ -245,7 +246,7 @@ export class AofWriter implements EffectSink {
     if (file === null) return;
     this.flush(true);
     try {
-      file.sync();
+      syncData(file.fd);
       this.synced = true;
       this.syncedAt = this.seconds;
     } catch (error) {
@@ -287,7 +288,7 @@ export class AofWriter implements EffectSink {
     let taken = 0;
     let error: unknown = null;
     try {
-      taken = file.write(this.buffer, this.length);
+      taken = writeSome(file.fd, this.buffer, 0, this.length);
     } catch (caught) {
       error = caught;
     }
@@ -331,7 +332,7 @@ export class AofWriter implements EffectSink {
     else {
       tell(`Short write while writing to the AOF file: (nwritten=${taken}, expected=${this.length})`);
       try {
-        file.cutBack();
+        truncateTo(file.fd, file.length);
       } catch (why) {
         tell(
           `Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time it starts.  ftruncate: ${systemError(why)}`,
@@ -373,7 +374,7 @@ export class AofWriter implements EffectSink {
     const { latency, clock, log, die } = this.parts;
     const begin = latency.threshold > 0 ? clock.monotonic() : 0;
     try {
-      file.sync();
+      syncData(file.fd);
     } catch (error) {
       log.warning(
         `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${systemError(error)}. Exiting...`,

@@ -3,8 +3,18 @@
  * one's place, its directory synced. Whatever goes wrong before the last step leaves the old file as it was.
  */
 import { join } from 'node:path';
-import { type Disk, type DiskFile, removeQuietly } from '../../base/disk.ts';
-import { isRefusal, systemError } from '../../base/system-error.ts';
+import {
+  closeFile,
+  openFile,
+  removeQuietly,
+  renameFile,
+  syncData,
+  syncFile,
+  syncFolder,
+  writeAll,
+} from '../../base/disk.ts';
+import { widen } from '../../base/text.ts';
+import { systemError } from '../../config/host.ts';
 import type { Reader } from '../../memory/memory.ts';
 import { CommandOutput } from '../aof/command-output.ts';
 import { writeCommands } from '../aof/rewrite-commands.ts';
@@ -35,7 +45,7 @@ export class SaveError extends Error {
 }
 
 export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'writer' | 'base'>): string {
-  return join(target.folder, temporaryName(target));
+  return widen(join(target.folder, temporaryName(target)));
 }
 
 function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): string {
@@ -43,22 +53,22 @@ function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): s
 }
 
 /** Saves the dataset; throws SaveError. */
-export function saveFile(disk: Disk, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+export function saveFile(r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
   const temporary = temporaryFile(target);
   const { folder, name } = target;
   const words = target.base === undefined ? snapshotWords(target) : BASE_WORDS;
-  const file = attempt(() => disk.open(temporary, 'w'), words.open);
+  const fd = attempt(() => openFile(temporary, 'w'), words.open);
   try {
-    attempt(() => writeFile(file, r, set, target, progress), words.write);
+    attempt(() => writeFile(fd, r, set, target, progress), words.write);
   } catch (error) {
-    removeQuietly(disk, temporary);
+    removeQuietly(temporary);
     throw error;
   }
   try {
-    attempt(() => disk.rename(temporary, join(folder, name)), words.move);
-    attempt(() => disk.syncFolder(folder), words.syncFolder);
+    attempt(() => renameFile(temporary, widen(join(folder, name))), words.move);
+    attempt(() => syncFolder(widen(folder)), words.syncFolder);
   } catch (error) {
-    removeQuietly(disk, temporary);
+    removeQuietly(temporary);
     throw error;
   }
 }
@@ -90,22 +100,22 @@ const BASE_WORDS: Words = {
   syncFolder: (why) => `Write error writing append only file on disk: ${why}`,
 };
 
-function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+function writeFile(fd: number, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
   const { compress, checksum, base, stamped = false, syncOnTheWay } = target;
   let unsynced = 0;
   const sink = (bytes: Uint8Array): void => {
-    file.writeAll(bytes);
+    writeAll(fd, bytes);
     unsynced += bytes.length;
     if (!syncOnTheWay || unsynced < SYNC_BYTES) return;
-    file.syncData();
+    syncData(fd);
     unsynced = 0;
   };
   try {
     if (base === 'aof') writeCommands(r, set, new CommandOutput(sink), progress, stamped);
     else writeDataset(r, set, new RdbOutput({ compress, checksum, sink }), progress);
-    file.sync();
+    syncFile(fd);
   } finally {
-    file.close();
+    closeFile(fd);
   }
 }
 
@@ -114,7 +124,7 @@ function attempt<T>(action: () => T, message: (why: string) => string): T {
   try {
     return action();
   } catch (error) {
-    if (isRefusal(error)) throw new SaveError(message(systemError(error)));
+    if (error instanceof Error && 'syscall' in error) throw new SaveError(message(systemError(error)));
     throw error;
   }
 }

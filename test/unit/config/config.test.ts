@@ -1,21 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryDisk } from '../../../src/base/memory-disk.ts';
 import { bytesOf, Slice, sliceOf } from '../../../src/base/slice.ts';
 import { Config, LOADING } from '../../../src/config/config.ts';
 import { ConfigReader, FatalConfigError, readCommandLine } from '../../../src/config/file.ts';
+import type { ConfigHost } from '../../../src/config/host.ts';
 import { rewriteConfig } from '../../../src/config/rewrite.ts';
 
 const RULES = { loading: false, mayProtected: false };
 
-/** A disk with a folder /srv, in which the server is started. */
-function host(files: Record<string, string> = {}): MemoryDisk {
-  const disk = new MemoryDisk(undefined, undefined, '/srv');
-  for (const [path, text] of Object.entries(files)) {
-    const file = disk.open(path, 'w');
-    file.writeAll(bytesOf(text));
-    file.close();
-  }
-  return disk;
+function host(files: Record<string, string> = {}): ConfigHost & { files: Record<string, string> } {
+  return {
+    files,
+    cwd: '/srv',
+    read(path) {
+      if (!(path in files)) throw Object.assign(new Error('none'), { code: 'ENOENT' });
+      return files[path];
+    },
+    readInput: () => 'maxmemory 1mb',
+    expand: (pattern) => Object.keys(files).filter((path) => path.startsWith(pattern.split('*')[0])),
+    directoryError: (path) => (path.startsWith('/srv') ? undefined : 'No such file or directory'),
+    replace(path, text) {
+      files[path] = text;
+    },
+  };
 }
 
 function load(text: string, files: Record<string, string> = {}): Config {
@@ -121,9 +127,7 @@ describe('CONFIG SET', () => {
   });
 
   test('dir is taken relative to the present one', () => {
-    const disk = host();
-    disk.makeFolder('/srv/data');
-    const config = new Config(disk);
+    const config = new Config(host());
     expect(config.set(['dir', 'data'], { loading: false, mayProtected: true })).toBeUndefined();
     expect(config.settings.dir).toBe('/srv/data');
     expect(config.set(['dir', '/none'], { loading: false, mayProtected: true })).toMatch(/No such file or directory$/);
@@ -212,9 +216,8 @@ describe('CONFIG REWRITE', () => {
       'slowlog-max-len 6',
       '',
     ].join('\n');
-    const disk = host({ '/srv/redis.conf': old });
-    const text = (): string => disk.read('/srv/redis.conf').toString('latin1');
-    const config = new Config(disk);
+    const files = { '/srv/redis.conf': old };
+    const config = new Config(host(files));
     config.file = '/srv/redis.conf';
     new ConfigReader(config, {
       renameCommand: () => undefined,
@@ -222,8 +225,8 @@ describe('CONFIG REWRITE', () => {
       loadModule: () => undefined,
     }).readText(old);
     config.set(['maxmemory', '200mb', 'list-max-ziplist-size', '5', 'save', '5 5 6 6'], RULES);
-    rewriteConfig(config, '/srv/new.conf');
-    expect(text()).toBe(
+    rewriteConfig(config);
+    expect(files['/srv/redis.conf']).toBe(
       [
         '# my comment',
         'port 17643',
@@ -245,19 +248,18 @@ describe('CONFIG REWRITE', () => {
         '',
       ].join('\n'),
     );
-    const again = text();
-    rewriteConfig(config, '/srv/new.conf');
-    expect(text()).toBe(again);
-    expect(disk.list('/srv')).toEqual(['redis.conf']);
+    const again = files['/srv/redis.conf'];
+    rewriteConfig(config);
+    expect(files['/srv/redis.conf']).toBe(again);
   });
 
   test('a file with every setting is read back the same', () => {
-    const disk = host();
-    const config = new Config(disk);
+    const files: Record<string, string> = {};
+    const config = new Config(host(files));
     config.file = '/srv/all.conf';
     config.set(['requirepass', 'a "b"\n\xff', 'bind', '127.0.0.1 ::1', 'save', ''], RULES);
-    rewriteConfig(config, '/srv/new.conf', [], true);
-    const back = load(disk.read('/srv/all.conf').toString('latin1'));
+    rewriteConfig(config, [], true);
+    const back = load(files['/srv/all.conf']);
     for (const [name, text] of config.get([sliceOf('*')])) expect([name, back.text(name)]).toEqual([name, text]);
   });
 });

@@ -16,6 +16,7 @@ import { Reply } from '../../../src/protocol/reply.ts';
 import { freePort } from '../../support/server-process.ts';
 
 class FakeSession implements TransportSession {
+  readonly onDrained = null;
   readonly reply: Reply;
   readonly port: SessionPort;
   authenticated = true;

@@ -7,7 +7,7 @@
  * As long as whole commands arrive there is no buffer at all. A small one comes from a list that connections share and
  * goes back there once it is empty; a large one is kept for the next large argument until `shrink()` finds it idle.
  */
-import type { RequestParser } from '../protocol/request.ts';
+import type { RequestParser } from './request.ts';
 
 const SMALL_BYTES = 16 * 1024;
 const KEEP = 64;

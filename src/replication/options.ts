@@ -1,0 +1,30 @@
+/** What replication reads of the settings. */
+import type { Settings } from '../config/settings.ts';
+
+export type ReplicationSettings = Readonly<
+  Pick<
+    Settings,
+    | 'replBacklogSize'
+    | 'replBacklogTtl'
+    | 'replDisklessSync'
+    | 'replDisklessSyncDelay'
+    | 'replDisklessSyncMaxReplicas'
+    | 'replDisklessLoad'
+    | 'replPingReplicaPeriod'
+    | 'replTimeout'
+    | 'minReplicasToWrite'
+    | 'minReplicasMaxLag'
+    | 'masteruser'
+    | 'masterauth'
+    | 'replicaServeStaleData'
+    | 'replicaReadOnly'
+    | 'replicaAnnounceIp'
+    | 'replicaAnnouncePort'
+    | 'replicaAnnounced'
+    | 'replicaPriority'
+    | 'replicaLazyFlush'
+    | 'tlsReplication'
+    | 'port'
+    | 'tlsPort'
+  >
+>;

@@ -1,0 +1,267 @@
+/** Replication as a whole: this server as master, as replica, and on its way from one to the other. */
+import type { Clock, Timer } from '../base/time.ts';
+import type { Config } from '../config/config.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { ReplicationPort, SnapshotPort } from '../engine/replication-port.ts';
+import type { Log } from '../engine/server-port.ts';
+import type { Session } from '../engine/session.ts';
+import type { Reply } from '../protocol/reply.ts';
+import { Failover } from './failover.ts';
+import { Follower, type FollowerParts } from './follower.ts';
+import { Master } from './master.ts';
+
+const TICK = 1000;
+const STATE_CHANGED = '-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
+
+export interface ReplicationParts {
+  readonly engine: Engine;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly newId: () => string;
+  readonly snapshots: SnapshotPort;
+  readonly dial: FollowerParts['dial'];
+  readonly receive: FollowerParts['receive'];
+  readonly ownPort: () => number;
+}
+
+/** A client that waits until `wanted` replicas have acknowledged the stream up to `offset`. */
+interface Waiter {
+  readonly session: Session;
+  readonly offset: number;
+  readonly wanted: number;
+}
+
+export class Replication implements ReplicationPort {
+  readonly master: Master;
+  readonly follower: Follower;
+  readonly failover: Failover;
+  private readonly parts: ReplicationParts;
+  private readonly waiting = new Set<Waiter>();
+  private asks = false;
+  private timer: Timer | null = null;
+
+  constructor(parts: ReplicationParts) {
+    this.parts = parts;
+    const { engine, config, clock, log, newId, snapshots } = parts;
+    const { settings } = config;
+    this.master = new Master({ engine, settings, snapshots, clock, log, newId });
+    this.follower = new Follower({ ...parts, settings, master: this.master, changed: () => this.changed() });
+    this.failover = new Failover({
+      log,
+      now: () => clock.now(),
+      offset: () => this.master.offset,
+      replicas: () => this.master.replicas.all,
+      holdWrites: () => engine.server.holdCommands(),
+      handOver: (host, port) => this.follow(host, port, true),
+      takeBack: () => this.promote(),
+    });
+    config.on('repl-backlog-size', ({ replBacklogSize }) => {
+      if (this.master.buffer !== null) this.master.buffer.size = replBacklogSize;
+      return undefined;
+    });
+    config.on(['replica-read-only', 'replica-serve-stale-data'], () => {
+      this.follower.refresh();
+      return undefined;
+    });
+    config.on(['min-replicas-to-write', 'min-replicas-max-lag'], () => {
+      this.master.countGood();
+      return undefined;
+    });
+  }
+
+  start(): void {
+    this.timer ??= this.parts.clock.after(TICK, () => {
+      this.timer = null;
+      this.tick();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = null;
+    this.follower.close();
+  }
+
+  private tick(): void {
+    this.master.tick(!this.failover.active);
+    this.follower.tick();
+    this.failover.check();
+  }
+
+  /** At the end of each turn: what was written in it goes out, and who waits for acknowledgements has them asked for. */
+  beforeWrite(): void {
+    if (this.asks) {
+      this.asks = false;
+      this.master.askForAcknowledgement();
+    }
+    this.master.replicas.feed();
+    this.failover.check();
+  }
+
+  // Whom to follow.
+
+  follow(host: string, port: number, takeOver = false): void {
+    const { engine } = this.parts;
+    const wasMaster = !this.follower.following;
+    this.follower.follow(host, port, takeOver);
+    if (!wasMaster) return;
+    // What they wait for is the master's to give now.
+    for (const session of engine.sessions.values()) {
+      if (session.waiter === null) continue;
+      session.reply.error(STATE_CHANGED);
+      engine.interruptWait(session, true);
+      session.close(true);
+    }
+  }
+
+  promote(): void {
+    this.follower.promote();
+  }
+
+  private changed(): void {
+    if (this.failover.state !== 'failover-in-progress') return;
+    if (this.follower.state === 'connected' || this.follower.state === 'transfer') this.failover.done();
+    else if (this.follower.state === 'connect') this.failover.abort('Failover target rejected psync request');
+  }
+
+  // WAIT.
+
+  /** How many replicas have all that the session has written. */
+  acknowledged(session: Session): number {
+    return this.master.replicas.acknowledged(session.streamOffset);
+  }
+
+  /** The session waits; `interruptWait` ends that as soon as enough have acknowledged. */
+  wait(session: Session, wanted: number): void {
+    const waiter = { session, offset: session.streamOffset, wanted };
+    this.waiting.add(waiter);
+    this.asks = true;
+  }
+
+  acknowledge(session: Session, offset: number): void {
+    this.master.acknowledged(session, offset);
+    for (const waiter of this.waiting) {
+      const { session, offset, wanted } = waiter;
+      const gone = session.closed || session.waiter === null;
+      const count = gone ? 0 : this.master.replicas.acknowledged(offset);
+      if (!gone && count < wanted) continue;
+      this.waiting.delete(waiter);
+      if (gone) continue;
+      session.reply.int(count);
+      this.parts.engine.interruptWait(session, false);
+    }
+  }
+
+  // Figures.
+
+  get id(): string {
+    return this.master.history.id;
+  }
+
+  get offset(): number {
+    return this.master.offset;
+  }
+
+  get isReplica(): boolean {
+    return this.follower.following;
+  }
+
+  get bufferBytes(): number {
+    return this.master.buffer?.bytes ?? 0;
+  }
+
+  get unboundedBytes(): number {
+    const { buffer } = this.master;
+    return buffer === null ? 0 : Math.max(0, buffer.bytes - buffer.size);
+  }
+
+  role(reply: Reply): void {
+    const { follower, master } = this;
+    if (follower.following) {
+      reply.array(5);
+      reply.bulkText('slave');
+      reply.bulkText(follower.host);
+      reply.int(follower.port);
+      reply.bulkText(follower.state === 'transfer' ? 'sync' : follower.state);
+      reply.int(follower.connected ? master.offset : -1);
+      return;
+    }
+    const online = master.replicas.all.filter(({ state }) => state === 'online');
+    reply.array(3);
+    reply.bulkText('master');
+    reply.int(master.offset);
+    reply.array(online.length);
+    for (const { ip, info, acked } of online) {
+      reply.array(3);
+      reply.bulkText(ip);
+      reply.bulkText(String(info.port));
+      reply.bulkText(String(acked));
+    }
+  }
+
+  figures(): Record<string, string | number> {
+    const { master, failover } = this;
+    const { history, buffer, replicas } = master;
+    const { settings } = this.parts.config;
+    const now = this.parts.clock.now();
+    const lines: Record<string, string | number> = { role: this.isReplica ? 'slave' : 'master' };
+    if (this.isReplica) Object.assign(lines, this.replicaFigures(now));
+    lines['connected_slaves'] = replicas.count;
+    const { minReplicasToWrite: wanted, minReplicasMaxLag: lag } = settings;
+    if (wanted > 0 && lag > 0) lines['min_slaves_good_slaves'] = replicas.good(now, lag * 1000);
+    replicas.all.forEach((replica, i) => {
+      const heard = replica.old || replica.state !== 'online' ? 0 : seconds(now - replica.ackedAt);
+      lines[`slave${i}`] =
+        `ip=${replica.ip},port=${replica.info.port},state=${replica.state},offset=${replica.acked},lag=${heard}`;
+    });
+    return Object.assign(lines, {
+      master_failover_state: failover.state,
+      master_replid: history.id,
+      master_replid2: history.id2,
+      master_repl_offset: master.offset,
+      second_repl_offset: history.until,
+      repl_backlog_active: buffer === null ? 0 : 1,
+      repl_backlog_size: settings.replBacklogSize,
+      repl_backlog_first_byte_offset: buffer === null ? 0 : buffer.start + 1,
+      repl_backlog_histlen: buffer?.length ?? 0,
+      last_full_sync_reason: master.lastFullReason ?? 'none',
+    });
+  }
+
+  private replicaFigures(now: number): Record<string, string | number> {
+    const { follower, master } = this;
+    const { settings } = this.parts.config;
+    const lines: Record<string, string | number> = {
+      master_host: follower.host,
+      master_port: follower.port,
+      master_link_status: follower.connected ? 'up' : 'down',
+      master_last_io_seconds_ago: follower.connected ? seconds(now - follower.heardAt) : -1,
+      master_sync_in_progress: follower.synchronizing ? 1 : 0,
+      slave_read_repl_offset: follower.readOffset,
+      slave_repl_offset: master.offset,
+    };
+    if (follower.synchronizing) {
+      const { total, read, at } = follower.transfer;
+      Object.assign(lines, {
+        master_sync_total_bytes: total,
+        master_sync_read_bytes: read,
+        master_sync_left_bytes: total - read,
+        master_sync_perc: total > 0 ? ((read / total) * 100).toFixed(2) : '0.00',
+        master_sync_last_io_seconds_ago: seconds(now - at),
+      });
+    }
+    if (!follower.connected)
+      lines['master_link_down_since_seconds'] = follower.downSince > 0 ? seconds(now - follower.downSince) : -1;
+    return Object.assign(lines, {
+      slave_priority: settings.replicaPriority,
+      slave_read_only: settings.replicaReadOnly ? 1 : 0,
+      replica_announced: settings.replicaAnnounced ? 1 : 0,
+    });
+  }
+}
+
+function seconds(milliseconds: number): number {
+  return Math.max(0, Math.floor(milliseconds / 1000));
+}

@@ -1,0 +1,125 @@
+/**
+ * The stream of our master: its commands are run as they come, and handed on to our own replicas as the same bytes.
+ *
+ *   bytes ── parse in place ── engine.execute (role: master) ── relay of the command's bytes
+ *              └ what is begun and not complete waits in a buffer of its own
+ *
+ * `offset` grows when a command has been run, by its bytes, so that offset and data always agree: what has been received
+ * and not run is asked for again after a cut. Between MULTI and EXEC nothing is done yet, so nothing is counted: the bytes
+ * of a transaction are kept, and counted and handed on with its EXEC.
+ */
+import type { Engine } from '../engine/engine.ts';
+import type { SessionPort } from '../engine/ports.ts';
+import { MASTER } from '../engine/roles.ts';
+import type { Session } from '../engine/session.ts';
+import { SmallBuffers, Waiting } from '../protocol/input.ts';
+import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
+
+export interface StreamPort extends SessionPort {
+  /** The stream can't be read on: the master is no master. */
+  broken(reason: string): void;
+}
+
+export interface StreamEvents {
+  /** Bytes of commands that have been run, good until it returns. */
+  applied(bytes: Uint8Array, from: number, to: number): void;
+}
+
+export class MasterStream {
+  readonly session: Session;
+  private readonly engine: Engine;
+  private readonly port: StreamPort;
+  private readonly events: StreamEvents;
+  private readonly parser: RequestParser;
+  private readonly waiting: Waiting;
+  /** The commands of a transaction that has begun and not been executed. */
+  private readonly queued: Uint8Array[] = [];
+  /** A command that a pause holds: it counts once it has been run. */
+  private held: Uint8Array | null = null;
+  private stopped = false;
+  private running = false;
+
+  constructor(engine: Engine, port: StreamPort, events: StreamEvents, db: number) {
+    this.engine = engine;
+    this.port = port;
+    this.events = events;
+    this.session = engine.open(port, MASTER);
+    this.session.db = engine.keyspaces.databases[Math.max(0, db)];
+    // Nobody listens for replies on the other side.
+    this.session.reply.suppressed = true;
+    this.parser = new RequestParser(engine.server.settings);
+    this.waiting = new Waiting(new SmallBuffers(), this.parser);
+  }
+
+  /** Bytes that have been received and not run. */
+  get pending(): number {
+    return this.waiting.length;
+  }
+
+  take(buffer: Uint8Array, from: number, to: number): void {
+    if (this.waiting.length > 0 || this.stopped) {
+      this.waiting.append(buffer, from, to);
+      this.runWaiting();
+      return;
+    }
+    this.parser.start(from);
+    const done = this.run(buffer, from, to);
+    if (done < to && !this.session.closing) this.waiting.keep(buffer, to);
+  }
+
+  /** The engine takes commands again. */
+  resume(): void {
+    const { held } = this;
+    this.held = null;
+    if (held !== null) this.done(held, 0, held.length);
+    this.stopped = false;
+    this.runWaiting();
+  }
+
+  close(): void {
+    this.waiting.drop();
+    this.session.close(false);
+    this.engine.leave(this.session);
+    this.session.reply.abandon();
+  }
+
+  private runWaiting(): void {
+    if (this.stopped || this.running || this.waiting.length === 0) return;
+    this.run(this.waiting.bytes, 0, this.waiting.length);
+    if (!this.session.closing) this.waiting.compact();
+  }
+
+  /** Runs what there is before `to`; answers where what remains begins. */
+  private run(buffer: Uint8Array, from: number, to: number): number {
+    const { parser, session, engine } = this;
+    let begin = from;
+    this.running = true;
+    while (!this.stopped && !session.closing) {
+      const outcome = parser.next(buffer, to, true);
+      if (outcome === MORE) break;
+      if (outcome === BROKEN) {
+        this.port.broken(parser.reason);
+        break;
+      }
+      const end = parser.at;
+      if (!engine.execute(session, parser.args, parser.argc)) this.stopped = true;
+      parser.start(end);
+      if (session.postponed) this.held = buffer.slice(begin, end);
+      else if (!session.closing) this.done(buffer, begin, end);
+      begin = end;
+    }
+    this.running = false;
+    return parser.begin;
+  }
+
+  /** A command has been run, or queued. */
+  private done(buffer: Uint8Array, from: number, to: number): void {
+    if (this.session.transaction !== null) {
+      this.queued.push(buffer.slice(from, to));
+      return;
+    }
+    for (const bytes of this.queued) this.events.applied(bytes, 0, bytes.length);
+    this.queued.length = 0;
+    this.events.applied(buffer, from, to);
+  }
+}
