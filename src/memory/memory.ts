@@ -93,8 +93,8 @@ export class Memory implements Reader {
   private isScarce = false;
   /** Scarcity ends when no more than this is used. */
   private enough = 0;
-  /** Tables stay crowded for a while rather than grow beyond what leaves `used` within this many bytes (maxmemory). */
-  growthLimit = Number.POSITIVE_INFINITY;
+  /** Whether so many bytes more are within what may be used (maxmemory); tables stay crowded for a while where they are not. */
+  affords: (bytes: number) => boolean = () => true;
   /** Keeps the loads of `warm` from being left out. */
   warmth = 0;
 

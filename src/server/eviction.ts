@@ -20,10 +20,10 @@ export class MemoryLimit implements EvictionPort {
     const evictor = new Evictor(engine, config.settings, engine.stats, host);
     this.engine = engine;
     this.evictor = evictor;
+    engine.memory.affords = (bytes) => host.counted + bytes <= this.limit;
     config.follow('maxmemory-policy', () => evictor.followPolicy());
     config.follow('maxmemory', ({ maxmemory }) => {
       this.limit = maxmemory === 0 ? Number.POSITIVE_INFINITY : maxmemory;
-      engine.memory.growthLimit = this.limit;
       if (host.counted <= this.limit) return;
       engine.server.log.warning(
         `WARNING: the new maxmemory value set via CONFIG SET (${maxmemory}) is smaller than the current memory usage (${host.counted}). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.`,

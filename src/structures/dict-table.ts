@@ -29,7 +29,7 @@
  *
  * Find, insert and remove are O(1) expected; each moves one bucket while a rehash is under way. Growth begins at load
  * factor 1, or 5 while a frozen view is open (moving entries would have the view preserve every page), or 1.6 where the
- * larger table would pass the memory's growthLimit; shrinking (dictShrinkIfNeeded) under 10 %.
+ * memory can't afford the larger table; shrinking (dictShrinkIfNeeded) under 10 %.
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
@@ -308,7 +308,7 @@ function growIfNeeded(m: Memory, d: Addr): void {
   if (m.frozen && used <= buckets * FORCED_LOAD) return;
   if (buckets >= MAX_BUCKETS) return;
   const wanted = bucketsFor(used + 1);
-  if (used <= buckets * CROWDED_LOAD && m.used + wanted * 4 > m.growthLimit) return;
+  if (used <= buckets * CROWDED_LOAD && !m.affords(wanted * 4)) return;
   try {
     beginResize(m, d, wanted);
   } catch (error) {

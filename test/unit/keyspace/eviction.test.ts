@@ -275,7 +275,8 @@ describe('tables', () => {
     const { memory, databases } = keyspaces;
     const [db] = databases;
     for (let i = 0; i < 4096; i++) put(db, `k${i}`, 1);
-    memory.growthLimit = memory.used + 10 * 1024;
+    const limit = memory.used + 10 * 1024;
+    memory.affords = (bytes) => memory.used + bytes <= limit;
     const before = memory.used;
     put(db, 'one more', 1);
     expect(memory.used - before).toBeLessThan(64);
