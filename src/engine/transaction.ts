@@ -1,4 +1,5 @@
 /** MULTI's queue and WATCH's register. */
+import { copyBytes, uncleared } from '../base/copy.ts';
 import { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
 import { ARGUMENT_BYTES, WATCH_BYTES } from './client-memory.ts';
@@ -29,12 +30,12 @@ export class Transaction {
     let length = 0;
     for (let i = 0; i < argc; i++) length += args[i].length;
     // All in one array: an array of its own would take more than most arguments.
-    const bytes = new Uint8Array(length);
+    const bytes = uncleared(length);
     const kept: Slice[] = [];
     let at = 0;
     for (let i = 0; i < argc; i++) {
       const { buffer, start, length: size } = args[i];
-      bytes.set(buffer.subarray(start, start + size), at);
+      copyBytes(bytes, at, buffer, start, size);
       kept.push(new Slice(bytes, at, size));
       at += size;
     }

@@ -39,6 +39,14 @@ export function damagedSnapshot(error: unknown): string | undefined {
   return cause.file ?? undefined;
 }
 
+/**
+ * Whole seconds until `total` bytes are read, of which `read` took `elapsed` milliseconds. Clients wait so long before they
+ * ask again, so the first second, which tells too little, is answered with 1.
+ */
+export function secondsLeft(elapsed: number, read: number, total: number): number {
+  return elapsed < 1000 ? 1 : Math.floor((elapsed * (total - read)) / (read + 1) / 1000);
+}
+
 export class Loading {
   active = false;
   lastExpired = 0;
@@ -50,6 +58,7 @@ export class Loading {
   private readonly owner: LoadingOwner;
   private source: Source | null = null;
   private total = 0;
+  /** Unix time, ms. */
   private startedAt = 0;
   private readonly sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -214,7 +223,7 @@ export class Loading {
     const { engine, clock } = this.parts;
     this.source = source;
     this.total = total;
-    this.startedAt = Math.floor(clock.now() / 1000);
+    this.startedAt = clock.now();
     this.active = true;
     engine.gates.set(GATE_LOADING, 'load', true);
     engine.keyspaces.listener = null;
@@ -297,15 +306,13 @@ export class Loading {
     if (this.source === null) return {};
     const read = this.source.offset;
     const { clock } = this.parts;
-    const elapsed = Math.floor(clock.now() / 1000) - this.startedAt;
-    const left = read === 0 ? 1 : Math.floor((elapsed * (this.total - read)) / read);
     return {
-      loading_start_time: this.startedAt,
+      loading_start_time: Math.floor(this.startedAt / 1000),
       loading_total_bytes: this.total,
       loading_rdb_used_mem: this.source.usedMemory,
       loading_loaded_bytes: read,
       loading_loaded_perc: ((read * 100) / Math.max(1, this.total)).toFixed(2),
-      loading_eta_seconds: left,
+      loading_eta_seconds: secondsLeft(clock.now() - this.startedAt, read, this.total),
     };
   }
 }

@@ -404,6 +404,32 @@ describe('DEBUG LOADAOF', () => {
   });
 });
 
+test('what was in use when the base was made is told until the last increment is loaded', async () => {
+  await start({}, async (server) => {
+    await server.run('SET a 1\nBGREWRITEAOF');
+    await until(async () => (await server.info('aof_rewrite_in_progress')) === '0');
+    await server.run('SET b 2\n'.repeat(500));
+    await server.run('CONFIG SET key-load-delay 500');
+    const base = statSync(path('appendonly.aof.2.base.rdb')).size;
+    const other = new Pipeline(server.server.port);
+    const state = { loading: true };
+    const done = server.client.call('DEBUG', 'LOADAOF').finally(() => {
+      state.loading = false;
+    });
+    let within = 0;
+    while (state.loading) {
+      const info = String(await other.call('INFO', 'persistence'));
+      const number = (name: string): number => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? 0);
+      if (number('loading_loaded_bytes') <= base) continue;
+      expect(number('loading_rdb_used_mem')).toBeGreaterThan(0);
+      within++;
+    }
+    expect(within).toBeGreaterThan(0);
+    expect(await done).toBe('OK');
+    other.close();
+  });
+});
+
 test('progress over all files while it loads', async () => {
   files({
     'appendonly.aof.1.base.aof': record('SET', 'a', 1).repeat(1000),

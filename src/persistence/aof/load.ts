@@ -85,9 +85,9 @@ export class AofLoader {
     return this.before + (this.file?.offset ?? 0);
   }
 
-  /** Bytes that were in use when the snapshot was made. */
+  /** Bytes that were in use when the snapshot was made, which may be one of the files before. */
   get usedMemory(): number {
-    return this.file?.usedMemory ?? this.memory;
+    return this.file?.usedMemory || this.memory;
   }
 
   get loadedSizes(): AofSizes {
@@ -106,7 +106,7 @@ export class AofLoader {
         if (!this.file.run(pause)) return false;
         const seconds = ((clock.monotonic() - this.startedAt) / 1e6).toFixed(3);
         log.notice(`DB loaded from ${part.base ? 'base' : 'incr'} file ${nameOf(part)}: ${seconds} seconds`);
-        this.memory = this.file.usedMemory;
+        this.memory = this.usedMemory;
         this.end();
       }
       this.before += this.sizes[this.at];

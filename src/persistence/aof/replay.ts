@@ -12,14 +12,14 @@ import { nowhere } from '../../engine/nowhere.ts';
 import { REPLAY } from '../../engine/roles.ts';
 import { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
-import { Transaction } from '../../engine/transaction.ts';
 import type { LoadLog } from '../rdb/load.ts';
+import { KeptCommands } from './kept-commands.ts';
 
 const BLOCKING = flagBit('blocking');
 /** As much of an error as the log gets. */
 const SHOWN = 4096;
 
-/** Bytes of a transaction that are kept. */
+/** As many bytes of a transaction are kept. */
 const TRANSACTION_BYTES = 1 << 20;
 
 /** What became of a record; with 'again' those of the transaction that began last are to be played once more. */
@@ -31,12 +31,13 @@ export class Replayer {
   private readonly session: Session;
   /** Nothing may be put off: all is to be done when the call returns. */
   private readonly atOnce: boolean;
-  /** The commands between MULTI and EXEC, as far as they are kept. */
-  private transaction: Transaction | null = null;
+  /** The commands since MULTI, as far as they are kept. */
+  private readonly kept = new KeptCommands();
+  /** Between MULTI and EXEC. */
+  private within = false;
   private tooLarge = false;
-  /** Those of a whole transaction, and which is next. */
-  private whole: Transaction | null = null;
-  private next = 0;
+  /** All up to EXEC are kept, and some are yet to be played. */
+  private whole = false;
   /** A whole transaction comes a second time. */
   private again = false;
   /** The command that an error is of, and the one that the log names: of those in a transaction EXEC. */
@@ -56,7 +57,7 @@ export class Replayer {
 
   /** Whether a transaction has begun and has not been played to its end. */
   get midway(): boolean {
-    return this.transaction !== null || this.whole !== null || this.again;
+    return this.within || this.whole || this.again;
   }
 
   /** Whether the last command has not ended: nothing may be played before it has. */
@@ -69,9 +70,10 @@ export class Replayer {
     if (registered === undefined) return 'unknown';
     const { arity } = registered;
     if (registered.run === null || (arity > 0 ? arity !== argc : argc < -arity)) return 'unfit';
-    if (this.transaction !== null || this.again) return this.playWithin(registered, args, argc);
+    if (this.within || this.again) return this.playWithin(registered, args, argc);
     if (registered.command.name === 'MULTI') {
-      this.transaction = new Transaction();
+      this.kept.clear();
+      this.within = true;
       this.tooLarge = false;
       return 'began';
     }
@@ -81,43 +83,40 @@ export class Replayer {
   }
 
   private playWithin(registered: Registered, args: readonly Slice[], argc: number): Played {
-    const { transaction } = this;
     const ends = registered.command.name === 'EXEC';
-    if (transaction === null) {
+    if (!this.within) {
       if (ends) this.again = false;
       else this.runWithin(registered, args, argc);
       return 'done';
     }
     if (!ends) {
-      this.keep(transaction, registered, args, argc);
+      this.keep(registered, args, argc);
       return 'done';
     }
     this.shown = registered;
-    this.transaction = null;
+    this.within = false;
     if (this.tooLarge) this.again = true;
-    else this.whole = transaction;
-    this.next = 0;
+    else this.whole = true;
     return this.tooLarge ? 'again' : 'done';
   }
 
-  private keep(transaction: Transaction, registered: Registered, args: readonly Slice[], argc: number): void {
+  private keep(registered: Registered, args: readonly Slice[], argc: number): void {
     if (this.tooLarge) return;
-    transaction.add(registered, args, argc);
-    if (transaction.bytes <= TRANSACTION_BYTES) return;
-    this.tooLarge = true;
-    transaction.queue.length = 0;
+    let bytes = this.kept.size;
+    for (let i = 0; i < argc; i++) bytes += args[i].length;
+    this.tooLarge = bytes > TRANSACTION_BYTES;
+    if (!this.tooLarge) this.kept.add(registered, args, argc);
   }
 
   /** Plays what has been kept of a whole transaction; false where `pause`, asked after each command, said so. */
   proceed(pause: () => boolean): boolean {
-    const { whole } = this;
-    if (whole === null) return true;
-    while (this.next < whole.queue.length) {
-      const { registered, args } = whole.queue[this.next++];
-      this.runWithin(registered, args, args.length);
+    if (!this.whole) return true;
+    const { kept } = this;
+    for (let registered = kept.read(); registered !== null; registered = kept.read()) {
+      this.runWithin(registered, kept.args, kept.argc);
       if (pause()) return false;
     }
-    this.whole = null;
+    this.whole = false;
     return true;
   }
 
