@@ -276,6 +276,14 @@ export class Database {
     other.publishRoots();
   }
 
+  /** Releases the database with all that is in it; it is none any more. */
+  dispose(): void {
+    this.clear(false);
+    this.all.free();
+    this.volatile.free();
+    this.memory.release(this.root);
+  }
+
   private publishRoots(): void {
     this.memory.setU32(this.root, Root.keys, this.all.head);
     this.memory.setU32(this.root, Root.expires, this.volatile.head);

@@ -17,6 +17,7 @@ import {
   dictExpand,
   dictFairRandom,
   dictFind,
+  dictFree,
   dictInsert,
   dictNew,
   dictRehashFor,
@@ -136,6 +137,11 @@ export class KeyTable implements KeyWalk {
   /** Forgets all entries, which stay allocated. */
   clear(): void {
     dictClear(this.memory, this.head);
+  }
+
+  /** Releases what the table itself takes, not the entries; it is no table any more. */
+  free(): void {
+    dictFree(this.memory, this.head);
   }
 
   /** Gives the dict with all its entries away and begins anew. */

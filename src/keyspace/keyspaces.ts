@@ -77,6 +77,12 @@ export class Keyspaces implements DatabaseRules {
     return this.databases.map((db) => db.root);
   }
 
+  /** Releases all databases, as when what has been loaded aside is not wanted; these are no keyspaces any more. */
+  dispose(): void {
+    for (const db of this.databases) db.dispose();
+    this.databases.length = 0;
+  }
+
   created(db: Database, key: Slice): void {
     if (this.listener !== null) this.listener.keyCreated(db, key);
   }

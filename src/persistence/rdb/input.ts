@@ -1,5 +1,13 @@
 /**
- * The bytes of a snapshot as they are read: from a file, a window at a time, or from a payload that lies in memory.
+ * The bytes of a snapshot as they are read: from a file or a socket, a window at a time, or from a payload that lies in
+ * memory.
+ *
+ *   [ read and done with ][ read, not done with ][ not read ][ room ]
+ *                         ^kept                  ^at         ^end
+ *
+ * From a socket bytes may not be there yet. Then reading throws MoreNeeded, `rewind` goes back to where `commit` was last
+ * called, and the reader does from there on the same again once more bytes have come. So a reader commits where it has
+ * used all that it has read, and changes nothing between reading's beginning and its end that it could not do again.
  *
  * What is shown through a slice is good until the next reading. A length that the bytes claim is believed only as far as
  * bytes are really there, so a damaged length never makes a large buffer.
@@ -24,7 +32,7 @@ const INTEGER_TEXT = 24;
 /** The room of a longer string is not kept for the next one. */
 const LARGE = 1 << 24;
 
-/** Puts up to `length` further bytes into `into` at `at`; 0 at the end. */
+/** Puts up to `length` further bytes into `into` at `at`; 0 at the end, or where none are there yet. */
 export type ByteSource = (into: Uint8Array, at: number, length: number) => number;
 
 /** Of a string: its bytes, those that stand for them, and whether that is under LZF. */
@@ -34,23 +42,47 @@ export interface Measures {
   readonly packed: boolean;
 }
 
+/** The bytes that come next have not arrived yet. */
+export class MoreNeeded extends Error {
+  override name = 'MoreNeeded';
+}
+
+/** It is thrown often, and nobody asks where. */
+const MORE_NEEDED = new MoreNeeded('the bytes that come next are not there yet');
+
+/** Whether what has been thrown says that the bytes have ended. */
+export function isShort(error: unknown): boolean {
+  return error instanceof RdbError && error.fault === 'short';
+}
+
 export class RdbInput {
   /** Set by `size` when the length was one of the other forms of a string: which. */
   form = -1;
   private readonly source: ByteSource | null;
+  /** Whether bytes may be missing that come later; asked when the source gives none. */
+  private readonly pending: (() => boolean) | null;
   private readonly sum: Crc64 | null;
   private buffer: Uint8Array;
   private words: DataView;
   private at = 0;
   private end = 0;
+  /** With `pending`: what was read from here on may be read again. */
+  private kept = 0;
   /** Bytes before the window. */
   private before = 0;
   private summed = 0;
   private readonly integer = new Uint8Array(INTEGER_TEXT);
   private unpacked = new Uint8Array(1024);
 
-  private constructor(source: ByteSource | null, buffer: Uint8Array, end: number, checksum: boolean) {
+  private constructor(
+    source: ByteSource | null,
+    buffer: Uint8Array,
+    end: number,
+    checksum: boolean,
+    pending: (() => boolean) | null = null,
+  ) {
     this.source = source;
+    this.pending = pending;
     this.buffer = buffer;
     this.words = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     this.end = end;
@@ -61,6 +93,11 @@ export class RdbInput {
     return new RdbInput(source, new Uint8Array(WINDOW), 0, checksum);
   }
 
+  /** Of bytes that come little by little: `pending` says whether more may come where the source gives none. */
+  static arriving(source: ByteSource, checksum: boolean, pending: () => boolean): RdbInput {
+    return new RdbInput(source, new Uint8Array(WINDOW), 0, checksum, pending);
+  }
+
   /** Over bytes that stay as they are for as long as this is in use. */
   static over(bytes: Uint8Array): RdbInput {
     return new RdbInput(null, bytes, bytes.length, false);
@@ -69,6 +106,21 @@ export class RdbInput {
   /** Bytes read so far. */
   get offset(): number {
     return this.before + this.at;
+  }
+
+  /** All that has been read is done with. */
+  commit(): void {
+    this.kept = this.at;
+  }
+
+  /** Goes back to where `commit` was last called. */
+  rewind(): void {
+    this.at = this.kept;
+  }
+
+  /** The bytes that have been taken from the source and not been read. */
+  rest(): Uint8Array {
+    return this.buffer.subarray(this.at, this.end);
   }
 
   u8(): number {
@@ -223,35 +275,45 @@ export class RdbInput {
 
   /** The sum over all bytes read so far, for comparison with the eight that follow; null where none is kept. */
   checksum(): Uint8Array | null {
+    this.need(8);
+    this.commit();
     if (this.sum === null) return null;
-    this.sumUp();
+    this.sumUp(this.at);
     const bytes = new Uint8Array(8);
     this.sum.write(bytes, 0);
     return bytes;
   }
 
-  private sumUp(): void {
-    this.sum?.update(this.buffer, this.summed, this.at - this.summed);
-    this.summed = this.at;
+  private sumUp(to: number): void {
+    this.sum?.update(this.buffer, this.summed, to - this.summed);
+    this.summed = to;
   }
 
   /** Sees to it that the next `bytes` bytes lie in the window. */
   private need(bytes: number): void {
     if (this.end - this.at >= bytes) return;
     if (this.source === null) throw new RdbError('short', 'Unexpected end of the payload');
-    this.sumUp();
-    this.before += this.at;
-    this.buffer.copyWithin(0, this.at, this.end);
-    this.end -= this.at;
-    this.at = 0;
-    this.summed = 0;
-    while (this.end < bytes) {
-      if (this.end === this.buffer.length) this.grow(bytes);
+    this.shift(this.pending === null ? this.at : this.kept);
+    while (this.end - this.at < bytes) {
+      if (this.end === this.buffer.length) this.grow(this.at + bytes);
       const got = this.source(this.buffer, this.end, this.buffer.length - this.end);
+      if (got === 0 && this.pending?.()) throw MORE_NEEDED;
       if (got === 0) throw new RdbError('short', 'Unexpected EOF reading RDB file');
       this.end += got;
     }
     if (this.buffer.length > WINDOW * 64 && bytes < WINDOW && this.end < WINDOW) this.replace(new Uint8Array(WINDOW));
+  }
+
+  /** Lets the window begin at what lies at `from` in it. */
+  private shift(from: number): void {
+    if (from === 0) return;
+    this.sumUp(from);
+    this.before += from;
+    this.buffer.copyWithin(0, from, this.end);
+    this.end -= from;
+    this.at -= from;
+    this.kept = 0;
+    this.summed = 0;
   }
 
   private grow(bytes: number): void {

@@ -1,7 +1,18 @@
 /**
- * Loading a snapshot into the keyspace, in slices: `run` reads keys until it is told to pause or the file ends, so that the
- * event loop can answer in between. The file is read through a window, never as a whole.
+ * Loading a snapshot into the keyspaces that are given, in slices: `run` reads keys until it is told to pause or the file
+ * ends, so that the event loop can answer in between. The file is read through a window, never as a whole.
+ *
+ *            run: false, starved ──more bytes──┐
+ *                 ^                            v
+ *   new ──────> reading <──run: false── (paused by the caller)
+ *                 │
+ *                 ├──run: true──> done        all is stored; `rest` is what came behind
+ *                 └──error, abandon──> over   what was stored stays, what was half read is released
+ *
+ * A value that is read in portions may be half read between two calls (`unfinished`); its key's bytes are kept in a room of
+ * the loader's own. The value reader must be nobody else's meanwhile: other commands run between slices.
  */
+import { assert } from '../../base/assert.ts';
 import { Slice } from '../../base/slice.ts';
 import type { Database } from '../../keyspace/database.ts';
 import type { Keyspaces } from '../../keyspace/keyspaces.ts';
@@ -12,7 +23,7 @@ import { setEntryLru } from '../../values/entry.ts';
 import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
-import { type Measures, type RdbInput, Room } from './input.ts';
+import { type Measures, MoreNeeded, type RdbInput, Room } from './input.ts';
 import { LibraryError, readLibrary } from './library.ts';
 import { moduleName, skipModule, type ValueReader } from './read-value.ts';
 
@@ -20,7 +31,7 @@ export interface LoadOptions {
   /** Where keys go. */
   readonly keyspaces: Keyspaces;
   readonly values: ValueReader;
-  /** Bytes of the file. */
+  /** Bytes of the file; Infinity where nobody has said. */
   readonly size: number;
   readonly log: LoadLog;
   /** Deep tests (sanitize-dump-payload). */
@@ -41,12 +52,25 @@ export interface LoadLog {
   warning(message: string): void;
 }
 
+/** Where a replica stands that loads this, as AUX fields tell. */
+export interface ReplicationContext {
+  /** The database that the stream of effects goes on in; -1 where none was selected. */
+  readonly db: number;
+  readonly id: string;
+  readonly offset: number;
+}
+
 export class RdbLoader {
   loaded = 0;
   expired = 0;
   empty = 0;
   /** Bytes that were in use when the file was made. */
   usedMemory = 0;
+  /** Of `run` that has returned false: the bytes that come next have not arrived yet. */
+  starved = false;
+  private streamDb = -1;
+  private replicationId = '';
+  private replicationOffset = -1;
   private readonly input: RdbInput;
   private readonly options: LoadOptions;
   private db: Database;
@@ -85,17 +109,43 @@ export class RdbLoader {
    * large value, said so.
    */
   run(pause: () => boolean): boolean {
-    if (this.version === 0) this.readVersion();
+    this.starved = false;
     try {
+      if (this.version === 0) this.readVersion();
       while (!this.done) {
+        this.input.commit();
         if (this.unfinished) this.valued(() => this.options.values.proceed());
         else if (!this.step()) continue;
         if (pause()) return false;
       }
       return true;
+    } catch (error) {
+      if (!(error instanceof MoreNeeded)) throw error;
+      this.input.rewind();
+      this.starved = true;
+      return false;
     } finally {
       this.storeBatch();
     }
+  }
+
+  /** What AUX fields have said of replication; null where they did not. */
+  get replication(): ReplicationContext | null {
+    const { streamDb: db, replicationId: id, replicationOffset: offset } = this;
+    return id === '' || offset < 0 ? null : { db, id, offset };
+  }
+
+  /** Bytes behind the end that have been taken from the source already. */
+  rest(): Uint8Array {
+    assert(this.done, 'only what has been read to its end has a rest');
+    return this.input.rest();
+  }
+
+  /** Lets go of a value that is half read: nothing more will come. */
+  abandon(): void {
+    if (this.unfinished) this.options.values.abandon();
+    this.unfinished = false;
+    this.done = true;
   }
 
   private readVersion(): void {
@@ -201,6 +251,15 @@ export class RdbLoader {
         this.usedMemory = number;
         log.notice(`RDB memory usage when created ${(number / 1048576).toFixed(2)} Mb`);
         return;
+      case 'repl-stream-db':
+        this.streamDb = number;
+        return;
+      case 'repl-id':
+        this.replicationId = value;
+        return;
+      case 'repl-offset':
+        this.replicationOffset = number;
+        return;
       case 'aof-preamble':
         if (number !== 0) log.notice('RDB has an AOF tail');
         return;
@@ -228,7 +287,7 @@ export class RdbLoader {
     try {
       loadFunctions(readLibrary(this.input, type));
     } catch (error) {
-      if (error instanceof OutOfMemory || !(error instanceof Error)) throw error;
+      if (error instanceof OutOfMemory || error instanceof MoreNeeded || !(error instanceof Error)) throw error;
       if (error instanceof LibraryError && error.fault !== 'short') throw error.reason;
       log.warning(`Failed loading library, ${error.message}`);
       // Redis takes it for an end of the file.
@@ -270,7 +329,7 @@ export class RdbLoader {
       // No memory is taken on the word of bytes that are not there.
       if (measures.stored > options.size - input.offset) throw new RdbError('short', 'Unexpected EOF reading RDB file');
       options.values.beginLongString(input, measures);
-      return options.values.proceed();
+      return this.proceed();
     });
   }
 
@@ -290,8 +349,15 @@ export class RdbLoader {
     input.keep(this.room, this.key);
     this.valued(() => {
       options.values.begin(input, type, options.deep);
-      return options.values.proceed();
+      return this.proceed();
     });
+  }
+
+  /** Goes on with a value that has been begun: from here on reading goes back no further. */
+  private proceed(): boolean {
+    this.input.commit();
+    this.unfinished = true;
+    return this.options.values.proceed();
   }
 
   /** Has some of a value read by `step`, and stores it when that says that it is all there. */
@@ -302,6 +368,7 @@ export class RdbLoader {
       if (this.unfinished) return;
       this.store(this.key);
     } catch (error) {
+      if (error instanceof MoreNeeded) throw error;
       this.unfinished = false;
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
       if (this.empty++ < 10) log.warning(`rdbLoadObject skipping empty key: ${this.key.latin1()}`);
@@ -356,9 +423,9 @@ export class RdbLoader {
   }
 
   private finish(): void {
+    const sum = this.version < 5 ? null : this.input.checksum();
     this.done = true;
     if (this.version < 5) return;
-    const sum = this.input.checksum();
     const stored = this.input.bytes(8, this.scratch);
     if (sum === null || !this.options.checksum) return;
     if (stored.view().every((byte) => byte === 0)) {
@@ -370,7 +437,7 @@ export class RdbLoader {
   }
 }
 
-const SILENT_AUX = new Set(['redis-bits', 'repl-stream-db', 'repl-id', 'repl-offset', 'lua']);
+const SILENT_AUX = new Set(['redis-bits', 'lua']);
 
 /** A longer string is read in portions. */
 const LONG_STRING = 1 << 20;

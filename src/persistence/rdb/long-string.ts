@@ -55,6 +55,8 @@ class Expander {
   private left: number;
   private readonly buffer = new Uint8Array(HISTORY + PIECE + LONGEST_COPY);
   private at = HISTORY;
+  /** What was expanded has been handed over. */
+  private given = true;
   private readonly piece = new Slice();
 
   constructor(input: RdbInput, { length, stored }: Measures) {
@@ -69,41 +71,42 @@ class Expander {
 
   /** A piece, or more by a copy; the last one may be empty. Good until the next one. */
   next(): Slice {
-    const { buffer } = this;
-    buffer.copyWithin(0, this.at - HISTORY, this.at);
-    this.at = HISTORY;
-    while (this.left > 0 && this.at < HISTORY + PIECE) this.step();
+    const { buffer, input } = this;
+    if (this.given) buffer.copyWithin(0, this.at - HISTORY, this.at);
+    if (this.given) this.at = HISTORY;
+    this.given = false;
+    while (this.left > 0 && this.at < HISTORY + PIECE) {
+      const before = input.offset;
+      this.step(this.left);
+      this.left -= input.offset - before;
+      input.commit();
+    }
+    this.given = true;
     const made = this.at - HISTORY;
     this.done += made;
     return this.piece.set(buffer, HISTORY, made);
   }
 
-  private step(): void {
+  /** Expands the next literal or copy, of no more than `left` packed bytes. */
+  private step(left: number): void {
     const { input, buffer } = this;
-    const control = this.byte();
+    const control = input.u8();
     if (control < LONGEST_LITERAL) {
       const run = control + 1;
       this.room(run);
-      this.left -= run;
-      if (this.left < 0) damaged(BAD_LZF);
+      if (run + 1 > left) damaged(BAD_LZF);
       const { buffer: bytes, start } = input.bytes(run, this.piece);
       copyBytes(buffer, this.at, bytes, start, run);
       this.at += run;
       return;
     }
-    let copied = control >>> 5;
-    if (copied === 7) copied += this.byte();
-    copied += 2;
-    const back = (((control & 31) << 8) | this.byte()) + 1;
+    const long = control >>> 5 === 7;
+    if (left < (long ? 3 : 2)) damaged(BAD_LZF);
+    const copied = (long ? 7 + input.u8() : control >>> 5) + 2;
+    const back = (((control & 31) << 8) | input.u8()) + 1;
     this.room(copied);
     if (back > this.done + this.at - HISTORY) damaged(BAD_LZF);
     for (const end = this.at + copied; this.at < end; this.at++) buffer[this.at] = buffer[this.at - back];
-  }
-
-  private byte(): number {
-    if (this.left === 0) damaged(BAD_LZF);
-    this.left--;
-    return this.input.u8();
   }
 
   private room(bytes: number): void {

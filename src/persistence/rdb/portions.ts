@@ -7,9 +7,9 @@ const PORTION_BYTES = 16 * 1024;
 
 /** What follows of a value that is read element by element. */
 export interface Elements {
-  /** How many there are yet. */
+  /** How many there are yet; one of several parts makes itself be asked again by adding to it. */
   left: number;
-  /** Reads the next one. */
+  /** Reads the next one; where its bytes have not all arrived, it throws before anything has changed. */
   readonly one: () => void;
   /** Finishes the value behind the last one. */
   readonly end: () => void;
@@ -18,7 +18,10 @@ export interface Elements {
 /** Reads the next portion; whether the value is there now. */
 export function readPortion(input: RdbInput, elements: Elements): boolean {
   const until = input.offset + PORTION_BYTES;
-  for (let i = PORTION; i > 0 && elements.left > 0 && input.offset < until; i--, elements.left--) elements.one();
+  for (let i = PORTION; i > 0 && elements.left > 0 && input.offset < until; i--, elements.left--) {
+    elements.one();
+    input.commit();
+  }
   if (elements.left > 0) return false;
   elements.end();
   return true;

@@ -45,7 +45,7 @@ import * as faults from './faults.ts';
 import { damaged, type Fault } from './faults.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
-import { type Measures, type RdbInput, Room } from './input.ts';
+import { type Measures, MoreNeeded, type RdbInput, Room } from './input.ts';
 import { stringPieces } from './long-string.ts';
 import { canonicalListpack, listpackOf } from './packing.ts';
 import { type Elements, readPortion } from './portions.ts';
@@ -240,11 +240,19 @@ export class ValueReader {
     this.root = root;
   }
 
-  /** What the step throws leaves nothing of the value behind. */
+  /** Releases what has been read of a value that will not be read to its end. */
+  abandon(): void {
+    const { growing } = this;
+    this.growing = null;
+    if (growing !== null) freeValue(this.memory, growing.type, growing.slot.encoding, growing.slot.root);
+  }
+
+  /** What the step throws leaves nothing of the value behind, unless it goes on later. */
   private guarded<T>({ type, slot }: Pick<Growing, 'type' | 'slot'>, step: () => T): T {
     try {
       return step();
     } catch (error) {
+      if (error instanceof MoreNeeded && this.growing?.slot === slot) throw error;
       this.growing = null;
       freeValue(this.memory, type, slot.encoding, slot.root);
       throw error;
@@ -383,13 +391,9 @@ export class ValueReader {
   // Streams.
 
   private stream(input: RdbInput, type: number, slot: LooseSlot, deep: boolean): Elements {
-    const elements = this.streamReader.open(input, type, this.streams.bind(slot), deep);
-    const nodes = elements.left;
-    const end = (): void => {
-      elements.end();
+    return this.streamReader.open(input, type, this.streams.bind(slot), deep, (nodes) => {
       if (deep) this.sanitized += nodes;
-    };
-    return { left: nodes, one: elements.one, end };
+    });
   }
 
   // What was packed.

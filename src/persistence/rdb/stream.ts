@@ -31,8 +31,8 @@ import { Consumer, Group, PENDING_CONSUMER, PENDING_COUNT, PENDING_TIME, Stream 
 import { nodeIsValid, nodeLive } from '../../values/stream-node.ts';
 import * as faults from './faults.ts';
 import { cutShort, damaged, type Fault } from './faults.ts';
-import { RdbError, STREAM_LISTPACKS, STREAM_LISTPACKS_3 } from './format.ts';
-import { type RdbInput, Room } from './input.ts';
+import { STREAM_LISTPACKS, STREAM_LISTPACKS_3 } from './format.ts';
+import { isShort, type RdbInput, Room } from './input.ts';
 import type { RdbOutput } from './output.ts';
 import type { Elements } from './portions.ts';
 
@@ -103,6 +103,8 @@ export class StreamReader {
   private readonly memory: Memory;
   private readonly pending: Pending;
   private readonly id = new StreamId();
+  private readonly first = new StreamId();
+  private readonly deleted = new StreamId();
   private readonly name = new Slice();
   private readonly scratch = new Slice();
   private readonly room = new Room();
@@ -116,16 +118,37 @@ export class StreamReader {
     this.pending = new Pending(memory);
   }
 
-  /** The nodes, and behind them the rest. */
-  open(input: RdbInput, type: number, stream: StreamValue, deep: boolean): Elements {
+  /** The nodes, and behind them the rest in steps of its own; `done` hears how many nodes there were. */
+  open(
+    input: RdbInput,
+    type: number,
+    stream: StreamValue,
+    deep: boolean,
+    done: (nodes: number) => void = () => {},
+  ): Elements {
     this.reading = faults.SHORT_NODES;
-    const left = this.telling(() => input.size());
+    const count = this.telling(() => input.size());
+    let nodes = count;
     const node = this.nodes(input, stream.root);
-    return {
-      left,
-      one: () => this.telling(node),
-      end: () => this.telling(() => this.parts(input, type, stream, deep)),
+    const rest = this.parts(input, type, stream, deep);
+    let step: IteratorResult<() => void, void> | null = null;
+    const elements = {
+      left: nodes + 1,
+      one: () => {
+        if (nodes > 0) {
+          this.telling(node);
+          nodes--;
+          return;
+        }
+        step ??= rest.next();
+        if (step.done) return;
+        this.telling(step.value);
+        step = null;
+        elements.left++;
+      },
+      end: () => done(count),
     };
+    return elements;
   }
 
   /** Where the bytes end, what was being read is told. */
@@ -133,31 +156,45 @@ export class StreamReader {
     try {
       return step();
     } catch (error) {
-      throw error instanceof RdbError && error.fault === 'short' ? cutShort(this.reading) : error;
+      throw isShort(error) ? cutShort(this.reading) : error;
     }
   }
 
-  private parts(input: RdbInput, type: number, stream: StreamValue, deep: boolean): void {
-    const { memory: m, id } = this;
+  /** Steps, each of which reads all that it needs before it changes anything. */
+  private *parts(input: RdbInput, type: number, stream: StreamValue, deep: boolean): Generator<() => void, void> {
+    let groups = 0;
+    yield () => this.counters(input, type, stream);
+    yield () => {
+      this.reading = faults.SHORT_GROUPS;
+      groups = input.size();
+    };
+    for (; groups > 0; groups--) yield* this.group(input, type, stream, deep);
+  }
+
+  private counters(input: RdbInput, type: number, stream: StreamValue): void {
+    const { memory: m, id, first, deleted } = this;
     const { root } = stream;
     this.reading = faults.SHORT_COUNTERS;
     const length = input.size();
-    m.setU32(root, Stream.length, length);
-    stream.setLastId(sizedIdOf(input, id));
+    sizedIdOf(input, id);
     if (type === STREAM_LISTPACKS) {
+      m.setU32(root, Stream.length, length);
+      stream.setLastId(id);
       stream.refreshFirst();
       // Redis takes the first ID of an empty stream for the highest there is.
       if (length === 0) id.toHighest().write(m, root, Stream.firstMsHigh);
       stream.setAdded(BigInt(length));
     } else {
-      sizedIdOf(input, id).write(m, root, Stream.firstMsHigh);
-      stream.setMaxDeletedId(sizedIdOf(input, id));
-      stream.setAdded(BigInt.asIntN(64, input.size64()));
+      sizedIdOf(input, first);
+      sizedIdOf(input, deleted);
+      const added = BigInt.asIntN(64, input.size64());
+      stream.setLastId(id);
+      first.write(m, root, Stream.firstMsHigh);
+      stream.setMaxDeletedId(deleted);
+      stream.setAdded(added);
     }
     if (length > 0 && idtSize(m, m.addr(root, Stream.nodes)) === 0) damaged(faults.NO_NODES);
     m.setU32(root, Stream.length, this.liveEntries(root));
-    this.reading = faults.SHORT_GROUPS;
-    for (let groups = input.size(); groups > 0; groups--) this.group(input, type, stream, deep);
   }
 
   /** The true length: one that is only claimed would, once all nodes are gone, leave a stream that can't be loaded. */
@@ -197,8 +234,28 @@ export class StreamReader {
     };
   }
 
-  private group(input: RdbInput, type: number, stream: StreamValue, deep: boolean): void {
-    const { memory: m, id, pending } = this;
+  private *group(input: RdbInput, type: number, stream: StreamValue, deep: boolean): Generator<() => void, void> {
+    let group: Addr = NULL;
+    let left = 0;
+    yield () => {
+      group = this.groupHead(input, type, stream);
+    };
+    yield () => {
+      this.reading = faults.SHORT_PENDING;
+      left = input.size();
+    };
+    for (; left > 0; left--) yield () => this.pendingEntry(input, group);
+    yield () => {
+      this.reading = faults.SHORT_CONSUMERS;
+      left = input.size();
+    };
+    for (; left > 0; left--) yield* this.consumer(input, type, group);
+    if (deep) this.verifyOwned(group);
+    else this.dropUnowned(group);
+  }
+
+  private groupHead(input: RdbInput, type: number, stream: StreamValue): Addr {
+    const { memory: m, id } = this;
     this.reading = faults.SHORT_GROUP;
     const name = input.keep(this.room, this.name);
     this.reading = faults.SHORT_GROUP_ID;
@@ -206,40 +263,51 @@ export class StreamReader {
     this.reading = faults.SHORT_GROUP_READ;
     const read = type === STREAM_LISTPACKS ? this.estimate(stream, id) : BigInt.asIntN(64, input.size64());
     const group = groupCreate(m, stream.root, name, id, read);
-    if (group === NULL) damaged(faults.SAME_GROUP, ` ${name.latin1()}`);
-    this.reading = faults.SHORT_PENDING;
-    for (let left = input.size(); left > 0; left--) {
-      this.reading = faults.SHORT_PENDING_ID;
-      idOf(input.bytes(ID_BYTES, this.scratch), id);
-      this.reading = faults.SHORT_PENDING_REST;
-      const time = input.i64();
-      const count = input.size64();
-      if (!pending.make(group, id, time)) damaged(faults.SAME_PENDING);
-      pending.setCount(BigInt.asIntN(64, count));
-    }
-    this.reading = faults.SHORT_CONSUMERS;
-    for (let left = input.size(); left > 0; left--) this.consumer(input, type, group);
-    if (deep) this.verifyOwned(group);
-    else this.dropUnowned(group);
+    return group === NULL ? damaged(faults.SAME_GROUP, ` ${name.latin1()}`) : group;
   }
 
-  private consumer(input: RdbInput, type: number, group: Addr): void {
-    const { memory: m, id, pending } = this;
+  private pendingEntry(input: RdbInput, group: Addr): void {
+    const { id, pending } = this;
+    this.reading = faults.SHORT_PENDING_ID;
+    idOf(input.bytes(ID_BYTES, this.scratch), id);
+    this.reading = faults.SHORT_PENDING_REST;
+    const time = input.i64();
+    const count = input.size64();
+    if (!pending.make(group, id, time)) damaged(faults.SAME_PENDING);
+    pending.setCount(BigInt.asIntN(64, count));
+  }
+
+  private *consumer(input: RdbInput, type: number, group: Addr): Generator<() => void, void> {
+    let consumer: Addr = NULL;
+    let left = 0;
+    yield () => {
+      consumer = this.consumerHead(input, type, group);
+    };
+    yield () => {
+      this.reading = faults.SHORT_OWN;
+      left = input.size();
+    };
+    for (; left > 0; left--) yield () => this.ownEntry(input, group, consumer);
+  }
+
+  private consumerHead(input: RdbInput, type: number, group: Addr): Addr {
+    const { memory: m } = this;
     this.reading = faults.SHORT_CONSUMER;
     const name = input.keep(this.room, this.name);
     if (consumerFind(m, group, name) !== NULL) damaged(faults.SAME_CONSUMER);
     this.reading = faults.SHORT_SEEN;
     const seen = input.i64();
     if (type === STREAM_LISTPACKS_3) input.i64();
-    const consumer = consumerCreate(m, group, name, seen);
-    this.reading = faults.SHORT_OWN;
-    for (let left = input.size(); left > 0; left--) {
-      this.reading = faults.SHORT_OWN_ID;
-      idOf(input.bytes(ID_BYTES, this.scratch), id);
-      if (!pending.find(group, id)) damaged(faults.NOT_PENDING);
-      if (pending.consumer !== NULL) damaged(faults.OWNED);
-      pending.give(id, consumer);
-    }
+    return consumerCreate(m, group, name, seen);
+  }
+
+  private ownEntry(input: RdbInput, group: Addr, consumer: Addr): void {
+    const { id, pending } = this;
+    this.reading = faults.SHORT_OWN_ID;
+    idOf(input.bytes(ID_BYTES, this.scratch), id);
+    if (!pending.find(group, id)) damaged(faults.NOT_PENDING);
+    if (pending.consumer !== NULL) damaged(faults.OWNED);
+    pending.give(id, consumer);
   }
 
   private verifyOwned(group: Addr): void {
