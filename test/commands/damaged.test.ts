@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
+import { oracle } from '../support/oracle.ts';
 import { freePort, MAIN } from '../support/server-process.ts';
 
 const BASE = 'appendonlydir/appendonly.aof.1.base.rdb';
@@ -42,7 +43,7 @@ async function start(files: Files, options: readonly string[]): Promise<readonly
   const port = String(await freePort());
   const programs = [
     [process.execPath, MAIN],
-    ['redis-server', ''],
+    [oracle('redis-server'), ''],
   ];
   const [ours, theirs] = programs.map(([program, script]) => {
     const where = mkdtempSync(join(folder, 'run-'));

@@ -11,6 +11,7 @@ import { tlsOptions } from '../../src/net/tls-options.ts';
 import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
+import { oracle } from '../support/oracle.ts';
 import { freePort } from '../support/server-process.ts';
 
 const lines: string[] = [];
@@ -161,9 +162,9 @@ describe('clients', () => {
     const file = (name: string): string => certificates.path(name);
     const base = ['--tls', '-h', '127.0.0.1', '-p', String(port), '--cacert', file('ca.crt')];
     const identity = ['--cert', file('client.crt'), '--key', file('client.key')];
-    expect(await run('redis-cli', ...base, ...identity, 'PING')).toBe('PONG\n');
-    expect(await run('redis-cli', ...base, ...identity, '--insecure', 'INCRBY', 'cli', '5')).toBe('5\n');
-    expect(await run('redis-cli', ...base, 'PING')).toMatch(/Error/);
+    expect(await run(oracle('redis-cli'), ...base, ...identity, 'PING')).toBe('PONG\n');
+    expect(await run(oracle('redis-cli'), ...base, ...identity, '--insecure', 'INCRBY', 'cli', '5')).toBe('5\n');
+    expect(await run(oracle('redis-cli'), ...base, 'PING')).toMatch(/Error/);
   });
 
   test('a server that ends a connection says so first', async () => {

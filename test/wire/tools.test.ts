@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type OracleProgram, oracle } from '../support/oracle.ts';
 import { file, key, str } from '../support/rdb-format.ts';
 import { MAIN } from '../support/server-process.ts';
 
@@ -31,8 +32,8 @@ function ours(name: string, args: readonly string[], input = ''): Result {
   return { output: stdout + stderr, code: status };
 }
 
-function theirs(name: string, args: readonly string[], input = ''): Result {
-  const { stdout, stderr, status } = spawnSync(name, args, { cwd: folder, encoding: 'latin1', input });
+function theirs(name: OracleProgram, args: readonly string[], input = ''): Result {
+  const { stdout, stderr, status } = spawnSync(oracle(name), args, { cwd: folder, encoding: 'latin1', input });
   return { output: stdout + stderr, code: status };
 }
 
@@ -46,7 +47,7 @@ for (const [name, ...args] of [
   ['redis-check-aof', 'good.aof'],
   ['redis-check-aof', 'bad.aof'],
   ['redis-check-aof', 'none.aof'],
-])
+] as [OracleProgram, ...string[]][])
   test(`${name} ${args.join(' ')}`, () => {
     expect(ours(name, args)).toEqual(theirs(name, args));
     const word = name.replace('redis-', '');
