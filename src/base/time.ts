@@ -17,6 +17,8 @@ export interface Clock {
   monotonic(): number;
   /** Calls `action` once after `ms` milliseconds; there is no upper limit. */
   after(ms: number, action: () => void): Timer;
+  /** Calls `action` once the event loop has looked at what has arrived; in the order of the calls. */
+  soon(action: () => void): void;
 }
 
 /** The longest that a timer of Node waits. */
@@ -60,6 +62,10 @@ export class RealClock implements Clock {
   after(ms: number, action: () => void): Timer {
     return new RealTimer(ms, action);
   }
+
+  soon(action: () => void): void {
+    setImmediate(action);
+  }
 }
 
 interface Pending {
@@ -102,6 +108,11 @@ export class VirtualClock implements Clock {
         if (index >= 0) this.pending.splice(index, 1);
       },
     };
+  }
+
+  /** Time stands still, but not the event loop. */
+  soon(action: () => void): void {
+    setImmediate(action);
   }
 
   /** Moves on by `ms` milliseconds, firing on the way every timer that falls due, each at its own time. */

@@ -5,10 +5,11 @@
  * are called, each once. A value that can't be read or a listener that refuses puts everything back.
  */
 import { resolve } from 'node:path';
+import { type Disk, RealDisk } from '../base/disk.ts';
 import { globMatch } from '../base/glob.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
+import { systemError } from '../base/system-error.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
-import { type ConfigHost, realHost } from './host.ts';
 import { ConfigError, fieldName, type Option, optionsIn, type WorkingDirectory } from './option.ts';
 import { OPTIONS, type OptionName, type Settings } from './settings.ts';
 
@@ -55,7 +56,7 @@ function initialSettings(): Settings {
 
 export class Config implements WorkingDirectory {
   readonly settings: Settings = initialSettings();
-  readonly host: ConfigHost;
+  readonly disk: Disk;
   /** The absolute path of the configuration file; empty without one. */
   file = '';
   path: string;
@@ -66,9 +67,9 @@ export class Config implements WorkingDirectory {
   private readonly listeners = new Map<string, Listener[]>();
 
   /** Settings that came after `version` have their initial values and no names. */
-  constructor(host: ConfigHost = realHost(), version: Version = REDIS_7_0) {
-    this.host = host;
-    this.path = host.cwd;
+  constructor(disk: Disk = new RealDisk(), version: Version = REDIS_7_0) {
+    this.disk = disk;
+    this.path = disk.folder;
     for (const option of optionsIn(version, OPTIONS)) {
       const entry: Entry = { option, field: fieldName(option.name), value: option.kind.initial, given: false };
       for (const name of [option.name, ...option.aliases]) this.names.set(name, entry);
@@ -79,8 +80,11 @@ export class Config implements WorkingDirectory {
   /** Changes the working directory; of files that the server opens later, not of the process. */
   change(path: string): string {
     const absolute = resolve(this.path, path);
-    const error = this.host.directoryError(absolute);
-    if (error !== undefined) throw new ConfigError(error);
+    try {
+      this.disk.enter(absolute);
+    } catch (error) {
+      throw new ConfigError(systemError(error));
+    }
     this.path = absolute;
     return absolute;
   }

@@ -5,10 +5,11 @@
  * follows are its words, and the word right after a name is a value even when it begins with --.
  */
 import { quoted, splitArguments } from '../base/quoting.ts';
+import { systemError } from '../base/system-error.ts';
 import { REDIS_VERSION } from '../base/version.ts';
 import type { Config } from './config.ts';
-import { hasPattern, systemError } from './host.ts';
 import { ConfigError } from './option.ts';
+import { expandPattern, hasPattern } from './pattern.ts';
 
 /** The start can't go on; the message is what the standard error shows. */
 export class FatalConfigError extends Error {
@@ -75,17 +76,20 @@ export function readCommandLine(args: readonly string[]): Sources {
 export class ConfigReader {
   private readonly config: Config;
   private readonly directives: Directives;
+  private readonly readInput: () => string;
   private depth = 0;
 
-  constructor(config: Config, directives: Directives) {
+  /** `readInput` gives all of the standard input, one character a byte. */
+  constructor(config: Config, directives: Directives, readInput = () => '') {
     this.config = config;
     this.directives = directives;
+    this.readInput = readInput;
   }
 
   /** Reads everything; throws FatalConfigError or UnreadableConfigError. */
   read(sources: Sources): void {
     let text = sources.file === '' ? '' : this.readFiles(sources.file);
-    if (sources.input) text += `${text === '' || text.endsWith('\n') ? '' : '\n'}${this.config.host.readInput()}`;
+    if (sources.input) text += `${text === '' || text.endsWith('\n') ? '' : '\n'}${this.readInput()}`;
     if (sources.lines !== '') text += `\n${sources.lines}`;
     this.readText(text);
     const { clusterEnabled, replicaof } = this.config.settings;
@@ -109,13 +113,13 @@ export class ConfigReader {
   }
 
   private readFiles(name: string): string {
-    const { host, path } = this.config;
+    const { disk, path } = this.config;
     const full = name.startsWith('/') ? name : `${path}/${name}`;
-    const files = hasPattern(name) ? host.expand(full) : [full];
+    const files = hasPattern(name) ? expandPattern(disk, full) : [full];
     let text = '';
     for (const file of files) {
       try {
-        text += host.read(file);
+        text += disk.read(file).toString('latin1');
       } catch (error) {
         throw new UnreadableConfigError(
           `Fatal error, can't open config file '${hasPattern(name) ? file : name}': ${systemError(error)}`,

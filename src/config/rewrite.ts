@@ -5,7 +5,9 @@
  * is added at the end when its value isn't the usual one. Lines that can't be read are kept as comments. Runs of empty
  * lines become one.
  */
+import { replaceFile } from '../base/disk.ts';
 import { splitArguments } from '../base/quoting.ts';
+import { codeOf } from '../base/system-error.ts';
 import type { Config } from './config.ts';
 import { OPTIONS } from './settings.ts';
 
@@ -95,13 +97,13 @@ export function rewriteText(old: string, config: Config, extra: readonly ExtraLi
   return rewriter.finish();
 }
 
-/** Rewrites the configuration file in place; throws what the file system throws. */
-export function rewriteConfig(config: Config, extra: readonly ExtraLines[] = [], all = false): void {
+/** Rewrites the configuration file by way of `temporary`; throws what the file system throws. */
+export function rewriteConfig(config: Config, temporary: string, extra: readonly ExtraLines[] = [], all = false): void {
   let old = '';
   try {
-    old = config.host.read(config.file);
+    old = config.disk.read(config.file).toString('latin1');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
-  config.host.replace(config.file, rewriteText(old, config, extra, all));
+  replaceFile(config.disk, config.file, temporary, rewriteText(old, config, extra, all));
 }

@@ -3,6 +3,7 @@
  *
  * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this face only.
  */
+import type { FileNames } from '../base/disk.ts';
 import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
@@ -29,6 +30,7 @@ export interface ServerPort {
   readonly settings: Readonly<Settings>;
   /** 40 hexadecimal digits, new at each start. */
   readonly runId: string;
+  readonly fileNames: FileNames;
   /** Wall time of the start, ms. */
   readonly startedAt: number;
   /** Addresses and ports that are listened on now. */

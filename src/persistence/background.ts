@@ -2,6 +2,7 @@
  * What writes a frozen view of the data in the background: a snapshot, or the base of a rewritten append-only file. There
  * is one at a time, and for INFO it counts as Redis's forked child.
  */
+import type { Disk } from '../base/disk.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -18,6 +19,7 @@ export class Background {
   forkMicros = 0;
   /** Unix time in seconds at which the present one began. */
   startedAt = 0;
+  private readonly disk: Disk;
   private readonly engine: Engine;
   private readonly clock: Clock;
   private readonly log: Log;
@@ -25,7 +27,8 @@ export class Background {
   private total = 0;
   private peakCow = 0;
 
-  constructor(engine: Engine, clock: Clock, log: Log) {
+  constructor(disk: Disk, engine: Engine, clock: Clock, log: Log) {
+    this.disk = disk;
     this.engine = engine;
     this.clock = clock;
     this.log = log;
@@ -50,7 +53,7 @@ export class Background {
   ): void {
     const { engine, clock } = this;
     const begin = clock.monotonic();
-    const job: SaveJob = new SaveJob(engine.memory, dataset, target, delay, (end, message) => {
+    const job: SaveJob = new SaveJob(this.disk, engine.memory, dataset, target, delay, (end, message) => {
       const cow = job.view.preservedBytes;
       this.kind = null;
       this.job = null;

@@ -4,27 +4,6 @@ import type { PersistenceParts } from './persistence.ts';
 import type { SaveTarget } from './rdb/file.ts';
 import type { Dataset } from './rdb/write.ts';
 
-/** Digits of the run ID by which files of servers in one folder are told apart. */
-const ID_DIGITS = 8;
-
-/**
- * Names for what is written to a file of its own before it takes another's place: temp-<name>.rdb. No two writers share
- * one, be they servers of one process, processes that share a folder but not their numbers (containers), or a thread that
- * was given up and writes a little longer beside the next.
- */
-export class WriterNames {
-  private readonly server: string;
-  private count = 0;
-
-  constructor(runId: string) {
-    this.server = runId.slice(0, ID_DIGITS);
-  }
-
-  next(): string {
-    return `${this.server}-${++this.count}`;
-  }
-}
-
 /** The data as it is now; as the base of the log when `preamble`. */
 export function currentDataset(
   { engine, clock, config, usage }: PersistenceParts,

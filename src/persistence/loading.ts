@@ -2,8 +2,8 @@
  * Loading a snapshot or the append-only file: in slices between which clients are answered (LOADING, INFO, PING of those
  * that may), or at one go for commands that can't wait.
  */
-import * as fs from 'node:fs';
-import { systemError } from '../config/host.ts';
+import type { DiskFile } from '../base/disk.ts';
+import { codeOf, systemError } from '../base/system-error.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -82,49 +82,49 @@ export class Loading {
 
   // Snapshots.
 
-  /** Loads the snapshot `file`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
-  async run(file: string): Promise<void> {
-    const { clock, log } = this.parts;
+  /** Loads the snapshot at `path`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
+  async run(path: string): Promise<void> {
+    const { clock, log, disk } = this.parts;
     const begin = clock.monotonic();
-    let fd: number;
+    let file: DiskFile;
     try {
-      fd = fs.openSync(file, 'r');
+      file = disk.open(path, 'r');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      if (codeOf(error) === 'ENOENT') {
         this.renounce();
         return;
       }
       log.warning(`Fatal error loading the DB: ${systemError(error)}. Exiting.`);
       throw error;
     }
-    const { size } = fs.fstatSync(fd);
-    const loader = this.snapshot(fromFile(fd, log), size, true, false);
+    const { size } = file;
+    const loader = this.snapshot(fromFile(file, log), size, true, false);
     try {
       this.begin(loader, size);
       if (!(await this.inSlices())) return;
       this.report(loader);
       log.notice(`DB loaded from disk: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
     } catch (error) {
-      this.tell(error, loader.offset, file);
+      this.tell(error, loader.offset, path);
       throw error;
     } finally {
-      fs.closeSync(fd);
+      file.close();
       this.end();
     }
   }
 
-  /** Loads the snapshot `file` at one go. */
-  now(file: string, merge: boolean): void {
-    const { log } = this.parts;
-    const fd = fs.openSync(file, 'r');
+  /** Loads the snapshot at `path` at one go. */
+  now(path: string, merge: boolean): void {
+    const { log, disk } = this.parts;
+    const file = disk.open(path, 'r');
     try {
-      const { size } = fs.fstatSync(fd);
-      const loader = this.snapshot(fromFile(fd, log), size, true, merge);
+      const { size } = file;
+      const loader = this.snapshot(fromFile(file, log), size, true, merge);
       this.begin(loader, size);
       loader.run(() => false);
       this.report(loader);
     } finally {
-      fs.closeSync(fd);
+      file.close();
       this.end();
     }
   }
@@ -184,9 +184,10 @@ export class Loading {
   }
 
   private beginAof(files: readonly AofPart[], atOnce: boolean): AofLoader {
-    const { engine, config, log, clock } = this.parts;
+    const { engine, config, log, clock, disk } = this.parts;
     const { aofLoadTruncated, appendfilename } = config.settings;
     const loader = new AofLoader(files, {
+      disk,
       engine,
       clock,
       log,
@@ -240,7 +241,7 @@ export class Loading {
   /** Whether all has been loaded, and not cancelled. Nothing is loaded within the command that asks for it. */
   private async inSlices(): Promise<boolean> {
     do {
-      await new Promise((done) => setImmediate(done));
+      await new Promise<void>((done) => this.parts.clock.soon(done));
       if (this.cancelled) return false;
       this.parts.engine.keyspaces.refresh();
     } while (!this.slice());
@@ -318,10 +319,13 @@ export class Loading {
 }
 
 /** What can't be read (a folder, a broken disk) is an end, of which the log is told why. */
-function fromFile(fd: number, log: Log): ByteSource {
+function fromFile(file: DiskFile, log: Log): ByteSource {
+  let position = 0;
   return (into, at, length) => {
     try {
-      return fs.readSync(fd, into, at, length, null);
+      const got = file.read(into, at, length, position);
+      position += got;
+      return got;
     } catch (error) {
       log.warning(`Error reading the DB: ${systemError(error)}`);
       return 0;

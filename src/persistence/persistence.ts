@@ -2,13 +2,12 @@
  * Persistence as the rest of the server sees it (engine/persistence-port.ts): snapshots and the append-only file, what of
  * them is loaded at the start, and when writes are refused because the disk fails.
  */
-import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { type Disk, exists } from '../base/disk.ts';
 import type { Slice } from '../base/slice.ts';
-import { widen } from '../base/text.ts';
+import { systemError } from '../base/system-error.ts';
 import type { Clock } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
-import { systemError } from '../config/host.ts';
 import type { Engine } from '../engine/engine.ts';
 import type {
   BackgroundRewrite,
@@ -25,7 +24,7 @@ import { Aof } from './aof/aof.ts';
 import type { AofPart, AofSizes } from './aof/load.ts';
 import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
-import { baseTarget, currentDataset, WriterNames } from './dataset.ts';
+import { baseTarget, currentDataset } from './dataset.ts';
 import { Loading } from './loading.ts';
 import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
 import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
@@ -35,21 +34,17 @@ import { Snapshots } from './snapshots.ts';
 
 const NO_LOG = 'ERR Error trying to load the AOF files, check server logs.';
 
-export interface PersistenceOptions {
+export interface PersistenceParts {
   readonly engine: Engine;
   readonly config: Config;
   readonly clock: Clock;
+  readonly disk: Disk;
   readonly log: Log;
   readonly usage: UsagePolicy;
   /** Whether the server loads at its start and saves by itself; one in a library does so only when told. */
   readonly automatic: boolean;
   /** What replies promise can't be kept: ends the server, with no further reply. */
   readonly die: () => void;
-}
-
-/** What snapshots, loads and the log of one server share. */
-export interface PersistenceParts extends PersistenceOptions {
-  readonly writers: WriterNames;
 }
 
 export class Persistence implements PersistencePort {
@@ -62,22 +57,20 @@ export class Persistence implements PersistencePort {
   private readonly background: Background;
   private readonly values: ValueReader;
 
-  constructor(options: PersistenceOptions) {
-    const { engine, config, clock, log, die } = options;
-    const writers = new WriterNames(engine.server.runId);
-    const parts: PersistenceParts = { ...options, writers };
+  constructor(parts: PersistenceParts) {
+    const { engine, config, clock, disk, log, die } = parts;
     this.parts = parts;
     this.values = new ValueReader(engine.memory, engine.faces.limits);
     this.loads = new Loading(parts, this.values, this);
-    this.background = new Background(engine, clock, log);
+    this.background = new Background(disk, engine, clock, log);
     this.snapshots = new Snapshots(parts, this.background, this);
     this.aof = new Aof({
       engine,
       config,
       clock,
+      disk,
       log,
       background: this.background,
-      writers,
       dataset: (preamble) => currentDataset(parts, this.libraries, preamble),
       target: (folder, name, writer) => baseTarget(parts, folder, name, writer),
       changed: () => this.settled(),
@@ -227,13 +220,13 @@ export class Persistence implements PersistencePort {
 
   /** Whether there may be something to load at the start. */
   get hasFile(): boolean {
-    const { automatic, config } = this.parts;
-    return automatic && (config.settings.appendonly ? this.aof.mayHaveData : fs.existsSync(this.file));
+    const { automatic, config, disk } = this.parts;
+    return automatic && (config.settings.appendonly ? this.aof.mayHaveData : exists(disk, this.file));
   }
 
   private get file(): string {
     const { config } = this.parts;
-    return widen(join(config.path, config.settings.dbfilename));
+    return join(config.path, config.settings.dbfilename);
   }
 
   reload(options: ReloadOptions): string | undefined {

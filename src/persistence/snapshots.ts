@@ -57,10 +57,10 @@ export class Snapshots {
   }
 
   save(): boolean {
-    const { engine, log, config } = this.parts;
+    const { engine, log, config, disk } = this.parts;
     const { rdbKeySaveDelay: delay } = config.settings;
     try {
-      saveFile(engine.memory, this.dataset(), this.target(), {
+      saveFile(disk, engine.memory, this.dataset(), this.target(), {
         key: () => {
           if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
         },
@@ -185,14 +185,14 @@ export class Snapshots {
 
   /** The same by a thread, so that signals are heard meanwhile. */
   async saveAsideAtExit(): Promise<boolean> {
-    const { engine, log, config } = this.parts;
+    const { engine, log, config, disk } = this.parts;
     log.notice('Saving the final RDB snapshot before exiting.');
     const { rdbKeySaveDelay } = config.settings;
     const target = this.target();
     this.aside = target;
     const end = await new Promise<JobEnd>((done) => {
       try {
-        void new SaveJob(engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
+        void new SaveJob(disk, engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
           if (message !== '') log.warning(message);
           done(how);
         });
@@ -211,12 +211,12 @@ export class Snapshots {
 
   /** Removes half-written files: the process ends at once. */
   dropUnfinished(): void {
-    if (this.aside !== null) removeQuietly(temporaryFile(this.aside));
+    if (this.aside !== null) removeQuietly(this.parts.disk, temporaryFile(this.aside));
   }
 
   private target(): SaveTarget {
-    const { config, writers } = this.parts;
-    return saveTarget(this.parts, config.path, config.settings.dbfilename, writers.next());
+    const { config, engine } = this.parts;
+    return saveTarget(this.parts, config.path, config.settings.dbfilename, engine.server.fileNames.next());
   }
 
   private dataset(): Dataset {

@@ -1,8 +1,8 @@
 /** What the server does to its own process: title, PID file, background, the kernel's OOM score. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { systemError } from '../base/system-error.ts';
 import { narrow, widen } from '../base/text.ts';
-import { systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
 

@@ -7,6 +7,7 @@
  * Several servers can live in one process; they share nothing.
  */
 import { verifies } from '../base/assert.ts';
+import type { Disk } from '../base/disk.ts';
 import { type Random, realRandom } from '../base/random.ts';
 import { narrow } from '../base/text.ts';
 import { type Clock, RealClock } from '../base/time.ts';
@@ -52,6 +53,8 @@ export interface ServerOptions {
   readonly version?: Version;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Where its files lie, unless a `config` says it. */
+  readonly disk?: Disk;
   readonly log?: Log;
   /** How garbage outside of the heap is collected; a process that is all the server's can afford PROMPT. */
   readonly collector?: Collector;
@@ -83,7 +86,7 @@ export interface CinnabarServer {
 }
 
 export function createServer(options: ServerOptions = {}): CinnabarServer {
-  const config = options.config ?? new Config(undefined, options.version);
+  const config = options.config ?? new Config(options.disk, options.version);
   for (const [name, value] of Object.entries(options.settings ?? {})) load(config, name, settingWord(value));
   if (options.port !== undefined) load(config, 'port', String(options.port));
   return new Server(config, options);
@@ -122,6 +125,7 @@ class Server implements CinnabarServer {
     this.anyPort = options.port === 0;
     const clock = options.clock ?? new RealClock();
     const random = options.random ?? realRandom();
+    const { disk } = config;
     const log = options.log ?? silentLog();
     // The order in which keys lie is part of what a given randomness decides.
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
@@ -143,7 +147,7 @@ class Server implements CinnabarServer {
     const { engine } = this;
     const automatic = options.persistent ?? false;
     const die = (): void => this.services.abandon();
-    this.persistence = new Persistence({ engine, config, clock, log, usage: limits.usage, automatic, die });
+    this.persistence = new Persistence({ engine, config, clock, disk, log, usage: limits.usage, automatic, die });
     this.services.attach(
       engine,
       this.persistence,

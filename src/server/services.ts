@@ -1,5 +1,6 @@
 /** What commands ask of the server as a whole (engine/server-port.ts), put together from the rooms that do it. */
 import { randomBytes } from 'node:crypto';
+import { FileNames } from '../base/disk.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Version } from '../base/version.ts';
 import { describe } from '../commands/client/list.ts';
@@ -21,6 +22,7 @@ export class Services implements ServerPort {
   readonly config: Config;
   readonly log: Log;
   readonly runId = randomBytes(20).toString('hex');
+  readonly fileNames = new FileNames(this.runId);
   readonly startedAt: number;
   readonly version: Version;
   private readonly clock: Clock;

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
-import { narrow } from '../base/text.ts';
+import { RealDisk } from '../base/disk.ts';
+import { systemError } from '../base/system-error.ts';
+import { narrow, widen } from '../base/text.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigReader, FatalConfigError, fatal, readCommandLine, UnreadableConfigError } from '../config/file.ts';
-import { type ConfigHost, realHost, systemError } from '../config/host.ts';
 import type { Settings } from '../config/settings.ts';
 import { PROMPT } from '../memory/collect.ts';
 import { damagedSnapshot } from '../persistence/loading.ts';
@@ -33,24 +34,6 @@ import { UsersError } from './users.ts';
 const RESERVED_FILES = 32;
 
 const USUAL_LOG: LogOptions = { file: '', level: 'notice', format: 'redis' };
-
-/** The file system, with what was read from the standard input kept for a daemon. */
-interface KeepingHost extends ConfigHost {
-  input: string | undefined;
-}
-
-function keepingHost(): KeepingHost {
-  const host = realHost();
-  const keeping: KeepingHost = {
-    ...host,
-    input: undefined,
-    readInput() {
-      keeping.input = host.readInput();
-      return keeping.input;
-    },
-  };
-  return keeping;
-}
 
 function logFor(config: Config): ServerLog {
   const { logfile, loglevel, logFormat } = config.settings;
@@ -126,19 +109,22 @@ type Examine = (path: string) => Promise<void>;
 
 /** Runs the server that the command line describes, until it is told to end. */
 export function start(args: readonly string[], examine: Examine): void {
-  const host = keepingHost();
-  const config = new Config(host);
+  const disk = new RealDisk();
+  const config = new Config(disk);
   const directives = new ServerDirectives(ALL_COMMANDS, config);
   const given = readCommandLine(args.map(narrow));
-  const sources = given.file === '' ? given : { ...given, file: resolve(host.cwd, given.file) };
+  const sources = given.file === '' ? given : { ...given, file: resolve(disk.folder, given.file) };
   try {
     // Before there is a configuration there is no log of its own.
     if (sources.input) new ServerLog(USUAL_LOG).warning('Reading config from stdin');
-    new ConfigReader(config, directives).read(sources);
+    // Kept for a daemon, which reads it as well.
+    let input: string | undefined;
+    const readInput = (): string => (input = readFileSync(0, 'latin1'));
+    new ConfigReader(config, directives, readInput).read(sources);
     config.file = sources.file;
     const log = logFor(config);
     if (config.settings.daemonize && !isDaemonChild()) {
-      startDaemon(host.input);
+      startDaemon(input);
       return;
     }
     announce(log, args);
@@ -216,7 +202,7 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
 /** The server can't start; the log has told why. */
 async function notLoaded(error: unknown, examine: Examine): Promise<void> {
   const snapshot = damagedSnapshot(error);
-  if (snapshot !== undefined) await examine(snapshot);
+  if (snapshot !== undefined) await examine(widen(snapshot));
 }
 
 function ready(log: ServerLog, { unixsocket }: Readonly<Settings>): void {

@@ -5,9 +5,8 @@
  */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
-import { closeFile, syncFile, truncateTo } from '../base/disk.ts';
+import { systemError } from '../base/system-error.ts';
 import { narrow, widen } from '../base/text.ts';
-import { systemError } from '../config/host.ts';
 import { Manifest, ManifestError } from '../persistence/aof/manifest.ts';
 import { logTime } from '../server/log.ts';
 import { AnnotationError, leadingNumber, RecordCheck } from './aof-records.ts';
@@ -131,7 +130,7 @@ class AofCheck {
     try {
       return look(fd);
     } finally {
-      closeFile(fd);
+      fs.closeSync(fd);
     }
   }
 
@@ -194,7 +193,7 @@ class AofCheck {
     try {
       return await this.content(subject, fd);
     } finally {
-      closeFile(fd);
+      fs.closeSync(fd);
     }
   }
 
@@ -272,8 +271,8 @@ class AofCheck {
 
   private cut(fd: number, length: number, failure: string): void {
     try {
-      truncateTo(fd, length);
-      syncFile(fd);
+      fs.ftruncateSync(fd, length);
+      fs.fsyncSync(fd);
     } catch {
       this.end(failure);
     }

@@ -416,7 +416,7 @@ describe('a disk that fails', () => {
     const server = await start({ appendfsync: 'everysec' });
     await server.run('SET a 1');
     await until(async () => (await server.info('aof_pending_bio_fsync')) === '0');
-    const { fd } = Reflect.get(server.server.engine.server.persistence, 'aof').writer.file;
+    const { fd } = Reflect.get(server.server.engine.server.persistence, 'aof').writer.file.file;
     const held: ((error: null) => void)[] = [];
     stand({
       fdatasync: (which: number, done: (error: Error | null) => void) => {

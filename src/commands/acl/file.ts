@@ -1,6 +1,7 @@
 /** ACL LOAD and ACL SAVE. */
 import { resolve } from 'node:path';
-import { systemError } from '../../config/host.ts';
+import { replaceFile } from '../../base/disk.ts';
+import { systemError } from '../../base/system-error.ts';
 import { aclText, readAclText } from '../../engine/acl/file.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
@@ -19,7 +20,7 @@ export function loadAclFile(engine: Engine, by: Session | null): string | undefi
   const { aclfile } = settings;
   let text: string;
   try {
-    text = config.host.read(resolve(config.path, aclfile));
+    text = config.disk.read(resolve(config.path, aclfile)).toString('latin1');
   } catch (error) {
     return `Error loading ACLs, opening file '${aclfile}': ${systemError(error)}`;
   }
@@ -30,9 +31,10 @@ export function loadAclFile(engine: Engine, by: Session | null): string | undefi
 }
 
 function saveAclFile(engine: Engine): boolean {
-  const { config, log, settings } = engine.server;
+  const { config, log, settings, fileNames } = engine.server;
+  const path = resolve(config.path, settings.aclfile);
   try {
-    config.host.replace(resolve(config.path, settings.aclfile), aclText(engine.acl));
+    replaceFile(config.disk, path, `${path}.tmp-${fileNames.next()}`, aclText(engine.acl));
     return true;
   } catch (error) {
     log.warning(`Writing the ACL file for ACL SAVE: ${systemError(error)}`);

@@ -1,6 +1,6 @@
 /** CONFIG. */
+import { systemError } from '../../base/system-error.ts';
 import { LOADING } from '../../config/config.ts';
-import { systemError } from '../../config/host.ts';
 import { rewriteConfig } from '../../config/rewrite.ts';
 import { aclLines } from '../../engine/acl/file.ts';
 import type { Call } from '../../engine/call.ts';
@@ -104,14 +104,15 @@ const resetstat = command({
 
 /** CONFIG REWRITE and DEBUG CONFIG-REWRITE-FORCE-ALL. */
 export function rewrite(c: Call, all: boolean): void {
-  const { config, log, settings } = c.engine.server;
+  const { config, log, settings, fileNames } = c.engine.server;
   const { aclfile } = settings;
   if (config.file === '') {
     c.reply.error('ERR The server is running without a config file');
     return;
   }
   try {
-    rewriteConfig(config, [{ name: 'user', lines: () => (aclfile === '' ? aclLines(c.engine.acl) : []) }], all);
+    const users = { name: 'user', lines: () => (aclfile === '' ? aclLines(c.engine.acl) : []) };
+    rewriteConfig(config, `${config.file}-${fileNames.next()}.rewrite`, [users], all);
   } catch (error) {
     const reason = systemError(error);
     log.warning(`CONFIG REWRITE failed: ${reason}`);

@@ -9,15 +9,13 @@
  * was acknowledged: a file is synced, then its folder, before a manifest names it; it is removed only after one that doesn't.
  */
 import { join } from 'node:path';
-import { removeQuietly, renameFile } from '../../base/disk.ts';
-import { widen } from '../../base/text.ts';
+import { type Disk, removeQuietly } from '../../base/disk.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Config } from '../../config/config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { BackgroundRewrite } from '../../engine/persistence-port.ts';
 import type { Log } from '../../engine/server-port.ts';
 import type { Background } from '../background.ts';
-import type { WriterNames } from '../dataset.ts';
 import { SaveError, type SaveTarget, saveFile } from '../rdb/file.ts';
 import type { JobEnd } from '../rdb/job.ts';
 import type { Dataset } from '../rdb/write.ts';
@@ -31,9 +29,9 @@ export interface AofParts {
   readonly engine: Engine;
   readonly config: Config;
   readonly clock: Clock;
+  readonly disk: Disk;
   readonly log: Log;
   readonly background: Background;
-  readonly writers: WriterNames;
   /** What a base holds; as the beginning of a log when `preamble`. */
   readonly dataset: (preamble: boolean) => Dataset;
   /** How a file of the given name in `folder` is written by `writer`. */
@@ -67,9 +65,9 @@ export class Aof {
   private rewriteFolder = '';
 
   constructor(parts: AofParts) {
-    const { engine, config, clock, log, background, changed, die } = parts;
+    const { engine, config, clock, disk, log, background, changed, die } = parts;
     this.parts = parts;
-    this.folder = new LogFolder(config, log);
+    this.folder = new LogFolder(disk, config, log);
     this.limit = new RewriteLimit(log);
     const busy = (): boolean => background.busy;
     this.writer = new AofWriter({
@@ -175,12 +173,17 @@ export class Aof {
   }
 
   private writeFirstBase(): void {
-    const { log, engine, dataset } = this.parts;
+    const { log, engine, dataset, disk } = this.parts;
     const { format } = this;
     const { name } = this.manifest.newBase(this.prefix, format);
     try {
-      const target = this.target(this.folder.name, name, `rewriteaof-${this.parts.writers.next()}`, format);
-      saveFile(engine.memory, dataset(true), target, { key: () => {} });
+      const target = this.target(
+        this.folder.name,
+        name,
+        `rewriteaof-${this.parts.engine.server.fileNames.next()}`,
+        format,
+      );
+      saveFile(disk, engine.memory, dataset(true), target, { key: () => {} });
     } catch (error) {
       if (error instanceof SaveError) log.warning(error.message);
       throw error;
@@ -237,7 +240,7 @@ export class Aof {
     this.writer.close();
     engine.propagation.detach(this.writer);
     this.killRewrite();
-    if (waiting) removeQuietly(this.folder.path(temporaryIncrementName(this.prefix)));
+    if (waiting) removeQuietly(this.parts.disk, this.folder.path(temporaryIncrementName(this.prefix)));
     this.state = 'off';
     this.scheduled = false;
     this.parts.changed();
@@ -267,7 +270,7 @@ export class Aof {
       if (this.writer.pending > 0) throw new Error(this.writer.fault ?? 'the log can not be written');
       this.nextIncrement();
       this.rewrites++;
-      const writer = this.parts.writers.next();
+      const writer = this.parts.engine.server.fileNames.next();
       this.temporaryBase = `temp-rewriteaof-bg-${writer}.aof`;
       this.rewriteFolder = config.path;
       const target = this.target(this.rewriteFolder, this.temporaryBase, `rewriteaof-${writer}`, format);
@@ -362,7 +365,7 @@ export class Aof {
     } catch (error) {
       if (!this.folder.told(error)) throw error;
       if (this.folder.replaced(error)) this.manifest = manifest;
-      else for (const name of made) removeQuietly(this.folder.path(name));
+      else for (const name of made) removeQuietly(this.parts.disk, this.folder.path(name));
       return false;
     }
     this.manifest = manifest;
@@ -377,11 +380,11 @@ export class Aof {
   }
 
   private moveBase(name: string): void {
-    const { config, log, engine, clock } = this.parts;
+    const { config, log, engine, clock, disk } = this.parts;
     const begin = clock.monotonic();
     const temporary = this.temporaryBase;
     this.folder.step(
-      () => renameFile(widen(join(config.path, temporary)), this.folder.path(name)),
+      () => disk.rename(join(config.path, temporary), this.folder.path(name)),
       (why) =>
         `Error trying to rename the temporary AOF base file ${temporary} into ${this.folder.shown(name)}: ${why}`,
     );
@@ -392,7 +395,7 @@ export class Aof {
   private moveIncrement(name: string): void {
     const temporary = temporaryIncrementName(this.prefix);
     this.folder.step(
-      () => renameFile(this.folder.path(temporary), this.folder.path(name)),
+      () => this.parts.disk.rename(this.folder.path(temporary), this.folder.path(name)),
       (why) =>
         `Error trying to rename the temporary AOF incr file ${temporary} into ${this.folder.shown(name)}: ${why}`,
     );
@@ -411,7 +414,7 @@ export class Aof {
   }
 
   private removeTemporaryBase(): void {
-    removeQuietly(widen(join(this.rewriteFolder, this.temporaryBase)));
+    removeQuietly(this.parts.disk, join(this.rewriteFolder, this.temporaryBase));
   }
 
   /** Removes files that are not needed any more, unless that is turned off. */

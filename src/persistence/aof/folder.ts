@@ -2,22 +2,10 @@
  * The folder of the append-only file (appenddirname), and how its files are opened, replaced and removed. What goes wrong
  * is told to the log in Redis's words and thrown as a StepError.
  */
-import * as fs from 'node:fs';
 import { join } from 'node:path';
-import {
-  closeFile,
-  ensureFolder,
-  openFile,
-  removeAside,
-  renameFile,
-  sizeOf,
-  syncFile,
-  syncFolder,
-  writeAll,
-} from '../../base/disk.ts';
-import { widen } from '../../base/text.ts';
+import { type Disk, exists } from '../../base/disk.ts';
+import { isRefusal, SystemError, systemError } from '../../base/system-error.ts';
 import type { Config } from '../../config/config.ts';
-import { systemError } from '../../config/host.ts';
 import type { Log } from '../../engine/server-port.ts';
 import { LogFile } from './log-file.ts';
 import { Manifest, manifestName, temporaryManifestName } from './manifest.ts';
@@ -30,15 +18,17 @@ class StepError extends Error {
 }
 
 export class LogFolder {
+  private readonly disk: Disk;
   private readonly config: Config;
   private readonly log: Log;
 
-  constructor(config: Config, log: Log) {
+  constructor(disk: Disk, config: Config, log: Log) {
+    this.disk = disk;
     this.config = config;
     this.log = log;
   }
 
-  /** Where it lies; one character a byte. */
+  /** Where it lies. */
   get name(): string {
     return join(this.config.path, this.config.settings.appenddirname);
   }
@@ -47,9 +37,9 @@ export class LogFolder {
     return this.config.settings.appendfilename;
   }
 
-  /** A file of it, for the system. */
+  /** Where a file of it lies. */
   path(name: string): string {
-    return widen(join(this.name, name));
+    return join(this.name, name);
   }
 
   /** A file of it, for the log. */
@@ -58,11 +48,11 @@ export class LogFolder {
   }
 
   has(name: string): boolean {
-    return fs.existsSync(this.path(name));
+    return exists(this.disk, this.path(name));
   }
 
   size(name: string): number {
-    return sizeOf(this.path(name)) ?? 0;
+    return this.disk.status(this.path(name))?.size ?? 0;
   }
 
   /** Whether an error is one that the log has been told of. */
@@ -80,7 +70,7 @@ export class LogFolder {
     try {
       return action();
     } catch (error) {
-      if (!(error instanceof Error && 'syscall' in error)) throw error;
+      if (!isRefusal(error)) throw error;
       const text = message(systemError(error));
       this.log.warning(text);
       throw new StepError(text);
@@ -89,17 +79,17 @@ export class LogFolder {
 
   /** Makes the folder unless it is there. */
   make(): void {
-    const folder = widen(this.name);
+    const { disk, name } = this;
     this.step(
       () => {
-        if (fs.existsSync(folder) && fs.statSync(folder).isDirectory()) return;
+        if (exists(disk, name) && disk.status(name)?.kind === 'folder') return;
         try {
-          ensureFolder(folder);
+          disk.makeFolder(name);
         } catch (error) {
-          if (!fs.existsSync(folder)) throw error;
-          throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR', syscall: 'mkdir' });
+          if (!exists(disk, name)) throw error;
+          throw new SystemError('ENOTDIR', 'mkdir', name);
         }
-        syncFolder(widen(this.config.path));
+        disk.syncFolder(this.config.path);
       },
       (why) => `Can't open or create append-only dir ${this.config.settings.appenddirname}: ${why}`,
     );
@@ -108,22 +98,22 @@ export class LogFolder {
   /** Opens a file to append to: one to go on with, or a new one. */
   open(name: string, goOn: boolean): LogFile {
     return this.step(
-      () => (goOn ? LogFile.append(this.path(name)) : LogFile.create(this.path(name))),
+      () => (goOn ? LogFile.append(this.disk, this.path(name)) : LogFile.create(this.disk, this.path(name))),
       (why) => `Can't open the append-only file ${name}: ${why}`,
     );
   }
 
   remove(name: string): void {
-    removeAside(this.path(name));
+    this.disk.removeAside(this.path(name));
   }
 
   // The manifest.
 
   /** Throws ManifestError, or a StepError. */
   read(): Manifest {
-    const { log } = this;
+    const { log, disk } = this;
     const name = manifestName(this.prefix);
-    if (!fs.existsSync(widen(this.name))) {
+    if (!exists(disk, this.name)) {
       log.debug(`The AOF directory ${this.config.settings.appenddirname} doesn't exist`);
       return new Manifest();
     }
@@ -132,7 +122,7 @@ export class LogFolder {
       return new Manifest();
     }
     const bytes = this.step(
-      () => fs.readFileSync(this.path(name)),
+      () => disk.read(this.path(name)),
       (why) => `Fatal error: can't open the AOF manifest file ${name} for reading: ${why}`,
     );
     return Manifest.parse(bytes);
@@ -145,32 +135,32 @@ export class LogFolder {
   write(manifest: Manifest, lasting = true): void {
     const name = manifestName(this.prefix);
     const temporary = temporaryManifestName(this.prefix);
-    const folder = widen(this.name);
+    const { disk } = this;
     const unsynced = (why: string): string => `Fail to fsync AOF directory ${this.shown(name)}: ${why}.`;
-    const fd = this.step(
-      () => openFile(this.path(temporary), 'w'),
+    const file = this.step(
+      () => disk.open(this.path(temporary), 'w'),
       (why) => `Can't open the AOF manifest file ${temporary}: ${why}`,
     );
     try {
       this.step(
-        () => writeAll(fd, manifest.format()),
+        () => file.writeAll(manifest.format()),
         (why) => `Error trying to write the temporary AOF manifest file ${temporary}: ${why}`,
       );
       this.step(
-        () => syncFile(fd),
+        () => file.sync(),
         (why) => `Fail to fsync the temp AOF file ${temporary}: ${why}.`,
       );
     } finally {
-      closeFile(fd);
+      file.close();
     }
-    if (lasting) this.step(() => syncFolder(folder), unsynced);
+    if (lasting) this.step(() => disk.syncFolder(this.name), unsynced);
     this.step(
-      () => renameFile(this.path(temporary), this.path(name)),
+      () => disk.rename(this.path(temporary), this.path(name)),
       (why) => `Error trying to rename the temporary AOF manifest file ${temporary} into ${name}: ${why}`,
     );
     if (!lasting) return;
     try {
-      this.step(() => syncFolder(folder), unsynced);
+      this.step(() => disk.syncFolder(this.name), unsynced);
     } catch (error) {
       if (error instanceof StepError) error.replaced = true;
       throw error;
@@ -181,21 +171,21 @@ export class LogFolder {
 
   /** Its path, where there is one. */
   oldFile(): string | undefined {
-    const path = widen(join(this.config.path, this.prefix));
-    return fs.statSync(path, { throwIfNoEntry: false })?.isFile() ? path : undefined;
+    const path = join(this.config.path, this.prefix);
+    return this.disk.status(path)?.kind === 'file' ? path : undefined;
   }
 
   /** Moves it into the folder, in which the manifest already names it as the base. */
   adoptOldFile(manifest: Manifest): void {
-    const { prefix, log } = this;
+    const { prefix, log, disk } = this;
     const { appenddirname } = this.config.settings;
     this.make();
     this.write(manifest);
     this.step(
       () => {
-        renameFile(widen(join(this.config.path, prefix)), this.path(prefix));
-        syncFolder(widen(this.name));
-        syncFolder(widen(this.config.path));
+        disk.rename(join(this.config.path, prefix), this.path(prefix));
+        disk.syncFolder(this.name);
+        disk.syncFolder(this.config.path);
       },
       (why) => `Error trying to move the old AOF file ${prefix} into dir ${appenddirname}: ${why}`,
     );

@@ -8,12 +8,10 @@
  * `valid` is where the last command, or transaction, ended that is whole. Where the last of the files goes on behind it but
  * not to the end of a record, a crash has cut it off; the rest is removed where aof-load-truncated lets it.
  */
-import * as fs from 'node:fs';
 import { basename } from 'node:path';
-import { closeFile, syncFile, truncateTo } from '../../base/disk.ts';
-import { narrow } from '../../base/text.ts';
+import type { Disk, DiskFile } from '../../base/disk.ts';
+import { SystemError, systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
-import { systemError } from '../../config/host.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { ByteSource } from '../rdb/input.ts';
 import type { LoadLog, RdbLoader } from '../rdb/load.ts';
@@ -24,7 +22,7 @@ const SIGNATURE = 'REDIS';
 
 /** One file of the log. */
 export interface AofPart {
-  /** Where it lies, as the system is told. */
+  /** Where it lies. */
   readonly path: string;
   readonly base: boolean;
   /** Nothing comes behind it: it may have been cut off. */
@@ -43,6 +41,7 @@ export class AofError extends Error {
 }
 
 export interface AofLoadOptions {
+  readonly disk: Disk;
   readonly engine: Engine;
   readonly clock: Clock;
   readonly log: LoadLog;
@@ -122,9 +121,11 @@ export class AofLoader {
 
   private sizeOf(path: string): number {
     try {
-      return fs.statSync(path).size;
+      const found = this.options.disk.status(path);
+      if (found === undefined) throw new SystemError('ENOENT', 'stat', path);
+      return found.size;
     } catch (error) {
-      const name = narrow(basename(path));
+      const name = basename(path);
       this.options.log.warning(`Unable to obtain the AOF file ${name} length. stat: ${systemError(error)}`);
       throw new AofError(`${name} can't be read`);
     }
@@ -132,7 +133,7 @@ export class AofLoader {
 }
 
 function nameOf({ path }: AofPart): string {
-  return narrow(basename(path));
+  return basename(path);
 }
 
 /** Loads one file. */
@@ -141,7 +142,7 @@ class AofFileLoader {
   private readonly name: string;
   private readonly options: AofLoadOptions;
   private readonly size: number;
-  private readonly fd: number;
+  private readonly file: DiskFile;
   private readonly replayer: Replayer;
   private snapshot: RdbLoader | null = null;
   private reader: AofReader | null = null;
@@ -157,7 +158,7 @@ class AofFileLoader {
     this.name = nameOf(part);
     this.size = size;
     this.options = options;
-    this.fd = this.open();
+    this.file = this.open();
     this.replayer = new Replayer(options.engine, options.log, options.atOnce);
     if (this.beginsWithSnapshot()) this.beginSnapshot();
     else this.beginRecords(0);
@@ -187,13 +188,13 @@ class AofFileLoader {
 
   end(): void {
     this.replayer.end();
-    closeFile(this.fd);
+    this.file.close();
   }
 
-  private open(): number {
-    const { log } = this.options;
+  private open(): DiskFile {
+    const { log, disk } = this.options;
     try {
-      return fs.openSync(this.part.path, 'r');
+      return disk.open(this.part.path, 'r');
     } catch (error) {
       log.warning(`Fatal error: can't open the append log file ${this.name} for reading: ${systemError(error)}`);
       throw new AofError(`${this.name} can't be opened`);
@@ -201,7 +202,7 @@ class AofFileLoader {
   }
 
   private readonly source: ByteSource = (into, at, length) => {
-    const got = fs.readSync(this.fd, into, at, length, this.position);
+    const got = this.file.read(into, at, length, this.position);
     this.position += got;
     return got;
   };
@@ -211,7 +212,7 @@ class AofFileLoader {
   private beginsWithSnapshot(): boolean {
     const head = Buffer.alloc(SIGNATURE.length);
     try {
-      return fs.readSync(this.fd, head, 0, head.length, 0) === head.length && head.toString('latin1') === SIGNATURE;
+      return this.file.read(head, 0, head.length, 0) === head.length && head.toString('latin1') === SIGNATURE;
     } catch {
       // Reading on will tell.
       return false;
@@ -309,12 +310,12 @@ class AofFileLoader {
   }
 
   private truncate(): void {
-    const fd = fs.openSync(this.part.path, 'r+');
+    const file = this.options.disk.open(this.part.path, 'r+');
     try {
-      truncateTo(fd, this.valid);
-      syncFile(fd);
+      file.truncate(this.valid);
+      file.sync();
     } finally {
-      closeFile(fd);
+      file.close();
     }
   }
 

@@ -1,54 +1,67 @@
 /** One file of the log that is being appended to. A sync that is under way keeps it open until it is done. */
-import { closeFile, openFile, sizeOf, syncDataAside, truncateTo } from '../../base/disk.ts';
+import type { Disk, DiskFile } from '../../base/disk.ts';
 
 export class LogFile {
-  readonly fd: number;
+  private readonly file: DiskFile;
   /** Bytes up to the end of the last write that was whole. */
   length: number;
   syncing = false;
   private leaving = false;
 
-  private constructor(fd: number, length: number) {
-    this.fd = fd;
-    this.length = length;
+  private constructor(file: DiskFile) {
+    this.file = file;
+    this.length = file.size;
   }
 
   /** Opens a file to go on with, made where there is none. */
-  static append(path: string): LogFile {
-    const fd = openFile(path, 'a');
-    return new LogFile(fd, sizeOf(path) ?? 0);
+  static append(disk: Disk, path: string): LogFile {
+    return new LogFile(disk.open(path, 'a'));
   }
 
   /** Opens a file that begins empty. */
-  static create(path: string): LogFile {
-    const file = LogFile.append(path);
-    if (file.length > 0) {
-      truncateTo(file.fd, 0);
-      file.length = 0;
+  static create(disk: Disk, path: string): LogFile {
+    const log = LogFile.append(disk, path);
+    if (log.length > 0) {
+      log.length = 0;
+      log.cutBack();
     }
-    return file;
+    return log;
+  }
+
+  /** Writes what there is room for; how many bytes that were. */
+  write(bytes: Uint8Array, length: number): number {
+    return this.file.writeSome(bytes, 0, length);
+  }
+
+  /** Takes back what lies behind the last write that was whole. */
+  cutBack(): void {
+    this.file.truncate(this.length);
+  }
+
+  sync(): void {
+    this.file.syncData();
   }
 
   syncAside(done: (error: Error | null) => void): void {
     this.syncing = true;
-    syncDataAside(this.fd, (error) => {
+    this.file.syncDataAside((error) => {
       this.syncing = false;
       done(error);
-      if (this.leaving) closeFile(this.fd);
+      if (this.leaving) this.file.close();
     });
   }
 
   close(): void {
     if (this.leaving) return;
     this.leaving = true;
-    if (!this.syncing) closeFile(this.fd);
+    if (!this.syncing) this.file.close();
   }
 
   /** Syncs what was written last, off the event loop, and closes. */
   retire(done: (error: Error | null) => void): void {
     if (this.syncing) {
       // What was written since that one began needs a sync of its own.
-      syncDataAside(this.fd, (error) => {
+      this.file.syncDataAside((error) => {
         done(error);
         this.close();
       });

@@ -13,10 +13,9 @@
  */
 
 import { copyBytes } from '../../base/copy.ts';
-import { syncData, truncateTo, writeSome } from '../../base/disk.ts';
 import { bytesOf } from '../../base/slice.ts';
+import { systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
-import { systemError } from '../../config/host.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { LatencyMonitor } from '../../engine/latency.ts';
 import { type EffectSink, TO_AOF } from '../../engine/propagation.ts';
@@ -168,7 +167,7 @@ export class AofWriter implements EffectSink {
   /** Effects that come outside of a turn that ends with replies (expiry) are written as soon as the event loop is free. */
   private schedule(): void {
     this.scheduled = true;
-    setImmediate(() => {
+    this.parts.clock.soon(() => {
       this.scheduled = false;
       this.flush(false);
     });
@@ -246,7 +245,7 @@ export class AofWriter implements EffectSink {
     if (file === null) return;
     this.flush(true);
     try {
-      syncData(file.fd);
+      file.sync();
       this.synced = true;
       this.syncedAt = this.seconds;
     } catch (error) {
@@ -288,7 +287,7 @@ export class AofWriter implements EffectSink {
     let taken = 0;
     let error: unknown = null;
     try {
-      taken = writeSome(file.fd, this.buffer, 0, this.length);
+      taken = file.write(this.buffer, this.length);
     } catch (caught) {
       error = caught;
     }
@@ -332,7 +331,7 @@ export class AofWriter implements EffectSink {
     else {
       tell(`Short write while writing to the AOF file: (nwritten=${taken}, expected=${this.length})`);
       try {
-        truncateTo(file.fd, file.length);
+        file.cutBack();
       } catch (why) {
         tell(
           `Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time it starts.  ftruncate: ${systemError(why)}`,
@@ -374,7 +373,7 @@ export class AofWriter implements EffectSink {
     const { latency, clock, log, die } = this.parts;
     const begin = latency.threshold > 0 ? clock.monotonic() : 0;
     try {
-      syncData(file.fd);
+      file.sync();
     } catch (error) {
       log.warning(
         `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${systemError(error)}. Exiting...`,

@@ -3,18 +3,8 @@
  * one's place, its directory synced. Whatever goes wrong before the last step leaves the old file as it was.
  */
 import { join } from 'node:path';
-import {
-  closeFile,
-  openFile,
-  removeQuietly,
-  renameFile,
-  syncData,
-  syncFile,
-  syncFolder,
-  writeAll,
-} from '../../base/disk.ts';
-import { widen } from '../../base/text.ts';
-import { systemError } from '../../config/host.ts';
+import { type Disk, type DiskFile, removeQuietly } from '../../base/disk.ts';
+import { isRefusal, systemError } from '../../base/system-error.ts';
 import type { Reader } from '../../memory/memory.ts';
 import { CommandOutput } from '../aof/command-output.ts';
 import { writeCommands } from '../aof/rewrite-commands.ts';
@@ -45,7 +35,7 @@ export class SaveError extends Error {
 }
 
 export function temporaryFile(target: Pick<SaveTarget, 'folder' | 'writer' | 'base'>): string {
-  return widen(join(target.folder, temporaryName(target)));
+  return join(target.folder, temporaryName(target));
 }
 
 function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): string {
@@ -53,22 +43,22 @@ function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): s
 }
 
 /** Saves the dataset; throws SaveError. */
-export function saveFile(r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+export function saveFile(disk: Disk, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
   const temporary = temporaryFile(target);
   const { folder, name } = target;
   const words = target.base === undefined ? snapshotWords(target) : BASE_WORDS;
-  const fd = attempt(() => openFile(temporary, 'w'), words.open);
+  const file = attempt(() => disk.open(temporary, 'w'), words.open);
   try {
-    attempt(() => writeFile(fd, r, set, target, progress), words.write);
+    attempt(() => writeFile(file, r, set, target, progress), words.write);
   } catch (error) {
-    removeQuietly(temporary);
+    removeQuietly(disk, temporary);
     throw error;
   }
   try {
-    attempt(() => renameFile(temporary, widen(join(folder, name))), words.move);
-    attempt(() => syncFolder(widen(folder)), words.syncFolder);
+    attempt(() => disk.rename(temporary, join(folder, name)), words.move);
+    attempt(() => disk.syncFolder(folder), words.syncFolder);
   } catch (error) {
-    removeQuietly(temporary);
+    removeQuietly(disk, temporary);
     throw error;
   }
 }
@@ -100,22 +90,22 @@ const BASE_WORDS: Words = {
   syncFolder: (why) => `Write error writing append only file on disk: ${why}`,
 };
 
-function writeFile(fd: number, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
   const { compress, checksum, base, stamped = false, syncOnTheWay } = target;
   let unsynced = 0;
   const sink = (bytes: Uint8Array): void => {
-    writeAll(fd, bytes);
+    file.writeAll(bytes);
     unsynced += bytes.length;
     if (!syncOnTheWay || unsynced < SYNC_BYTES) return;
-    syncData(fd);
+    file.syncData();
     unsynced = 0;
   };
   try {
     if (base === 'aof') writeCommands(r, set, new CommandOutput(sink), progress, stamped);
     else writeDataset(r, set, new RdbOutput({ compress, checksum, sink }), progress);
-    syncFile(fd);
+    file.sync();
   } finally {
-    closeFile(fd);
+    file.close();
   }
 }
 
@@ -124,7 +114,7 @@ function attempt<T>(action: () => T, message: (why: string) => string): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw new SaveError(message(systemError(error)));
+    if (isRefusal(error)) throw new SaveError(message(systemError(error)));
     throw error;
   }
 }

@@ -1,8 +1,7 @@
 /** One snapshot in the background: a frozen view, a thread that saves it, and how that ended. */
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { removeQuietly } from '../../base/disk.ts';
-import { widen } from '../../base/text.ts';
+import { type Disk, removeQuietly } from '../../base/disk.ts';
 import { startThread } from '../../base/thread.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
@@ -17,6 +16,7 @@ const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 export class SaveJob {
   readonly view: FrozenView;
+  private readonly disk: Disk;
   private readonly target: SaveTarget;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly words = new Int32Array(this.control);
@@ -26,12 +26,14 @@ export class SaveJob {
 
   /** Begins; throws where no view or no thread can be had. `onEnd` is called once. */
   constructor(
+    disk: Disk,
     memory: Memory,
     dataset: Dataset,
     target: SaveTarget,
     delay: number,
     onEnd: (end: JobEnd, message: string) => void,
   ) {
+    this.disk = disk;
     this.target = target;
     this.onEnd = onEnd;
     this.words[DELAY] = delay;
@@ -82,8 +84,9 @@ export class SaveJob {
 
   /** Removes what is half written; of a base of the log also what is whole, since nobody will take it over any more. */
   private removeTraces(): void {
+    const { disk } = this;
     const { folder, name, base } = this.target;
-    removeQuietly(temporaryFile(this.target));
-    if (base !== undefined) removeQuietly(widen(join(folder, name)));
+    removeQuietly(disk, temporaryFile(this.target));
+    if (base !== undefined) removeQuietly(disk, join(folder, name));
   }
 }

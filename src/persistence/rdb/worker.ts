@@ -1,5 +1,6 @@
 /** The thread that saves a snapshot from a frozen view, while the event loop goes on. Started by job.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { RealDisk } from '../../base/disk.ts';
 import { FrozenMemory } from '../../memory/frozen.ts';
 import { saveFile } from './file.ts';
 import { ABORT, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
@@ -31,7 +32,7 @@ class Progress {
 function run(task: SaveTask): SaveResult {
   const memory = new FrozenMemory(task.image);
   try {
-    saveFile(memory, task.dataset, task.target, new Progress(task.control));
+    saveFile(new RealDisk(), memory, task.dataset, task.target, new Progress(task.control));
     return { error: null };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };

@@ -1,8 +1,9 @@
 /** Where bytes come from and go to: files, or the standard streams under the name `-`. */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
-import { closeFile, renameFile, syncFile, syncFolder } from '../../base/disk.ts';
-import { systemError } from '../../config/host.ts';
+import { RealDisk } from '../../base/disk.ts';
+import { codeOf, systemError } from '../../base/system-error.ts';
+import { narrow } from '../../base/text.ts';
 import { ConvertError } from './record.ts';
 
 const BUFFER = 1 << 16;
@@ -120,10 +121,10 @@ export class Output {
     const { place } = this;
     if (place === null) return;
     attempt(this.name, () => {
-      syncFile(this.file);
-      closeFile(this.file);
-      renameFile(place.temporary, place.path);
-      syncFolder(dirname(place.path));
+      fs.fsyncSync(this.file);
+      fs.closeSync(this.file);
+      fs.renameSync(place.temporary, place.path);
+      new RealDisk().syncFolder(narrow(dirname(place.path)));
     });
   }
 
@@ -160,10 +161,6 @@ function attempt<T>(name: string, action: () => T): T {
     if (error instanceof BrokenPipe) throw error;
     throw new ConvertError(`${name}: ${systemError(error)}`);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 /** A pipe that is full, or empty for now, is looked at again in a millisecond. */

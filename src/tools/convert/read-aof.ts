@@ -5,8 +5,9 @@
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { RealDisk } from '../../base/disk.ts';
 import { Slice } from '../../base/slice.ts';
-import { widen } from '../../base/text.ts';
+import { narrow } from '../../base/text.ts';
 import { RealClock } from '../../base/time.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { NULL } from '../../memory/address.ts';
@@ -86,11 +87,12 @@ export class AofSource {
     const nothing = (): void => {};
     try {
       return new AofLoader(partsOf(name), {
+        disk: new RealDisk(),
         engine,
         clock: new RealClock(),
         log: { debug: nothing, notice: nothing, warning: tell },
         truncated: false,
-        oldName: name,
+        oldName: narrow(name),
         atOnce: true,
         snapshot: (source, size) => this.snapshot(source, size),
         faulty: (error) => tell(error instanceof RdbError ? reason(error) : String(error)),
@@ -136,7 +138,7 @@ function reason({ cause, message }: RdbError): string {
 
 /** The files to be played: those of a manifest, or the one. */
 function partsOf(name: string): AofPart[] {
-  if (!isManifest(name)) return [{ path: name, base: true, last: true }];
+  if (!isManifest(name)) return [{ path: narrow(name), base: true, last: true }];
   let manifest: Manifest;
   try {
     manifest = Manifest.parse(readFileSync(name));
@@ -147,7 +149,7 @@ function partsOf(name: string): AofPart[] {
   const { base, files } = manifest;
   if (files.length === 0) throw new ConvertError(`${name} names no file`);
   return files.map((file, i) => ({
-    path: join(dirname(name), widen(file.name)),
+    path: join(narrow(dirname(name)), file.name),
     base: file === base,
     last: i === files.length - 1,
   }));

@@ -1,11 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Crc64, crc16, crc64 } from '../../../src/base/crc.ts';
-import { MemoryFiles, RealFiles } from '../../../src/base/files.ts';
 import { realRandom, SeededRandom } from '../../../src/base/random.ts';
-import { bytesOf, latin1, sliceOf } from '../../../src/base/slice.ts';
+import { bytesOf, sliceOf } from '../../../src/base/slice.ts';
 import { RealClock, VirtualClock } from '../../../src/base/time.ts';
 
 describe('checksums', () => {
@@ -81,41 +77,4 @@ test('random numbers are even, and the same for the same seed', () => {
   for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(500);
   expect(realRandom().bits32()).not.toBe(realRandom().bits32());
   for (let i = 0; i < 1000; i++) expect(random.double01()).toBeLessThan(1);
-});
-
-describe('files', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cinnabar-files-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  for (const [kind, files] of [
-    ['real', new RealFiles()],
-    ['in memory', new MemoryFiles()],
-  ] as const) {
-    test(kind, () => {
-      const name = join(folder, 'a.conf');
-      expect(files.read(name)).toBeUndefined();
-      expect(files.remove(name)).toBe(false);
-      files.write(name, bytesOf('one'));
-      files.replace(name, bytesOf('two'));
-      expect(latin1(files.read(name)!, 0, 3)).toBe('two');
-      const log = files.append(name);
-      log.write(bytesOf(' three'));
-      log.sync();
-      log.close();
-      expect(latin1(files.read(name)!, 0, 9)).toBe('two three');
-      expect(files.isDirectory(folder)).toBe(true);
-      expect(files.isDirectory(name)).toBe(false);
-      if (kind === 'real') expect(readdirSync(folder)).toEqual(['a.conf']);
-      expect(files.remove(name)).toBe(true);
-    });
-  }
-
-  test('replacing keeps the mode', () => {
-    const files = new RealFiles();
-    const name = join(folder, 'secret.conf');
-    files.write(name, bytesOf('x'));
-    const mode = statSync(name).mode;
-    files.replace(name, bytesOf('y'));
-    expect(statSync(name).mode).toBe(mode);
-  });
 });

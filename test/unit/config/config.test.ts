@@ -1,27 +1,21 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryDisk } from '../../../src/base/memory-disk.ts';
 import { bytesOf, Slice, sliceOf } from '../../../src/base/slice.ts';
 import { Config, LOADING } from '../../../src/config/config.ts';
 import { ConfigReader, FatalConfigError, readCommandLine } from '../../../src/config/file.ts';
-import type { ConfigHost } from '../../../src/config/host.ts';
 import { rewriteConfig } from '../../../src/config/rewrite.ts';
 
 const RULES = { loading: false, mayProtected: false };
 
-function host(files: Record<string, string> = {}): ConfigHost & { files: Record<string, string> } {
-  return {
-    files,
-    cwd: '/srv',
-    read(path) {
-      if (!(path in files)) throw Object.assign(new Error('none'), { code: 'ENOENT' });
-      return files[path];
-    },
-    readInput: () => 'maxmemory 1mb',
-    expand: (pattern) => Object.keys(files).filter((path) => path.startsWith(pattern.split('*')[0])),
-    directoryError: (path) => (path.startsWith('/srv') ? undefined : 'No such file or directory'),
-    replace(path, text) {
-      files[path] = text;
-    },
-  };
+/** A disk with a folder /srv, in which the server is started. */
+function host(files: Record<string, string> = {}): MemoryDisk {
+  const disk = new MemoryDisk(undefined, undefined, '/srv');
+  for (const [path, text] of Object.entries(files)) {
+    const file = disk.open(path, 'w');
+    file.writeAll(bytesOf(text));
+    file.close();
+  }
+  return disk;
 }
 
 function load(text: string, files: Record<string, string> = {}): Config {
@@ -127,7 +121,9 @@ describe('CONFIG SET', () => {
   });
 
   test('dir is taken relative to the present one', () => {
-    const config = new Config(host());
+    const disk = host();
+    disk.makeFolder('/srv/data');
+    const config = new Config(disk);
     expect(config.set(['dir', 'data'], { loading: false, mayProtected: true })).toBeUndefined();
     expect(config.settings.dir).toBe('/srv/data');
     expect(config.set(['dir', '/none'], { loading: false, mayProtected: true })).toMatch(/No such file or directory$/);
@@ -216,8 +212,9 @@ describe('CONFIG REWRITE', () => {
       'slowlog-max-len 6',
       '',
     ].join('\n');
-    const files = { '/srv/redis.conf': old };
-    const config = new Config(host(files));
+    const disk = host({ '/srv/redis.conf': old });
+    const text = (): string => disk.read('/srv/redis.conf').toString('latin1');
+    const config = new Config(disk);
     config.file = '/srv/redis.conf';
     new ConfigReader(config, {
       renameCommand: () => undefined,
@@ -225,8 +222,8 @@ describe('CONFIG REWRITE', () => {
       loadModule: () => undefined,
     }).readText(old);
     config.set(['maxmemory', '200mb', 'list-max-ziplist-size', '5', 'save', '5 5 6 6'], RULES);
-    rewriteConfig(config);
-    expect(files['/srv/redis.conf']).toBe(
+    rewriteConfig(config, '/srv/new.conf');
+    expect(text()).toBe(
       [
         '# my comment',
         'port 17643',
@@ -248,18 +245,19 @@ describe('CONFIG REWRITE', () => {
         '',
       ].join('\n'),
     );
-    const again = files['/srv/redis.conf'];
-    rewriteConfig(config);
-    expect(files['/srv/redis.conf']).toBe(again);
+    const again = text();
+    rewriteConfig(config, '/srv/new.conf');
+    expect(text()).toBe(again);
+    expect(disk.list('/srv')).toEqual(['redis.conf']);
   });
 
   test('a file with every setting is read back the same', () => {
-    const files: Record<string, string> = {};
-    const config = new Config(host(files));
+    const disk = host();
+    const config = new Config(disk);
     config.file = '/srv/all.conf';
     config.set(['requirepass', 'a "b"\n\xff', 'bind', '127.0.0.1 ::1', 'save', ''], RULES);
-    rewriteConfig(config, [], true);
-    const back = load(files['/srv/all.conf']);
+    rewriteConfig(config, '/srv/new.conf', [], true);
+    const back = load(disk.read('/srv/all.conf').toString('latin1'));
     for (const [name, text] of config.get([sliceOf('*')])) expect([name, back.text(name)]).toEqual([name, text]);
   });
 });

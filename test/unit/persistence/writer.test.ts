@@ -2,12 +2,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RealDisk } from '../../../src/base/disk.ts';
 import { RealClock } from '../../../src/base/time.ts';
 import { Config } from '../../../src/config/config.ts';
 import { LatencyMonitor } from '../../../src/engine/latency.ts';
 import { LogFile } from '../../../src/persistence/aof/log-file.ts';
 import { AofWriter } from '../../../src/persistence/aof/writer.ts';
 
+const disk = new RealDisk();
 let folder = '';
 
 beforeEach(() => {
@@ -37,11 +39,11 @@ test.each(['everysec', 'always', 'no'] as const)(
   async (policy) => {
     const writer = writerWith(policy);
     const [first, second] = [join(folder, 'first'), join(folder, 'second')];
-    writer.open(LogFile.create(first));
+    writer.open(LogFile.create(disk, first));
     writer.effect(0, PING, 0, PING.length);
     writer.flush(false);
     expect(readFileSync(first, 'latin1')).toBe(`${SELECT}${PING}`);
-    writer.open(LogFile.create(second));
+    writer.open(LogFile.create(disk, second));
     writer.effect(0, PING, 0, PING.length);
     writer.flush(false);
     // Only everysec has what was written to the first one still to be synced, and promises anything about it.
@@ -54,8 +56,8 @@ test.each(['everysec', 'always', 'no'] as const)(
 
 test('everysec: what must not be lost with the process is written without waiting', () => {
   const writer = writerWith('everysec');
-  writer.open(LogFile.create(join(folder, 'first')));
-  writer.open(LogFile.create(join(folder, 'second')));
+  writer.open(LogFile.create(disk, join(folder, 'first')));
+  writer.open(LogFile.create(disk, join(folder, 'second')));
   writer.effect(0, PING, 0, PING.length);
   writer.flush(true);
   expect(readFileSync(join(folder, 'second'), 'latin1')).toBe(`${SELECT}${PING}`);
