@@ -20,7 +20,9 @@ function one(name: string, value: Value): LuaTable {
 
 /** An error table from a message, which ends at a NUL: what follows a '-' begins with its code; without one it is ERR. */
 export function errorTable(message: string): LuaTable {
-  const trimmed = message.slice(0, cLength(message)).replace(/\r?\n$/, '');
+  let end = cLength(message);
+  if (message[end - 1] === '\n') end -= message[end - 2] === '\r' ? 2 : 1;
+  const trimmed = message.slice(0, end);
   const coded = trimmed[0] === '-' && trimmed.includes(' ');
   return one('err', coded ? trimmed.slice(1) : `ERR ${trimmed[0] === '-' ? trimmed.slice(1) : trimmed}`);
 }

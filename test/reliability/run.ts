@@ -12,6 +12,7 @@ import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { badHandshakes } from './tls.ts';
@@ -36,6 +37,10 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   'lua-shapes': () => knownShapes(),
   'lua-generated': async () => generatedScripts(option('count', 100_000), seed),
   'lua-endless': () => endlessScripts(50),
+  'lua-costly': async () => ({
+    named: await namedCosts(),
+    generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
+  }),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
   kill9: async () => ({
     always: await kill9('always', option('count', 500), seed),

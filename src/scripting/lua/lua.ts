@@ -19,7 +19,7 @@
 import { compile } from './chunk.ts';
 import { Coroutines } from './coroutines.ts';
 import { MAIN } from './depth.ts';
-import { functionArg } from './lib/args.ts';
+import { functionArg, weigh } from './lib/args.ts';
 import { type Load, openBase, plainText } from './lib/base.ts';
 import { openJson } from './lib/json.ts';
 import { Lrand48, openBit, openMath } from './lib/math.ts';
@@ -141,7 +141,14 @@ export class Lua {
   /** Makes a host function that may be put into a table. */
   host(name: string, body: HostFunction): LuaFunction {
     const { runtime } = this;
-    return new LuaFunction(name, (_d, ...args) => runtime.settled(body(args)), true);
+    return new LuaFunction(
+      name,
+      (_d, ...args) => {
+        weigh(runtime, args);
+        return runtime.settled(body(args));
+      },
+      true,
+    );
   }
 
   /** Calls a function until it ends or `runtime.goOn` says that time is over. */

@@ -1,5 +1,7 @@
 /** Numbers and their text: %.14g out, the C library's strtod (decimal and hexadecimal, blanks around) in. */
 
+import { LONG_NUMERAL, Numeral } from './numeral.ts';
+
 /** C's %.<precision>g. */
 export function formatG(value: number, precision: number, alternate = false): string {
   if (value !== value) return '-nan';
@@ -117,8 +119,15 @@ function isSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13);
 }
 
+function longNumber(text: string): number | undefined {
+  const numeral = new Numeral(text, null);
+  while (!numeral.run());
+  return numeral.value;
+}
+
 /** The number that a string spells, or undefined. */
 export function textNumber(text: string): number | undefined {
+  if (text.length > LONG_NUMERAL) return longNumber(text);
   let from = 0;
   let to = cLength(text);
   while (from < to && isSpace(text.charCodeAt(from))) from++;

@@ -16,6 +16,7 @@ import { ERRORS_MAX, LEVELS_MAX, levelOf, WEIGHT } from './depth.ts';
 import { badOrder, complete, errorInHandling, overflow } from './errors.ts';
 import { BYTES_SHIFT, flat, Killed, Meter, MUCH_TEXT } from './meter.ts';
 import { numberText, textNumber } from './number.ts';
+import { LONG_NUMERAL, Numeral } from './numeral.ts';
 import {
   badOperand,
   type Continuation,
@@ -121,6 +122,8 @@ const EVENTS: Record<string, string> = {
 const MAX_META = 100;
 /** Comparing what is longer takes time that counts. */
 export const LONG = 1024;
+/** For a piece of a long numeral. */
+const NUMERAL_CHARGE = 8192;
 /** And the move of all frames from the stack to the heap. */
 const DEEP_CHARGE = 4000;
 /** Weight of what C calls. */
@@ -420,8 +423,21 @@ export class Runtime extends Meter {
   // ---- operators
 
   arithmetic(d: number, op: string, a: Value, b: Value): Result {
-    const x = number(a);
-    const y = number(b);
+    if (!isLongText(a) && !isLongText(b)) return this.computed(d, op, a, b, number(a), number(b));
+    return this.spelled(a, (x) => this.spelled(b, (y) => this.computed(d, op, a, b, x, y)));
+  }
+
+  /** Reads a number of any length in pieces. */
+  spelled(value: Value, then: (x: number | undefined) => Result, base: number | null = null): Result {
+    if (!isLongText(value)) return then(number(value));
+    const numeral = new Numeral(value, base);
+    return this.inPieces(() => {
+      this.charge(NUMERAL_CHARGE);
+      return numeral.run() ? then(numeral.value) : MORE;
+    });
+  }
+
+  private computed(d: number, op: string, a: Value, b: Value, x: number | undefined, y: number | undefined): Result {
     if (x !== undefined && y !== undefined) return compute(op, x, y);
     const name = EVENTS[op];
     const handler = this.event(a, name) ?? this.event(b, name);
@@ -545,6 +561,11 @@ export class Runtime extends Meter {
 /** An error passes those that called a frame's function in a tail call: they count, but are nowhere. */
 function passCallers(error: unknown, frame: Continuation): void {
   if (frame instanceof Frame && error instanceof LuaError) error.level = Math.max(0, error.level - frame.callers);
+}
+
+/** A text that takes long to read as a number. */
+export function isLongText(value: Value): value is string {
+  return typeof value === 'string' && value.length > LONG_NUMERAL;
 }
 
 /** As a number, strings included. */

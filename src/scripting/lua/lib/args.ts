@@ -1,6 +1,6 @@
 /** Arguments of library functions, checked with the reference's messages. */
 import { BYTES_SHIFT } from '../meter.ts';
-import { number, type Runtime, text } from '../runtime.ts';
+import { isLongText, number, type Runtime, text } from '../runtime.ts';
 import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
@@ -13,12 +13,38 @@ const SOME_TEXT = 256;
 /** What it is given and gives counts as time; the memory that it takes it has to reserve itself. */
 function native(rt: Runtime, name: string, body: Native): LuaFunction {
   const call = (d: number, ...args: Value[]): Result => {
-    if (args.length > MANY_ARGUMENTS) rt.charge(args.length >>> 2);
-    const result = body(args, d);
-    if (typeof result === 'string' && result.length > SOME_TEXT) rt.charge(result.length >>> BYTES_SHIFT);
-    return rt.settled(result);
+    weigh(rt, args);
+    try {
+      const result = body(args, d);
+      if (typeof result === 'string' && result.length > SOME_TEXT) rt.charge(result.length >>> BYTES_SHIFT);
+      return rt.settled(result);
+    } catch (error) {
+      if (!(error instanceof LongNumeral)) throw error;
+      return rt.spelled(args[error.index], (value) => {
+        if (value === undefined) throw typeError(args, error.index, 'number');
+        return call(d, ...args.with(error.index, value));
+      });
+    }
   };
   return new LuaFunction(name, call, true);
+}
+
+/** Thrown where a native wants a number and has a text that takes long to read: it is called again with the number. */
+class LongNumeral {
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+/** Charges what a call is given: many arguments, long texts. */
+export function weigh(rt: Runtime, args: readonly Value[]): void {
+  if (args.length > MANY_ARGUMENTS) rt.charge(args.length >>> 2);
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (typeof arg === 'string' && arg.length > SOME_TEXT) rt.charge(arg.length >>> BYTES_SHIFT);
+  }
 }
 
 /** A table of functions, in the order in which they came into the reference's when `sized`, where scripts can tell. */
@@ -69,6 +95,7 @@ export function stringArg(args: readonly Value[], i: number): string {
 export function numberArg(args: readonly Value[], i: number): number {
   const value = args[i];
   if (typeof value === 'number') return value;
+  if (isLongText(value)) throw new LongNumeral(i);
   const found = number(value);
   if (found === undefined) throw typeError(args, i, 'number');
   return found;

@@ -5,7 +5,7 @@ import { errorInHandling } from '../errors.ts';
 import { heapUsed } from '../heap.ts';
 import { chunkId } from '../lexer.ts';
 import { cLength, textInBase } from '../number.ts';
-import { first, many, number, type Runtime, SUSPEND, text } from '../runtime.ts';
+import { first, isLongText, many, type Runtime, SUSPEND, text } from '../runtime.ts';
 import {
   address,
   badArgument,
@@ -209,14 +209,12 @@ function metatables(rt: Runtime): Record<string, Native> {
   };
 }
 
-function toNumber(rt: Runtime, args: readonly Value[]): Value {
-  const given = args[0];
-  if (typeof given === 'string') rt.charge(given.length >>> 3);
+function toNumber(rt: Runtime, args: readonly Value[]): Result {
   const base = isNone(args, 1) ? 10 : intArg(args, 1);
-  if (base === 10) return number(anyArg(args, 0));
+  if (base === 10) return rt.spelled(anyArg(args, 0), (value) => value);
   const spelled = stringArg(args, 0);
   if (base < 2 || base > 36) throw badArgument(2, 'base out of range');
-  return textInBase(spelled, base);
+  return isLongText(spelled) ? rt.spelled(spelled, (value) => value, base) : textInBase(spelled, base);
 }
 
 function unpack(rt: Runtime, args: readonly Value[]): Result {

@@ -32,10 +32,44 @@ const SHORT: Record<string, string> = {
   '\r': '\\r',
 };
 
+/** The escape of a byte; itself where it needs none. */
+function escapeOf(code: number): string {
+  const char = String.fromCharCode(code);
+  if (SHORT[char] !== undefined) return SHORT[char];
+  return code < 0x20 || code === 0x7f ? '\\u' + code.toString(16).padStart(4, '0') : char;
+}
+
+/** The longest escape. */
+const WIDEST = 6;
+/** From here on a table beats a regular expression. */
+const LONG = 256;
+
+/** Escapes what is long: by byte, what stands for it. */
+class Escaper {
+  private readonly escapes = Array.from({ length: 256 }, (_, code) => Buffer.from(escapeOf(code), 'latin1'));
+  private readonly out = Buffer.alloc(RUN * WIDEST);
+
+  escaped(run: string): string {
+    const { escapes, out } = this;
+    let end = 0;
+    for (let i = 0; i < run.length; i++) {
+      const bytes = escapes[run.charCodeAt(i)];
+      for (let k = 0; k < bytes.length; k++) out[end++] = bytes[k];
+    }
+    return out.toString('latin1', 0, end);
+  }
+}
+
+const lazily: { escaper?: Escaper } = {};
+
 function escaped(run: string): string {
   ESCAPED.lastIndex = 0;
   if (!ESCAPED.test(run)) return run;
-  return run.replace(ESCAPED, (c) => SHORT[c] ?? '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+  if (run.length > LONG) {
+    lazily.escaper ??= new Escaper();
+    return lazily.escaper.escaped(run);
+  }
+  return run.replace(ESCAPED, (c) => escapeOf(c.charCodeAt(0)));
 }
 
 /** What one value and its place in a table cost. */

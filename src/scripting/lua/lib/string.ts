@@ -4,7 +4,7 @@ import { flat, MUCH_TEXT } from '../meter.ts';
 import { cLength } from '../number.ts';
 import { MORE, type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
-import { functionArg, intArg, isNone, library, longArg, type Native, stringArg } from './args.ts';
+import { functionArg, intArg, isNone, library, longArg, type Native, stringArg, weigh } from './args.ts';
 import { format } from './format.ts';
 import { changed, Output } from './output.ts';
 import { FAILED, Matcher, PAUSED } from './patterns.ts';
@@ -251,6 +251,7 @@ function expandAll(rt: Runtime, work: Substitution, template: string): Result {
 /** `withCalls` is the part written in Lua, for replacements by function and table. */
 function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
   return new LuaFunction('gsub', (d, ...args) => {
+    weigh(rt, args);
     const subject = stringArg(args, 0);
     const pattern = stringArg(args, 1);
     const replacement = args[2];

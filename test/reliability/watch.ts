@@ -1,0 +1,107 @@
+/**
+ * Watches a server from outside while a script runs: whether it lives, how long it leaves others waiting, what it takes.
+ *
+ * Other jobs of the machine don't count: a gap is the processor time that the server's main thread used while a PING
+ * waited for its answer, not the time that went by.
+ */
+import { readFileSync } from 'node:fs';
+import { type Answer, Pipeline } from '../support/pipeline.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+import { pause, resident } from './harness.ts';
+
+/** Milliseconds of a tick, by which processes are billed. */
+const TICK = 10;
+
+/** Processor time of a server's main thread, ms; 0 when there is none. */
+function mainThread(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK;
+  } catch {
+    return 0;
+  }
+}
+
+function residentOr0(pid: number): number {
+  try {
+    return resident(pid);
+  } catch {
+    return 0;
+  }
+}
+
+export interface Watched {
+  /** The script's answer as text; null when it had to be given up. */
+  readonly answer: string | null;
+  readonly dead: boolean;
+  /** The longest that others waited beyond what the script may have before it is busy, ms of the main thread. */
+  readonly gap: number;
+  /** SCRIPT KILL was sent, and the script ended. */
+  readonly killed: boolean;
+  /** The most that was resident, bytes. */
+  readonly peak: number;
+  /** Wall time, ms. */
+  readonly took: number;
+}
+
+export interface Patience {
+  /** busy-reply-threshold, ms. */
+  readonly threshold: number;
+  /** How long a busy script runs until it is killed, ms. */
+  readonly kill: number;
+  /** How long it may take to end after that, ms. */
+  readonly giveUp: number;
+}
+
+export function shown(answer: Answer): string {
+  return answer instanceof Error ? `-${answer.message}` : JSON.stringify(answer);
+}
+
+/** Runs a script on a server whose busy-reply-threshold is `patience.threshold`. */
+export async function watch(
+  server: ServerProcess,
+  script: string,
+  patience: Patience,
+  args: readonly string[] = [],
+): Promise<Watched> {
+  const { pid, port } = server;
+  const [runner, other] = [new Pipeline(port), new Pipeline(port)];
+  await other.call('PING');
+  const start = performance.now();
+  let answer: string | null = null;
+  let over = false;
+  let peak = 0;
+  let gap = 0;
+  let killed = false;
+  const ended = runner.call('EVAL', script, '0', ...args).then((value) => {
+    answer = shown(value);
+    over = true;
+  });
+  const sampling = setInterval(() => {
+    peak = Math.max(peak, residentOr0(pid));
+  }, 20);
+  let allowed = patience.threshold;
+  const ask = async (...command: string[]): Promise<string> => {
+    const before = mainThread(pid);
+    const reply = await Promise.race([other.call(...command), pause(patience.kill + patience.giveUp).then(() => null)]);
+    const after = mainThread(pid);
+    gap = Math.max(gap, after - before - allowed - TICK);
+    allowed = 0;
+    return reply === null ? '' : shown(reply);
+  };
+  while (!over && performance.now() - start < patience.kill + patience.giveUp) {
+    if (!killed && performance.now() - start > patience.kill) {
+      killed = (await ask('SCRIPT', 'KILL')) === '"OK"';
+    } else {
+      if ((await ask('PING')) === '-connection closed') break;
+      await Promise.race([ended, pause(1)]);
+    }
+  }
+  await Promise.race([ended, pause(100)]);
+  clearInterval(sampling);
+  runner.close();
+  const dead = (await ask('PING')).startsWith('-connection') || mainThread(pid) === 0;
+  other.close();
+  return { answer, dead, gap, killed, peak, took: performance.now() - start };
+}
