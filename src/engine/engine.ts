@@ -24,6 +24,7 @@ import { ClientMemory } from './client-memory.ts';
 import { type ClusterPort, NO_CLUSTER } from './cluster-port.ts';
 import type { Command } from './command.ts';
 import { CrossProtocol } from './cross-protocol.ts';
+import { DefragFigures } from './defrag-figures.ts';
 import { flagBit } from './derive.ts';
 import { eventClass, isTakingAway } from './events.ts';
 import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
@@ -98,6 +99,7 @@ export class Engine implements SessionHost<Session> {
   readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
   readonly process = new ProcessMemory();
+  readonly defrag = new DefragFigures();
   /** Bytes in use before the first command. */
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */

@@ -263,6 +263,24 @@ export class Database {
     return count;
   }
 
+  /**
+   * Moves the blocks of the entries in the buckets at `cursor` where memory wants that (Memory.moved) and shows each entry
+   * to `visit`; the cursor to go on with, 0 when all is done.
+   */
+  relocate(cursor: number, visit: (e: Addr) => void): number {
+    if (cursor === 0) {
+      this.all.moveTables();
+      this.volatile.moveTables();
+    }
+    return this.all.relocate(cursor, (old) => {
+      const e = this.memory.moved(old);
+      if (e !== old && entryHasExpiry(this.memory, e))
+        this.volatile.moved(old, e, this.hash(entryKey(this.memory, e, this.scratch)));
+      visit(e);
+      return e;
+    });
+  }
+
   /** Exchanges the content of two databases (SWAPDB). */
   swap(other: Database): void {
     const { all, volatile, averageTtl } = this;

@@ -19,9 +19,12 @@ import {
   dictFind,
   dictFree,
   dictInsert,
+  dictMoved,
+  dictMoveTables,
   dictNew,
   dictRehashFor,
   dictRelink,
+  dictRelocate,
   dictRemove,
   dictScan,
   dictShrinkIfNeeded,
@@ -118,6 +121,21 @@ export class KeyTable implements KeyWalk {
   /** Puts `fresh` (same key) in the place of `old`. */
   relink(old: Addr, fresh: Addr, hash: number): void {
     dictRelink(this.memory, this.head, old, fresh, hash);
+  }
+
+  /** The block of an entry has moved from `old`, which is gone, to `fresh`, which carries its links. */
+  moved(old: Addr, fresh: Addr, hash: number): void {
+    dictMoved(this.memory, this.head, old, fresh, hash);
+  }
+
+  /** Moves the buckets where memory wants that (Memory.moved). */
+  moveTables(): void {
+    dictMoveTables(this.memory, this.head);
+  }
+
+  /** `scan` for moving entries: `moved` returns where the block that it is shown is from then on. */
+  relocate(cursor: number, moved: (entry: Addr) => Addr): number {
+    return dictRelocate(this.memory, this.head, cursor, moved);
   }
 
   /** Room for `size` entries without a rehash on the way. */

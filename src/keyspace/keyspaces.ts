@@ -5,6 +5,7 @@ import type { Clock } from '../base/time.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Database, type DatabaseRules } from './database.ts';
+import { Defragmenter } from './defragmenter.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { UsageClock, type UsagePolicy } from './usage.ts';
 
@@ -18,6 +19,7 @@ export class Keyspaces implements DatabaseRules {
   readonly memory: Memory;
   readonly databases: Database[] = [];
   readonly reclaimer: Reclaimer;
+  readonly defragmenter: Defragmenter;
   readonly usage: UsageClock;
   now: number;
   stamp = 0;
@@ -37,6 +39,7 @@ export class Keyspaces implements DatabaseRules {
     this.clock = clock;
     this.now = clock.now();
     this.reclaimer = new Reclaimer(memory);
+    this.defragmenter = new Defragmenter(memory, this.databases);
     this.usage = new UsageClock(policy, random);
     this.refresh();
     for (let i = 0; i < count; i++) this.databases.push(new Database(i, memory, this));

@@ -12,7 +12,7 @@
  * in the first word of each free slot.
  *
  * Invariants (verify), beside those of runs.ts:
- *   - a slab is in its class's list if and only if it has room; its free list holds exactly fresh - live slots;
+ *   - a slab is in its class's list if and only if it has room and is not being emptied; its free list holds exactly fresh - live slots;
  *   - `used` is the sum of the sizes of live blocks.
  */
 import { assert } from '../base/assert.ts';
@@ -26,6 +26,7 @@ import {
   HUGE,
   INNER,
   LARGE,
+  LEAVING,
   LIVE,
   NEXT,
   PEAK,
@@ -82,6 +83,8 @@ function slabPages(size: number): number {
 export class Allocator extends Runs {
   /** First slab with room of each class, or -1. */
   private readonly partial = new Int32Array(CLASS_COUNT).fill(-1);
+  /** Slabs whose blocks are being moved out; no new block comes into them. */
+  private readonly leaving = new Set<number>();
 
   /** Bytes in live blocks. */
   get used(): number {
@@ -180,12 +183,18 @@ export class Allocator extends Runs {
     this.meta[at + LIVE] = 0;
     this.meta[at + FRESH] = 0;
     this.meta[at + FREE_SLOT] = NULL;
+    this.meta[at + LEAVING] = 0;
     this.link(this.partial, index, slab);
     return slab;
   }
 
   /** An empty slab goes back to the free runs unless it is the last one of its class with room. */
   private dropSlab(index: number, slab: number): void {
+    if (this.meta[(slab << STRIDE_BITS) + LEAVING] !== 0) {
+      this.leaving.delete(slab);
+      this.giveRun(slab, SLAB_PAGES[index]);
+      return;
+    }
     if (this.partial[index] === slab && this.meta[(slab << STRIDE_BITS) + NEXT] < 0) return;
     this.unlink(this.partial, index, slab);
     this.giveRun(slab, SLAB_PAGES[index]);
@@ -205,6 +214,57 @@ export class Allocator extends Runs {
       }
     }
     this.dropEmpty();
+  }
+
+  // Moving blocks together.
+
+  /**
+   * Chooses the slabs to be emptied: of each class the sparsest, as many as the room in the others can take the blocks of.
+   * Whoever knows where blocks are pointed at then moves those that `isLeaving`, and says `endLeaving`. Returns the bytes
+   * of the slabs chosen.
+   */
+  beginLeaving(): number {
+    this.endLeaving();
+    let bytes = 0;
+    for (let index = 0; index < CLASS_COUNT; index++)
+      for (const slab of this.sparsest(index)) {
+        this.unlink(this.partial, index, slab);
+        this.meta[(slab << STRIDE_BITS) + LEAVING] = 1;
+        this.leaving.add(slab);
+        bytes += SLAB_PAGES[index] * PAGE_BYTES;
+      }
+    return bytes;
+  }
+
+  /** The slabs of a class that all others with room could take the blocks of, the sparsest first. */
+  private sparsest(index: number): number[] {
+    const slabs: number[] = [];
+    let live = 0;
+    for (let slab = this.partial[index]; slab >= 0; slab = this.meta[(slab << STRIDE_BITS) + NEXT]) {
+      slabs.push(slab);
+      live += this.meta[(slab << STRIDE_BITS) + LIVE];
+    }
+    const enough = Math.ceil(live / SLOTS[index]);
+    if (enough >= slabs.length) return [];
+    slabs.sort((a, b) => this.meta[(a << STRIDE_BITS) + LIVE] - this.meta[(b << STRIDE_BITS) + LIVE]);
+    return slabs.slice(0, slabs.length - enough);
+  }
+
+  /** Whether a block lies in a slab that is to be emptied. */
+  isLeaving(a: Addr): boolean {
+    const page = a >>> PAGE_SHIFT;
+    const tag = this.tags[page];
+    const kind = tag & 0xff;
+    return kind <= CLASS_COUNT && kind !== FREE && this.meta[((page - (tag >>> 8)) << STRIDE_BITS) + LEAVING] !== 0;
+  }
+
+  /** Blocks may come into all slabs again. */
+  endLeaving(): void {
+    for (const slab of this.leaving) {
+      this.meta[(slab << STRIDE_BITS) + LEAVING] = 0;
+      this.link(this.partial, (this.tags[slab] & 0xff) - 1, slab);
+    }
+    this.leaving.clear();
   }
 
   // Large and huge blocks.
@@ -340,7 +400,9 @@ export class Allocator extends Runs {
     const index = kind - 1;
     const live = this.meta[(page << STRIDE_BITS) + LIVE];
     this.verifyFreeList(page, index, live);
-    const hasRoom = live < SLOTS[index];
+    const leaving = this.meta[(page << STRIDE_BITS) + LEAVING] !== 0;
+    assert(leaving === this.leaving.has(page), 'slabs that are being emptied are known');
+    const hasRoom = live < SLOTS[index] && !leaving;
     assert(slabs.get(page) === (hasRoom ? index : undefined), 'a slab is listed when it has room');
     if (hasRoom) sum.slabs++;
     sum.used += live * CLASS_SIZES[index];

@@ -95,6 +95,9 @@ export class Memory implements Reader {
   private enough = 0;
   /** Whether so many bytes more are within what may be used (maxmemory); tables stay crowded for a while where they are not. */
   affords: (bytes: number) => boolean = () => true;
+  /** Blocks that `moved` was asked about and that moved, and those that stayed. */
+  moves = 0;
+  stays = 0;
   /** Keeps the loads of `warm` from being left out. */
   warmth = 0;
 
@@ -227,6 +230,23 @@ export class Memory implements Reader {
 
   release(a: Addr): void {
     this.allocator.release(a);
+  }
+
+  /**
+   * Moves the block at `a` out of a sparse slab where blocks are being moved together (Allocator.beginLeaving): its new
+   * address, or `a` where it stays. The caller makes whatever points at it point there. On OutOfMemory nothing has changed.
+   */
+  moved(a: Addr): Addr {
+    if (!this.allocator.isLeaving(a)) {
+      this.stays++;
+      return a;
+    }
+    this.moves++;
+    const size = this.sizeOf(a);
+    const fresh = this.allocate(size);
+    this.copy(fresh, 0, a, 0, size);
+    this.release(a);
+    return fresh;
   }
 
   /**

@@ -8,6 +8,7 @@
  *     NEXT, PREV         links of the list that a slab with room, or a free run, is in (-1 = none)
  *     RUN                length in pages of a free or large run (a free run has it on its last page too)
  *     LIVE, FRESH, FREE  of a slab: slots in use, slots ever used, first slot of the free list (0 = none)
+ *     LEAVING            of a slab: 1 while its blocks are being moved out of it
  *   dirty[page] u8   1 when the page may have been written since its segment was mapped: the system has committed it
  *
  * Free runs are binned by length: exactly up to 64 pages, in eighths of a doubling beyond. A run is looked for in a few
@@ -44,6 +45,7 @@ export const RUN = 2;
 export const LIVE = 3;
 export const FRESH = 4;
 export const FREE_SLOT = 5;
+export const LEAVING = 6;
 
 export const USED = 0;
 export const PEAK = 1;

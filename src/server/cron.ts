@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Database } from '../keyspace/database.ts';
 import { ExpireCycle } from '../keyspace/expire-cycle.ts';
+import { ActiveDefrag } from './active-defrag.ts';
 import type { MemoryLimit } from './eviction.ts';
 
 const CLIENTS_PER_TICK = 200;
@@ -25,6 +26,7 @@ export class Cron {
   private readonly clock: Clock;
   private readonly memoryLimit: MemoryLimit;
   private readonly expiry: ExpireCycle;
+  private readonly defrag: ActiveDefrag;
   private running = false;
   private tickTimer: Timer | null = null;
   private expiryTimer: Timer | null = null;
@@ -38,6 +40,7 @@ export class Cron {
     this.config = config;
     this.clock = clock;
     this.expiry = new ExpireCycle(engine.keyspaces, clock, config.settings, engine.stats);
+    this.defrag = new ActiveDefrag(engine, config.settings, clock);
     engine.keyspaces.reclaimer.onWork = () => this.reclaimSoon();
   }
 
@@ -58,6 +61,7 @@ export class Cron {
 
   stop(): void {
     this.running = false;
+    this.defrag.stop();
     this.tickTimer?.cancel();
     this.expiryTimer?.cancel();
     this.reclaimTimer?.cancel();
@@ -86,6 +90,7 @@ export class Cron {
     this.memoryLimit.settle();
     engine.server.persistence.tick();
     engine.memory.tidy(this.clock.now());
+    this.defrag.tick();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
   }

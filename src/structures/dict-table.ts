@@ -473,6 +473,14 @@ export function dictRehashFor(m: Memory, d: Addr, until: () => boolean): boolean
   return false;
 }
 
+/** Moves the tables where memory wants that (Memory.moved). */
+export function dictMoveTables(m: Memory, d: Addr): void {
+  for (const at of [Head.table0, Head.table1]) {
+    const table = m.addr(d, at);
+    if (table !== NULL) m.setU32(d, at, m.moved(table));
+  }
+}
+
 // For dict-walk.ts: the header's fields, of the first table (0) or the second (1).
 
 export function dictTable(r: Reader, d: Addr, which: 0 | 1): Addr {

@@ -109,13 +109,35 @@ export class DictCursor {
  * visited twice. The visitor may remove the entry it is shown if rehashing is paused meanwhile, and must not insert.
  */
 export function dictScan(r: Reader, d: Addr, cursor: number, visit: (entry: Addr) => void): number {
-  if (dictSize(r, d) === 0) return 0;
   const linkAt = dictLinkAt(r, d);
+  return scanBuckets(r, d, cursor, (table, at) => visitChain(r, r.addr(table, at), linkAt, visit));
+}
+
+/**
+ * The same for moving entries: `moved` is shown each and returns where its block is from then on, its link with it, for the
+ * chain to lead there.
+ */
+export function dictRelocate(m: Memory, d: Addr, cursor: number, moved: (entry: Addr) => Addr): number {
+  const linkAt = dictLinkAt(m, d);
+  return scanBuckets(m, d, cursor, (table, bucket) => {
+    let holder = table;
+    let at = bucket;
+    for (let e = m.addr(table, bucket); e !== NULL; e = m.addr(holder, at)) {
+      const fresh = moved(e);
+      if (fresh !== e) m.setU32(holder, at, fresh);
+      holder = fresh;
+      at = linkAt;
+    }
+  });
+}
+
+function scanBuckets(r: Reader, d: Addr, cursor: number, visit: (table: Addr, at: number) => void): number {
+  if (dictSize(r, d) === 0) return 0;
   const table0 = dictTable(r, d, 0);
   const mask0 = dictMask(r, d, 0);
   let v = cursor | 0;
   if (!dictIsRehashing(r, d)) {
-    visitChain(r, r.addr(table0, (v & mask0) << 2), linkAt, visit);
+    visit(table0, (v & mask0) << 2);
     return nextCursor(v, mask0) >>> 0;
   }
   const table1 = dictTable(r, d, 1);
@@ -124,9 +146,9 @@ export function dictScan(r: Reader, d: Addr, cursor: number, visit: (entry: Addr
   const larger = mask0 <= mask1 ? table1 : table0;
   const low = mask0 <= mask1 ? mask0 : mask1;
   const high = mask0 <= mask1 ? mask1 : mask0;
-  visitChain(r, r.addr(smaller, (v & low) << 2), linkAt, visit);
+  visit(smaller, (v & low) << 2);
   do {
-    visitChain(r, r.addr(larger, (v & high) << 2), linkAt, visit);
+    visit(larger, (v & high) << 2);
     v = nextCursor(v, high);
   } while ((v & (low ^ high)) !== 0);
   return v >>> 0;

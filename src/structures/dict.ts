@@ -15,6 +15,7 @@ export {
   dictIsRehashing,
   dictLookup,
   dictMoved,
+  dictMoveTables,
   dictNew,
   dictPauseRehash,
   dictRehash,
@@ -28,4 +29,13 @@ export {
   dictSize,
   dictWarm,
 } from './dict-table.ts';
-export { DictCursor, dictFairRandom, dictRandom, dictScan, dictSome, dictStats, dictVerify } from './dict-walk.ts';
+export {
+  DictCursor,
+  dictFairRandom,
+  dictRandom,
+  dictRelocate,
+  dictScan,
+  dictSome,
+  dictStats,
+  dictVerify,
+} from './dict-walk.ts';

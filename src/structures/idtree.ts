@@ -35,7 +35,7 @@ import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import { ID_BYTES, StreamId } from './stream-id.ts';
 
-const Tree = layout({
+export const Tree = layout({
   top: 'u32',
   height: 'u8',
   words: 'u8',
@@ -45,7 +45,7 @@ const Tree = layout({
   last: 'u32',
   blocks: 'u32',
 });
-const Node = layout({
+export const Node = layout({
   count: 'u16',
   level: 'u8',
   pad: 'u8',
@@ -54,9 +54,9 @@ const Node = layout({
   capacity: 'u16',
   pad2: 'u16',
 });
-const RECORDS = Node.size;
-const INNER_STRIDE = ID_BYTES + 4;
-const CHILD = ID_BYTES;
+export const RECORDS = Node.size;
+export const INNER_STRIDE = ID_BYTES + 4;
+export const CHILD = ID_BYTES;
 const NODE_BYTES = 1024;
 const MAX_HEIGHT = 12;
 
@@ -97,7 +97,7 @@ export function idtBytes(m: Memory, t: Addr): number {
   return m.sizeOf(t) + m.sizeOf(m.addr(t, Tree.top)) + (blocks - 1) * m.roundUp(NODE_BYTES);
 }
 
-function strideOf(r: Reader, t: Addr): number {
+export function strideOf(r: Reader, t: Addr): number {
   return ID_BYTES + r.u8(t, Tree.words) * 4;
 }
 

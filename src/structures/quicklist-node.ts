@@ -108,6 +108,12 @@ export function copyNode(m: Memory, n: Addr): Addr {
   return node;
 }
 
+/** Moves a node and its bytes where memory wants that (Memory.moved); links to it are the caller's. */
+export function movedNode(m: Memory, n: Addr): Addr {
+  m.setAddr(n, Node.data, m.moved(nodeData(m, n)));
+  return m.moved(n);
+}
+
 export function freeNode(m: Memory, n: Addr): void {
   m.release(nodeData(m, n));
   m.release(n);

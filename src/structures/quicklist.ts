@@ -1,7 +1,7 @@
 /**
  * Quicklist: listpacks in a doubly linked list, its inner nodes under LZF when asked for. Every list is one.
  *
- *   root   [head][tail][count][nodes][fill][depth]       u32 each; the block never moves
+ *   root   [head][tail][count][nodes][fill][depth]       u32 each; commands never move the block
  *   node   drawn in quicklist-node.ts
  *
  * `fill` bounds a node: -1 to -5 are 4, 8, 16, 32, 64 KiB, a positive number counts entries (of 8 KiB at most). `depth`
@@ -47,6 +47,7 @@ import {
   copyNode,
   freeNode,
   mayMerge,
+  movedNode,
   NodeRoom,
   newNode,
   newNodeOf,
@@ -134,6 +135,29 @@ export function qlCopy(m: Memory, ql: Addr): Addr {
     throw error;
   }
   return copy;
+}
+
+/**
+ * Moves up to `budget` nodes behind the first `skipped` ones where memory wants that (Memory.moved); says how many nodes
+ * are dealt with then, 0 when that is all of them.
+ */
+export function qlRelocate(m: Memory, ql: Addr, skipped: number, budget: number): number {
+  let node = qlHead(m, ql);
+  for (let i = 0; i < skipped && node !== NULL; i++) node = nodeNext(m, node);
+  for (let left = budget; node !== NULL; left--) {
+    if (left === 0) return skipped + budget;
+    const fresh = movedNode(m, node);
+    const next = nodeNext(m, fresh);
+    if (fresh !== node) {
+      const prev = nodePrev(m, fresh);
+      if (prev === NULL) m.setAddr(ql, Root.head, fresh);
+      else setNext(m, prev, fresh);
+      if (next === NULL) m.setAddr(ql, Root.tail, fresh);
+      else setPrev(m, next, fresh);
+    }
+    node = next;
+  }
+  return 0;
 }
 
 // The chain.

@@ -136,6 +136,17 @@ export function slUpdate(m: Memory, sl: Addr, node: Addr, score: number): void {
   link(m, sl, node);
 }
 
+/** Moves a node's block where memory wants that (Memory.moved); returns where it is. The dict's link to it is the caller's. */
+export function slMoved(m: Memory, sl: Addr, node: Addr): Addr {
+  if (!m.allocator.isLeaving(node)) return node;
+  descend(m, sl, m.f64(node, Node.score), entryKey(m, node, other));
+  const fresh = m.moved(node);
+  for (let i = m.u8(fresh, Node.level) - 1; i >= 0; i--) m.setU32(path[i] as Addr, FORWARD + i * 8, fresh);
+  const after = m.addr(fresh, FORWARD);
+  m.setU32(after === NULL ? sl : after, Node.backward, fresh);
+  return fresh;
+}
+
 /** How many nodes stand before `node`. */
 export function slRank(r: Reader, sl: Addr, node: Addr): number {
   return descend(r, sl, r.f64(node, Node.score), entryKey(r, node, other));

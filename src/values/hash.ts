@@ -108,6 +108,12 @@ function newHashEntry(m: Memory, field: Slice, value: Slice): Addr {
   return e;
 }
 
+/** Moves a field's block, and a value that hangs off it, where memory wants that (Memory.moved). */
+export function moveHashEntry(m: Memory, e: Addr): Addr {
+  if (!isInline(m, e)) m.setU32(e, VALUE_ADDRESS, m.moved(m.addr(e, VALUE_ADDRESS)));
+  return m.moved(e);
+}
+
 function freeHashEntry(m: Memory, e: Addr): void {
   if (!isInline(m, e)) sdsFree(m, m.addr(e, VALUE_ADDRESS));
   m.release(e);

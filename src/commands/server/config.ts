@@ -96,6 +96,8 @@ const resetstat = command({
     const { stats, table } = c.engine;
     stats.reset();
     c.engine.keyspaces.reclaimer.freed = 0;
+    c.engine.keyspaces.defragmenter.resetStats();
+    c.engine.defrag.reset(c.engine.clock.monotonic());
     c.engine.server.persistence.resetStats();
     for (const registered of table.all()) registered.resetStats();
     c.reply.ok();

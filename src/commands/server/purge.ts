@@ -1,9 +1,16 @@
 /**
- * MEMORY PURGE. Memory is given back in slices between which others are served, and its client waits for the end of
- * it; within a transaction or a script only what is empty goes, so that nobody waits long.
+ * MEMORY PURGE. Blocks are moved together and free memory is given back, in slices between which others are served, and
+ * its client waits for the end of it; within a transaction or a script only what is empty goes, so that nobody waits long.
  */
 import type { Call } from '../../engine/call.ts';
+import type { Engine } from '../../engine/engine.ts';
 import { Suspension } from '../../engine/suspension.ts';
+
+/** Waste in the pages in use from which moving blocks is worth it. */
+const WORTH_MOVING = 4 * 1024 * 1024;
+/** A slice of moving. */
+const SLICE_MICROS = 5000;
+const HELD_WAIT = 10;
 
 export function purgeMemory(c: Call): void {
   const { engine, memory } = c;
@@ -11,17 +18,34 @@ export function purgeMemory(c: Call): void {
     c.reply.ok();
     return;
   }
-  const slices = memory.purge();
-  slices.next();
   if (c.denyBlocking) {
+    memory.purge().next();
     memory.collect(true);
     c.reply.ok();
     return;
   }
   const suspension = Suspension.waiting(c);
+  const slices = purging(engine);
   const goOn = (): void => {
-    if (slices.next().done) suspension.goOn();
+    // Nothing may move while a script or the like is left half way.
+    if (engine.propagation.held) engine.clock.after(HELD_WAIT, goOn);
+    else if (slices.next().done) suspension.goOn();
     else engine.clock.after(0, goOn);
   };
   engine.clock.after(0, goOn);
+}
+
+/** The whole work; each `next()` is a slice of it. */
+function* purging({ memory, keyspaces, clock }: Engine): Generator<void> {
+  const { defragmenter } = keyspaces;
+  if (memory.active - memory.used >= WORTH_MOVING) {
+    defragmenter.begin();
+    let end = 0;
+    const late = (): boolean => clock.monotonic() >= end;
+    do {
+      yield;
+      end = clock.monotonic() + SLICE_MICROS;
+    } while (defragmenter.run(late));
+  }
+  yield* memory.purge();
 }

@@ -13,9 +13,6 @@ const POLICIES = [
   'noeviction',
 ] as const;
 
-const DEFRAG_REFUSED =
-  'Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution';
-
 export const encodings = [
   option('hash-max-listpack-entries', integer(512, 0n, LONG_MAX), 'The most fields of a hash kept as a listpack.', {
     aliases: ['hash-max-ziplist-entries'],
@@ -87,14 +84,22 @@ export const keyspace = [
   ),
   option(
     'activedefrag',
-    bool(false, (on) => (on ? DEFRAG_REFUSED : undefined)),
-    'Refused: the allocator is our own and there is nothing to defragment for it.',
+    bool(false),
+    'Moves values together in memory, so that what lies free between them can be given back.',
   ),
-  option('active-defrag-ignore-bytes', memory(104857600, { min: 1n }), 'Kept for compatibility.'),
-  option('active-defrag-threshold-lower', integer(10, 0n, 1000n), 'Kept for compatibility.'),
-  option('active-defrag-threshold-upper', integer(100, 0n, 1000n), 'Kept for compatibility.'),
-  option('active-defrag-cycle-min', integer(1, 1n, 99n), 'Kept for compatibility.'),
-  option('active-defrag-cycle-max', integer(25, 1n, 99n), 'Kept for compatibility.'),
-  option('active-defrag-max-scan-fields', integer(1000, 1n, LONG_MAX), 'Kept for compatibility.'),
+  option('active-defrag-ignore-bytes', memory(104857600, { min: 1n }), 'Waste in bytes below which nothing is moved.'),
+  option('active-defrag-threshold-lower', integer(10, 0n, 1000n), 'Waste in percent below which nothing is moved.'),
+  option(
+    'active-defrag-threshold-upper',
+    integer(100, 0n, 1000n),
+    'Waste in percent from which on most time is spent.',
+  ),
+  option('active-defrag-cycle-min', integer(1, 1n, 99n), 'The least percentage of the time to be spent on moving.'),
+  option('active-defrag-cycle-max', integer(25, 1n, 99n), 'The most percentage of the time to be spent on moving.'),
+  option(
+    'active-defrag-max-scan-fields',
+    integer(1000, 1n, LONG_MAX),
+    'Elements of a value that are moved at one time.',
+  ),
   option('jemalloc-bg-thread', bool(true), 'Kept for compatibility: there is no jemalloc.'),
 ] as const;
