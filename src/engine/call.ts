@@ -77,6 +77,7 @@ export class Call {
   /** Who hears of the command as it came, and of whether it changed anything or not. */
   private heardBy = TO_ALL;
   private always = false;
+  private rewritten = false;
 
   constructor(engine: Engine, session: Session, registered: Registered) {
     this.engine = engine;
@@ -104,6 +105,12 @@ export class Call {
     this.entry = NULL;
     this.heardBy = TO_ALL;
     this.always = false;
+    this.rewritten = false;
+  }
+
+  /** Whether it has changed anything that can't be taken back: the image, or what the log and the replicas will be told. */
+  get changedAnything(): boolean {
+    return this.memory.stored || this.dirty > 0 || this.rewritten;
   }
 
   /** Wall time in ms; the same throughout a command. */
@@ -205,14 +212,21 @@ export class Call {
   /** The same for writing: no hit, no miss. */
   findForWrite(i: number): Addr {
     const e = this.peek(i);
-    if (e !== NULL && !this.session.noTouch) this.db.touch(e);
+    if (e !== NULL && !this.session.noTouch) {
+      const { stored } = this.memory;
+      this.db.touch(e);
+      if (!stored) this.memory.watchStores();
+    }
     return e;
   }
 
   /** The entry as it is, neither counted nor touched (but expired when its time is up). */
   peek(i: number): Addr {
     const hash = this.hashOf(i);
+    const { stored } = this.memory;
     this.entry = this.db.find(this.args[i], hash);
+    // That the table moved on or an expired key went is no doing of the command's.
+    if (!stored) this.memory.watchStores();
     return this.entry;
   }
 
@@ -366,6 +380,7 @@ export class Call {
   /** What is propagated in place of the command; text is one byte a character. Can be called again to add. */
   rewrite(...parts: EffectPart[]): void {
     this.heardBy = TO_NOBODY;
+    this.rewritten = true;
     this.engine.propagation.effect(this.db.index, parts, TO_ALL);
   }
 

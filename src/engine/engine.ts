@@ -225,7 +225,12 @@ export class Engine implements SessionHost<Session> {
       const free = gates === 0 && !this.gatekeeper.crowded;
       if (free || this.gatekeeper.pass(session, registered, args, argc, gates)) {
         session.lastCommand = registered;
-        this.call(session, registered, args, argc);
+        try {
+          this.call(session, registered, args, argc);
+        } catch (error) {
+          this.depth = 0;
+          throw error;
+        }
       }
     }
     // One that waits or is held has not replied.
@@ -312,10 +317,13 @@ export class Engine implements SessionHost<Session> {
     const errors = session.reply.errorCount;
     const nestedErrors = this.nestedErrors;
     this.nestedErrors = 0;
+    const { markChunk, markAt } = session.reply;
+    if (registered.has(WRITE)) this.memory.watchStores();
     const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();
     try {
       registered.run?.(c);
     } catch (error) {
+      session.reply.rewind(markChunk, markAt);
       this.failed(c, error);
     }
     if (seesExpired) this.keyspaces.showExpired('master', false);
@@ -420,14 +428,19 @@ export class Engine implements SessionHost<Session> {
     this.keyspaces.refresh();
   }
 
-  /** A command threw. Out of memory is an answer; all else is a bug of ours, told to the client and the log. */
+  /**
+   * A command threw; what it had replied has been taken back. Out of memory is an answer; all else is a bug of ours, told to
+   * the client and the log, and the end of the server where the data has been changed by halves.
+   */
   private failed(c: Call, error: unknown): void {
     if (error instanceof OutOfMemory) {
       c.dropCreated();
       c.reply.error(OOM);
       return;
     }
-    this.server.commandFailed(c.registered.name, error, c.registered.has(WRITE));
+    // One that has begun to wait is answered now.
+    if (!c.resuming) this.blocking.remove(c.session);
+    this.server.commandFailed(c.registered.name, error, c.registered.has(WRITE) && c.changedAnything);
     c.reply.error('ERR internal error, see the log');
   }
 

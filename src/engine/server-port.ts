@@ -40,8 +40,8 @@ export interface ServerPort {
   readonly persistence: PersistencePort;
   /** A session in the words of CLIENT LIST. */
   describeSession(session: Session): string;
-  /** A command threw what it should not: logged with its stack; one that writes may have left anything, so the server ends. */
-  commandFailed(command: string, error: unknown, isWrite: boolean): void;
+  /** A command threw what it should not: logged with its stack, within bounds. Once data is `changed` the server ends. */
+  commandFailed(command: string, error: unknown, changed: boolean): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
   /** Holds the commands of all clients until the function that it returns is called. */

@@ -79,8 +79,19 @@ export class Memory implements Reader {
   private readonly u16s: Uint16Array[] = [];
   private readonly u32s: Uint32Array[] = [];
   private readonly f64s: Float64Array[] = [];
-  /** Set while a frozen view is open. */
+  /** What stores pass: that of an open frozen view, or until the next store `firstStore`. */
   private barrier: Barrier | null = null;
+  private view: Barrier | null = null;
+  /** Whether there has been a store since `watchStores`. */
+  stored = true;
+  private readonly firstStore: Barrier = {
+    preserve: (segment, from, to) => {
+      this.stored = true;
+      this.barrier = this.view;
+      this.view?.preserve(segment, from, to);
+    },
+    forget: () => {},
+  };
   readonly collector: Collector;
   private readonly leftovers: Leftovers;
   private observedAt = 0;
@@ -351,12 +362,19 @@ export class Memory implements Reader {
 
   /** Whether a frozen view is open; structures hold resizing back meanwhile. */
   get frozen(): boolean {
-    return this.barrier !== null;
+    return this.view !== null;
   }
 
   /** Hangs in or takes out the barrier of a frozen view; only view.ts calls it. */
   setBarrier(barrier: Barrier | null): void {
-    this.barrier = barrier;
+    this.view = barrier;
+    if (this.stored) this.barrier = barrier;
+  }
+
+  /** From now on `stored` tells whether anything has been. */
+  watchStores(): void {
+    this.stored = false;
+    this.barrier = this.firstStore;
   }
 
   // Free slots and segments, for the allocator.
@@ -432,7 +450,7 @@ export class Memory implements Reader {
    * page of each run of them in turn. `committed` tells what the old one took. False where that can't be had.
    */
   renewSegment(number: number, used: readonly number[], committed: number): boolean {
-    if (this.barrier !== null) return false;
+    if (this.view !== null) return false;
     let buffer: SharedArrayBuffer;
     try {
       buffer = new SharedArrayBuffer(SEGMENT_BYTES);
@@ -450,7 +468,7 @@ export class Memory implements Reader {
 
   /** Gives a segment back, of which `committed` bytes take memory; that goes once no frozen view holds it. */
   unmapSegment(number: number, committed: number): void {
-    if (this.barrier !== null) this.barrier.forget(number);
+    this.view?.forget(number);
     this.letGo(number, committed);
     this.buffers[number] = undefined;
     this.u8s[number] = NONE;

@@ -138,6 +138,40 @@ export class Output {
     this.ended = true;
   }
 
+  // What a command has replied that then failed.
+
+  /** Where the reply stands: the chunk and the place in it. */
+  get markChunk(): Chunk | null {
+    return this.last;
+  }
+
+  get markAt(): number {
+    return this.at;
+  }
+
+  /** Takes back what was replied since the mark; nothing of it may have been handed to a transport. */
+  rewind(chunk: Chunk | null, at: number): void {
+    if (this.silent) return;
+    if (chunk === null) {
+      this.clear();
+      return;
+    }
+    this.seal();
+    if (chunk !== this.last) this.sealed -= chunk.end - chunk.start;
+    for (let after = chunk.next; after !== null; ) {
+      if (after !== this.last) this.sealed -= after.end - after.start;
+      this.capacity -= after.bytes.length;
+      this.chunks--;
+      const { next } = after;
+      this.pool.give(after);
+      after = next;
+    }
+    chunk.next = null;
+    this.last = chunk;
+    this.use(chunk.bytes, at);
+    this.seal();
+  }
+
   // Figures.
 
   /** Bytes not yet handed over. */

@@ -44,6 +44,12 @@ export class Reply extends Output {
   private readonly deferredChunks: Chunk[] = [];
   private readonly deferredAt: number[] = [];
 
+  override rewind(chunk: Chunk | null, at: number): void {
+    this.deferredChunks.length = 0;
+    this.deferredAt.length = 0;
+    super.rewind(chunk, at);
+  }
+
   // Simple replies.
 
   ok(): void {

@@ -16,6 +16,10 @@ import type { Persistence } from '../persistence/persistence.ts';
 /** How long a shutdown waits for a cron that DEBUG has paused, before it looks again. */
 const CRON_WAIT = 100;
 
+/** So many internal errors of commands are logged in such a time, ms. */
+const FAULTS_TOLD = 10;
+const FAULTS_WINDOW = 10_000;
+
 const NOT_ENDED = 'Errors trying to shut down the server. Check the logs for more information.';
 
 export class Services implements ServerPort {
@@ -31,6 +35,9 @@ export class Services implements ServerPort {
   private onExit: (code: number) => void = () => {};
   private store: Persistence | null = null;
   private ending = false;
+  /** Internal errors of commands since `faultsSince`, ms. */
+  private faults = 0;
+  private faultsSince = 0;
   private abandoned = false;
   private engine: Engine | null = null;
   /** A shutdown that a signal has asked for and that has not begun yet. */
@@ -91,13 +98,26 @@ export class Services implements ServerPort {
     return describe(session, this.clock.now());
   }
 
-  commandFailed(command: string, error: unknown, isWrite: boolean): void {
-    this.log.warning(`Command '${command}' failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
-    if (!isWrite || this.ending) return;
+  commandFailed(command: string, error: unknown, changed: boolean): void {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (changed || this.mayTell()) this.log.warning(`Command '${command}' failed: ${what}`);
+    if (!changed || this.ending) return;
     this.ending = true;
     this.log.warning('A write has failed half way, so the data can no longer be trusted. Exiting.');
     // The clients' replies, this error among them, go out with the turn that is under way.
     this.clock.after(0, () => void this.stop().then(() => this.onExit(1)));
+  }
+
+  /** Whether one more internal error may be logged: clients who find one can repeat it at will. */
+  private mayTell(): boolean {
+    const now = this.clock.now();
+    if (now - this.faultsSince >= FAULTS_WINDOW) {
+      const untold = this.faults - FAULTS_TOLD;
+      if (untold > 0) this.log.warning(`${untold} further internal errors of commands have not been logged`);
+      this.faultsSince = now;
+      this.faults = 0;
+    }
+    return ++this.faults <= FAULTS_TOLD;
   }
 
   beforeWrite(): void {

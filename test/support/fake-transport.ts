@@ -91,8 +91,8 @@ export class FakeServer {
   readonly net: NetServer<Session>;
   readonly transport = new FakeTransport();
 
-  constructor(settings: ServerOptions['settings'] = {}) {
-    this.server = createServer({ settings, clock: this.clock });
+  constructor(settings: ServerOptions['settings'] = {}, more: ServerOptions = {}) {
+    this.server = createServer({ settings, clock: this.clock, ...more });
     const { engine, config } = this.server;
     this.net = new NetServer<Session>({
       host: engine,
