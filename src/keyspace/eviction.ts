@@ -192,7 +192,7 @@ export class Evictor {
   /** There is nothing to evict, but values may wait to be released. */
   private awaitReclaimer(until: number): boolean {
     const { reclaimer } = this.keyspaces;
-    if (reclaimer.pending === 0) return false;
+    if (reclaimer.idle) return false;
     const { clock, host } = this;
     const start = clock.monotonic();
     let enough = false;

@@ -4,9 +4,9 @@
  * A large aggregate that is dropped lazily (UNLINK, the lazyfree-* settings, FLUSHALL ASYNC) goes on a queue; the cron
  * calls `run` between turns of the event loop until the queue is empty. The memory stays counted until it is released.
  */
-import { type Addr, NULL } from '../memory/address.ts';
+import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
-import { DictCursor, dictFree, dictSize } from '../structures/dict.ts';
+import { dictBuckets, dictDrain, dictSize } from '../structures/dict.ts';
 import { type Encoding, entryEncoding, entryType, entryValue, isInline, type ValueType } from '../values/entry.ts';
 import { freeEffort, freeValue, freeValueSome } from '../values/free.ts';
 
@@ -17,12 +17,20 @@ interface Pending {
   readonly type: ValueType;
   readonly encoding: Encoding;
   readonly root: Addr;
+  /** 1 for a value that was dropped by itself; one of a dict is counted with its key. */
+  readonly count: number;
+}
+
+/** A dict of keys and how many of them are left. */
+interface DictJob {
+  readonly dict: Addr;
+  left: number;
 }
 
 export class Reclaimer {
   private readonly memory: Memory;
   private readonly values: Pending[] = [];
-  private readonly dicts: { dict: Addr; cursor: DictCursor; left: number }[] = [];
+  private readonly dicts: DictJob[] = [];
   private waiting = 0;
   /** Values and keys released lazily since the statistics were reset (INFO lazyfreed_objects). */
   freed = 0;
@@ -38,32 +46,39 @@ export class Reclaimer {
     return this.waiting;
   }
 
+  /** Whether nothing is left to release. */
+  get idle(): boolean {
+    return this.values.length === 0 && this.dicts.length === 0;
+  }
+
   release(type: ValueType, encoding: Encoding, root: Addr, lazily: boolean): void {
     if (lazily && freeEffort(this.memory, type, encoding, root) > LAZY_THRESHOLD) {
-      this.values.push({ type, encoding, root });
-      this.waiting++;
+      this.queue(type, encoding, root, 1);
       this.onWork();
     } else {
       freeValue(this.memory, type, encoding, root);
     }
   }
 
+  private queue(type: ValueType, encoding: Encoding, root: Addr, count: number): void {
+    this.values.push({ type, encoding, root, count });
+    this.waiting += count;
+  }
+
   /** Releases a database's dict of keys with every entry and value. */
   releaseDict(dict: Addr, lazily: boolean): void {
-    const count = dictSize(this.memory, dict);
-    const cursor = new DictCursor(this.memory);
-    cursor.reset(this.memory, dict);
-    const job = { dict, cursor, left: count };
-    if (!lazily || count <= LAZY_THRESHOLD) {
-      while (!this.releaseSome(job, 1 << 20));
+    const left = dictSize(this.memory, dict);
+    const job = { dict, left };
+    if (!lazily || dictBuckets(this.memory, dict) <= LAZY_THRESHOLD) {
+      while (!this.releaseSome(job, Number.POSITIVE_INFINITY, lazily));
       return;
     }
     this.dicts.push(job);
-    this.waiting += count;
+    this.waiting += left;
     this.onWork();
   }
 
-  /** Releases about `budget` elements; says whether anything is left. */
+  /** Releases about `budget` elements, or passes over as many empty places of tables; says whether anything is left. */
   run(budget: number): boolean {
     let left = budget;
     while (left > 0 && this.values.length > 0) {
@@ -71,33 +86,31 @@ export class Reclaimer {
       if (!freeValueSome(this.memory, value.type, value.encoding, value.root, left)) break;
       left -= LAZY_THRESHOLD;
       this.values.pop();
-      this.waiting--;
-      this.freed++;
+      this.waiting -= value.count;
+      this.freed += value.count;
     }
     if (left > 0 && this.dicts.length > 0) {
       const job = this.dicts[this.dicts.length - 1];
       const before = job.left;
-      if (this.releaseSome(job, left)) this.dicts.pop();
+      if (this.releaseSome(job, left, true)) this.dicts.pop();
       this.waiting -= before - job.left;
       this.freed += before - job.left;
     }
-    return this.waiting > 0;
+    return !this.idle;
   }
 
-  private releaseSome(job: { dict: Addr; cursor: DictCursor; left: number }, budget: number): boolean {
+  private releaseSome(job: DictJob, budget: number, lazily: boolean): boolean {
     const m = this.memory;
-    for (let i = 0; i < budget; i++) {
-      const e = job.cursor.next();
-      if (e === NULL) {
-        dictFree(m, job.dict);
-        job.left = 0;
-        return true;
-      }
+    return dictDrain(m, job.dict, budget, (e) => {
       const encoding = entryEncoding(m, e);
-      if (!isInline(encoding)) this.release(entryType(m, e), encoding, entryValue(m, e), true);
+      if (!isInline(encoding)) {
+        const type = entryType(m, e);
+        const root = entryValue(m, e);
+        if (lazily && freeEffort(m, type, encoding, root) > LAZY_THRESHOLD) this.queue(type, encoding, root, 0);
+        else freeValue(m, type, encoding, root);
+      }
       m.release(e);
       job.left--;
-    }
-    return false;
+    });
   }
 }

@@ -56,7 +56,7 @@ export class Cron {
     if (this.running) return;
     this.running = true;
     this.schedule();
-    if (this.engine.keyspaces.reclaimer.pending > 0) this.reclaimSoon();
+    if (!this.engine.keyspaces.reclaimer.idle) this.reclaimSoon();
   }
 
   stop(): void {

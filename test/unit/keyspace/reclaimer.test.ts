@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { sliceOf } from '../../../src/base/slice.ts';
+import { VirtualClock } from '../../../src/base/time.ts';
+import { Keyspaces } from '../../../src/keyspace/keyspaces.ts';
+import { setString } from '../../../src/keyspace/strings.ts';
+import { createMemory } from '../../../src/memory/create.ts';
+import { Memory } from '../../../src/memory/memory.ts';
+import { ENC_HASHTABLE, TYPE_SET } from '../../../src/values/entry.ts';
+import { SetLimits, SetValue, setNew } from '../../../src/values/set.ts';
+import { LooseSlot } from '../../../src/values/value.ts';
+
+const VALUE = sliceOf('value');
+
+/** Counts the loads: what a slice costs, whatever the machine does besides. */
+class CountingMemory extends Memory {
+  loads = 0;
+
+  override addr(a: never, off: number): never {
+    this.loads++;
+    return super.addr(a, off) as never;
+  }
+}
+
+function setUp(memory: Memory = createMemory()) {
+  const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
+  const keyspaces = new Keyspaces(memory, new VirtualClock(), 1, policy, new SeededRandom(3));
+  const empty = memory.used;
+  return { memory, keyspaces, db: keyspaces.databases[0], reclaimer: keyspaces.reclaimer, empty };
+}
+
+function fill({ db }: ReturnType<typeof setUp>, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    const key = sliceOf(`key:${i}`);
+    setString(db, key, db.hash(key), 0 as never, VALUE, -1);
+  }
+}
+
+describe('a database that is dropped lazily', () => {
+  test('goes by steps that are about as long as asked for, however many of its places are empty', () => {
+    const memory = new CountingMemory();
+    const it = setUp(memory);
+    fill(it, 0, 40_000);
+    // A table in the middle of its growth begins with places that are empty already; one that lost its keys has few others.
+    for (let i = 100; i < 40_000; i++) it.db.remove(sliceOf(`key:${i}`), it.db.hash(sliceOf(`key:${i}`)));
+    fill(it, 100_000, 130_000);
+    const { size } = it.db;
+    expect(it.db.clear(true)).toBe(size);
+    expect(it.reclaimer.pending).toBe(size);
+    for (let more = true; more; ) {
+      const before = memory.loads;
+      more = it.reclaimer.run(256);
+      expect(memory.loads - before).toBeLessThan(256 * 16);
+    }
+    expect(it.reclaimer.pending).toBe(0);
+    expect(it.reclaimer.freed).toBe(size);
+    expect(memory.used).toBe(it.empty);
+  });
+
+  test('goes though no key is left in its table', () => {
+    const it = setUp();
+    fill(it, 0, 1000);
+    for (let i = 0; i < 1000; i++) it.db.remove(sliceOf(`key:${i}`), it.db.hash(sliceOf(`key:${i}`)));
+    it.db.clear(true);
+    while (it.reclaimer.run(64));
+    expect(it.memory.used).toBe(it.empty);
+  });
+
+  for (const lazily of [true, false])
+    test(`takes large values along, ${lazily ? 'one after the other' : 'at once'}`, () => {
+      const it = setUp();
+      const { memory, db } = it;
+      const key = sliceOf('set');
+      const slot = new LooseSlot(memory, setNew(memory, ENC_HASHTABLE), ENC_HASHTABLE);
+      const set = new SetValue(memory, new SetLimits()).bind(slot);
+      for (let i = 0; i < 5000; i++) set.add(sliceOf(`member ${i}`));
+      db.store(key, db.hash(key), 0 as never, TYPE_SET, ENC_HASHTABLE, slot.root, -1);
+      fill(it, 0, 1000);
+      db.clear(lazily);
+      expect(memory.used === it.empty).toBe(!lazily);
+      while (it.reclaimer.run(64));
+      expect(memory.used).toBe(it.empty);
+      expect(it.reclaimer.freed).toBe(lazily ? 1001 : 0);
+    });
+});
