@@ -26,6 +26,7 @@ import type { Command } from './command.ts';
 import { CrossProtocol } from './cross-protocol.ts';
 import { DefragFigures } from './defrag-figures.ts';
 import { flagBit } from './derive.ts';
+import { describe } from './describe.ts';
 import { eventClass, isTakingAway } from './events.ts';
 import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
 import { Faces, type ValueLimits } from './faces.ts';
@@ -33,6 +34,8 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
+import { Monitors } from './monitors.ts';
+import { Pause } from './pause.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
 import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
@@ -42,7 +45,7 @@ import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
 import { Session } from './session.ts';
-import { SlowLog } from './slowlog.ts';
+import { SlowCommands } from './slow-commands.ts';
 import { Stats } from './stats.ts';
 import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
@@ -93,13 +96,14 @@ export class Engine implements SessionHost<Session> {
   /** Settings, log, shutdown and the other services of the composition root. */
   readonly server: ServerPort;
   readonly sessions = new Map<number, Session>();
-  readonly monitors = new Set<Session>();
+  readonly monitors: Monitors;
+  readonly pause: Pause;
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
-  readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
   readonly process = new ProcessMemory();
   readonly defrag = new DefragFigures();
+  readonly slow: SlowCommands;
   /** Bytes in use before the first command. */
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
@@ -110,9 +114,6 @@ export class Engine implements SessionHost<Session> {
   scripting: ScriptingPort = NO_SCRIPTING;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
-  /** Calls that take this many microseconds or more are shown to `onSlow`; Infinity for none. */
-  slowThreshold = Number.POSITIVE_INFINITY;
-  onSlow: (c: Call, microseconds: number) => void = () => {};
   /** Whether durations are put into histograms (latency-tracking). */
   trackLatency = true;
   readonly pool: ChunkPool;
@@ -142,6 +143,9 @@ export class Engine implements SessionHost<Session> {
     this.usedMemory = new UsedMemory(this);
     this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION, parts.cluster ?? NO_CLUSTER);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
+    this.monitors = new Monitors(this);
+    this.pause = new Pause(this);
+    this.slow = new SlowCommands(this);
     this.keyspaces.listener = this;
     this.memory.onScarce = (scarce) => this.gates.set(GATE_OOM, 'memory', scarce);
     for (const command of commandsIn(parts.server.version, parts.commands))
@@ -171,7 +175,7 @@ export class Engine implements SessionHost<Session> {
     this.sessions.delete(session.id);
     this.accounts.released(session);
     this.accounts.remove(session);
-    if (session.postponed) this.gatekeeper.letGo(session);
+    if (session.postponed) this.pause.forget(session);
     this.release(session);
     session.onClosed();
   }
@@ -189,9 +193,7 @@ export class Engine implements SessionHost<Session> {
     session.setTransaction(null);
     this.pubsub.removeSession(session);
     this.tracking.disable(session);
-    this.monitors.delete(session);
-    session.monitor = false;
-    this.gates.set(GATE_MONITORED, 'clients', this.monitors.size > 0);
+    this.monitors.remove(session);
   }
 
   /** Ends a session's transaction, with the watch over its keys. */
@@ -201,7 +203,7 @@ export class Engine implements SessionHost<Session> {
   }
 
   describeSession(session: Session): string {
-    return this.server.describeSession(session);
+    return describe(session, this.clock.now());
   }
 
   protocolError(session: Session, reason: string): void {
@@ -389,7 +391,7 @@ export class Engine implements SessionHost<Session> {
 
   /** Shows a command that has run to those who want to know of it. */
   private observe(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): void {
-    if (gates & GATE_MONITORED) this.gatekeeper.monitor(session, registered, args, argc);
+    if (gates & GATE_MONITORED) this.monitors.show(session, registered, args, argc);
     if ((gates & GATE_TRACKED) === 0) return;
     const outer = this.calls[0];
     // A script is judged by what it runs.
@@ -408,7 +410,7 @@ export class Engine implements SessionHost<Session> {
 
   private account(c: Call, microseconds: number, failed: boolean): void {
     this.count(c.registered, microseconds, failed);
-    if (microseconds >= this.slowThreshold) this.onSlow(c, microseconds);
+    if (microseconds >= this.slow.threshold) this.slow.saw(c, microseconds);
   }
 
   private count(registered: Registered, microseconds: number, failed: boolean): void {

@@ -66,12 +66,6 @@ export class Gatekeeper {
   private readonly engine: Engine;
   private readonly eviction: EvictionPort;
   private readonly cluster: ClusterPort;
-  /** Holds a command of a paused client. Installed by CLIENT PAUSE; says whether it was held. */
-  hold: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => boolean = () => false;
-  /** A session that may have a held command is gone. */
-  letGo: (session: Session) => void = () => {};
-  /** Shows a command to those who monitor. */
-  monitor: (session: Session, registered: Registered, args: readonly Slice[], argc: number) => void = () => {};
 
   constructor(engine: Engine, eviction: EvictionPort, cluster: ClusterPort) {
     this.engine = engine;
@@ -122,7 +116,10 @@ export class Gatekeeper {
     if (left === 0) return true;
     const refusal = this.refusal(left, registered);
     if (refusal !== null) return this.refuse(session, registered, refusal);
-    if (left & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) return !this.hold(session, registered, args, argc);
+    if (left & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) {
+      engine.pause.hold(session, args, argc);
+      return false;
+    }
     if ((left & GATE_QUEUE) === 0 || registered.immediate || transaction === null) return true;
     // A disk error that PING tells of is none of EXEC's.
     const queuedFor = registered.has(WRITE) ? concerned : concerned & ~GATE_MISCONF;

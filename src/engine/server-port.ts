@@ -8,7 +8,6 @@ import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { PersistencePort } from './persistence-port.ts';
-import type { Session } from './session.ts';
 
 export interface Log {
   debug(message: string): void;
@@ -38,14 +37,10 @@ export interface ServerPort {
   /** The version of Redis whose behaviour is ours. */
   readonly version: Version;
   readonly persistence: PersistencePort;
-  /** A session in the words of CLIENT LIST. */
-  describeSession(session: Session): string;
   /** A command threw what it should not: logged with its stack, within bounds. Once data is `changed` the server ends. */
   commandFailed(command: string, error: unknown, changed: boolean): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
-  /** Holds the commands of all clients until the function that it returns is called. */
-  holdCommands(): () => void;
   /** Ends the server; undefined when it is on its way, else the error for the client. */
   shutdown(request: ShutdownRequest): string | undefined;
   /** Takes back a shutdown that has not begun yet; false when there is none. */

@@ -52,7 +52,7 @@ export class Replication implements ReplicationPort {
       now: () => clock.now(),
       offset: () => this.master.offset,
       replicas: () => this.master.replicas.all,
-      holdWrites: () => engine.server.holdCommands(),
+      holdWrites: () => engine.pause.holdWrites(),
       handOver: (host, port) => this.follow(host, port, true),
       takeBack: () => this.promote(),
     });

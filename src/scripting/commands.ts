@@ -52,7 +52,7 @@ export function runner(
         return;
       }
       // Before what it runs: the commands of scripts are shown as they run.
-      if (c.engine.gates.any(GATE_MONITORED)) c.engine.gatekeeper.monitor(c.session, c.registered, c.args, c.argc);
+      if (c.engine.gates.any(GATE_MONITORED)) c.engine.monitors.show(c.session, c.registered, c.args, c.argc);
       declared.run(c);
     },
   });

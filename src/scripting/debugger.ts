@@ -172,7 +172,7 @@ export class Debugger {
   stopped(activity: Activity): void {
     this.activity = activity;
     this.flush();
-    this.release = this.engine.server.holdCommands();
+    this.release = this.engine.pause.holdAll();
     this.session.onClosed = () => this.proceed();
     if (this.input.length > 0) setImmediate(() => this.read());
   }

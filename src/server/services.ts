@@ -3,14 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { FileNames } from '../base/disk.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Version } from '../base/version.ts';
-import { describe } from '../commands/client/list.ts';
-import { holdCommands } from '../commands/client/pause.ts';
-import { attachServerCommands } from '../commands/server/index.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log, ServerPort, ShutdownRequest } from '../engine/server-port.ts';
-import type { Session } from '../engine/session.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 
 /** How long a shutdown waits for a cron that DEBUG has paused, before it looks again. */
@@ -82,7 +78,6 @@ export class Services implements ServerPort {
     this.network = network;
     this.stop = stop;
     this.onExit = onExit;
-    attachServerCommands(engine);
     this.config.follow('notify-keyspace-events', (s) => {
       engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
     });
@@ -92,10 +87,6 @@ export class Services implements ServerPort {
     this.config.follow('latency-tracking', (s) => {
       engine.trackLatency = s.latencyTracking;
     });
-  }
-
-  describeSession(session: Session): string {
-    return describe(session, this.clock.now());
   }
 
   commandFailed(command: string, error: unknown, changed: boolean): void {
@@ -162,7 +153,7 @@ export class Services implements ServerPort {
     this.log.warning('User requested shutdown...');
     const { snapshots, aof } = persistence;
     snapshots.endJob();
-    const release = holdCommands(engine);
+    const release = engine.pause.holdAll();
     const good = aof.finish(request.force) && (!this.saves(request) || (await snapshots.saveAsideAtExit()));
     if (!good && !request.force) {
       this.log.warning(NOT_ENDED);
@@ -171,11 +162,6 @@ export class Services implements ServerPort {
       return;
     }
     this.end();
-  }
-
-  holdCommands(): () => void {
-    if (this.engine === null) throw new Error('the engine is attached before anything asks for it');
-    return holdCommands(this.engine);
   }
 
   abortShutdown(): boolean {

@@ -1,7 +1,8 @@
 /** The users that a server starts with: requirepass, the `user` lines of its configuration, or its ACL file. */
-import { loadAclFile } from '../commands/acl/file.ts';
+
 import type { Config } from '../config/config.ts';
 import type { UserLines } from '../engine/acl/file.ts';
+import { loadAclFile } from '../engine/acl/store.ts';
 import type { Engine } from '../engine/engine.ts';
 
 const BOTH_WAYS =

@@ -31,11 +31,9 @@ export class Watchdog {
       this.period = s.watchdogPeriod;
       if (this.running) this.start();
     });
-    const { onSlow } = engine;
-    engine.onSlow = (c, microseconds) => {
-      onSlow(c, microseconds);
+    engine.slow.listen((c, microseconds) => {
       if (this.period > 0) this.saw(c, microseconds / 1000);
-    };
+    });
   }
 
   stop(): void {

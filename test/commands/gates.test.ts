@@ -245,7 +245,7 @@ describe('roles', () => {
     server.engine.keyspaces.keepExpired('replica', true);
     client.ask('SET', 'k', '1', 'PX', '10');
     clock.advance(20);
-    server.engine.beforeWrite();
+    server.engine.keyspaces.refresh();
     expect(client.ask('GET', 'k')).toBe('$-1\r\n');
     expect(master.ask('INCR', 'k')).toBe(':2\r\n');
     master.ask('MULTI');

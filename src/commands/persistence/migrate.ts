@@ -26,7 +26,6 @@ import { Suspension } from '../../engine/suspension.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryExpiry } from '../../values/entry.ts';
-import { holdCommands, holdWrites } from '../client/pause.ts';
 import type { ThreadData } from './migrate-thread.ts';
 import { DONE, LINKS, Links, type Migration, type Outcome, type Request, type ThreadTask } from './migration.ts';
 
@@ -110,7 +109,7 @@ class Migrations {
   begin(c: Call, migration: Migration, journey: Journey): void {
     const { engine } = this;
     const within = c.session.executing !== null;
-    const release = within ? holdCommands(engine) : holdWrites(engine);
+    const release = within ? engine.pause.holdAll() : engine.pause.holdWrites();
     const suspension = within ? Suspension.ofUnit(c) : Suspension.waiting(c);
     void this.links
       .run(migration, () => journey.batch.requests())

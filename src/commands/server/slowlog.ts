@@ -1,68 +1,10 @@
 /** SLOWLOG. */
-import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
-import { flagBit } from '../../engine/derive.ts';
-import type { Engine } from '../../engine/engine.ts';
 import { integer, optional } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
-import { isSecret, REDACTED } from './redact.ts';
 
-const MAX_ARGUMENTS = 32;
-const MAX_LENGTH = 128;
 const DEFAULT_COUNT = 10;
 const BAD_COUNT = 'ERR count should be greater than or equal to -1';
-const SKIPPED = flagBit('skip_slowlog');
-
-/** The arguments as the log keeps them: long ones and the end of a long list cut. */
-function keptArguments(c: Call): string[] {
-  const shown = c.argc > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : c.argc;
-  const kept: string[] = [];
-  for (let i = 0; i < shown; i++) {
-    const arg = c.arg(i);
-    if (isSecret(c.registered, c.args, i, c.engine.server.config)) kept.push(REDACTED);
-    else if (arg.length > MAX_LENGTH)
-      kept.push(`${arg.beginning(MAX_LENGTH)}... (${arg.length - MAX_LENGTH} more bytes)`);
-    else kept.push(arg.latin1());
-  }
-  if (shown < c.argc) kept.push(`... (${c.argc - shown} more arguments)`);
-  return kept;
-}
-
-/** Fills the slow log and the latency events of commands from the engine's durations. */
-export function watchSlowCommands(engine: Engine): void {
-  const { config, settings } = engine.server;
-  config.follow(['slowlog-log-slower-than', 'latency-monitor-threshold', 'watchdog-period'], (s) => {
-    const slow = s.slowlogLogSlowerThan < 0 ? Number.POSITIVE_INFINITY : s.slowlogLogSlowerThan;
-    engine.latency.threshold = s.latencyMonitorThreshold;
-    const spike = s.latencyMonitorThreshold > 0 ? s.latencyMonitorThreshold * 1000 : Number.POSITIVE_INFINITY;
-    const held = s.watchdogPeriod > 0 ? s.watchdogPeriod * 500 : Number.POSITIVE_INFINITY;
-    engine.slowThreshold = Math.min(slow, spike, held);
-  });
-  config.follow('slowlog-max-len', (s) => {
-    engine.slowLog.max = s.slowlogMaxLen;
-  });
-  config.follow('latency-tracking', (s) => {
-    engine.trackLatency = s.latencyTracking;
-  });
-  engine.onSlow = (c, microseconds) => {
-    const { slowlogLogSlowerThan } = settings;
-    engine.latency.observe(
-      c.registered.has(FAST) ? 'fast-command' : 'command',
-      microseconds / 1000,
-      engine.clock.now(),
-    );
-    if (slowlogLogSlowerThan < 0 || microseconds < slowlogLogSlowerThan || c.registered.has(SKIPPED)) return;
-    engine.slowLog.add({
-      time: Math.floor(engine.clock.now() / 1000),
-      microseconds: Math.round(microseconds),
-      args: keptArguments(c),
-      address: c.session.port.address,
-      name: c.session.name,
-    });
-  };
-}
-
-const FAST = flagBit('fast');
 
 const get = command({
   name: 'GET',
@@ -86,7 +28,7 @@ const get = command({
       c.reply.error(BAD_COUNT);
       return;
     }
-    const entries = c.engine.slowLog.latest(count === -1 ? c.engine.slowLog.length : count);
+    const entries = c.engine.slow.log.latest(count === -1 ? c.engine.slow.log.length : count);
     c.reply.array(entries.length);
     for (const entry of entries) {
       c.reply.array(6);
@@ -110,7 +52,7 @@ const len = command({
   flags: ['admin', 'loading', 'stale'],
   tips: ['request_policy:all_nodes', 'response_policy:agg_sum', 'nondeterministic_output'],
   run(c) {
-    c.reply.int(c.engine.slowLog.length);
+    c.reply.int(c.engine.slow.log.length);
   },
 });
 
@@ -123,7 +65,7 @@ const reset = command({
   flags: ['admin', 'loading', 'stale'],
   tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
   run(c) {
-    c.engine.slowLog.reset();
+    c.engine.slow.log.reset();
     c.reply.ok();
   },
 });

@@ -1,7 +1,7 @@
 /** Arguments that the slow log and MONITOR must not show. */
-import { isWord, type Slice } from '../../base/slice.ts';
-import type { Config } from '../../config/config.ts';
-import type { Registered } from '../../engine/table.ts';
+import { isWord, type Slice } from '../base/slice.ts';
+import type { Config } from '../config/config.ts';
+import type { Registered } from './table.ts';
 
 export const REDACTED = '(redacted)';
 

@@ -1,0 +1,53 @@
+/** Sessions in the words of CLIENT LIST, which the log uses as well. */
+import { memoryOf } from './client-memory.ts';
+import type { Session } from './session.ts';
+
+function flagsOf(session: Session): string {
+  let flags = session.monitor ? 'O' : session.role.letter;
+  if (session.subscriptions > 0) flags += 'P';
+  if (session.transaction) flags += 'x';
+  if (session.waiter || session.postponed) flags += 'b';
+  if (session.tracking) flags += 't';
+  if (session.tracking?.broken) flags += 'R';
+  if (session.tracking?.broadcast) flags += 'B';
+  if (session.engine.watches.isTouched(session)) flags += 'd';
+  if (session.closing) flags += 'c';
+  if (session.port.unix) flags += 'U';
+  if (session.noEvict) flags += 'e';
+  return flags === '' ? 'N' : flags;
+}
+
+/** One line of CLIENT LIST, without its end. */
+export function describe(session: Session, now: number): string {
+  const { port, reply, transaction } = session;
+  return [
+    `id=${session.id}`,
+    `addr=${port.address}`,
+    `laddr=${port.localAddress}`,
+    `fd=${port.fd}`,
+    `name=${session.name}`,
+    `age=${Math.floor((now - session.created) / 1000)}`,
+    `idle=${Math.max(0, Math.floor((now - port.lastActive) / 1000))}`,
+    `flags=${flagsOf(session)}`,
+    `db=${session.db.index}`,
+    `sub=${session.channels?.size ?? 0}`,
+    `psub=${session.patterns?.size ?? 0}`,
+    `ssub=${session.shardChannels?.size ?? 0}`,
+    `multi=${transaction ? transaction.queue.length : -1}`,
+    `qbuf=${port.queryBytes}`,
+    `qbuf-free=${port.queryFree}`,
+    `argv-mem=${port.argumentBytes}`,
+    `multi-mem=${transaction?.bytes ?? 0}`,
+    `rbs=${reply.nominal}`,
+    `rbp=${reply.firstPeak}`,
+    `obl=${reply.firstBytes}`,
+    `oll=${reply.moreChunks}`,
+    `omem=${reply.moreBytes}`,
+    `tot-mem=${memoryOf(session)}`,
+    `events=${reply.moreChunks > 0 ? 'rw' : 'r'}`,
+    `cmd=${session.lastCommand?.name ?? 'NULL'}`,
+    `user=${session.user}`,
+    `redir=${session.tracking?.redirect ?? -1}`,
+    `resp=${reply.resp}`,
+  ].join(' ');
+}

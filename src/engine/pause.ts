@@ -1,0 +1,102 @@
+/**
+ * Pauses of commands: of all, or of those that may write. What is held runs, in its order, when the pause is over.
+ *
+ * There is the pause that CLIENT PAUSE begins, and those of the server's own works (MIGRATE, the end of the server), which
+ * clients can't end.
+ */
+import { assert } from '../base/assert.ts';
+import { Slice } from '../base/slice.ts';
+import type { Timer } from '../base/time.ts';
+import type { Engine } from './engine.ts';
+import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE } from './gates.ts';
+import { keepArguments, type Session } from './session.ts';
+
+export class Pause {
+  private readonly engine: Engine;
+  private readonly held = new Map<Session, Slice[]>();
+  /** Pauses of the server's own, which clients can't end: whether each holds everything. */
+  private readonly own = new Set<{ readonly all: boolean }>();
+  private timer: Timer | null = null;
+  private until = 0;
+  private all = false;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** Pauses until `until`, in ms of the server's clock. A pause in force is only ever made longer and stricter. */
+  begin(until: number, all: boolean): void {
+    const { engine } = this;
+    this.all ||= all;
+    if (until > this.until) this.until = until;
+    this.timer?.cancel();
+    this.timer = engine.clock.after(Math.max(0, this.until - engine.clock.now()), () => this.end());
+    this.follow();
+  }
+
+  /** Ends the pause; the commands held run as soon as the one at hand is done, and are held again if there is a new one. */
+  end(): void {
+    this.timer?.cancel();
+    this.timer = null;
+    this.until = 0;
+    this.all = false;
+    this.follow();
+  }
+
+  /** Holds the commands of all clients until the function that it returns is called. */
+  holdAll(): () => void {
+    return this.beginOwn({ all: true });
+  }
+
+  /** The same for commands that may write. */
+  holdWrites(): () => void {
+    return this.beginOwn({ all: false });
+  }
+
+  private beginOwn(pause: { readonly all: boolean }): () => void {
+    this.own.add(pause);
+    this.follow();
+    return () => {
+      this.own.delete(pause);
+      this.follow();
+    };
+  }
+
+  private follow(): void {
+    const { engine } = this;
+    const paused = this.timer !== null || this.own.size > 0;
+    const all = this.all || [...this.own].some((pause) => pause.all);
+    engine.gates.set(GATE_PAUSED_ALL, 'pause', paused && all);
+    engine.gates.set(GATE_PAUSED_WRITE, 'pause', paused);
+    // Replicas must not see keys go while nothing may be written.
+    engine.keyspaces.keepExpired('pause', paused);
+    if (this.held.size > 0 && !(paused && all)) engine.clock.after(0, () => this.release());
+  }
+
+  private release(): void {
+    const { engine } = this;
+    engine.enter();
+    for (const [session, args] of [...this.held]) {
+      if (!this.held.delete(session)) continue;
+      session.postponed = false;
+      engine.blocking.count--;
+      if (engine.execute(session, args, args.length)) session.port.resume();
+    }
+  }
+
+  /** A session that may have a held command is gone. */
+  forget(session: Session): void {
+    if (this.held.delete(session)) this.engine.blocking.count--;
+  }
+
+  /** Holds a command of a session, which takes no further one until it has run. */
+  hold(session: Session, args: readonly Slice[], argc: number): void {
+    assert(!this.held.has(session), 'a session has at most one held command');
+    this.held.set(
+      session,
+      keepArguments(args, argc, (bytes) => new Slice(bytes)),
+    );
+    session.postponed = true;
+    this.engine.blocking.count++;
+  }
+}
