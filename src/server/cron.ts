@@ -33,6 +33,8 @@ export class Cron {
   private reclaimTimer: Timer | null = null;
   private sampledAt = Number.NEGATIVE_INFINITY;
   private rehashedDatabase = 0;
+  /** Commands up to the last slice of expiry. */
+  private commandsBefore = 0;
 
   constructor(engine: Engine, config: Config, clock: Clock, memoryLimit: MemoryLimit) {
     this.memoryLimit = memoryLimit;
@@ -110,7 +112,11 @@ export class Cron {
     const more = this.expiry.run();
     this.engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());
     if (!more || !this.running) return;
-    this.expiryTimer = this.clock.after(this.expiry.pauseMicros / 1000, () => this.expire());
+    const { commands } = this.engine.stats;
+    const busy = commands !== this.commandsBefore;
+    this.commandsBefore = commands;
+    const { behind, fastPauseMicros, pauseMicros } = this.expiry;
+    this.expiryTimer = this.clock.after((busy && behind ? fastPauseMicros : pauseMicros) / 1000, () => this.expire());
   }
 
   /** Shrinks tables that have become too large, and spends up to a millisecond on moving the next that is on its way. */

@@ -84,7 +84,26 @@ describe('active expiry', () => {
     clock.advance(2);
     cycle.begin();
     expect(cycle.run()).toBe(true);
+    expect(cycle.behind).toBe(false);
     cycle.begin();
     expect(stats.expiredTimeCapReached).toBe(1);
+  });
+
+  test('while passes are behind, clients are given half of the time instead of three quarters', () => {
+    const { clock, keyspaces, cycle, stats } = setUp();
+    fill(keyspaces.databases[0], 20_000, () => clock.now() + 1);
+    expect([cycle.pauseMicros, cycle.fastPauseMicros]).toEqual([3000, 1000]);
+    clock.advance(2);
+    cycle.begin();
+    cycle.run();
+    cycle.begin();
+    expect(cycle.behind).toBe(true);
+    while (cycle.run());
+    // All is gone, but the mean of what was past its time falls slowly.
+    cycle.begin();
+    expect(cycle.behind).toBe(true);
+    stats.expiredStalePercent = 5;
+    expect(cycle.behind).toBe(false);
+    expect(setUp(10).cycle.fastPauseMicros).toBe(1000);
   });
 });
