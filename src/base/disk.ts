@@ -69,6 +69,8 @@ export interface Disk {
   syncFolder(path: string): void;
   /** Throws where `path` can't be a working directory. */
   enter(path: string): void;
+  /** Sets the permission bits of what there is. */
+  setMode(path: string, mode: number): void;
 }
 
 export function exists(disk: Disk, path: string): boolean {
@@ -269,5 +271,9 @@ export class RealDisk implements Disk {
   enter(path: string): void {
     if (!fs.statSync(widen(path)).isDirectory()) throw new SystemError('ENOTDIR', 'chdir', path);
     fs.accessSync(widen(path), fs.constants.X_OK);
+  }
+
+  setMode(path: string, mode: number): void {
+    fs.chmodSync(widen(path), mode);
   }
 }

@@ -57,7 +57,7 @@ type Change = { readonly at: number; readonly bytes: Uint8Array } | { readonly s
 
 class FileNode {
   readonly kind = 'file';
-  readonly mode: number;
+  mode: number;
   live = new Content();
   private durable = new Content();
   /** What has been done since the last sync was begun. */
@@ -118,7 +118,7 @@ type Names = Map<string, FileNode | FolderNode>;
 
 class FolderNode {
   readonly kind = 'folder';
-  readonly mode = 0o755;
+  mode = 0o755;
   live: Names = new Map();
   durable: Names = new Map();
 }
@@ -190,12 +190,13 @@ export class MemoryDisk implements Disk {
   private readonly clock: Clock;
   private gone = false;
 
-  /** `folder` is made where it is not there. */
+  /** `folder` is made where it is not there, and is there for good. */
   constructor(storage = new Storage(), clock: Clock = new RealClock(), folder = '/') {
     this.storage = storage;
     this.clock = clock;
     this.folder = folder;
     this.makeFolder(folder);
+    storage.syncFolder(storage.root);
   }
 
   /** The process has ended: nothing that it still does reaches the storage. */
@@ -300,6 +301,13 @@ export class MemoryDisk implements Disk {
 
   enter(path: string): void {
     this.folderAt(path, 'chdir');
+  }
+
+  setMode(path: string, mode: number): void {
+    this.step('chmod', path);
+    const node = this.find(path);
+    if (node === undefined) throw new SystemError('ENOENT', 'chmod', path);
+    node.mode = mode;
   }
 
   private names(path: string): string[] {

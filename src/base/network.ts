@@ -1,6 +1,7 @@
 /**
  * The network as a server sees it, handed in like time: the real one is node:net, a simulation's is a queue of its own.
  */
+import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -19,8 +20,13 @@ export interface Listener {
 export interface Network {
   /** Rejects with Node's own error (EADDRINUSE ...) when the endpoint can't be had. */
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener>;
+  /** A stream that emits 'connect', or an error. */
   connect(endpoint: Endpoint): Duplex;
+  /** The first address of a host; rejects where it has none. */
+  lookup(host: string, family: 0 | 4 | 6): Promise<string>;
 }
+
+export { isIP } from 'node:net';
 
 export class RealNetwork implements Network {
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
@@ -40,5 +46,9 @@ export class RealNetwork implements Network {
 
   connect(endpoint: Endpoint): Duplex {
     return net.connect(endpoint);
+  }
+
+  async lookup(host: string, family: 0 | 4 | 6): Promise<string> {
+    return (await lookup(host, { family })).address;
   }
 }

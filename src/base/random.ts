@@ -44,8 +44,13 @@ export class SeededRandom implements Random {
   }
 }
 
+/** Words that nobody can foretell. */
+export function randomWords(count: number): Uint32Array<ArrayBuffer> {
+  return randomFillSync(new Uint32Array(count));
+}
+
 /** A generator that nobody can foretell from outside: for service, not for secrets. */
 export function realRandom(): Random {
-  const seed = randomFillSync(new Uint32Array(3));
+  const seed = randomWords(3);
   return new SeededRandom(seed[0], seed[1], seed[2]);
 }

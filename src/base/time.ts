@@ -115,6 +115,11 @@ export class VirtualClock implements Clock {
     setImmediate(action);
   }
 
+  /** Milliseconds until the next timer fires; undefined where there is none. */
+  get untilNext(): number | undefined {
+    return this.pending.length === 0 ? undefined : this.pending[0].at - this.elapsed;
+  }
+
   /** Moves on by `ms` milliseconds, firing on the way every timer that falls due, each at its own time. */
   advance(ms: number): void {
     assert(ms >= 0, 'time goes forward');

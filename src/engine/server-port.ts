@@ -4,6 +4,7 @@
  * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this face only.
  */
 import type { FileNames } from '../base/disk.ts';
+import type { Environment } from '../base/environment.ts';
 import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
@@ -30,6 +31,7 @@ export interface ServerPort {
   /** 40 hexadecimal digits, new at each start. */
   readonly runId: string;
   readonly fileNames: FileNames;
+  readonly environment: Environment;
   /** Wall time of the start, ms. */
   readonly startedAt: number;
   /** Addresses and ports that are listened on now. */

@@ -8,8 +8,8 @@
  * Loads and stores of a width need an offset that is a multiple of it (blocks start on 16 bytes).
  */
 
-import { randomFillSync } from 'node:crypto';
 import { copyBytes } from '../base/copy.ts';
+import { randomWords } from '../base/random.ts';
 import { enlist, letGo } from '../base/showing.ts';
 import type { Slice } from '../base/slice.ts';
 import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
@@ -113,7 +113,7 @@ export class Memory implements Reader {
   warmth = 0;
 
   constructor(options: MemoryOptions = {}) {
-    this.seed = options.seed ?? randomFillSync(new Uint32Array(4));
+    this.seed = options.seed ?? randomWords(4);
     this.limit = options.limit ?? Number.POSITIVE_INFINITY;
     this.reserves = options.reserve ?? false;
     this.collector = options.collector ?? GENTLE;

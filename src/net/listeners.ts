@@ -1,9 +1,9 @@
 /** Where a server listens: TCP, TLS and a unix socket, opened at the start and moved by CONFIG SET. All failures are logged. */
 
-import { lookup } from 'node:dns/promises';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { dirname } from 'node:path';
+import { type Disk, exists, removeQuietly } from '../base/disk.ts';
+import { isIP, type Network } from '../base/network.ts';
+import { widen } from '../base/text.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsTransport } from './tls.ts';
 import { TlsError, type TlsSettings, tlsOptions, wantsTls } from './tls-options.ts';
@@ -16,6 +16,8 @@ export interface ListenersParts {
   readonly settings: ListenSettings;
   readonly transport: Transport;
   readonly tls: TlsTransport;
+  readonly network: Network;
+  readonly disk: Disk;
   /** Where relative paths begin. */
   readonly folder: () => string;
   readonly log: { warning(message: string): void };
@@ -145,9 +147,9 @@ export class Listeners {
   }
 
   private configureTls(): boolean {
-    const { settings, tls, folder, log } = this.parts;
+    const { settings, tls, disk, folder, log } = this.parts;
     try {
-      tls.configure(tlsOptions(settings, folder()), settings.tlsAuthClients);
+      tls.configure(tlsOptions(settings, disk, folder()), settings.tlsAuthClients);
       return true;
     } catch (error) {
       if (!(error instanceof TlsError)) throw error;
@@ -178,13 +180,13 @@ export class Listeners {
 
   /** Listens at `port` of all addresses, or of none; at one that is free, the same for all, where it is 0. */
   private async listenAt(port: number, secure: boolean): Promise<Listening[] | undefined> {
-    const { transport, tls, settings, log, accept } = this.parts;
+    const { transport, tls, settings, network, log, accept } = this.parts;
     const opened: Listening[] = [];
     for (const text of this.bound) {
       const optional = text.startsWith('-');
       const address = optional ? text.slice(1) : text;
       try {
-        const host = await resolveHost(address);
+        const host = await resolveHost(network, address);
         const endpoint = { host, port: port === 0 ? (opened[0]?.port ?? 0) : port, ipv6Only: host.includes(':') };
         opened.push(await (secure ? tls : transport).listen(endpoint, settings.tcpBacklog, accept));
       } catch (error) {
@@ -200,15 +202,15 @@ export class Listeners {
   }
 
   private async listenUnix(path: string): Promise<string | undefined> {
-    const { transport, settings, log, accept } = this.parts;
+    const { transport, settings, disk, log, accept } = this.parts;
     try {
-      rmSync(path, { force: true });
-      this.unix = await transport.listen({ path }, settings.tcpBacklog, accept);
-      if (settings.unixsocketperm !== 0) chmodSync(path, settings.unixsocketperm);
+      removeQuietly(disk, path);
+      this.unix = await transport.listen({ path: widen(path) }, settings.tcpBacklog, accept);
+      if (settings.unixsocketperm !== 0) disk.setMode(path, settings.unixsocketperm);
       return undefined;
     } catch (error) {
       // A folder that isn't there is called a refusal by libuv.
-      const absent = error instanceof ListenError && error.code === 'EACCES' && !existsSync(dirname(path));
+      const absent = error instanceof ListenError && error.code === 'EACCES' && !exists(disk, dirname(path));
       const reason = absent ? new ListenError('ENOENT') : error;
       const text = `Failed opening Unix socket: ${reason instanceof Error ? reason.message : String(reason)}`;
       log.warning(text);
@@ -217,12 +219,12 @@ export class Listeners {
   }
 }
 
-async function resolveHost(address: string): Promise<string> {
+async function resolveHost(network: Network, address: string): Promise<string> {
   if (address === '*') return '0.0.0.0';
   if (address === '::*') return '::';
   if (isIP(address) !== 0) return address;
   try {
-    return (await lookup(address, { family: address.includes(':') ? 6 : 4 })).address;
+    return await network.lookup(address, address.includes(':') ? 6 : 4);
   } catch {
     throw new ListenError('ENOTFOUND');
   }

@@ -7,6 +7,8 @@
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
 
+import type { Disk } from '../base/disk.ts';
+import type { Environment } from '../base/environment.ts';
 import { type Network as NetworkInterface, RealNetwork } from '../base/network.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config, Listener } from '../config/config.ts';
@@ -64,6 +66,8 @@ export interface NetParts<S extends TransportSession> {
   readonly transport: Transport;
   /** Under TLS, which has no fast road. */
   readonly network: NetworkInterface;
+  /** Where certificates lie, and the names of unix sockets. */
+  readonly disk: Disk;
   /** Where relative paths of certificates begin; usually the process's own folder. */
   readonly folder?: () => string;
 }
@@ -119,7 +123,7 @@ export class NetServer<S extends TransportSession> {
       return;
     }
     this.bury();
-    setImmediate(this.runTurn);
+    this.clock.soon(this.runTurn);
   };
 
   constructor(parts: NetParts<S>) {
@@ -128,7 +132,7 @@ export class NetServer<S extends TransportSession> {
     this.counters = parts.counters;
     this.log = parts.log;
     this.clock = parts.clock;
-    const tls = new TlsTransport(parts.network, {
+    const tls = new TlsTransport(parts.network, parts.clock, {
       admits: (handshakes) => this.admits(handshakes),
       refused: (reason) => this.log.warning(`Error accepting a client connection: ${reason}`),
     });
@@ -136,7 +140,9 @@ export class NetServer<S extends TransportSession> {
       settings: parts.settings,
       transport: parts.transport,
       tls,
-      folder: parts.folder ?? (() => process.cwd()),
+      network: parts.network,
+      disk: parts.disk,
+      folder: parts.folder ?? (() => parts.disk.folder),
       log: parts.log,
       accept: (connection) => this.accept(connection),
     });
@@ -215,7 +221,7 @@ export class NetServer<S extends TransportSession> {
     this.scheduled = true;
     this.turnNow = this.clock.now();
     this.timed = true;
-    setImmediate(this.runTurn);
+    this.clock.soon(this.runTurn);
   }
 
   /** Ends the turn now: what waits goes on, replies are written, ended connections go. */
@@ -302,17 +308,12 @@ export class Network extends NetServer<Session> {
   private readonly timers: Clock;
   private timer: Timer | null = null;
 
-  constructor(
-    engine: Engine,
-    config: Config,
-    clock: Clock,
-    log: NetLog,
-    network: NetworkInterface = new RealNetwork(),
-  ) {
+  constructor(engine: Engine, config: Config, environment: Environment, log: NetLog) {
+    const { clock, network, disk } = environment;
     const transport = transportFor(network);
     const { settings } = config;
     const folder = (): string => config.path;
-    super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, folder });
+    super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, disk, folder });
     this.timers = clock;
     const { listeners } = this;
     type Change = () => ReturnType<Listener>;

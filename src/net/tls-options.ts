@@ -3,10 +3,10 @@
  * that the log names the one that is wrong.
  */
 import { constants } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import { getSystemErrorMap } from 'node:util';
+import type { Disk } from '../base/disk.ts';
 import type { Settings } from '../config/settings.ts';
 
 export type TlsSettings = Readonly<
@@ -61,8 +61,8 @@ export function wantsTls(settings: TlsSettings): boolean {
   return settings.tlsPort !== 0 || settings.tlsReplication || settings.tlsCluster;
 }
 
-/** What the settings say; throws TlsError. Paths are taken from `folder`. */
-export function tlsOptions(settings: TlsSettings, folder: string): SecureContextOptions {
+/** What the settings say; throws TlsError. Paths begin at `folder`. */
+export function tlsOptions(settings: TlsSettings, disk: Disk, folder: string): SecureContextOptions {
   if (settings.tlsCertFile === '') throw new TlsError('No tls-cert-file configured!');
   if (settings.tlsKeyFile === '') throw new TlsError('No tls-key-file configured!');
   const authorities = settings.tlsCaCertFile !== '' || settings.tlsCaCertDir !== '';
@@ -71,14 +71,14 @@ export function tlsOptions(settings: TlsSettings, folder: string): SecureContext
       'Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication or tls-auth-clients are enabled!',
     );
   const versions = versionOptions(settings.tlsProtocols);
-  const identity = identityOptions(settings.tlsCertFile, settings.tlsKeyFile, settings.tlsKeyFilePass, folder);
+  const identity = identityOptions(disk, settings.tlsCertFile, settings.tlsKeyFile, settings.tlsKeyFilePass, folder);
   const { tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass } = settings;
   const options = {
     ...identity,
     ...versions,
-    ca: authorityOptions(settings, folder),
+    ca: authorityOptions(settings, disk, folder),
     ...cipherOptions(settings),
-    ...dhOptions(settings.tlsDhParamsFile, folder),
+    ...dhOptions(disk, settings.tlsDhParamsFile, folder),
     honorCipherOrder: settings.tlsPreferServerCiphers,
     secureOptions:
       versions.secureOptions |
@@ -89,7 +89,7 @@ export function tlsOptions(settings: TlsSettings, folder: string): SecureContext
   };
   // Not used before there are links to others, but a wrong one is to be told of now.
   if (tlsClientCertFile !== '' && tlsClientKeyFile !== '')
-    identityOptions(tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass, folder);
+    identityOptions(disk, tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass, folder);
   attempt(options, 'Failed to configure TLS');
   return options;
 }
@@ -110,35 +110,42 @@ function versionOptions(text: string): { minVersion: SecureVersion; maxVersion: 
   return { minVersion: wanted[0].name, maxVersion: wanted[wanted.length - 1].name, secureOptions };
 }
 
-function identityOptions(certFile: string, keyFile: string, passphrase: string, folder: string): SecureContextOptions {
-  const cert = read(certFile, folder, `Failed to load certificate: ${certFile}`);
+function identityOptions(
+  disk: Disk,
+  certFile: string,
+  keyFile: string,
+  passphrase: string,
+  folder: string,
+): SecureContextOptions {
+  const cert = read(disk, certFile, folder, `Failed to load certificate: ${certFile}`);
   attempt({ cert }, `Failed to load certificate: ${certFile}`);
-  const key = read(keyFile, folder, `Failed to load private key: ${keyFile}`);
+  const key = read(disk, keyFile, folder, `Failed to load private key: ${keyFile}`);
   const identity = { cert, key, ...(passphrase !== '' && { passphrase }) };
   attempt(identity, `Failed to load private key: ${keyFile}`);
   return identity;
 }
 
-function authorityOptions({ tlsCaCertFile, tlsCaCertDir }: TlsSettings, folder: string): Buffer[] {
+function authorityOptions({ tlsCaCertFile, tlsCaCertDir }: TlsSettings, disk: Disk, folder: string): Buffer[] {
   const failure = 'Failed to configure CA certificate(s) file/directory';
   const ca: Buffer[] = [];
   if (tlsCaCertFile !== '') {
-    const bytes = read(tlsCaCertFile, folder, failure);
+    const bytes = read(disk, tlsCaCertFile, folder, failure);
     if (!CERTIFICATE.test(bytes.toString('latin1')))
       throw new TlsError(`${failure}: error:05800088:x509 certificate routines::no certificate or crl found`);
     attempt({ ca: bytes }, failure);
     ca.push(bytes);
   }
-  if (tlsCaCertDir !== '') ca.push(...directoryOfAuthorities(resolve(folder, tlsCaCertDir)));
+  if (tlsCaCertDir !== '') ca.push(...directoryOfAuthorities(disk, resolve(folder, tlsCaCertDir)));
   return ca;
 }
 
 /** OpenSSL passes over what can't be read here, until it is needed; so does this. */
-function directoryOfAuthorities(path: string): Buffer[] {
+function directoryOfAuthorities(disk: Disk, path: string): Buffer[] {
   try {
-    return readdirSync(path)
+    return disk
+      .list(path)
       .filter((name) => HASHED.test(name))
-      .map((name) => readFileSync(resolve(path, name)));
+      .map((name) => disk.read(resolve(path, name)));
   } catch {
     return [];
   }
@@ -159,11 +166,11 @@ function cipherOptions({ tlsCiphers, tlsCiphersuites }: TlsSettings): { ciphers?
   return { ciphers: `${suites}:${ciphers}` };
 }
 
-function dhOptions(file: string, folder: string): { dhparam?: Buffer } {
+function dhOptions(disk: Disk, file: string, folder: string): { dhparam?: Buffer } {
   if (file === '') return {};
   let dhparam: Buffer;
   try {
-    dhparam = readFileSync(resolve(folder, file));
+    dhparam = disk.read(resolve(folder, file));
   } catch (error) {
     throw new TlsError(`Failed to load ${file}: ${systemWords(error).text}`);
   }
@@ -172,9 +179,9 @@ function dhOptions(file: string, folder: string): { dhparam?: Buffer } {
   return { dhparam };
 }
 
-function read(file: string, folder: string, failure: string): Buffer {
+function read(disk: Disk, file: string, folder: string, failure: string): Buffer {
   try {
-    return readFileSync(resolve(folder, file));
+    return disk.read(resolve(folder, file));
   } catch (error) {
     const { number, text } = systemWords(error);
     const code = (0x80000000 + number).toString(16).toUpperCase();

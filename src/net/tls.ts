@@ -9,6 +9,7 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Network } from '../base/network.ts';
+import type { Clock } from '../base/time.ts';
 import { listenPlain, PlainConnection } from './plain.ts';
 import { opensslText } from './tls-options.ts';
 import type { Connection, ListenEndpoint, Listening, Transport } from './transport.ts';
@@ -32,6 +33,7 @@ export interface TlsWatcher {
 export class TlsTransport implements Transport {
   readonly name = 'tls';
   private readonly network: Network;
+  private readonly clock: Clock;
   private readonly watcher: TlsWatcher;
   private readonly handshakeMs: number;
   private options: SecureContextOptions | null = null;
@@ -41,8 +43,9 @@ export class TlsTransport implements Transport {
   private handshakes = 0;
   private nextFd = 100_000;
 
-  constructor(network: Network, watcher: TlsWatcher, handshakeMs = HANDSHAKE_MS) {
+  constructor(network: Network, clock: Clock, watcher: TlsWatcher, handshakeMs = HANDSHAKE_MS) {
     this.network = network;
+    this.clock = clock;
     this.watcher = watcher;
     this.handshakeMs = handshakeMs;
   }
@@ -98,7 +101,7 @@ export class TlsTransport implements Transport {
         stream.destroy();
         this.watcher.refused(UNVERIFIED);
       } else {
-        this.accept(new TlsConnection(stream, this.nextFd++));
+        this.accept(new TlsConnection(stream, this.nextFd++, this.clock));
       }
     });
     server.on('tlsClientError', (error, stream) => {
@@ -127,6 +130,8 @@ function reasonOf(error: Error, stream: TLSSocket): string {
 }
 
 class TlsConnection extends PlainConnection {
+  private readonly clock: Clock;
+
   /** The peer is told that no more comes, as far as that can be done at once. */
   protected override destroy(): void {
     const { stream } = this;
@@ -134,13 +139,14 @@ class TlsConnection extends PlainConnection {
       stream.destroy();
       return;
     }
-    const late = setTimeout(() => stream.destroy(), FAREWELL_MS);
-    stream.once('close', () => clearTimeout(late));
+    const late = this.clock.after(FAREWELL_MS, () => stream.destroy());
+    stream.once('close', () => late.cancel());
     stream.resume();
     stream.end(() => stream.destroy());
   }
 
-  constructor(stream: TLSSocket, fd: number) {
+  constructor(stream: TLSSocket, fd: number, clock: Clock) {
     super(stream, null, fd);
+    this.clock = clock;
   }
 }

@@ -2,8 +2,7 @@
  * What writes a frozen view of the data in the background: a snapshot, or the base of a rewritten append-only file. There
  * is one at a time, and for INFO it counts as Redis's forked child.
  */
-import type { Disk } from '../base/disk.ts';
-import type { Clock } from '../base/time.ts';
+import type { Environment } from '../base/environment.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { SaveTarget } from './rdb/file.ts';
@@ -19,18 +18,16 @@ export class Background {
   forkMicros = 0;
   /** Unix time in seconds at which the present one began. */
   startedAt = 0;
-  private readonly disk: Disk;
   private readonly engine: Engine;
-  private readonly clock: Clock;
+  private readonly environment: Environment;
   private readonly log: Log;
   private job: SaveJob | null = null;
   private total = 0;
   private peakCow = 0;
 
-  constructor(disk: Disk, engine: Engine, clock: Clock, log: Log) {
-    this.disk = disk;
+  constructor(environment: Environment, engine: Engine, log: Log) {
+    this.environment = environment;
     this.engine = engine;
-    this.clock = clock;
     this.log = log;
   }
 
@@ -51,9 +48,10 @@ export class Background {
     delay: number,
     onEnd: (end: JobEnd, message: string, cow: number) => void,
   ): void {
-    const { engine, clock } = this;
+    const { engine, environment } = this;
+    const { clock } = environment;
     const begin = clock.monotonic();
-    const job: SaveJob = new SaveJob(this.disk, engine.memory, dataset, target, delay, (end, message) => {
+    const job: SaveJob = new SaveJob(environment, engine.memory, dataset, target, delay, (end, message) => {
       const cow = job.view.preservedBytes;
       this.kind = null;
       this.job = null;

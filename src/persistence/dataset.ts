@@ -6,24 +6,25 @@ import type { Dataset } from './rdb/write.ts';
 
 /** The data as it is now; as the base of the log when `preamble`. */
 export function currentDataset(
-  { engine, clock, config, usage }: PersistenceParts,
+  { engine, environment, config, usage }: PersistenceParts,
   libraries: Libraries | null,
   preamble: boolean,
 ): Dataset {
   const { maxmemoryPolicy } = config.settings;
+  const now = environment.clock.now();
   return {
     roots: engine.keyspaces.roots(),
     aux: [
       ['redis-ver', engine.server.version.text],
       ['redis-bits', '64'],
-      ['ctime', String(Math.floor(clock.now() / 1000))],
+      ['ctime', String(Math.floor(now / 1000))],
       ['used-mem', String(engine.memory.used)],
       ['aof-base', preamble ? '1' : '0'],
     ],
     functions: libraries?.sources() ?? [],
     use: maxmemoryPolicy.endsWith('-lru') ? 'lru' : maxmemoryPolicy.endsWith('-lfu') ? 'lfu' : 'none',
     usage: { ...usage },
-    now: clock.now(),
+    now,
   };
 }
 

@@ -84,7 +84,8 @@ export class Loading {
 
   /** Loads the snapshot at `path`, where there is one, in slices. Rejects where it can't be loaded; the log has told why. */
   async run(path: string): Promise<void> {
-    const { clock, log, disk } = this.parts;
+    const { environment, log } = this.parts;
+    const { clock, disk } = environment;
     const begin = clock.monotonic();
     let file: DiskFile;
     try {
@@ -115,7 +116,8 @@ export class Loading {
 
   /** Loads the snapshot at `path` at one go. */
   now(path: string, merge: boolean): void {
-    const { log, disk } = this.parts;
+    const { environment, log } = this.parts;
+    const { disk } = environment;
     const file = disk.open(path, 'r');
     try {
       const { size } = file;
@@ -184,7 +186,8 @@ export class Loading {
   }
 
   private beginAof(files: readonly AofPart[], atOnce: boolean): AofLoader {
-    const { engine, config, log, clock, disk } = this.parts;
+    const { engine, config, log, environment } = this.parts;
+    const { clock, disk } = environment;
     const { aofLoadTruncated, appendfilename } = config.settings;
     const loader = new AofLoader(files, {
       disk,
@@ -221,7 +224,8 @@ export class Loading {
   // Either.
 
   private begin(source: Source, total: number): void {
-    const { engine, clock } = this.parts;
+    const { engine, environment } = this.parts;
+    const { clock } = environment;
     this.source = source;
     this.total = total;
     this.startedAt = clock.now();
@@ -241,7 +245,7 @@ export class Loading {
   /** Whether all has been loaded, and not cancelled. Nothing is loaded within the command that asks for it. */
   private async inSlices(): Promise<boolean> {
     do {
-      await new Promise<void>((done) => this.parts.clock.soon(done));
+      await new Promise<void>((done) => this.parts.environment.clock.soon(done));
       if (this.cancelled) return false;
       this.parts.engine.keyspaces.refresh();
     } while (!this.slice());
@@ -250,7 +254,8 @@ export class Loading {
 
   /** Loads for some milliseconds, or as many bytes as the setting says; whether all is loaded. */
   private slice(): boolean {
-    const { clock, config } = this.parts;
+    const { environment, config } = this.parts;
+    const { clock } = environment;
     const source = this.source!;
     const until = clock.monotonic() + SLICE_MICROS;
     const enough = source.offset + config.settings.loadingProcessEventsIntervalBytes;
@@ -306,7 +311,7 @@ export class Loading {
   figures(): Readonly<Record<string, string | number>> {
     if (this.source === null) return {};
     const read = this.source.offset;
-    const { clock } = this.parts;
+    const { clock } = this.parts.environment;
     return {
       loading_start_time: Math.floor(this.startedAt / 1000),
       loading_total_bytes: this.total,

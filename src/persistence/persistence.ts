@@ -3,10 +3,10 @@
  * them is loaded at the start, and when writes are refused because the disk fails.
  */
 import { join } from 'node:path';
-import { type Disk, exists } from '../base/disk.ts';
+import { exists } from '../base/disk.ts';
+import type { Environment } from '../base/environment.ts';
 import type { Slice } from '../base/slice.ts';
 import { systemError } from '../base/system-error.ts';
-import type { Clock } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type {
@@ -37,8 +37,7 @@ const NO_LOG = 'ERR Error trying to load the AOF files, check server logs.';
 export interface PersistenceParts {
   readonly engine: Engine;
   readonly config: Config;
-  readonly clock: Clock;
-  readonly disk: Disk;
+  readonly environment: Environment;
   readonly log: Log;
   readonly usage: UsagePolicy;
   /** Whether the server loads at its start and saves by itself; one in a library does so only when told. */
@@ -58,17 +57,16 @@ export class Persistence implements PersistencePort {
   private readonly values: ValueReader;
 
   constructor(parts: PersistenceParts) {
-    const { engine, config, clock, disk, log, die } = parts;
+    const { engine, config, environment, log, die } = parts;
     this.parts = parts;
     this.values = new ValueReader(engine.memory, engine.faces.limits);
     this.loads = new Loading(parts, this.values, this);
-    this.background = new Background(disk, engine, clock, log);
+    this.background = new Background(environment, engine, log);
     this.snapshots = new Snapshots(parts, this.background, this);
     this.aof = new Aof({
       engine,
       config,
-      clock,
-      disk,
+      environment,
       log,
       background: this.background,
       dataset: (preamble) => currentDataset(parts, this.libraries, preamble),
@@ -198,14 +196,15 @@ export class Persistence implements PersistencePort {
     }
     if (config.settings.appendonly) await this.loadLog();
     else await this.loads.run(this.file);
-    this.snapshots.lastSave = Math.floor(this.parts.clock.now() / 1000);
+    this.snapshots.lastSave = Math.floor(this.parts.environment.clock.now() / 1000);
     if (this.loads.cancelled) return;
     if (config.settings.appendonly) this.aof.begin();
     this.aof.removeHistory();
   }
 
   private async loadLog(): Promise<void> {
-    const { clock, log } = this.parts;
+    const { environment, log } = this.parts;
+    const { clock } = environment;
     const begin = clock.monotonic();
     const files = this.aof.filesToLoad();
     if (files.length === 0) {
@@ -220,8 +219,8 @@ export class Persistence implements PersistencePort {
 
   /** Whether there may be something to load at the start. */
   get hasFile(): boolean {
-    const { automatic, config, disk } = this.parts;
-    return automatic && (config.settings.appendonly ? this.aof.mayHaveData : exists(disk, this.file));
+    const { automatic, config, environment } = this.parts;
+    return automatic && (config.settings.appendonly ? this.aof.mayHaveData : exists(environment.disk, this.file));
   }
 
   private get file(): string {

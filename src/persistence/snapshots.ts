@@ -47,7 +47,7 @@ export class Snapshots {
   }
 
   private get seconds(): number {
-    return Math.floor(this.parts.clock.now() / 1000);
+    return Math.floor(this.parts.environment.clock.now() / 1000);
   }
 
   /** SAVE: of the other ways to save at once none counts. */
@@ -57,10 +57,10 @@ export class Snapshots {
   }
 
   save(): boolean {
-    const { engine, log, config, disk } = this.parts;
+    const { engine, log, config, environment } = this.parts;
     const { rdbKeySaveDelay: delay } = config.settings;
     try {
-      saveFile(disk, engine.memory, this.dataset(), this.target(), {
+      saveFile(environment.disk, engine.memory, this.dataset(), this.target(), {
         key: () => {
           if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
         },
@@ -103,7 +103,7 @@ export class Snapshots {
       this.settle(false);
       return false;
     }
-    log.notice(`Background saving started by pid ${process.pid}`);
+    log.notice(`Background saving started by pid ${this.parts.environment.ids.process}`);
     return true;
   }
 
@@ -185,14 +185,14 @@ export class Snapshots {
 
   /** The same by a thread, so that signals are heard meanwhile. */
   async saveAsideAtExit(): Promise<boolean> {
-    const { engine, log, config, disk } = this.parts;
+    const { engine, log, config, environment } = this.parts;
     log.notice('Saving the final RDB snapshot before exiting.');
     const { rdbKeySaveDelay } = config.settings;
     const target = this.target();
     this.aside = target;
     const end = await new Promise<JobEnd>((done) => {
       try {
-        void new SaveJob(disk, engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
+        void new SaveJob(environment, engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
           if (message !== '') log.warning(message);
           done(how);
         });
@@ -211,7 +211,7 @@ export class Snapshots {
 
   /** Removes half-written files: the process ends at once. */
   dropUnfinished(): void {
-    if (this.aside !== null) removeQuietly(this.parts.disk, temporaryFile(this.aside));
+    if (this.aside !== null) removeQuietly(this.parts.environment.disk, temporaryFile(this.aside));
   }
 
   private target(): SaveTarget {

@@ -174,7 +174,7 @@ export class Debugger {
     this.flush();
     this.release = this.engine.pause.holdAll();
     this.session.onClosed = () => this.proceed();
-    if (this.input.length > 0) setImmediate(() => this.read());
+    if (this.input.length > 0) this.engine.clock.soon(() => this.read());
   }
 
   private proceed(): void {

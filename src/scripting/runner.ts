@@ -250,7 +250,7 @@ export class Runner {
     running.activity = activity;
     running.targets = engine.propagation.targets;
     engine.propagation.targets = TO_ALL;
-    const goOn = (): void => void setImmediate(() => this.slice(running));
+    const goOn = (): void => engine.clock.soon(() => this.slice(running));
     if (watcher?.paused) {
       watcher.goOn = goOn;
       watcher.stopped(activity);

@@ -101,7 +101,7 @@ export class LocalSession implements SessionPort {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    setImmediate(() => {
+    this.engine.clock.soon(() => {
       this.scheduled = false;
       while (this.backlog.length > 0 && !this.held) this.backlog.shift()?.();
       this.flush();
@@ -141,7 +141,7 @@ export class LocalSession implements SessionPort {
     this.session.closing = true;
     this.session.reply.end();
     if (this.engine.outermost === null) this.finish();
-    else setImmediate(() => this.finish());
+    else this.engine.clock.soon(() => this.finish());
   }
 
   private finish(): void {

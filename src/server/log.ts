@@ -7,10 +7,11 @@
  * A line is written before the call returns, and a log file is opened for each line, so that it can be moved away at any
  * time.
  */
-import { appendFileSync, closeSync, openSync, writeSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Disk } from '../base/disk.ts';
+import { type Environment, environmentWith } from '../base/environment.ts';
 import { pino } from '../base/packages.ts';
-import { widen } from '../base/text.ts';
+import { writeStandardOutput } from '../base/standard-output.ts';
 import type { Log } from '../engine/server-port.ts';
 
 export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning';
@@ -20,8 +21,6 @@ export type Role = 'C' | 'M' | 'S' | 'X';
 const LEVELS = { debug: 20, verbose: 25, notice: 30, warning: 40 } as const;
 const MARKS = { debug: '.', verbose: '-', notice: '*', warning: '#' } as const;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-/** How long a full pipe is waited for before a line is given up, in steps of a millisecond. */
-const PATIENCE = 500;
 
 const two = (value: number) => String(value).padStart(2, '0');
 
@@ -39,23 +38,6 @@ function encode(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
-}
-
-function writeStandardOutput(bytes: Uint8Array): void {
-  const nap = new Int32Array(new SharedArrayBuffer(4));
-  for (let at = 0, waited = 0; at < bytes.length && waited < PATIENCE; ) {
-    try {
-      at += writeSync(1, bytes, at);
-    } catch (error) {
-      if (!isBusy(error)) return;
-      Atomics.wait(nap, 0, 0, 1);
-      waited++;
-    }
-  }
-}
-
 /** Where lines go when it is neither a file nor the standard output: tests and embedders. */
 export type Sink = (line: string) => void;
 
@@ -65,6 +47,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   readonly sink?: Sink;
+  /** Whose time, process and disk it tells and uses. */
+  readonly environment?: Environment;
 }
 
 export class ServerLog implements Log {
@@ -72,11 +56,13 @@ export class ServerLog implements Log {
   level: LogLevel;
   file: string;
   private readonly sink: Sink | undefined;
+  private readonly environment: Environment;
   private json: Logger<LogLevel> | undefined;
 
   constructor(options: LogOptions) {
     this.file = options.file;
     this.sink = options.sink;
+    this.environment = options.environment ?? environmentWith();
     this.level = options.level;
     this.format = options.format;
   }
@@ -87,6 +73,14 @@ export class ServerLog implements Log {
 
   set format(format: LogFormat) {
     this.json = format === 'json' ? (this.json ?? this.jsonLogger()) : undefined;
+  }
+
+  private get process(): number {
+    return this.environment.ids.process;
+  }
+
+  private get now(): number {
+    return this.environment.clock.now();
   }
 
   debug(message: string): void {
@@ -113,13 +107,13 @@ export class ServerLog implements Log {
   /** The line by which a signal's arrival is told. */
   signal(message: string): void {
     if (this.format === 'json') this.warning(message);
-    else this.emit(`${process.pid}:signal-handler (${Math.floor(Date.now() / 1000)}) ${message}\n`);
+    else this.emit(`${this.process}:signal-handler (${Math.floor(this.now / 1000)}) ${message}\n`);
   }
 
   private say(level: LogLevel, message: string): void {
     if (LEVELS[level] < LEVELS[this.level]) return;
     if (this.json !== undefined) this.json[level](message);
-    else this.emit(`${process.pid}:${this.role} ${logTime(Date.now())} ${MARKS[level]} ${message}\n`);
+    else this.emit(`${this.process}:${this.role} ${logTime(this.now)} ${MARKS[level]} ${message}\n`);
   }
 
   private jsonLogger(): Logger<LogLevel> {
@@ -132,7 +126,7 @@ export class ServerLog implements Log {
         level: 'debug',
         timestamp: make.stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
-        mixin: () => ({ pid: process.pid, role: this.role }),
+        mixin: () => ({ pid: this.process, role: this.role }),
       },
       { write: (line: string) => this.emit(line) },
     ) as Logger<LogLevel>;
@@ -148,7 +142,9 @@ export class ServerLog implements Log {
       return;
     }
     try {
-      appendFileSync(widen(this.file), encode(text));
+      const file = this.environment.disk.open(this.file, 'a');
+      file.writeAll(encode(text));
+      file.close();
     } catch {
       // A log that can't be written must not stop the server: the disk may be full.
     }
@@ -156,8 +152,8 @@ export class ServerLog implements Log {
 }
 
 /** Throws what the system says when the file can't be opened for appending. */
-export function tryLogFile(path: string): void {
-  closeSync(openSync(widen(path), 'a'));
+export function tryLogFile(disk: Disk, path: string): void {
+  disk.open(path, 'a').close();
 }
 
 /** A log that says nothing, for servers embedded in a program. */

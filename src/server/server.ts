@@ -7,10 +7,8 @@
  * Several servers can live in one process; they share nothing.
  */
 import { verifies } from '../base/assert.ts';
-import type { Disk } from '../base/disk.ts';
-import { type Random, realRandom } from '../base/random.ts';
+import { type Environment, environmentWith } from '../base/environment.ts';
 import { narrow } from '../base/text.ts';
-import { type Clock, RealClock } from '../base/time.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigError } from '../config/option.ts';
@@ -36,7 +34,8 @@ import { Services } from './services.ts';
 import { followRequirepass, loadUsers } from './users.ts';
 import { Watchdog } from './watchdog.ts';
 
-export interface ServerOptions {
+/** Of the environment what is not given is the machine's; a `config` that is given brings its disk. */
+export interface ServerOptions extends Partial<Environment> {
   /** Settings by Redis's names ('maxmemory', 'appendonly'), as in redis.conf. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** A configuration that has been read already, instead of `settings`. */
@@ -51,10 +50,6 @@ export interface ServerOptions {
   readonly commands?: readonly Command[];
   /** The version of Redis that it behaves as; 7.0 when absent. */
   readonly version?: Version;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  /** Where its files lie, unless a `config` says it. */
-  readonly disk?: Disk;
   readonly log?: Log;
   /** How garbage outside of the heap is collected; a process that is all the server's can afford PROMPT. */
   readonly collector?: Collector;
@@ -123,9 +118,8 @@ class Server implements CinnabarServer {
   constructor(config: Config, options: ServerOptions) {
     this.onListening = options.onListening ?? (() => {});
     this.anyPort = options.port === 0;
-    const clock = options.clock ?? new RealClock();
-    const random = options.random ?? realRandom();
-    const { disk } = config;
+    const environment = environmentWith({ ...options, disk: config.disk });
+    const { clock, random } = environment;
     const log = options.log ?? silentLog();
     // The order in which keys lie is part of what a given randomness decides.
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
@@ -135,11 +129,11 @@ class Server implements CinnabarServer {
     const pool = new ChunkPool(verifies());
     this.config = config;
     const { commands = ALL_COMMANDS, version = REDIS_7_0 } = options;
-    const server = new Services(config, clock, log, version);
+    const server = new Services(config, environment, log, version);
     this.services = server;
     const eviction = this.memoryLimit;
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server, eviction });
-    this.network = new Network(this.engine, config, clock, log);
+    this.network = new Network(this.engine, config, environment, log);
     this.engine.usedMemory.inputs = this.network;
     this.cron = new Cron(this.engine, config, clock, eviction);
     eviction.attach(this.engine, config);
@@ -147,7 +141,7 @@ class Server implements CinnabarServer {
     const { engine } = this;
     const automatic = options.persistent ?? false;
     const die = (): void => this.services.abandon();
-    this.persistence = new Persistence({ engine, config, clock, disk, log, usage: limits.usage, automatic, die });
+    this.persistence = new Persistence({ engine, config, environment, log, usage: limits.usage, automatic, die });
     this.services.attach(
       engine,
       this.persistence,

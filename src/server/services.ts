@@ -1,6 +1,6 @@
 /** What commands ask of the server as a whole (engine/server-port.ts), put together from the rooms that do it. */
-import { randomBytes } from 'node:crypto';
 import { FileNames } from '../base/disk.ts';
+import type { Environment } from '../base/environment.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
@@ -21,8 +21,9 @@ const NOT_ENDED = 'Errors trying to shut down the server. Check the logs for mor
 export class Services implements ServerPort {
   readonly config: Config;
   readonly log: Log;
-  readonly runId = randomBytes(20).toString('hex');
-  readonly fileNames = new FileNames(this.runId);
+  readonly environment: Environment;
+  readonly runId: string;
+  readonly fileNames: FileNames;
   readonly startedAt: number;
   readonly version: Version;
   private readonly clock: Clock;
@@ -39,7 +40,11 @@ export class Services implements ServerPort {
   /** A shutdown that a signal has asked for and that has not begun yet. */
   private asked: { readonly timer: Timer; readonly failed: () => void } | null = null;
 
-  constructor(config: Config, clock: Clock, log: Log, version: Version) {
+  constructor(config: Config, environment: Environment, log: Log, version: Version) {
+    const { clock, ids } = environment;
+    this.environment = environment;
+    this.runId = ids.secret(20).toString('hex');
+    this.fileNames = new FileNames(this.runId);
     this.version = version;
     this.config = config;
     this.clock = clock;

@@ -41,7 +41,7 @@ function logFor(config: Config): ServerLog {
   const file = logfile === '' ? '' : resolve(config.path, logfile);
   if (file !== '') {
     try {
-      tryLogFile(file);
+      tryLogFile(config.disk, file);
     } catch (error) {
       throw fatal(`Can't open the log file: ${systemError(error)}`);
     }

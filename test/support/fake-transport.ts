@@ -1,5 +1,6 @@
 /** A transport without sockets: a test says what arrives, and whether and when the writes of a connection finish. */
 
+import { RealDisk } from '../../src/base/disk.ts';
 import { RealNetwork } from '../../src/base/network.ts';
 import { VirtualClock } from '../../src/base/time.ts';
 import type { Session } from '../../src/engine/session.ts';
@@ -102,6 +103,7 @@ export class FakeServer {
       clock: this.clock,
       transport: this.transport,
       network: new RealNetwork(),
+      disk: new RealDisk(),
     });
   }
 

@@ -5,6 +5,8 @@
  *   3. Only erasable, checked TypeScript: no enum, namespace, parameter property, `any` or suppressed error.
  *   4. Functions of at most 70 lines, files of at most 600; what is longer is listed in style-exemptions.json with its
  *      length, may not grow, and leaves the list once it is short enough.
+ *   5. Files, network, time, chance and the process are handed in (base/environment.ts); whoever reaches for them by himself
+ *      is listed with his reason.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -120,6 +122,45 @@ function offences(find: (source: Source, report: (node: ts.Node, what: string) =
   });
 }
 
+/** Rooms and files that may reach for the world, each with what and why. */
+const WORLDLY: Record<string, readonly string[]> = {
+  // Where the world is handed in from.
+  'src/base/': ['*'],
+  // Programs that work on files, without a server.
+  'src/tools/': ['*'],
+  // What the program does to its own process, and what it reads of its machine; a server in a library does neither.
+  'src/server/process.ts': ['node:fs', 'process.pid'],
+  'src/server/start.ts': ['node:fs', 'process.pid'],
+  'src/server/banner.ts': ['process.pid'],
+  'src/server/system.ts': ['node:fs'],
+  // DEBUG SEGFAULT ends the real process.
+  'src/commands/server/debug.ts': ['process.pid'],
+  // Handles inside Node: there is no fast road but over the real network.
+  'src/net/fast.ts': ['setImmediate'],
+  // TLS opens nothing: it turns streams that were handed in into others, and settings into contexts.
+  'src/net/tls.ts': ['node:tls'],
+  'src/net/tls-options.ts': ['node:tls'],
+  // The conversation of MIGRATE is held in a thread as well, which has a world of its own.
+  'src/commands/persistence/migration.ts': ['node:net', 'setTimeout'],
+};
+const WORLDLY_MODULES = /^node:(fs|net|tls|dns|dgram|child_process)\b/;
+const WORLDLY_NAMES = new Set(['setTimeout', 'setInterval', 'setImmediate']);
+const WORLDLY_PROPERTIES = new Set(['Date.now', 'Math.random', 'performance.now', 'process.pid', 'process.hrtime']);
+
+/** What of the world a node reaches for; undefined for nearly all. */
+function worldly(node: ts.Node): string | undefined {
+  if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier))
+    return WORLDLY_MODULES.test(node.moduleSpecifier.text) ? node.moduleSpecifier.text : undefined;
+  if (ts.isCallExpression(node) && ts.isIdentifier(node.expression))
+    return WORLDLY_NAMES.has(node.expression.text) ? node.expression.text : undefined;
+  if (ts.isPropertyAccessExpression(node) && ts.isIdentifier(node.expression)) {
+    const name = `${node.expression.text}.${node.name.text}`;
+    return WORLDLY_PROPERTIES.has(name) ? name : undefined;
+  }
+  const isDate = ts.isNewExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'Date';
+  return isDate && (node.arguments?.length ?? 0) === 0 ? 'new Date()' : undefined;
+}
+
 /** Compares lengths over a limit with the list of exemptions. */
 function overLimit(lengths: Map<string, number>, limit: number, exempt: Record<string, number>): string[] {
   const problems: string[] = [];
@@ -171,6 +212,24 @@ describe('the house rules', () => {
       if (suppressed !== null) report(source.tree, suppressed[0]);
     });
     expect(found).toEqual([]);
+  });
+
+  test('the world is handed in', () => {
+    const used = new Set<string>();
+    const found = offences((source, report) => {
+      everyNode(source, (node) => {
+        const what = worldly(node);
+        if (what === undefined) return;
+        const listed = Object.keys(WORLDLY).find((path) => source.path.startsWith(path));
+        const allowed = listed === undefined ? [] : WORLDLY[listed]!;
+        if (listed !== undefined)
+          for (const each of allowed) if (each === '*' || each === what) used.add(`${listed} ${each}`);
+        if (!allowed.includes('*') && !allowed.includes(what)) report(node, what);
+      });
+    });
+    expect(found).toEqual([]);
+    const stale = Object.entries(WORLDLY).flatMap(([path, all]) => all.map((what) => `${path} ${what}`));
+    expect(stale.filter((each) => !used.has(each))).toEqual([]);
   });
 
   test(`functions of at most ${MAX_FUNCTION_LINES} lines`, () => {

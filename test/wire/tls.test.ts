@@ -5,7 +5,9 @@ import { connect as connectTcp } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RealDisk } from '../../src/base/disk.ts';
 import { RealNetwork } from '../../src/base/network.ts';
+import { RealClock } from '../../src/base/time.ts';
 import { TlsTransport } from '../../src/net/tls.ts';
 import { tlsOptions } from '../../src/net/tls-options.ts';
 import { ServerLog } from '../../src/server/log.ts';
@@ -379,8 +381,8 @@ describe('handshakes that come to nothing', () => {
   test('a handshake that takes too long is ended', async () => {
     const reasons: string[] = [];
     const watcher = { admits: () => true, refused: (reason: string) => void reasons.push(reason) };
-    const transport = new TlsTransport(new RealNetwork(), watcher, 150);
-    transport.configure(tlsOptions(server.config.settings, certificates.folder), 'no');
+    const transport = new TlsTransport(new RealNetwork(), new RealClock(), watcher, 150);
+    transport.configure(tlsOptions(server.config.settings, new RealDisk(), certificates.folder), 'no');
     const slow = await freePort();
     const listening = await transport.listen({ host: '127.0.0.1', port: slow, ipv6Only: false }, 10, () => {});
     const socket = connectTcp({ port: slow, host: '127.0.0.1' });

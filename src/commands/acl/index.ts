@@ -1,5 +1,4 @@
 /** ACL: users, what they may do, and what they were denied. */
-import { randomBytes } from 'node:crypto';
 import { isWord } from '../../base/slice.ts';
 import { DEFAULT_USER } from '../../engine/acl/acl.ts';
 import { faultText, hasSpaces, joinSelectors, upToZero } from '../../engine/acl/fault.ts';
@@ -134,7 +133,8 @@ const genpass = command({
     }
     const digits = Math.ceil(bits / 4);
     c.reply.bulkText(
-      randomBytes(Math.ceil(digits / 2))
+      c.engine.server.environment.ids
+        .secret(Math.ceil(digits / 2))
         .toString('hex')
         .slice(0, digits),
     );

@@ -17,7 +17,6 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { isWord, Slice } from '../../base/slice.ts';
-import { startThread } from '../../base/thread.ts';
 import type { Call } from '../../engine/call.ts';
 import { command, type KeyFinderInput, type KeySpec } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -151,7 +150,9 @@ class Migrations {
     const shared = new SharedArrayBuffer(8);
     const data: ThreadData = { port: port2, shared };
     const file = new URL(`./migrate-thread.${EXTENSION}`, import.meta.url);
-    const worker = startThread(file, { workerData: data, transferList: [port2] });
+    const { threads } = this.engine.server.environment;
+    assert(threads !== null, 'MIGRATE in a script needs a thread');
+    const worker = threads.start(file, { workerData: data, transferList: [port2] });
     const ended = (): void => {
       if (this.thread?.worker === worker) this.thread = null;
     };

@@ -46,7 +46,7 @@ function server(engine: Engine): string {
     atomicvar_api: 'none',
     gcc_version: '0.0.0',
     node_version: process.versions.node,
-    process_id: process.pid,
+    process_id: port.environment.ids.process,
     process_supervised: 'no',
     run_id: port.runId,
     tcp_port: settings.port !== 0 ? settings.port : settings.tlsPort,

@@ -9,8 +9,8 @@
  * was acknowledged: a file is synced, then its folder, before a manifest names it; it is removed only after one that doesn't.
  */
 import { join } from 'node:path';
-import { type Disk, removeQuietly } from '../../base/disk.ts';
-import type { Clock } from '../../base/time.ts';
+import { removeQuietly } from '../../base/disk.ts';
+import type { Environment } from '../../base/environment.ts';
 import type { Config } from '../../config/config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { BackgroundRewrite } from '../../engine/persistence-port.ts';
@@ -28,8 +28,7 @@ import { AofWriter } from './writer.ts';
 export interface AofParts {
   readonly engine: Engine;
   readonly config: Config;
-  readonly clock: Clock;
-  readonly disk: Disk;
+  readonly environment: Environment;
   readonly log: Log;
   readonly background: Background;
   /** What a base holds; as the beginning of a log when `preamble`. */
@@ -65,7 +64,8 @@ export class Aof {
   private rewriteFolder = '';
 
   constructor(parts: AofParts) {
-    const { engine, config, clock, disk, log, background, changed, die } = parts;
+    const { engine, config, environment, log, background, changed, die } = parts;
+    const { clock, disk } = environment;
     this.parts = parts;
     this.folder = new LogFolder(disk, config, log);
     this.limit = new RewriteLimit(log);
@@ -112,7 +112,7 @@ export class Aof {
   }
 
   private get seconds(): number {
-    return Math.floor(this.parts.clock.now() / 1000);
+    return Math.floor(this.parts.environment.clock.now() / 1000);
   }
 
   // The start.
@@ -173,7 +173,7 @@ export class Aof {
   }
 
   private writeFirstBase(): void {
-    const { log, engine, dataset, disk } = this.parts;
+    const { log, engine, dataset, environment } = this.parts;
     const { format } = this;
     const { name } = this.manifest.newBase(this.prefix, format);
     try {
@@ -183,7 +183,7 @@ export class Aof {
         `rewriteaof-${this.parts.engine.server.fileNames.next()}`,
         format,
       );
-      saveFile(disk, engine.memory, dataset(true), target, { key: () => {} });
+      saveFile(environment.disk, engine.memory, dataset(true), target, { key: () => {} });
     } catch (error) {
       if (error instanceof SaveError) log.warning(error.message);
       throw error;
@@ -240,7 +240,7 @@ export class Aof {
     this.writer.close();
     engine.propagation.detach(this.writer);
     this.killRewrite();
-    if (waiting) removeQuietly(this.parts.disk, this.folder.path(temporaryIncrementName(this.prefix)));
+    if (waiting) removeQuietly(this.parts.environment.disk, this.folder.path(temporaryIncrementName(this.prefix)));
     this.state = 'off';
     this.scheduled = false;
     this.parts.changed();
@@ -285,7 +285,7 @@ export class Aof {
       return false;
     }
     if (this.state === 'waiting') engine.propagation.attach(this.writer);
-    log.notice(`Background append only file rewriting started by pid ${process.pid}`);
+    log.notice(`Background append only file rewriting started by pid ${this.parts.environment.ids.process}`);
     this.scheduled = false;
     return true;
   }
@@ -316,7 +316,7 @@ export class Aof {
   /** Ends a rewrite that is under way, as if it had not begun. */
   killRewrite(): void {
     if (!this.rewriting) return;
-    this.parts.log.notice(`Killing running AOF rewrite child: ${process.pid}`);
+    this.parts.log.notice(`Killing running AOF rewrite child: ${this.parts.environment.ids.process}`);
     this.parts.background.abort('rewrite');
   }
 
@@ -365,7 +365,7 @@ export class Aof {
     } catch (error) {
       if (!this.folder.told(error)) throw error;
       if (this.folder.replaced(error)) this.manifest = manifest;
-      else for (const name of made) removeQuietly(this.parts.disk, this.folder.path(name));
+      else for (const name of made) removeQuietly(this.parts.environment.disk, this.folder.path(name));
       return false;
     }
     this.manifest = manifest;
@@ -380,7 +380,8 @@ export class Aof {
   }
 
   private moveBase(name: string): void {
-    const { config, log, engine, clock, disk } = this.parts;
+    const { config, log, engine, environment } = this.parts;
+    const { clock, disk } = environment;
     const begin = clock.monotonic();
     const temporary = this.temporaryBase;
     this.folder.step(
@@ -395,7 +396,7 @@ export class Aof {
   private moveIncrement(name: string): void {
     const temporary = temporaryIncrementName(this.prefix);
     this.folder.step(
-      () => this.parts.disk.rename(this.folder.path(temporary), this.folder.path(name)),
+      () => this.parts.environment.disk.rename(this.folder.path(temporary), this.folder.path(name)),
       (why) =>
         `Error trying to rename the temporary AOF incr file ${temporary} into ${this.folder.shown(name)}: ${why}`,
     );
@@ -414,7 +415,7 @@ export class Aof {
   }
 
   private removeTemporaryBase(): void {
-    removeQuietly(this.parts.disk, join(this.rewriteFolder, this.temporaryBase));
+    removeQuietly(this.parts.environment.disk, join(this.rewriteFolder, this.temporaryBase));
   }
 
   /** Removes files that are not needed any more, unless that is turned off. */

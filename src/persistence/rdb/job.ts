@@ -1,57 +1,74 @@
 /** One snapshot in the background: a frozen view, a thread that saves it, and how that ended. */
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { type Disk, removeQuietly } from '../../base/disk.ts';
-import { startThread } from '../../base/thread.ts';
+import { removeQuietly } from '../../base/disk.ts';
+import type { Environment, Threads } from '../../base/environment.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
 import { type SaveTarget, temporaryFile } from './file.ts';
+import { runSave } from './run.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
 import type { Dataset } from './write.ts';
 
 /** 'died' is a thread that ended without a word; 'aborted' one that was told to end. */
 export type JobEnd = 'saved' | 'failed' | 'died' | 'aborted';
 
+/** Milliseconds after which a snapshot is written where there are no threads. */
+const INLINE_DELAY = 1;
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 export class SaveJob {
   readonly view: FrozenView;
-  private readonly disk: Disk;
+  private readonly environment: Environment;
   private readonly target: SaveTarget;
   private readonly control = new SharedArrayBuffer(CONTROL_BYTES);
   private readonly words = new Int32Array(this.control);
-  private readonly worker: Worker;
+  private readonly worker: Worker | null;
   private readonly onEnd: (end: JobEnd, message: string) => void;
   private ended = false;
 
   /** Begins; throws where no view or no thread can be had. `onEnd` is called once. */
   constructor(
-    disk: Disk,
+    environment: Environment,
     memory: Memory,
     dataset: Dataset,
     target: SaveTarget,
     delay: number,
     onEnd: (end: JobEnd, message: string) => void,
   ) {
-    this.disk = disk;
+    this.environment = environment;
     this.target = target;
     this.onEnd = onEnd;
     this.words[DELAY] = delay;
     this.view = new FrozenView(memory);
     try {
       const task: SaveTask = { image: this.view.image, dataset, target, control: this.control };
-      this.worker = startThread(new URL(`./worker.${EXTENSION}`, import.meta.url), {
-        workerData: task,
-        transferList: this.view.transfer,
-      });
+      const { threads } = environment;
+      this.worker = threads === null ? null : this.startThread(threads, task);
+      if (threads === null) environment.clock.after(INLINE_DELAY, () => this.runInline(task));
     } catch (error) {
       this.view.close();
       throw error;
     }
-    this.worker.once('message', ({ error }: SaveResult) => this.end(error === null ? 'saved' : 'failed', error ?? ''));
-    this.worker.once('error', (error) => this.end('died', error.message));
-    this.worker.once('exit', (code) => this.end('died', `exit code ${code}`));
-    this.worker.unref();
+  }
+
+  private startThread(threads: Threads, task: SaveTask): Worker {
+    const file = new URL(`./worker.${EXTENSION}`, import.meta.url);
+    const worker = threads.start(file, { workerData: task, transferList: this.view.transfer });
+    worker.once('message', (result: SaveResult) => this.told(result));
+    worker.once('error', (error) => this.end('died', error.message));
+    worker.once('exit', (code) => this.end('died', `exit code ${code}`));
+    worker.unref();
+    return worker;
+  }
+
+  /** Without threads: from the view all the same, since commands have run meanwhile. */
+  private runInline(task: SaveTask): void {
+    if (!this.ended) this.told(runSave(this.environment.disk, task));
+  }
+
+  private told({ error }: SaveResult): void {
+    this.end(error === null ? 'saved' : 'failed', error ?? '');
   }
 
   /** Keys saved so far. */
@@ -69,7 +86,7 @@ export class SaveJob {
     if (this.ended) return;
     Atomics.store(this.words, ABORT, 1);
     Atomics.notify(this.words, ABORT);
-    void this.worker.terminate().then(() => this.removeTraces());
+    void this.worker?.terminate().then(() => this.removeTraces());
     this.removeTraces();
     this.end('aborted', '');
   }
@@ -84,7 +101,7 @@ export class SaveJob {
 
   /** Removes what is half written; of a base of the log also what is whole, since nobody will take it over any more. */
   private removeTraces(): void {
-    const { disk } = this;
+    const { disk } = this.environment;
     const { folder, name, base } = this.target;
     removeQuietly(disk, temporaryFile(this.target));
     if (base !== undefined) removeQuietly(disk, join(folder, name));

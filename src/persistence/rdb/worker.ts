@@ -1,44 +1,7 @@
 /** The thread that saves a snapshot from a frozen view, while the event loop goes on. Started by job.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { RealDisk } from '../../base/disk.ts';
-import { FrozenMemory } from '../../memory/frozen.ts';
-import { saveFile } from './file.ts';
-import { ABORT, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
+import { runSave } from './run.ts';
+import type { SaveTask } from './task.ts';
 
-class Aborted extends Error {
-  override name = 'Aborted';
-}
-
-/** Counts keys where the other thread sees it, and waits as rdb-key-save-delay tells. */
-class Progress {
-  private readonly control: Int32Array;
-  private keys = 0;
-
-  constructor(control: SharedArrayBuffer) {
-    this.control = new Int32Array(control);
-  }
-
-  key(): void {
-    const { control } = this;
-    this.keys++;
-    control[KEYS] = this.keys;
-    const delay = control[DELAY];
-    if (delay > 0) Atomics.wait(control, ABORT, 0, delay / 1000);
-    else if (delay < 0 && this.keys % -delay === 0) Atomics.wait(control, ABORT, 0, 0.001);
-    if (control[ABORT] !== 0) throw new Aborted('the snapshot is not wanted any more');
-  }
-}
-
-function run(task: SaveTask): SaveResult {
-  const memory = new FrozenMemory(task.image);
-  try {
-    saveFile(new RealDisk(), memory, task.dataset, task.target, new Progress(task.control));
-    return { error: null };
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
-  } finally {
-    memory.close();
-  }
-}
-
-parentPort?.postMessage(run(workerData as SaveTask));
+parentPort?.postMessage(runSave(new RealDisk(), workerData as SaveTask));

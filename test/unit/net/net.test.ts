@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RealDisk } from '../../../src/base/disk.ts';
 import { RealNetwork } from '../../../src/base/network.ts';
 import type { Slice } from '../../../src/base/slice.ts';
 import { RealClock } from '../../../src/base/time.ts';
@@ -205,6 +206,7 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
     clock: new RealClock(),
     transport,
     network: new RealNetwork(),
+    disk: new RealDisk(),
   });
   return { server, settings, counters };
 }
@@ -396,6 +398,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       clock: new RealClock(),
       transport: make(),
       network: new RealNetwork(),
+      disk: new RealDisk(),
     });
     expect(await other.listeners.listen()).toBe(undefined);
     settings.port = theirs;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RealDisk } from '../../../src/base/disk.ts';
+import { environmentWith } from '../../../src/base/environment.ts';
 import { type JobEnd, SaveJob } from '../../../src/persistence/rdb/job.ts';
 import type { Dataset } from '../../../src/persistence/rdb/write.ts';
 import { createServer } from '../../../src/server/server.ts';
@@ -49,7 +49,7 @@ async function run(
   };
   try {
     return await new Promise((done) => {
-      const job = new SaveJob(new RealDisk(), engine.memory, dataset, target, delay, (end, message) =>
+      const job = new SaveJob(environmentWith(), engine.memory, dataset, target, delay, (end, message) =>
         done([end, message]),
       );
       meanwhile(job);
