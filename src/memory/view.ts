@@ -1,5 +1,6 @@
 /**
- * The frozen view: the image as it was at one instant, for a worker thread, while the event loop goes on writing.
+ * The frozen view: the image as it was at one instant, for a worker thread, while the event loop goes on writing. Several
+ * readers may have it at a time; it ends when the last one leaves.
  *
  * Opening publishes, as a plain structure that postMessage takes (`image`, with `transfer` as its transfer list):
  *   segments  the SharedArrayBuffers that existed at the freeze, by number. One that is unmapped later is never written
@@ -33,6 +34,7 @@
  */
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
 import { BARRIER_SHIFT, MAX_SEGMENTS } from './address.ts';
 import type { Barrier, Memory } from './memory.ts';
@@ -55,7 +57,9 @@ export class FrozenView implements Barrier {
   readonly image: FrozenImage;
   readonly transfer: MessagePort[];
   private readonly memory: Memory;
-  private readonly port: MessagePort;
+  /** One for each reader that was ever there. */
+  private readonly ports: MessagePort[] = [];
+  private readers = 0;
   private readonly bases = new Int32Array(MAX_SEGMENTS).fill(-1);
   private readonly states: Int32Array;
   private pages: (Uint8Array | undefined)[];
@@ -78,11 +82,32 @@ export class FrozenView implements Barrier {
     });
     const states = new SharedArrayBuffer(count * 4);
     this.states = new Int32Array(states);
-    const channel = new MessageChannel();
-    this.port = channel.port1;
-    this.image = { segments, bases: this.bases.slice(), states, port: channel.port2, seed: memory.seed };
-    this.transfer = [channel.port2];
+    const port = this.addReader();
+    this.image = { segments, bases: this.bases.slice(), states, port, seed: memory.seed };
+    this.transfer = [port];
     memory.setBarrier(this);
+  }
+
+  /** What a further reader needs, beside the one that `image` is for. */
+  another(): { readonly image: FrozenImage; readonly transfer: MessagePort[] } {
+    assert(!this.over, 'a view that is over has no readers');
+    const port = this.addReader();
+    return { image: { ...this.image, port }, transfer: [port] };
+  }
+
+  /** A reader has read all that it wants; the view ends with the last one. */
+  leave(): void {
+    assert(this.over || this.readers > 0, 'as many leave as have come');
+    if (--this.readers === 0) this.close();
+  }
+
+  /** The end of a channel that is the reader's; it holds what has been preserved so far. */
+  private addReader(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    this.ports.push(port1);
+    this.readers++;
+    for (const { buffer } of this.chunks) port1.postMessage(buffer);
+    return port2;
   }
 
   /** Pages copied so far. */
@@ -120,7 +145,7 @@ export class FrozenView implements Barrier {
     this.over = true;
     this.memory.setBarrier(null);
     this.endReaders();
-    this.port.close();
+    for (const port of this.ports) port.close();
     for (const { buffer } of this.chunks) this.memory.discarded(buffer);
     this.chunks = [];
     this.pages = [];
@@ -141,7 +166,7 @@ export class FrozenView implements Barrier {
   private addChunk(): boolean {
     try {
       const chunk = new SharedArrayBuffer(CHUNK_SLOTS * BARRIER_PAGE);
-      this.port.postMessage(chunk);
+      for (const port of this.ports) port.postMessage(chunk);
       this.chunks.push(new Uint8Array(chunk));
       return true;
     } catch {

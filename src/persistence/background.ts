@@ -7,7 +7,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { SaveTarget } from './rdb/file.ts';
 import { type JobEnd, SaveJob } from './rdb/job.ts';
-import { countKeys, type Dataset } from './rdb/write.ts';
+import { countKeys, type Dataset } from './save/dataset.ts';
 
 export type BackgroundKind = 'snapshot' | 'rewrite';
 

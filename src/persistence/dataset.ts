@@ -2,13 +2,14 @@
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { PersistenceParts } from './persistence.ts';
 import type { SaveTarget } from './rdb/file.ts';
-import type { Dataset } from './rdb/write.ts';
+import { type Dataset, type ReplicationContext, replicationAux } from './save/dataset.ts';
 
-/** The data as it is now; as the base of the log when `preamble`. */
+/** The data as it is now; as the base of the log when `preamble`, for a replica with where it stands then. */
 export function currentDataset(
   { engine, environment, config, usage }: PersistenceParts,
   libraries: Libraries | null,
   preamble: boolean,
+  replication: ReplicationContext | null = null,
 ): Dataset {
   const { maxmemoryPolicy } = config.settings;
   const now = environment.clock.now();
@@ -19,6 +20,7 @@ export function currentDataset(
       ['redis-bits', '64'],
       ['ctime', String(Math.floor(now / 1000))],
       ['used-mem', String(engine.memory.used)],
+      ...(replication === null ? [] : replicationAux(replication)),
       ['aof-base', preamble ? '1' : '0'],
     ],
     functions: libraries?.sources() ?? [],

@@ -6,7 +6,7 @@ import { currentDataset, saveTarget } from './dataset.ts';
 import type { PersistenceParts } from './persistence.ts';
 import { SaveError, type SaveTarget, saveFile, temporaryFile } from './rdb/file.ts';
 import { type JobEnd, SaveJob } from './rdb/job.ts';
-import type { Dataset } from './rdb/write.ts';
+import type { Dataset } from './save/dataset.ts';
 
 /** Seconds after a failure before the save points try again. */
 const RETRY_SECONDS = 5;

@@ -18,7 +18,7 @@ import type { Log } from '../../engine/server-port.ts';
 import type { Background } from '../background.ts';
 import { SaveError, type SaveTarget, saveFile } from '../rdb/file.ts';
 import type { JobEnd } from '../rdb/job.ts';
-import type { Dataset } from '../rdb/write.ts';
+import type { Dataset } from '../save/dataset.ts';
 import { LogFolder } from './folder.ts';
 import { RewriteLimit } from './limit.ts';
 import type { AofPart, AofSizes } from './load.ts';

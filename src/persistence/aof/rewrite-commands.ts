@@ -10,8 +10,7 @@
  */
 import { formatDouble } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
-import { databaseCursor, databaseSize } from '../../keyspace/database.ts';
-import { type Addr, NULL } from '../../memory/address.ts';
+import type { Addr } from '../../memory/address.ts';
 import type { Reader } from '../../memory/memory.ts';
 import { QuicklistCursor } from '../../structures/quicklist-cursor.ts';
 import {
@@ -33,34 +32,46 @@ import { SetCursor, setLength } from '../../values/set.ts';
 import { stringBytes } from '../../values/string.ts';
 import { zsetLength } from '../../values/zset.ts';
 import { ZsetCursor } from '../../values/zset-cursor.ts';
-import type { Dataset, SaveProgress } from '../rdb/write.ts';
+import { type Dataset, DatasetCursor, type DatasetWriter } from '../save/dataset.ts';
 import type { CommandOutput } from './command-output.ts';
 import { StreamCommands } from './rewrite-stream.ts';
 
 /** Elements that one command makes. */
 const ELEMENTS = 64;
 
-/** Writes the whole dataset; `stamped` with the time at the beginning. */
-export function writeCommands(
-  r: Reader,
-  set: Dataset,
-  out: CommandOutput,
-  progress: SaveProgress,
-  stamped: boolean,
-): void {
-  if (stamped) out.plain(`#TS:${Math.floor(set.now / 1000)}\r\n`);
-  for (const library of set.functions) writeLibrary(out, new Slice(library));
-  const keys = new KeyCommands(r, out);
-  set.roots.forEach((root, index) => {
-    if (databaseSize(r, root) === 0) return;
-    writeSelect(out, index);
-    const cursor = databaseCursor(r, root);
-    for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
-      keys.write(e);
-      progress.key();
+export class CommandsWriter implements DatasetWriter {
+  private readonly set: Dataset;
+  private readonly out: CommandOutput;
+  private readonly stamped: boolean;
+  private readonly cursor: DatasetCursor;
+  private readonly keys: KeyCommands;
+  private begun = false;
+
+  /** `stamped` with the time at the beginning. */
+  constructor(reader: Reader, set: Dataset, out: CommandOutput, stamped: boolean) {
+    this.set = set;
+    this.out = out;
+    this.stamped = stamped;
+    this.cursor = new DatasetCursor(reader, set.roots);
+    this.keys = new KeyCommands(reader, out);
+  }
+
+  step(): boolean {
+    const { set, out, cursor } = this;
+    if (!this.begun) {
+      this.begun = true;
+      if (this.stamped) out.plain(`#TS:${Math.floor(set.now / 1000)}\r\n`);
+      for (const library of set.functions) writeLibrary(out, new Slice(library));
+      return true;
     }
-  });
-  out.flush();
+    if (cursor.next()) {
+      if (cursor.begins) writeSelect(out, cursor.db);
+      this.keys.write(cursor.entry);
+      return true;
+    }
+    out.flush();
+    return false;
+  }
 }
 
 export function writeLibrary(out: CommandOutput, source: Slice): void {

@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { type Disk, type DiskFile, removeQuietly } from '../../base/disk.ts';
 import { isRefusal, systemError } from '../../base/system-error.ts';
 import type { Reader } from '../../memory/memory.ts';
-import { CommandOutput } from '../aof/command-output.ts';
-import { writeCommands } from '../aof/rewrite-commands.ts';
-import { RdbOutput } from './output.ts';
-import { type Dataset, type SaveProgress, writeDataset } from './write.ts';
+import type { Dataset, SaveProgress } from '../save/dataset.ts';
+import { datasetWriter, type SaveFormat } from '../save/format.ts';
 
 /** Bytes between two syncs of a file that is being written. */
 const SYNC_BYTES = 4 * 1024 * 1024;
@@ -101,8 +99,11 @@ function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, 
     unsynced = 0;
   };
   try {
-    if (base === 'aof') writeCommands(r, set, new CommandOutput(sink), progress, stamped);
-    else writeDataset(r, set, new RdbOutput({ compress, checksum, sink }), progress);
+    const format: SaveFormat = base === 'aof' ? { kind: 'aof', stamped } : { kind: 'rdb', compress, checksum };
+    const writer = datasetWriter(r, set, format, sink);
+    // The first step is what the file says of itself.
+    writer.step();
+    while (writer.step()) progress.key();
     file.sync();
   } finally {
     file.close();

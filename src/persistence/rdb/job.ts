@@ -5,10 +5,10 @@ import { removeQuietly } from '../../base/disk.ts';
 import type { Environment, Threads } from '../../base/environment.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
+import type { Dataset } from '../save/dataset.ts';
 import { type SaveTarget, temporaryFile } from './file.ts';
 import { runSave } from './run.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';
-import type { Dataset } from './write.ts';
 
 /** 'died' is a thread that ended without a word; 'aborted' one that was told to end. */
 export type JobEnd = 'saved' | 'failed' | 'died' | 'aborted';

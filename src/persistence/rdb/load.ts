@@ -20,6 +20,7 @@ import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { OutOfMemory } from '../../memory/memory.ts';
 import { setEntryLru } from '../../values/entry.ts';
+import type { ReplicationContext } from '../save/dataset.ts';
 import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
@@ -50,14 +51,6 @@ export interface LoadLog {
   debug(message: string): void;
   notice(message: string): void;
   warning(message: string): void;
-}
-
-/** Where a replica stands that loads this, as AUX fields tell. */
-export interface ReplicationContext {
-  /** The database that the stream of effects goes on in; -1 where none was selected. */
-  readonly db: number;
-  readonly id: string;
-  readonly offset: number;
 }
 
 export class RdbLoader {

@@ -5,18 +5,14 @@ import { Keyspaces } from '../../../src/keyspace/keyspaces.ts';
 import { ChunkFeed } from '../../../src/persistence/rdb/feed.ts';
 import { RdbError } from '../../../src/persistence/rdb/format.ts';
 import { RdbLoader } from '../../../src/persistence/rdb/load.ts';
-import { RdbOutput } from '../../../src/persistence/rdb/output.ts';
 import { ValueReader } from '../../../src/persistence/rdb/read-value.ts';
-import { writeDataset } from '../../../src/persistence/rdb/write.ts';
+import { replicationAux } from '../../../src/persistence/save/dataset.ts';
+import { savedBytes } from '../../../src/persistence/save/format.ts';
 import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
 
 const MARK = Buffer.from('0123456789012345678901234567890123456789');
 const USAGE = { lfu: false, logFactor: 10, decayMinutes: 1 };
-const CONTEXT = [
-  ['repl-stream-db', '3'],
-  ['repl-id', 'f'.repeat(40)],
-  ['repl-offset', '123456789'],
-] as const;
+const CONTEXT = { db: 3, id: 'f'.repeat(40), offset: 123456789 };
 
 let server: CinnabarServer;
 const call = (...args: string[]) => server.session().call(args[0], ...args.slice(1));
@@ -59,12 +55,9 @@ async function addLarge(): Promise<void> {
 
 function snapshot(): Buffer {
   const { keyspaces, memory } = server.engine;
-  const parts: Buffer[] = [];
-  const out = new RdbOutput({ compress: true, checksum: true, sink: (bytes) => parts.push(Buffer.from(bytes)) });
-  const aux = [['redis-ver', '7.0.15'], ...CONTEXT] as const;
+  const aux = [['redis-ver', '7.0.15'], ...replicationAux(CONTEXT)] as const;
   const dataset = { roots: keyspaces.roots(), aux, functions: [], use: 'none', usage: USAGE, now: 0 } as const;
-  writeDataset(memory, dataset, out, { key: () => {} });
-  return Buffer.concat(parts);
+  return savedBytes(memory, dataset, { kind: 'rdb', compress: true, checksum: true });
 }
 
 function loading(size: number) {
@@ -99,7 +92,7 @@ async function loadAndSwap(bytes: Buffer, chunk: () => number): Promise<Buffer> 
     feed.push(bytes.subarray(at, next));
     at = next;
   }
-  expect(loader.replication).toEqual({ db: 3, id: 'f'.repeat(40), offset: 123456789 });
+  expect(loader.replication).toEqual(CONTEXT);
   aside.databases.forEach((db, i) => {
     db.verify();
     db.swap(keyspaces.databases[i]);
