@@ -361,7 +361,7 @@ export class Call {
   }
 
   /** Removes the key at argument `i` and its value; says whether there was one. No event: `changed` tells it. */
-  remove(i: number, lazily = false): boolean {
+  remove(i: number, lazily?: boolean): boolean {
     const removed = this.db.remove(this.args[i], this.hashOf(i), lazily);
     this.entry = NULL;
     return removed;

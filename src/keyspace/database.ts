@@ -76,6 +76,8 @@ export interface DatabaseRules {
   created(db: Database, key: Slice): void;
   /** A key has been removed because its time was up. `key` is a copy. */
   expired(db: Database, key: Slice): void;
+  /** Whether large values go lazily that a command drops on its way (lazyfree-lazy-server-del). */
+  lazyServerDel: boolean;
   readonly reclaimer: Reclaimer;
 }
 
@@ -212,8 +214,8 @@ export class Database {
     return entryHasExpiry(this.memory, e) ? this.rebuild(key, hash, e, -1) : e;
   }
 
-  /** Removes `key` and releases its value, at once or, with `lazily`, by the reclaimer when it is large. */
-  remove(key: Slice, hash: number, lazily = false): boolean {
+  /** Removes `key` and releases its value, at once or, `lazily`, by the reclaimer when it is large. */
+  remove(key: Slice, hash: number, lazily = this.rules.lazyServerDel): boolean {
     const m = this.memory;
     const e = this.unlink(key, hash);
     if (e === NULL) return false;
@@ -325,7 +327,7 @@ export class Database {
     setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
     if (releaseValue && !isInline(encoding))
-      this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), false);
+      this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), this.rules.lazyServerDel);
     m.release(old);
     return fresh;
   }

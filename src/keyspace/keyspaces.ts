@@ -24,6 +24,7 @@ export class Keyspaces implements DatabaseRules {
   now: number;
   stamp = 0;
   removesExpired = true;
+  lazyServerDel = false;
   seesExpired = false;
   private readonly reasonsToKeep = new Reasons();
   private readonly reasonsToShow = new Reasons();

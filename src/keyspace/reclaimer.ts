@@ -69,7 +69,7 @@ export class Reclaimer {
   releaseDict(dict: Addr, lazily: boolean): void {
     const left = dictSize(this.memory, dict);
     const job = { dict, left };
-    if (!lazily || dictBuckets(this.memory, dict) <= LAZY_THRESHOLD) {
+    if (!lazily || dictBuckets(this.memory, dict) === 0) {
       while (!this.releaseSome(job, Number.POSITIVE_INFINITY, lazily));
       return;
     }

@@ -89,6 +89,9 @@ export class Services implements ServerPort {
     this.config.follow(['maxmemory-clients', 'maxmemory'], (s) => {
       engine.accounts.follow(s.maxmemoryClients, s.maxmemory);
     });
+    this.config.follow('lazyfree-lazy-server-del', (s) => {
+      engine.keyspaces.lazyServerDel = s.lazyfreeLazyServerDel;
+    });
     this.config.follow('latency-tracking', (s) => {
       engine.trackLatency = s.latencyTracking;
     });

@@ -27,6 +27,7 @@ function newDatabase(): Database {
     touched: (lru) => lru,
     overwritten: (lru) => lru,
     removesExpired: true,
+    lazyServerDel: false,
     seesExpired: false,
     created: () => {},
     expired: () => {},
