@@ -11,50 +11,12 @@
  * Invariants: a waiter is under each of its keys, once; a session has at most one waiter.
  */
 import { Slice } from '../base/slice.ts';
-import type { Clock, Timer } from '../base/time.ts';
+import type { Clock } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
 import { entryType } from '../values/entry.ts';
-import { ARGUMENT_BYTES } from './client-memory.ts';
-import type { Session } from './session.ts';
+import { ARGUMENT_BYTES } from './footprint.ts';
+import type { BlockRequest, Session, Waiter } from './session.ts';
 import type { Registered } from './table.ts';
-
-/** What a blocked client is told when its time is up. */
-export type TimeoutReply = 'null' | 'nullArray' | ((session: Session) => void);
-
-export interface BlockRequest {
-  /** Type of value that is awaited (TYPE_LIST ...). */
-  readonly type: number;
-  /** Positions of the keys in the arguments; the same key may stand twice. */
-  readonly keys: readonly number[];
-  /** Milliseconds; 0 waits for ever. */
-  readonly timeout: number;
-  readonly onTimeout: TimeoutReply;
-  /** The command is run again also when a key has gone or come to hold another type: it is to fail then. */
-  readonly untilGone?: boolean;
-  /** Nobody can end the wait from outside (CLIENT UNBLOCK). */
-  readonly firm?: boolean;
-  /** Arguments that read otherwise when the command is run again (XREAD's $). */
-  readonly instead?: ReadonlyMap<number, Uint8Array>;
-}
-
-export interface Waiter {
-  readonly session: Session;
-  readonly registered: Registered;
-  readonly args: Slice[];
-  /** What the arguments take. */
-  readonly bytes: number;
-  readonly db: Database;
-  readonly type: number;
-  readonly keys: string[];
-  /** Clock time in ms at which it gives up, 0 for never. */
-  readonly deadline: number;
-  readonly onTimeout: TimeoutReply;
-  readonly untilGone: boolean;
-  readonly firm: boolean;
-  /** When it began to wait, in monotonic microseconds. */
-  readonly since: number;
-  timer: Timer | null;
-}
 
 export class Blocking {
   private readonly clock: Clock;

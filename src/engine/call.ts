@@ -32,10 +32,9 @@ import type { ListValue } from '../values/list.ts';
 import type { SetValue } from '../values/set.ts';
 import type { StreamValue } from '../values/stream.ts';
 import type { ZsetValue } from '../values/zset.ts';
-import type { BlockRequest } from './blocking.ts';
 import type { Engine } from './engine.ts';
 import { type EffectPart, TO_ALL, TO_NOBODY } from './propagation.ts';
-import type { Session } from './session.ts';
+import type { BlockRequest, Session } from './session.ts';
 import type { Registered } from './table.ts';
 
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';

@@ -5,16 +5,10 @@
  * that the sum is right without walking over all of them, and it lies in a bucket by the power of two of its size. Over the
  * limit the largest are closed, bucket by bucket.
  */
-import type { Engine } from './engine.ts';
+import type { Memory } from '../memory/memory.ts';
+import { SESSION_BYTES } from './footprint.ts';
+import type { ServerPort } from './server-port.ts';
 import type { Session } from './session.ts';
-
-/** What a session and its connection take on the heap, apart from buffers (measured over 5,000 idle connections). */
-export const SESSION_BYTES = 2048;
-/** What one subscription or prefix takes in the registers beside its name, and a watched key beside its own. */
-export const SUBSCRIPTION_BYTES = 96;
-export const WATCH_BYTES = 160;
-/** What keeping an argument takes beside its bytes. */
-export const ARGUMENT_BYTES = 64;
 
 /** So much taken and given back by sessions is worth a collection. */
 const COLLECT_FROM = 16 * 1024 * 1024;
@@ -44,10 +38,18 @@ function bucketOf(bytes: number): number {
   return Math.min(BUCKETS - 1, Math.max(0, log - SMALLEST_LOG));
 }
 
+/** The engine whose sessions are measured. */
+interface ClientsHost {
+  readonly sessions: ReadonlyMap<number, Session>;
+  readonly memory: Memory;
+  readonly server: ServerPort;
+  readonly stats: { evictedClients: number };
+}
+
 export class ClientMemory {
   /** Whether there is a limit. */
   active = false;
-  private readonly engine: Engine;
+  private readonly engine: ClientsHost;
   private limit = Number.POSITIVE_INFINITY;
   private total = 0;
   /** Bytes that sessions took or gave back since the last collection. */
@@ -56,7 +58,7 @@ export class ClientMemory {
   /** Sessions that may be closed, the small ones first. */
   private readonly buckets: Set<Session>[] = Array.from({ length: BUCKETS }, () => new Set());
 
-  constructor(engine: Engine) {
+  constructor(engine: ClientsHost) {
     this.engine = engine;
   }
 

@@ -1,6 +1,6 @@
 /** What follows from a command's declaration: arity, key specifications, flag bits, ACL categories. */
 import { assert } from '../base/assert.ts';
-import type { Command, CommandFlag, KeySpec } from './command.ts';
+import type { CommandFlag, Declaration, KeySpec } from './declaration.ts';
 import type { Argument } from './grammar.ts';
 
 /** The bit of each flag, in the order in which COMMAND INFO prints them. */
@@ -54,7 +54,7 @@ export function flagNames(bits: number): CommandFlag[] {
 }
 
 /** The number of arguments with the command's own name (and its container's): exact, or negative for "at least". */
-export function arityOf(command: Command, depth: number): number {
+export function arityOf(command: Declaration, depth: number): number {
   if (command.arity !== undefined) return command.arity;
   if (command.subcommands && !command.run) return -2;
   const { least, open } = countOf(command.args ?? []);
@@ -95,7 +95,7 @@ function widthOf(argument: Argument): { least: number; open: boolean } {
 }
 
 /** Key specifications: given, or read off the grammar for keys that stand at fixed places, repeat, or follow a count. */
-export function keySpecsOf(command: Command, depth: number): readonly KeySpec[] {
+export function keySpecsOf(command: Declaration, depth: number): readonly KeySpec[] {
   if (command.keySpecs) return command.keySpecs;
   const args = command.args ?? [];
   const specs: KeySpec[] = [];
@@ -171,7 +171,7 @@ export function legacyRange(specs: readonly KeySpec[]): { first: number; last: n
 }
 
 /** Whether the old three numbers don't tell all keys. */
-export function hasMovableKeys(command: Command, specs: readonly KeySpec[]): boolean {
+export function hasMovableKeys(command: Declaration, specs: readonly KeySpec[]): boolean {
   if (command.keyFinder) return true;
   return specs.some((s) => s.begin.type !== 'index' || s.find.type !== 'range');
 }
@@ -192,7 +192,7 @@ const GROUP_CATEGORY = new Map<string, string>([
 ]);
 
 /** ACL categories without their '@', in Redis's order. */
-export function categoriesOf(command: Command): string[] {
+export function categoriesOf(command: Declaration): string[] {
   const flags = new Set(command.flags);
   const set = new Set<string>(command.categories ?? []);
   const group = GROUP_CATEGORY.get(command.group);

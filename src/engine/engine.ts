@@ -18,12 +18,12 @@ import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { type Memory, OutOfMemory } from '../memory/memory.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
 import { Acl } from './acl/acl.ts';
-import { Blocking, type Waiter } from './blocking.ts';
+import { Blocking } from './blocking.ts';
 import { Call } from './call.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type ClusterPort, NO_CLUSTER } from './cluster-port.ts';
-import type { Command } from './command.ts';
 import { CrossProtocol } from './cross-protocol.ts';
+import type { Declaration } from './declaration.ts';
 import { DefragFigures } from './defrag-figures.ts';
 import { flagBit } from './derive.ts';
 import { describe } from './describe.ts';
@@ -44,14 +44,14 @@ import { NO_REPLICATION, type ReplicationPort } from './replication-port.ts';
 import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
-import { Session } from './session.ts';
+import { Session, type Waiter } from './session.ts';
 import { SlowCommands } from './slow-commands.ts';
 import { Stats } from './stats.ts';
 import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
-import { Watches } from './transaction.ts';
 import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
+import { Watches } from './watches.ts';
 
 export interface EngineParts {
   readonly memory: Memory;
@@ -60,7 +60,7 @@ export interface EngineParts {
   readonly random: Random;
   readonly pool: ChunkPool;
   readonly limits: ValueLimits;
-  readonly commands: readonly Command[];
+  readonly commands: readonly Declaration[];
   readonly server: ServerPort;
   readonly eviction?: EvictionPort;
   readonly cluster?: ClusterPort;
@@ -323,7 +323,7 @@ export class Engine implements SessionHost<Session> {
     if (registered.has(WRITE)) this.memory.watchStores();
     const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();
     try {
-      registered.run?.(c);
+      registered.run?.(c as never);
     } catch (error) {
       session.reply.rewind(markChunk, markAt);
       this.failed(c, error);
@@ -367,7 +367,7 @@ export class Engine implements SessionHost<Session> {
     c.denyBlocking = denyBlocking;
     this.depth++;
     try {
-      registered.run?.(c);
+      registered.run?.(c as never);
     } finally {
       this.depth--;
     }

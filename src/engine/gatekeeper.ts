@@ -93,7 +93,9 @@ export class Gatekeeper {
   pass(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): boolean {
     const { engine } = this;
     const { transaction } = session;
-    const concerned = registered.gatesWith(engine, args, argc);
+    const { flagsWith } = registered.command;
+    const concerned =
+      flagsWith === undefined ? registered.gates : registered.gatesWith(flagsWith(engine as never, args, argc));
     let left = gates & concerned & GATES_BEFORE;
     if (registered.runsQueue) left &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
     if (left & GATE_AUTH) return this.refuse(session, registered, NO_AUTH);

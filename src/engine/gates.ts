@@ -11,7 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { Reasons } from '../base/reasons.ts';
-import type { Command } from './command.ts';
+import type { Declaration } from './declaration.ts';
 import { flagBit } from './derive.ts';
 
 /** Not authenticated. Of a session. */
@@ -119,7 +119,7 @@ export const GATES_OF_SCRIPTS =
   GATE_OOM | GATE_MISCONF | GATE_REPLICAS | GATE_READONLY | GATE_STALE | GATE_PAUSED_WRITE;
 
 /** The gates that concern a command; `keyed` where keys may be among its arguments. */
-export function gatesOf(command: Command, flags: number, keyed: boolean): number {
+export function gatesOf(command: Declaration, flags: number, keyed: boolean): number {
   const traits = command.traits ?? [];
   let gates = GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL;
   if (keyed) gates |= GATE_CLUSTER;

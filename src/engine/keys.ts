@@ -5,7 +5,7 @@
 import { parseInt64, parseInteger } from '../base/numbers.ts';
 import { isWord, type Slice } from '../base/slice.ts';
 import { slotOf } from '../keyspace/slot.ts';
-import type { KeySpec } from './command.ts';
+import type { KeySpec } from './declaration.ts';
 import { flagBit } from './derive.ts';
 import type { Registered } from './table.ts';
 

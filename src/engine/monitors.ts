@@ -1,15 +1,16 @@
 /** The sessions that are shown every command (MONITOR). */
 import { quoted } from '../base/quoting.ts';
 import type { Slice } from '../base/slice.ts';
-import type { Engine } from './engine.ts';
-import { GATE_MONITORED } from './gates.ts';
+import type { Clock } from '../base/time.ts';
+import { GATE_MONITORED, type Gates } from './gates.ts';
 import { isSecret, REDACTED } from './redact.ts';
 import { SCRIPT } from './roles.ts';
+import type { ServerPort } from './server-port.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
 /** `1795212112.172068 [9 127.0.0.1:48186] "select" "9"` */
-function line(engine: Engine, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
+function line(engine: Watched, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
   const micros = engine.clock.micros();
   const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;
   let text = `${time} [${session.db.index} ${session.role === SCRIPT ? 'lua' : session.port.address}]`;
@@ -20,11 +21,18 @@ function line(engine: Engine, session: Session, registered: Registered, args: re
   return text;
 }
 
+/** The engine whose commands are shown. */
+interface Watched {
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly server: ServerPort;
+}
+
 export class Monitors {
-  private readonly engine: Engine;
+  private readonly engine: Watched;
   private readonly sessions = new Set<Session>();
 
-  constructor(engine: Engine) {
+  constructor(engine: Watched) {
     this.engine = engine;
   }
 

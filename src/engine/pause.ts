@@ -6,13 +6,22 @@
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
-import type { Timer } from '../base/time.ts';
-import type { Engine } from './engine.ts';
-import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE } from './gates.ts';
+import type { Clock, Timer } from '../base/time.ts';
+import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE, type Gates } from './gates.ts';
 import { keepArguments, type Session } from './session.ts';
 
+/** What a pause asks of the engine whose commands it holds. */
+interface Paused {
+  readonly clock: Clock;
+  readonly gates: Gates;
+  readonly keyspaces: { keepExpired(reason: string, on: boolean): void };
+  readonly blocking: { count: number };
+  enter(): void;
+  execute(session: Session, args: readonly Slice[], argc: number): boolean;
+}
+
 export class Pause {
-  private readonly engine: Engine;
+  private readonly engine: Paused;
   private readonly held = new Map<Session, Slice[]>();
   /** Pauses of the server's own, which clients can't end: whether each holds everything. */
   private readonly own = new Set<{ readonly all: boolean }>();
@@ -20,7 +29,7 @@ export class Pause {
   private until = 0;
   private all = false;
 
-  constructor(engine: Engine) {
+  constructor(engine: Paused) {
     this.engine = engine;
   }
 

@@ -6,15 +6,15 @@
  * that version does. What `run` accepts is its own affair: it reads `c.engine.server.version` where an option is younger.
  */
 import { existsIn, type Version } from '../base/version.ts';
-import type { Command } from './command.ts';
+import type { Declaration } from './declaration.ts';
 import type { Argument } from './grammar.ts';
 
 /** What there is of `commands` in a version; a declaration that loses nothing is the same object. */
-export function commandsIn(version: Version, commands: readonly Command[]): readonly Command[] {
+export function commandsIn(version: Version, commands: readonly Declaration[]): readonly Declaration[] {
   return without(commands, (command) => (existsIn(version, command.since) ? commandIn(version, command) : undefined));
 }
 
-function commandIn(version: Version, command: Command): Command {
+function commandIn(version: Version, command: Declaration): Declaration {
   const subcommands = command.subcommands && commandsIn(version, command.subcommands);
   const args = command.args && argumentsIn(version, command.args);
   const history =

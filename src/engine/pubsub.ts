@@ -7,7 +7,7 @@
 import { globMatch } from '../base/glob.ts';
 import { writeInteger } from '../base/numbers.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
-import { SUBSCRIPTION_BYTES } from './client-memory.ts';
+import { SUBSCRIPTION_BYTES } from './footprint.ts';
 import type { Session } from './session.ts';
 
 export type ChannelKind = 'channels' | 'patterns' | 'shardChannels';

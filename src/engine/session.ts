@@ -1,23 +1,70 @@
 /** A session: what the server knows of one client, whatever carries it. */
 import type { Slice } from '../base/slice.ts';
+import type { Timer } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
-import { Reply } from '../protocol/reply.ts';
+import { type ErrorListener, Reply } from '../protocol/reply.ts';
 import type { User } from './acl/user.ts';
-import type { Waiter } from './blocking.ts';
-import type { Engine } from './engine.ts';
 import { GATE_ACL, GATE_AUTH, GATE_KEYSPACE, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
 import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
 import { REPLICA, type Role, type SessionType } from './roles.ts';
 import type { Registered } from './table.ts';
-import type { Tracker } from './tracking.ts';
+import type { Tracker } from './tracker.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
 
 function nobody(): void {}
 
+/** What a blocked client is told when its time is up. */
+export type TimeoutReply = 'null' | 'nullArray' | ((session: Session) => void);
+
+export interface BlockRequest {
+  /** Type of value that is awaited (TYPE_LIST ...). */
+  readonly type: number;
+  /** Positions of the keys in the arguments; the same key may stand twice. */
+  readonly keys: readonly number[];
+  /** Milliseconds; 0 waits for ever. */
+  readonly timeout: number;
+  readonly onTimeout: TimeoutReply;
+  /** The command is run again also when a key has gone or come to hold another type: it is to fail then. */
+  readonly untilGone?: boolean;
+  /** Nobody can end the wait from outside (CLIENT UNBLOCK). */
+  readonly firm?: boolean;
+  /** Arguments that read otherwise when the command is run again (XREAD's $). */
+  readonly instead?: ReadonlyMap<number, Uint8Array>;
+}
+
+export interface Waiter {
+  readonly session: Session;
+  readonly registered: Registered;
+  readonly args: Slice[];
+  /** What the arguments take. */
+  readonly bytes: number;
+  readonly db: Database;
+  readonly type: number;
+  readonly keys: string[];
+  /** Clock time in ms at which it gives up, 0 for never. */
+  readonly deadline: number;
+  readonly onTimeout: TimeoutReply;
+  readonly untilGone: boolean;
+  readonly firm: boolean;
+  /** When it began to wait, in monotonic microseconds. */
+  readonly since: number;
+  timer: Timer | null;
+}
+
+/** What a session asks of the engine that it belongs to. */
+export interface SessionOwner {
+  readonly stats: ErrorListener;
+  readonly keyspaces: { readonly databases: readonly Database[] };
+  readonly acl: { readonly defaultUser: User };
+  readonly usedMemory: { queued: number };
+  readonly watches: { isTouched(session: Session): boolean };
+  describeSession(session: Session): string;
+}
+
 export class Session implements TransportSession {
   readonly id: number;
-  readonly engine: Engine;
+  readonly engine: SessionOwner;
   readonly port: SessionPort;
   readonly reply: Reply;
   db: Database;
@@ -74,7 +121,7 @@ export class Session implements TransportSession {
   patterns: Set<string> | null = null;
   shardChannels: Set<string> | null = null;
 
-  constructor(engine: Engine, id: number, port: SessionPort, pool: ChunkPool, now: number, role: Role) {
+  constructor(engine: SessionOwner, id: number, port: SessionPort, pool: ChunkPool, now: number, role: Role) {
     this.engine = engine;
     this.id = id;
     this.port = port;

@@ -15,10 +15,9 @@
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
-import type { Waiter } from './blocking.ts';
 import type { Call } from './call.ts';
 import type { Engine } from './engine.ts';
-import { keepArguments, type Session } from './session.ts';
+import { keepArguments, type Session, type Waiter } from './session.ts';
 import type { Registered } from './table.ts';
 
 export class Suspension {

@@ -6,10 +6,8 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
-import type { Call } from './call.ts';
-import type { Command, KeySpec } from './command.ts';
+import type { Declaration, KeySpec } from './declaration.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
-import type { Engine } from './engine.ts';
 import { GATES_OF_SCRIPTS, gatesOf } from './gates.ts';
 import type { LatencyHistogram } from './histogram.ts';
 
@@ -17,7 +15,7 @@ import type { LatencyHistogram } from './histogram.ts';
 const NAME_MAX = 64;
 
 export class Registered {
-  readonly command: Command;
+  readonly command: Declaration;
   /** As COMMAND names it: 'get', 'config|set'. */
   readonly name: string;
   /** The name that it is found by, folded. */
@@ -38,7 +36,7 @@ export class Registered {
   readonly keySpecs: readonly KeySpec[];
   readonly legacy: { readonly first: number; readonly last: number; readonly step: number };
   readonly subcommands: CommandTable | null;
-  readonly run: ((c: Call) => void) | null;
+  readonly run: ((c: never) => void) | null;
   /** Its place in sets of commands (acl/command-bits.ts); -1 until it has one. */
   bit = -1;
 
@@ -49,7 +47,7 @@ export class Registered {
   histogram: LatencyHistogram | null = null;
   private categoryNames: readonly string[] | null = null;
 
-  constructor(command: Command, word: string, parent: Registered | null) {
+  constructor(command: Declaration, word: string, parent: Registered | null) {
     const depth = parent ? 2 : 1;
     this.command = command;
     this.word = word;
@@ -74,10 +72,9 @@ export class Registered {
     return (this.categoryNames ??= categoriesOf(this.command));
   }
 
-  /** The gates that concern it with these arguments. */
-  gatesWith(engine: Engine, args: readonly Slice[], argc: number): number {
-    const { flagsWith } = this.command;
-    return flagsWith === undefined ? this.gates : gatesOf(this.command, flagsWith(engine, args, argc), this.keyed);
+  /** The gates that concern it where the bits of its flags are these. */
+  gatesWith(flags: number): number {
+    return gatesOf(this.command, flags, this.keyed);
   }
 
   has(flag: number): boolean {

@@ -9,15 +9,16 @@
  * once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
  * its key changes, so that a closing session costs nothing. Names are latin1 strings, one character a byte.
  */
+import type { Random } from '../base/random.ts';
 import type { Slice } from '../base/slice.ts';
-import type { Timer } from '../base/time.ts';
-import { SUBSCRIPTION_BYTES } from './client-memory.ts';
-import type { Engine } from './engine.ts';
-import { GATE_TRACKED, GATE_TRACKING_FULL } from './gates.ts';
+import type { Clock, Timer } from '../base/time.ts';
+import { GATE_TRACKED, GATE_TRACKING_FULL, type Gates } from './gates.ts';
 import { findKeys } from './keys.ts';
 import { unsilenced } from './pubsub.ts';
+import type { ServerPort } from './server-port.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
+import { Tracker, type TrackingChoice } from './tracker.ts';
 
 const CHANNEL = '__redis__:invalidate';
 /** Keys that one command has to forget when the table is too large; each time it still is, so many more. */
@@ -25,36 +26,6 @@ const EFFORT = 100;
 /** What remembering a key takes beside its name, and each session under it (measured over 300,000 keys). */
 const KEY_BYTES = 320;
 const ITEM_BYTES = 16;
-
-/** What a session has chosen. */
-export class Tracker {
-  /** Id of the session that is told in its place; 0 for none. */
-  redirect = 0;
-  broadcast = false;
-  optIn = false;
-  optOut = false;
-  noLoop = false;
-  /** CLIENT CACHING was said: of the next command or transaction the opposite of the mode holds. */
-  caching = false;
-  /** The session that is told in its place is gone. */
-  broken = false;
-  readonly prefixes = new Set<string>();
-
-  /** Bytes that the prefixes take. */
-  get prefixBytes(): number {
-    let bytes = 0;
-    for (const prefix of this.prefixes) bytes += prefix.length + SUBSCRIPTION_BYTES;
-    return bytes;
-  }
-
-  /** Whether the keys that its session reads now are to be remembered. */
-  get remembers(): boolean {
-    if (this.broadcast) return false;
-    return this.optIn ? this.caching : !(this.optOut && this.caching);
-  }
-}
-
-export type TrackingChoice = Pick<Tracker, 'redirect' | 'broadcast' | 'optIn' | 'optOut' | 'noLoop'>;
 
 interface Remembered {
   readonly key: string;
@@ -69,12 +40,22 @@ interface Audience {
   readonly changed: Map<string, Session | null>;
 }
 
+/** The engine whose changes are told. */
+interface TrackingHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly gates: Gates;
+  readonly server: ServerPort;
+  readonly sessions: ReadonlyMap<number, Session>;
+  readonly current: Session | null;
+}
+
 export class Tracking {
   /** Sessions that track. */
   sessions = 0;
   /** Pairs of a key and a session. */
   items = 0;
-  private readonly engine: Engine;
+  private readonly engine: TrackingHost;
   private readonly table = new Map<string, Remembered>();
   /** The table's entries in no order, to draw one at random. */
   private readonly order: Remembered[] = [];
@@ -87,7 +68,7 @@ export class Tracking {
   /** Characters of the keys in the table. */
   private keyBytes = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: TrackingHost) {
     this.engine = engine;
   }
 

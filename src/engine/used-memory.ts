@@ -5,22 +5,37 @@
  * seldom and would have to be walked over (users, scripts, libraries) is measured now and then (`measure`). The runtime's
  * own share (code, compiled functions, free heap) is no part of it.
  */
-import { SESSION_BYTES } from './client-memory.ts';
-import type { Engine } from './engine.ts';
+import { SESSION_BYTES } from './footprint.ts';
+import type { ScriptingPort } from './scripting-port.ts';
+import type { ServerPort } from './server-port.ts';
 
 /** What a server takes on the heap before its first client: commands, settings, registers (measured). */
 export const SERVER_BYTES = 400 * 1024;
+
+/** The engine whose parts are counted. */
+interface Counted {
+  readonly memory: { readonly used: number; readonly peak: number };
+  readonly sessions: { readonly size: number };
+  readonly pool: { readonly held: number };
+  readonly pubsub: { readonly bytes: number };
+  readonly watches: { readonly bytes: number };
+  readonly blocking: { readonly bytes: number };
+  readonly tracking: { readonly bytes: number };
+  readonly acl: { readonly bytes: number };
+  readonly scripting: ScriptingPort;
+  readonly server: ServerPort;
+}
 
 export class UsedMemory {
   /** Whoever reads from connections counts here the bytes of buffers that incomplete commands wait in. */
   inputs: { readonly held: number } = { held: 0 };
   /** Bytes of the commands that MULTI has queued. */
   queued = 0;
-  private readonly engine: Engine;
+  private readonly engine: Counted;
   private measured = 0;
   private most = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Counted) {
     this.engine = engine;
   }
 

@@ -7,9 +7,11 @@
  *      length, may not grow, and leaves the list once it is short enough.
  *   5. Files, network, time, chance and the process are handed in (base/environment.ts); whoever reaches for them by himself
  *      is listed with his reason.
+ *   6. Within a room no files import one another's values in a circle; circles of types are listed with the number of their
+ *      files, and may not grow.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import exemptions from './style-exemptions.json' with { type: 'json' };
@@ -81,6 +83,52 @@ function importedPaths(source: Source): Array<{ node: ts.Node; target: string }>
     found.push({ node, target: join(source.path, '..', from.text) });
   });
   return found;
+}
+
+/** Whether an import or export is of types only. */
+function isTypeOnly(node: ts.Node): boolean {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  if (!ts.isImportDeclaration(node)) return true;
+  const { importClause } = node;
+  if (importClause === undefined) return false;
+  if (importClause.isTypeOnly) return true;
+  const { name, namedBindings } = importClause;
+  return (
+    name === undefined &&
+    namedBindings !== undefined &&
+    ts.isNamedImports(namedBindings) &&
+    namedBindings.elements.every((element) => element.isTypeOnly)
+  );
+}
+
+/** Groups of files that reach one another by imports, of values only or of any kind. */
+function circles(valuesOnly: boolean): string[][] {
+  const edges = new Map(
+    sources.map((source) => [
+      source.path,
+      importedPaths(source)
+        .filter(({ node }) => !valuesOnly || !isTypeOnly(node))
+        .map(({ target }) => target),
+    ]),
+  );
+  const reached = new Map([...edges.keys()].map((path) => [path, reachable(edges, path)]));
+  const found = new Map<string, string[]>();
+  for (const path of edges.keys()) {
+    const group = [...edges.keys()].filter((other) => reached.get(path)!.has(other) && reached.get(other)!.has(path));
+    if (group.length > 0) found.set(group.join(), group);
+  }
+  return [...found.values()];
+}
+
+function reachable(edges: ReadonlyMap<string, readonly string[]>, from: string): Set<string> {
+  const seen = new Set<string>();
+  const next = [...(edges.get(from) ?? [])];
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    next.push(...(edges.get(path) ?? []));
+  }
+  return seen;
 }
 
 function functionName(node: ts.Node): string {
@@ -230,6 +278,19 @@ describe('the house rules', () => {
     expect(found).toEqual([]);
     const stale = Object.entries(WORLDLY).flatMap(([path, all]) => all.map((what) => `${path} ${what}`));
     expect(stale.filter((each) => !used.has(each))).toEqual([]);
+  });
+
+  test('no circles of values, and no larger circles of types', () => {
+    const sizes = (groups: string[][]): Map<string, number> => {
+      const found = new Map<string, number>();
+      for (const group of groups) {
+        const folder = dirname(group.at(-1)!);
+        found.set(folder, (found.get(folder) ?? 0) + group.length);
+      }
+      return found;
+    };
+    expect(overLimit(sizes(circles(true)), 0, exemptions.valueCircles)).toEqual([]);
+    expect(overLimit(sizes(circles(false)), 0, exemptions.typeCircles)).toEqual([]);
   });
 
   test(`functions of at most ${MAX_FUNCTION_LINES} lines`, () => {

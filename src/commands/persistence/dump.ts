@@ -1,7 +1,7 @@
 /** DUMP and RESTORE: one value, out of and into the keyspace, in the bytes of a snapshot. */
 import { isWord, Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
-import { type CommandDeclaration, command } from '../../engine/command.ts';
+import { type Command, command } from '../../engine/command.ts';
 import { after, bytes, integer, key, optional, token } from '../../engine/grammar.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { setEntryLru } from '../../values/entry.ts';
@@ -155,7 +155,7 @@ const RESTORE = {
     optional(after('FREQ', integer('frequency', { since: '5.0.0' }))),
   ],
   run: restoreKey,
-} as const satisfies Partial<CommandDeclaration>;
+} as const satisfies Partial<Command>;
 
 export const restore = command({
   ...RESTORE,

@@ -1,7 +1,7 @@
 /** DBSIZE, FLUSHALL, FLUSHDB, SWAPDB. */
 import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
-import { type CommandDeclaration, command } from '../../engine/command.ts';
+import { type Command, command } from '../../engine/command.ts';
 import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
 import { TO_ALL } from '../../engine/propagation.ts';
 import type { Database } from '../../keyspace/database.ts';
@@ -33,7 +33,7 @@ const FLUSH = {
   args: [
     optional(oneOf('async', token('async', 'ASYNC', { since: '4.0.0' }), token('sync', 'SYNC', { since: '6.2.0' }))),
   ],
-} as const satisfies Partial<CommandDeclaration>;
+} as const satisfies Partial<Command>;
 
 /** Whether to free in the background; undefined when a syntax error has been replied. */
 function lazily(c: Call): boolean | undefined {

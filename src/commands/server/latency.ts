@@ -1,6 +1,6 @@
 /** LATENCY. */
 import type { Call } from '../../engine/call.ts';
-import { type CommandDeclaration, command } from '../../engine/command.ts';
+import { type Command, command } from '../../engine/command.ts';
 import { bytes, many, optional } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import type { LatencySample, LatencySeries } from '../../engine/latency.ts';
@@ -13,7 +13,7 @@ const COMMON = {
   complexity: 'O(1)',
   flags: ['admin', 'noscript', 'loading', 'stale'],
   tips: ['nondeterministic_output', 'request_policy:all_nodes', 'response_policy:special'],
-} as const satisfies Partial<CommandDeclaration>;
+} as const satisfies Partial<Command>;
 
 const GRAPH_COLUMNS = 80;
 const GRAPH_ROWS = 4;

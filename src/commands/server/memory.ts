@@ -1,7 +1,7 @@
 /** MEMORY. */
 import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
-import { type CommandDeclaration, command } from '../../engine/command.ts';
+import { type Command, command } from '../../engine/command.ts';
 import { after, integer, key, optional } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { NULL } from '../../memory/address.ts';
@@ -18,7 +18,7 @@ const COMMON = {
   complexity: 'O(1)',
   flags: [],
   tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
-} as const satisfies Partial<CommandDeclaration>;
+} as const satisfies Partial<Command>;
 
 const usage = command({
   ...COMMON,

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { sliceOf } from '../../../src/base/slice.ts';
+import type { Call } from '../../../src/engine/call.ts';
 import { flagBit } from '../../../src/engine/derive.ts';
 import type { Registered } from '../../../src/engine/table.ts';
 import { FakeServer } from '../../support/fake-transport.ts';
@@ -106,9 +107,8 @@ test('a fault at the start of any command is an error reply, and nothing has cha
 test('a fault once a key has been looked up, and touched, is an error reply', async () => {
   const client = fake.connect();
   const registered = fake.server.engine.table.named([sliceOf('APPEND')], 1)!;
-  const { run } = registered;
   Object.assign(registered, {
-    run(c: Parameters<NonNullable<typeof run>>[0]) {
+    run(c: Call) {
       c.findForWrite(1);
       c.reply.array(3);
       c.reply.bulkText('half of a reply');
@@ -130,8 +130,8 @@ test('a command that has begun to wait and then fails is answered, and waits no 
   const registered = fake.server.engine.table.named([sliceOf('BLPOP')], 1)!;
   const { run } = registered;
   Object.assign(registered, {
-    run(c: Parameters<NonNullable<typeof run>>[0]) {
-      run?.(c);
+    run(c: Call) {
+      run?.(c as never);
       throw new Error('planted');
     },
   });
@@ -173,8 +173,8 @@ async function endsServer(name: string): Promise<boolean> {
   if (UNTOLD.includes(name)) {
     const { run } = registered;
     Object.assign(registered, {
-      run(c: Parameters<NonNullable<typeof run>>[0]) {
-        run?.(c);
+      run(c: Call) {
+        run?.(c as never);
         planted = true;
         throw new Error('planted');
       },
