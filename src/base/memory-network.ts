@@ -3,7 +3,7 @@
  * healed, and hosts that vanish. All that happens is an action at a time of the clock, so one seed gives one course of events.
  *
  *   connect ──delay──> listener: accept ──delay──> 'connect'        none listens: ──delay──> ECONNREFUSED
- *   write   ──delay──> the peer's buffer; the write is done when the peer has room again
+ *   write   ──delay──> the peer's buffer; a write is done at once while no more than a window is on its way
  *   what is sent in a direction that is cut waits, in order, until that is healed, as under TCP
  *
  * A process that is killed has its connections ended by its system; a host that vanishes says nothing, and its peers find
@@ -16,6 +16,8 @@ import type { Random } from './random.ts';
 import { SystemError } from './system-error.ts';
 import type { Clock } from './time.ts';
 
+/** Bytes that a host takes off a writer's hands before the peer has taken them. */
+const WINDOW = 64 * 1024;
 const FIRST_EPHEMERAL_PORT = 40_000;
 /** What is not acknowledged is sent again, and given up after a quarter of an hour. */
 const RETRY_MS = 1000;
@@ -167,6 +169,9 @@ export class MemorySocket extends Duplex {
   private onConnected: (() => void) | null = null;
   private onRoom: (() => void) | null = null;
   private ended = false;
+  /** Bytes that were sent and not taken, and what waits for them to be. */
+  private flying = 0;
+  private onTaken: (() => void) | null = null;
 
   constructor(network: MemoryNetwork, localPort: number, remote: string, remotePort: number, allowHalfOpen: boolean) {
     super({ allowHalfOpen });
@@ -224,12 +229,20 @@ export class MemorySocket extends Duplex {
       return;
     }
     const bytes = Buffer.from(chunk);
+    this.flying += bytes.length;
+    const taken = (): void => {
+      this.flying -= bytes.length;
+      this.onTaken?.();
+      this.onTaken = null;
+    };
     this.send(
       'data',
       bytes.length,
-      (peer) => peer.takeBytes(bytes, () => this.arrive(() => done())),
+      (peer) => peer.takeBytes(bytes, () => this.arrive(taken)),
       () => this.lost(),
     );
+    if (this.flying <= WINDOW) done();
+    else this.onTaken = done;
   }
 
   /** The other end is gone: its host says so, if there is one. */

@@ -17,11 +17,19 @@ export interface Listener {
   close(): void;
 }
 
+/** A connection that we have opened; what a socket has beside a stream's methods, another network may lack. */
+export type Outgoing = Duplex & {
+  setNoDelay?(on: boolean): unknown;
+  /** Whether it keeps the process from ending. */
+  ref?(): unknown;
+  unref?(): unknown;
+};
+
 export interface Network {
   /** Rejects with Node's own error (EADDRINUSE ...) when the endpoint can't be had. */
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener>;
   /** A stream that emits 'connect', or an error. */
-  connect(endpoint: Endpoint): Duplex;
+  connect(endpoint: Endpoint): Outgoing;
   /** The first address of a host; rejects where it has none. */
   lookup(host: string, family: 0 | 4 | 6): Promise<string>;
 }
@@ -44,7 +52,7 @@ export class RealNetwork implements Network {
     });
   }
 
-  connect(endpoint: Endpoint): Duplex {
+  connect(endpoint: Endpoint): Outgoing {
     return net.connect(endpoint);
   }
 

@@ -6,6 +6,8 @@ import { assert } from './assert.ts';
 
 export interface Timer {
   cancel(): void;
+  /** Lets the process end while it waits. */
+  unref(): void;
 }
 
 export interface Clock {
@@ -43,6 +45,10 @@ class RealTimer implements Timer {
 
   cancel(): void {
     clearTimeout(this.handle);
+  }
+
+  unref(): void {
+    this.handle?.unref();
   }
 }
 
@@ -107,6 +113,7 @@ export class VirtualClock implements Clock {
         const index = this.pending.indexOf(entry);
         if (index >= 0) this.pending.splice(index, 1);
       },
+      unref: () => {},
     };
   }
 

@@ -98,3 +98,20 @@ test('time passes by itself: a key expires in the middle of an hour that takes n
   expect(await client.call('GET', 'k')).toBe(null);
   world.end();
 });
+
+test('a key moves from one server to the other, and stays where the way between them is cut', async () => {
+  const world = new World(7);
+  const [a, b] = [world.machine('a'), world.machine('b')];
+  const [from, to] = [(await a.start()).client(), (await b.start()).client()];
+  await from.call('SET', 'k', 'v');
+  await from.call('SET', 'other', 'x');
+  expect(await from.call('MIGRATE', 'b', '6379', 'k', '0', '1000')).toBe('OK');
+  expect([await from.call('EXISTS', 'k'), await to.call('GET', 'k')]).toEqual([0, 'v']);
+  world.wires.part(['a'], ['b']);
+  await expect(from.call('MIGRATE', 'b', '6379', 'other', '0', '1000')).resolves.toHaveProperty(
+    'message',
+    'IOERR error or timeout reading to target instance',
+  );
+  expect(await from.call('EXISTS', 'other')).toBe(1);
+  world.end();
+});

@@ -188,8 +188,6 @@ const WORLDLY: Record<string, readonly string[]> = {
   // TLS opens nothing: it turns streams that were handed in into others, and settings into contexts.
   'src/net/tls.ts': ['node:tls'],
   'src/net/tls-options.ts': ['node:tls'],
-  // The conversation of MIGRATE is held in a thread as well, which has a world of its own.
-  'src/commands/persistence/migration.ts': ['node:net', 'setTimeout'],
 };
 const WORLDLY_MODULES = /^node:(fs|net|tls|dns|dgram|child_process)\b/;
 const WORLDLY_NAMES = new Set(['setTimeout', 'setInterval', 'setImmediate']);

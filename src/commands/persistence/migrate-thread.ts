@@ -3,6 +3,8 @@
  * tasks through a port and answers each with its outcome.
  */
 import { type MessagePort, workerData } from 'node:worker_threads';
+import { RealNetwork } from '../../base/network.ts';
+import { RealClock } from '../../base/time.ts';
 import { DONE, LINKS, Links, type ThreadTask } from './migration.ts';
 
 export interface ThreadData {
@@ -12,7 +14,9 @@ export interface ThreadData {
 
 const { port, shared } = workerData as ThreadData;
 const words = new Int32Array(shared);
-const links = new Links((count) => Atomics.store(words, LINKS, count));
+const links = new Links({ network: new RealNetwork(), clock: new RealClock() }, (count) =>
+  Atomics.store(words, LINKS, count),
+);
 
 port.on('message', ({ migration, requests }: ThreadTask) => {
   void links

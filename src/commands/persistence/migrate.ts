@@ -90,14 +90,15 @@ interface Arrival {
 class Migrations {
   private readonly engine: Engine;
   private kept = 0;
-  private readonly links = new Links((count) => {
-    this.kept = count;
-  });
+  private readonly links: Links;
   private arrived: Arrival | null = null;
   private thread: { readonly worker: Worker; readonly port: MessagePort; readonly words: Int32Array } | null = null;
 
   constructor(engine: Engine) {
     this.engine = engine;
+    this.links = new Links(engine.server.environment, (count) => {
+      this.kept = count;
+    });
   }
 
   get cached(): number {

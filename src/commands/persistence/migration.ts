@@ -7,10 +7,11 @@
  * are. Every wait (to connect, to write 64 KiB, for a reply) has the time limit of the command. A kept link may have died
  * unnoticed: where it fails before the first key was answered, not by time, all is tried once more over a new one.
  */
-import * as net from 'node:net';
 import type RedisParser from 'redis-parser';
+import type { Network, Outgoing } from '../../base/network.ts';
 import { redisParser } from '../../base/packages.ts';
 import { bytesOf } from '../../base/slice.ts';
+import type { Clock, Timer } from '../../base/time.ts';
 
 /** Links that are kept at a time, and how long without use, in ms. */
 const MOST_LINKS = 64;
@@ -75,7 +76,10 @@ interface Waiter {
 class Link {
   /** Unknown at first and after an error. */
   db = UNKNOWN_DB;
-  private readonly socket: net.Socket;
+  private readonly socket: Outgoing;
+  private readonly clock: Clock;
+  /** Ends it when it is kept for too long without use. */
+  private leaving: Timer | null = null;
   /** Replies that nobody has taken yet: an error's text, or null for anything else. */
   private readonly replies: (string | null)[] = [];
   private readonly parser: RedisParser;
@@ -83,8 +87,9 @@ class Link {
   private gone = false;
   private nowhere = false;
 
-  constructor(socket: net.Socket, onGone: () => void) {
+  constructor(socket: Outgoing, clock: Clock, onGone: () => void) {
     this.socket = socket;
+    this.clock = clock;
     const Parser = redisParser();
     this.parser = new Parser({
       returnReply: () => this.arrived(null),
@@ -93,9 +98,8 @@ class Link {
       returnFatalError: () => this.close(),
       returnBuffers: true,
     });
-    socket.setNoDelay(true);
+    socket.setNoDelay?.(true);
     socket.on('data', (bytes) => this.read(bytes));
-    socket.on('timeout', () => this.close());
     socket.on('error', (error) => {
       this.nowhere = 'syscall' in error && error.syscall === 'getaddrinfo';
       this.close();
@@ -118,20 +122,22 @@ class Link {
 
   close(): void {
     this.gone = true;
+    this.leaving?.cancel();
     this.socket.destroy();
     this.waiter?.fail(new LinkError(false, this.nowhere));
   }
 
   /** While it is kept, it neither holds the process nor stays longer than it may. */
   keep(): void {
-    this.socket.setTimeout(KEPT_FOR);
-    this.socket.unref();
+    this.leaving = this.clock.after(KEPT_FOR, () => this.close());
+    this.leaving.unref();
+    this.socket.unref?.();
   }
 
   use(): void {
     this.replies.length = 0;
-    this.socket.setTimeout(0);
-    this.socket.ref();
+    this.leaving?.cancel();
+    this.socket.ref?.();
   }
 
   connected(timeout: number): Promise<void> {
@@ -161,9 +167,9 @@ class Link {
   /** Waits until `begin`'s callback is called or, if `reply` is set, a reply comes. */
   private wait(timeout: number, reply: boolean, begin: (settle: () => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => fail(new LinkError(true)), timeout);
+      const timer = this.clock.after(timeout, () => fail(new LinkError(true)));
       const done = (): void => {
-        clearTimeout(timer);
+        timer.cancel();
         if (this.waiter === waiter) this.waiter = null;
       };
       const settle = (): void => {
@@ -185,9 +191,13 @@ class Link {
 /** The links of one server. */
 export class Links {
   private readonly links = new Map<string, Link>();
+  private readonly network: Network;
+  private readonly clock: Clock;
   private readonly onCount: (count: number) => void;
 
-  constructor(onCount: (count: number) => void) {
+  constructor({ network, clock }: { network: Network; clock: Clock }, onCount: (count: number) => void) {
+    this.network = network;
+    this.clock = clock;
     this.onCount = onCount;
   }
 
@@ -213,7 +223,7 @@ export class Links {
 
   private async connect(host: string, port: number, timeout: number): Promise<Link> {
     if (!(port >= 0 && port < 65536)) throw new LinkError(false, true);
-    const link: Link = new Link(net.connect({ host, port }), () => this.drop(link));
+    const link: Link = new Link(this.network.connect({ host, port }), this.clock, () => this.drop(link));
     try {
       await link.connected(timeout);
     } catch (error) {
