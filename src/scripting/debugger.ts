@@ -2,14 +2,14 @@
  * A session of the Lua debugger (SCRIPT DEBUG SYNC): a script that stops before its lines, and a client that looks around
  * and lets it go on.
  *
- *   EVAL ── compiled with probes ── probe: stop here? ── paused; the connection's bytes come here as commands
- *                                                     └─ step, continue: the runner goes on with the script
+ *   EVAL ── traced code ── a line is reached: stop here? ── paused; the connection's bytes come here as commands
+ *                                                        └─ step, continue: the runner goes on with the script
  *
  * Each answer is an array of lines. While the script is stopped everybody else waits. When it has ended, its reply
  * follows the last lines and the connection is closed; when the client goes away, the script runs to its end.
  *
- * The lines at which it stops are those where statements begin, and the variables that are shown are those of the innermost
- * function; sessions on a copy of the server (SCRIPT DEBUG YES) there are none.
+ * It stops at the lines at which the reference does, since traced code has the reference's instructions (lua/code.ts). The
+ * variables that are shown are those of the innermost function; sessions on a copy of the server (SCRIPT DEBUG YES) there are none.
  */
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -63,6 +63,11 @@ const HELP = [
   '                     next line of code.',
 ];
 
+interface Variable {
+  readonly name: string;
+  readonly value: Value;
+}
+
 export class Debugger {
   /** The script is stopped: it goes on when `goOn` is called. */
   paused = false;
@@ -79,8 +84,8 @@ export class Debugger {
   private log: string[] = [];
   private input: Uint8Array = new Uint8Array(0);
   private line = 0;
-  private statement = -1;
-  private locals: LuaFunction | null = null;
+  /** Those in sight where it is stopped, the innermost last. */
+  private locals: readonly Variable[] = [];
   private stepping = true;
   /** redis.breakpoint() was called. */
   private wanted = false;
@@ -98,6 +103,7 @@ export class Debugger {
   /** Shows what the script does by way of its `redis` table, which `lua` has just got. */
   prepare(lua: Lua): void {
     this.sandbox = lua;
+    lua.runtime.lineReached = (line, locals) => this.reached(line, locals());
     const redis = lua.globals.getStr('redis') as LuaTable;
     for (const name of ['call', 'pcall']) {
       const original = redis.getStr(name) as LuaFunction;
@@ -142,25 +148,21 @@ export class Debugger {
 
   // ---- stops
 
-  /** Before each statement of the script. */
-  readonly probe = (args: readonly Value[]): Result => {
-    const [line, statement, locals] = args as [number, number, LuaFunction];
-    const again = line === this.line && statement > this.statement;
+  /** The script has reached a line, with these locals. */
+  private reached(line: number, locals: readonly Variable[]): void {
     this.line = line;
-    this.statement = statement;
-    if (again) return [];
     const reason = this.reason();
-    if (reason === null || this.session.closed) return [];
+    if (reason === null || this.session.closed) return;
     this.stepping = false;
     this.wanted = false;
     this.locals = locals;
     this.log.push(`* Stopped at ${line}, stop reason = ${reason}`, this.sourceLine(line));
     this.paused = true;
-    return this.sandbox!.runtime.pause(() => {
+    this.sandbox!.runtime.pause(() => {
       if (this.aborted) throw new LuaError(errorTable('script aborted for user request'));
       return [];
     });
-  };
+  }
 
   private reason(): string | null {
     if (this.wanted) return 'redis.breakpoint() called';
@@ -180,7 +182,7 @@ export class Debugger {
   private proceed(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.locals = null;
+    this.locals = [];
     this.release();
     this.goOn();
   }
@@ -310,24 +312,15 @@ export class Debugger {
     for (let line = Math.max(1, around - context); line <= last; line++) this.log.push(this.sourceLine(line));
   }
 
-  /** Names and values of the visible locals, the innermost last. */
-  private variables(): { name: string; value: Value }[] {
-    const variables: { name: string; value: Value }[] = [];
-    const outcome = this.locals === null ? null : this.sandbox!.run(this.locals);
-    const values = outcome?.kind === 'done' ? outcome.values : [];
-    for (let i = 0; i < values.length; i += 2) variables.push({ name: values[i] as string, value: values[i + 1] });
-    return variables;
-  }
-
   private print(name: string): void {
-    const found = this.variables().findLast((variable) => variable.name === name);
+    const found = this.locals.findLast((variable) => variable.name === name);
     if (found !== undefined) this.long(`<value> ${shownValue(found.value)}`);
     else if (name === 'KEYS' || name === 'ARGV') this.long(`<value> ${shownValue(this.sandbox!.globals.getStr(name))}`);
     else this.log.push('No such variable.');
   }
 
   private printAll(): void {
-    const variables = this.variables();
+    const { locals: variables } = this;
     for (const { name, value } of variables) this.long(`<value> ${name} = ${shownValue(value)}`);
     if (variables.length === 0) this.log.push('No local variables in the current context.');
   }

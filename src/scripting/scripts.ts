@@ -133,7 +133,7 @@ export class Scripts {
       made.globals.set('ARGV', args);
       watcher.prepare(made);
     });
-    const callee = lua.compileProbed(withoutHead(source), '@user_script', watcher.probe);
+    const callee = lua.compileTraced(withoutHead(source), '@user_script');
     this.runner.start(c, { name, kind: 'SCRIPT', lua, flags, readOnly, callee, args: [], watcher });
   }
 

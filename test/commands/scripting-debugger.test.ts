@@ -117,6 +117,51 @@ test('looking around', () =>
     'arg2',
   ));
 
+const LOOPS = `local t = {}
+for i = 1, 2 do
+  t[i] = i
+end
+local function f(
+    a,
+    b)
+  local c = a
+  return c
+end
+for k, v in pairs(t) do
+  f(k,
+    v)
+end
+local n = 0
+while n < 2 do
+  n = n + 1
+end
+repeat
+  n = n - 1
+until n == 0
+function t.g(x)
+  if x then
+    return 1
+  else
+    x = 2
+  end
+end
+t.g(true)
+t.g(false)
+return {
+  f(1),
+  2,
+  t = 3
+}
+`;
+
+test('the lines of functions and loops', () =>
+  same(LOOPS, ['p', ...Array.from({ length: 120 }, (_, i) => (i % 3 === 0 ? 'p' : 's')), 'c']));
+
+test('loops and branches on one line', () =>
+  same('for i = 1, 3 do redis.debug(i) end\nlocal x = 1 if x then x = 2 end\nreturn x', [
+    ...['s', 's', 's', 'p', 's', 's', 's', 'c'],
+  ]));
+
 test('to its end', () => same(SCRIPT, ['c', 'c']));
 
 test('abort', () => same(SCRIPT, ['s', 'abort']));

@@ -1,374 +1,581 @@
-/** Lowering of expressions: operations on the quick types stand in the code, all else goes to the runtime. */
-import type { Expression, TableItem } from './ast.ts';
-import { chosenName, decided, folded } from './choice.ts';
-import { type Atom, Emitter, isBoxed, literal, NIL } from './emit.ts';
-import { MUCH_TEXT } from './meter.ts';
-import { LONG } from './runtime.ts';
-import type { Operand } from './value.ts';
+/** The parser's lower half: names, functions and expressions (parser.ts says the rest). */
+import { assert } from '../../base/assert.ts';
+import type { Choice, FunctionCode, OpName } from './code.ts';
+import { NO_MORE } from './code.ts';
+import { computed, roundedCount } from './constants.ts';
+import { LEVELS_MAX } from './depth.ts';
+import {
+  CALLED,
+  CONSTANT,
+  Exp,
+  FunctionState,
+  GLOBAL,
+  INDEXED,
+  LOCAL,
+  type Names,
+  PENDING,
+  REST,
+  TEMP,
+  UPVALUES,
+} from './function-state.ts';
+import { type Lexer, NAME, NUMBER, printable, STRING } from './lexer.ts';
+import type { LuaError } from './value.ts';
 
-const ARITHMETIC = new Set(['+', '-', '*', '/', '%', '^']);
+/** Yields when a piece of the text is done. */
+export type Steps<T> = Generator<undefined, T>;
+
+/** Characters between two yields. */
+const PIECE = 8192;
+const UNARY_PRIORITY = 8;
+/** Items of a table that are put into it at once. */
 const FLUSH = 50;
 
-export function isMulti(e: Expression): boolean {
-  return e.kind === 'call' || e.kind === 'method' || e.kind === 'vararg';
+/** Left and right priorities: right below left is right-associative. */
+const PRIORITY = new Map<string, readonly [number, number]>(
+  Object.entries({
+    '+': [6, 6],
+    '-': [6, 6],
+    '*': [7, 7],
+    '/': [7, 7],
+    '%': [7, 7],
+    '^': [10, 9],
+    '..': [5, 4],
+    '~=': [3, 3],
+    '==': [3, 3],
+    '<': [3, 3],
+    '<=': [3, 3],
+    '>': [3, 3],
+    '>=': [3, 3],
+    and: [2, 2],
+    or: [1, 1],
+  } as const),
+);
+
+const ARITHMETIC: Readonly<Record<string, OpName>> = {
+  '+': 'ADD',
+  '-': 'SUB',
+  '*': 'MUL',
+  '/': 'DIV',
+  '%': 'MOD',
+  '^': 'POW',
+};
+const COMPARISONS: Readonly<Record<string, OpName>> = {
+  '==': 'EQ',
+  '~=': 'NE',
+  '<': 'LT',
+  '<=': 'LE',
+  '>': 'LT',
+  '>=': 'LE',
+};
+
+/** The left operand of an operator is done, the right one is to come. */
+interface Begun {
+  readonly op: string;
+  readonly left: Exp;
+  /** Of `and` and `or`: the pc of the test, -1 where a constant makes it needless; and what is known of the left operand. */
+  readonly test: number;
+  readonly choice: Choice | null;
 }
 
-function quickArithmetic(op: string, a: string, b: string): string {
-  if (op === '%') return `${a}-Math.floor(${a}/${b})*${b}`;
-  return op === '^' ? `pow(${a},${b})` : `${a}${op}${b}`;
-}
+export abstract class ExpressionParser {
+  protected readonly lexer: Lexer;
+  protected readonly functions: FunctionCode[] = [];
+  protected state!: FunctionState;
+  /** Of nesting, those of the caller among them. */
+  protected levels: number;
+  private readonly names: Names = new Map();
+  private readonly traced: boolean;
+  private opened = 0;
+  private due = PIECE;
 
-/** `typeof` tests that are still needed. */
-function tests(type: string, ...atoms: Atom[]): string {
-  return atoms
-    .filter((atom) => atom.type !== type)
-    .map((atom) => `typeof ${atom.code}==='${type}'`)
-    .join('&&');
-}
-
-/** What is no table, and no string that takes long to compare. */
-function isShort({ type, code }: Atom): boolean {
-  if (type === 'string') return code[0] === '"' && code.length <= LONG;
-  return type !== 'any';
-}
-
-/** A count as the reference's instructions can express it: four digits and an exponent, rounded up. */
-function roundedCount(count: number): number {
-  let exponent = 0;
-  while (count >= 16) {
-    count = (count + 1) >> 1;
-    exponent++;
+  constructor(lexer: Lexer, traced: boolean, level: number) {
+    this.lexer = lexer;
+    this.traced = traced;
+    this.levels = level;
   }
-  return count << exponent;
-}
 
-/** The sizes that a constructor asks for; items whose number isn't known don't count. */
-function roomFor(items: readonly TableItem[]): string {
-  const fields = items.filter((item) => item.key !== null).length;
-  const last = items.at(-1);
-  const open = last !== undefined && last.key === null && isMulti(last.value) ? 1 : 0;
-  const listed = roundedCount(items.length - fields - open);
-  return fields === 0 && listed === 0 ? '' : `${listed},${roundedCount(fields)}`;
-}
+  protected abstract functionBlock(): Steps<void>;
 
-export class ExpressionLowering extends Emitter {
-  private zero: string | null = null;
+  /** Whether a piece of the text has been done. */
+  protected isDue(): boolean {
+    if (this.lexer.at < this.due) return false;
+    this.due = this.lexer.at + PIECE;
+    return true;
+  }
 
-  /** Lowers to a single value. */
-  protected value(e: Expression): Atom {
-    switch (e.kind) {
-      case 'nil':
-        return NIL;
-      case 'true':
-      case 'false':
-        return { code: e.kind, type: 'boolean' };
-      case 'number':
-        return { code: this.numeral(e.value), type: 'number' };
-      case 'string':
-        return { code: literal(e.value), type: 'string' };
-      case 'vararg':
-        return { code: this.set('va[0]'), type: 'any' };
-      case 'local':
-      case 'upvalue':
-        return this.variableValue(e);
-      case 'global':
-        return this.global(e.name, e.line);
-      case 'index':
-        return this.index(this.value(e.object), this.value(e.key), e.line);
-      case 'call':
-      case 'method':
-        return this.single(e);
-      case 'function':
-        return { code: this.set(this.closure(e)), type: 'function' };
-      case 'binary':
-        return this.binary(e);
-      case 'unary':
-        return this.unary(e);
-      case 'paren':
-        return this.value(e.inner);
-      case 'table':
-        return this.table(e.items, e.line);
+  // ---- functions and names
+
+  protected openFunction(line: number): FunctionState {
+    this.state = new FunctionState(this.opened++, this.state ?? null, line, this.lexer, this.names);
+    return this.state;
+  }
+
+  protected closeFunction(): void {
+    const { state } = this;
+    this.list('RETURN', []);
+    this.functions[state.id] = state.finish();
+    this.state = state.outer!;
+  }
+
+  protected resolve(name: string): Exp {
+    const local = this.names.get(name)?.at(-1);
+    if (local === undefined) return new Exp(GLOBAL, 0, name);
+    const e = new Exp(LOCAL);
+    e.local = local;
+    if (local.owner === this.state) return e;
+    local.captured = true;
+    e.kind = UPVALUES;
+    e.at = this.state.upvalue(local);
+    return e;
+  }
+
+  protected assigned(place: Exp): void {
+    if (place.kind === LOCAL || place.kind === UPVALUES) place.local!.assigned = true;
+  }
+
+  protected *functionBody(method: boolean, line: number): Steps<Exp> {
+    const state = this.openFunction(line);
+    const param = (name: string): void => {
+      const local = state.newLocal(name);
+      const register = state.reserve();
+      state.declare(local, register, new Exp(TEMP, register));
+    };
+    this.expect('(');
+    if (method) param('self');
+    while (this.lexer.kind !== ')') {
+      if (this.lexer.kind === '...') {
+        this.lexer.next();
+        state.vararg = true;
+        break;
+      }
+      if (this.lexer.kind !== NAME) throw this.lexer.error("<name> or '...' expected");
+      param(this.name());
+      if (!this.accept(',')) break;
+      if ((this.lexer.kind as string) === ')') throw this.lexer.error("<name> or '...' expected");
     }
-  }
-
-  /** The reference keeps equal constants of a function once: the first zero decides the sign of all of them. */
-  private numeral(value: number): string {
-    if (value !== 0) return `(${value})`;
-    this.zero ??= Object.is(value, -0) ? '(-0)' : '(0)';
-    return this.zero;
-  }
-
-  /** A temporary with a value that can't fail. */
-  protected set(code: string): string {
-    const t = this.temp();
-    this.js(`${t}=${code};`);
-    return t;
-  }
-
-  protected closure(e: Expression & { kind: 'function' }): string {
-    return `mk${e.node.id}(${e.node.upvalues.map((local) => this.shared(local)).join(',')})`;
-  }
-
-  private variableValue(e: Expression & { kind: 'local' | 'upvalue' }): Atom {
-    const { local } = e;
-    const operand: Operand = { kind: e.kind, name: local.name };
-    const type = local.counter && !local.assigned ? 'number' : 'any';
-    const name = this.shared(local);
-    return { code: isBoxed(local) ? this.set(`${name}.v`) : name, type, operand };
-  }
-
-  private global(name: string, line: number): Atom {
-    const t = this.temp();
-    const pc = this.pc(line);
-    const key = literal(name);
-    this.op(
-      pc,
-      `if((${t}=G.getStr(${key}))===undefined){pc=${pc};${t}=first(rt.index(w,G,${key}));}`,
-      `${t}=first(V);`,
-    );
-    return { code: t, type: 'any', operand: { kind: 'global', name } };
-  }
-
-  protected index(object: Atom, key: Atom, line: number, kind = 'field', name = '?'): Atom {
-    const t = this.temp();
-    const pc = this.pc(line, object.operand);
-    const get = key.type === 'string' ? 'getStr' : 'get';
-    if (key.type === 'string' && name === '?' && key.code[0] === '"') name = JSON.parse(key.code);
-    const { code } = object;
-    if (this.bare) {
-      this.js(`${t}=${code}.${get}(${key.code});`);
-      return { code: t, type: 'any' };
+    state.params = state.visible.length;
+    if (state.vararg) {
+      state.argTable = state.emit2('ARGTABLE', state.free, 0);
+      param('arg');
     }
-    this.op(
-      pc,
-      `if(!(${code} instanceof T)||(${t}=${code}.${get}(${key.code}))===undefined)` +
-        `{pc=${pc};${t}=first(rt.index(w,${code},${key.code}));}`,
-      `${t}=first(V);`,
-    );
-    return { code: t, type: 'any', operand: { kind, name } };
+    this.expect(')');
+    yield* this.functionBlock();
+    this.close('end', 'function', line);
+    this.closeFunction();
+    return this.pending('CLOSURE', state.id);
   }
 
-  // ---- calls
+  private pending(op: OpName, operand: number): Exp {
+    return new Exp(PENDING, this.state.emit2(op, 0, operand));
+  }
 
-  /** Text of a call whose result is raw, and its pc. */
-  protected call(e: Expression & { kind: 'call' | 'method' }): { pc: number; code: string } {
-    let callee: Atom;
-    const args: string[] = [];
-    if (e.kind === 'method') {
-      const object = this.value(e.object);
-      callee = this.index(object, { code: literal(e.name), type: 'string' }, e.line, 'method', e.name);
-      args.push(object.code);
-    } else {
-      callee = this.value(e.callee);
+  // ---- helpers
+
+  protected expected(what: string): LuaError {
+    return this.lexer.error(`'${printable(what)}' expected`);
+  }
+
+  protected accept(kind: string): boolean {
+    if (this.lexer.kind !== kind) return false;
+    this.lexer.next();
+    return true;
+  }
+
+  protected expect(kind: string): void {
+    if (this.lexer.kind !== kind) throw this.expected(kind);
+    this.lexer.next();
+  }
+
+  protected close(kind: string, opener: string, line: number): void {
+    if (this.lexer.kind !== kind && line !== this.lexer.line) {
+      throw this.lexer.error(`'${kind}' expected (to close '${opener}' at line ${line})`);
     }
-    args.push(...this.list(e.args));
-    const pc = this.pc(e.line, callee.operand);
-    const { code } = callee;
-    if (callee.type !== 'any' && callee.type !== 'function') {
-      return { pc, code: `rt.callMeta(w,${[code, ...args].join(',')})` };
+    this.expect(kind);
+  }
+
+  protected name(): string {
+    if (this.lexer.kind !== NAME) throw this.expected(NAME);
+    const name = this.lexer.value as string;
+    this.lexer.next();
+    return name;
+  }
+
+  protected enter(): void {
+    if (++this.levels > LEVELS_MAX) throw this.lexer.error('chunk has too many syntax levels', false);
+  }
+
+  protected isCall(e: Exp): boolean {
+    return e.kind === CALLED;
+  }
+
+  protected isMulti(e: Exp): boolean {
+    return e.kind === CALLED || e.kind === REST;
+  }
+
+  protected isPlace({ kind, inParentheses }: Exp): boolean {
+    return !inParentheses && (kind === LOCAL || kind === UPVALUES || kind === GLOBAL || kind === INDEXED);
+  }
+
+  // ---- lists
+
+  /** All but the last are put into registers, by MOVE where what follows may change what they name. */
+  protected *expressions(copy: 'MOVE' | 'KEEP' = 'KEEP'): Steps<Exp[]> {
+    const list = [yield* this.expression()];
+    while (this.accept(',')) {
+      this.toNext(list.at(-1)!, copy);
+      list.push(yield* this.expression());
     }
-    const rest = ['w', ...args].join(',');
-    return { pc, code: `(${code} instanceof F?${code}.call(${rest}):rt.callMeta(${['w', code, ...args].join(',')}))` };
+    return list;
   }
 
-  private single(e: Expression & { kind: 'call' | 'method' }): Atom {
-    const { pc, code } = this.call(e);
-    const t = this.temp();
-    this.op(pc, `pc=${pc};${t}=${code};if(${t} instanceof Array)${t}=${t}[0];`, `${t}=first(V);`);
-    return { code: t, type: 'any' };
+  private toNext(e: Exp, copy: 'MOVE' | 'KEEP' = 'KEEP'): void {
+    if (copy === 'MOVE' || this.traced) this.state.toNext(e);
+    else this.state.toNextOperand(e);
   }
 
-  /** A variable that holds the raw result of a call or `...`. */
-  protected raw(e: Expression): string {
-    if (e.kind === 'vararg') return 'va';
-    if (e.kind !== 'call' && e.kind !== 'method') return this.value(e).code;
-    const { pc, code } = this.call(e);
-    const t = this.temp();
-    this.op(pc, `pc=${pc};${t}=${code};`, `${t}=V;`);
-    return t;
+  /** As many values as are wanted, in registers one after the other; constants too where they are moved. */
+  protected adjust(values: Exp[], wanted: number, copy: 'MOVE' | 'KEEP' = 'KEEP'): Exp[] {
+    const { state } = this;
+    const last = values.at(-1);
+    const missing = wanted - values.length;
+    if (last !== undefined && this.isMulti(last) && missing > 0) {
+      const first = last.kind === CALLED ? state.free - 1 : state.reserve();
+      state.reserve(missing);
+      state.elements(last, first, missing + 1);
+      values.pop();
+      for (let i = 0; i <= missing; i++) values.push(new Exp(TEMP, first + i));
+      return values;
+    }
+    if (last !== undefined) {
+      if (missing < 0 && last.kind === CALLED) state.setOp(last.at, 'CALL');
+      else this.toNext(last, copy);
+    }
+    if (missing < 0) {
+      state.free += missing;
+      return values.slice(0, wanted);
+    }
+    for (let i = 0; i < missing; i++) {
+      const nil = new Exp(CONSTANT);
+      this.toNext(nil, copy);
+      values.push(nil);
+    }
+    return values;
   }
 
-  /** The values of an expression list, the last one spread. */
-  protected list(expressions: readonly Expression[]): string[] {
-    return expressions.map((e, i) => {
-      if (i < expressions.length - 1 || !isMulti(e)) return this.value(e).code;
-      const raw = this.raw(e);
-      this.js(raw === 'va' ? 'rt.budget-=va.length>>>3;' : `if(${raw} instanceof Array)rt.budget-=${raw}.length>>>3;`);
-      return raw === 'va' ? '...va' : `...many(${raw})`;
-    });
+  /** An instruction that ends in a list of values. */
+  protected list(op: 'RETURN', values: readonly Exp[]): void {
+    const { state } = this;
+    const last = values.at(-1);
+    const more = last === undefined ? NO_MORE : state.open(last);
+    const listed = more === NO_MORE ? values : values.slice(0, -1);
+    if (more === NO_MORE && values.length > 1) this.toNext(last!);
+    state.emit(op);
+    this.items(listed, more);
+    state.freeTemps();
+  }
+
+  private items(listed: readonly Exp[], more: number): void {
+    const { state } = this;
+    state.push(listed.length);
+    state.push(more);
+    for (const e of listed) state.use(e);
   }
 
   // ---- operators
 
-  private binary(e: Expression & { kind: 'binary' }): Atom {
-    const { op } = e;
-    const constant = folded(e);
-    if (constant !== undefined) return { code: this.numeral(constant), type: 'number' };
-    if (op === 'and' || op === 'or') return this.logical(e);
-    if (op === '..') return this.concat(e);
-    // The reference keeps a constant on the left of arithmetic after those on the right.
-    const late = ARITHMETIC.has(op) && folded(e.left) !== undefined;
-    const early = late ? null : this.value(e.left);
-    const right = this.value(e.right);
-    const left = early ?? this.value(e.left);
-    if (ARITHMETIC.has(op)) return this.arithmetic(op, left, right, e.line);
-    if (op === '==' || op === '~=') return this.equality(op, left, right, e.line);
-    return op === '<' || op === '<='
-      ? this.order(op, left, right, e.line)
-      : this.order(op === '>' ? '<' : '<=', right, left, e.line);
-  }
-
-  private arithmetic(op: string, a: Atom, b: Atom, line: number): Atom {
-    const t = this.temp();
-    const quick = `${t}=${quickArithmetic(op, a.code, b.code)};`;
-    const test = tests('number', a, b);
-    if (test === '') {
-      this.js(quick);
-      return { code: t, type: 'number' };
+  protected *expression(limit = 0): Steps<Exp> {
+    this.enter();
+    if (this.isDue()) yield;
+    const { kind } = this.lexer;
+    let left: Exp;
+    if (kind === 'not' || kind === '-' || kind === '#') {
+      this.lexer.next();
+      left = this.unary(kind, yield* this.expression(UNARY_PRIORITY));
+    } else {
+      left = this.simple() ?? (yield* this.compound());
     }
-    const pc = this.pc(line, a.operand, b.operand);
-    const slow = `${t}=first(rt.arithmetic(w,'${op}',${a.code},${b.code}));`;
-    this.op(pc, `if(${test})${quick}else{pc=${pc};${slow}}`, `${t}=first(V);`);
-    return { code: t, type: 'any' };
-  }
-
-  private order(op: string, a: Atom, b: Atom, line: number): Atom {
-    const t = this.temp();
-    const pc = this.pc(line);
-    const test = tests('number', a, b) || 'true';
-    const slow = op === '<' ? 'less' : 'lessEqual';
-    this.op(
-      pc,
-      `if(${test})${t}=${a.code}${op}${b.code};else{pc=${pc};${t}=truth(rt.${slow}(w,${a.code},${b.code}));}`,
-      `${t}=truth(V);`,
-    );
-    return { code: t, type: 'boolean' };
-  }
-
-  private equality(op: string, a: Atom, b: Atom, line: number): Atom {
-    const t = this.temp();
-    const not = op === '~=' ? '!' : '';
-    const plain = `${t}=${a.code}${op === '==' ? '===' : '!=='}${b.code};`;
-    if (isShort(a) || isShort(b)) {
-      this.js(plain);
-      return { code: t, type: 'boolean' };
+    for (;;) {
+      const op = this.lexer.kind;
+      const priority = PRIORITY.get(op);
+      if (priority === undefined || priority[0] <= limit) break;
+      this.lexer.next();
+      const begun = this.begin(op, left);
+      left = this.finish(begun, yield* this.expression(priority[1]));
     }
-    const pc = this.pc(line);
-    this.op(
-      pc,
-      `if(${a.code} instanceof T?${a.code}!==${b.code}&&${a.code}.meta!==null:typeof ${a.code}==='string'&&${a.code}.length>${LONG})` +
-        `{pc=${pc};${t}=${not}truth(rt.equal(w,${a.code},${b.code}));}else ${plain}`,
-      `${t}=${not}truth(V);`,
-    );
-    return { code: t, type: 'boolean' };
+    this.levels--;
+    return left;
   }
 
-  /** A chain a..b..c: all operands first, then from the right. */
-  private concat(e: Expression & { kind: 'binary' }): Atom {
-    const parts: Expression[] = [e.left];
-    let rest = e.right;
-    while (rest.kind === 'binary' && rest.op === '..') {
-      parts.push(rest.left);
-      rest = rest.right;
-    }
-    parts.push(rest);
-    const atoms = parts.map((part) => this.value(part));
-    let right = atoms.pop()!;
-    while (atoms.length > 0) {
-      const left = atoms.pop()!;
-      const t = this.temp();
-      const pc = this.pc(e.line, left.operand, right.operand);
-      const slow = `pc=${pc};${t}=first(rt.concat(w,${left.code},${right.code}));`;
-      const test = tests('string', left, right);
-      const quick = `if((${t}=${left.code}+${right.code}).length>${MUCH_TEXT})${t}=rt.made(${t});`;
-      this.op(pc, test === '' ? `pc=${pc};${quick}` : `if(${test}){pc=${pc};${quick}}else{${slow}}`, `${t}=first(V);`);
-      right = { code: t, type: test === '' ? 'string' : 'any' };
-    }
-    return right;
+  private unary(op: string, e: Exp): Exp {
+    const { state } = this;
+    const { number, decided } = e;
+    if (op === '-' && number !== undefined) return new Exp(CONSTANT, -1, -number);
+    if (op === 'not' && decided !== undefined) return new Exp(CONSTANT, -1, !decided);
+    const inner = op === 'not' && e.choice !== null ? e.choice : null;
+    state.toAny(e);
+    state.operation(op === '-' ? 'UNM' : op === '#' ? 'LEN' : 'NOT', e, null);
+    if (inner !== null) e.choice = { op: 'not', inner };
+    return e;
   }
 
-  private unary(e: Expression & { kind: 'unary' }): Atom {
-    if (e.op === 'not') return { code: this.set(`!(${this.condition(e.operand)})`), type: 'boolean' };
-    const constant = folded(e);
-    if (constant !== undefined) return { code: this.numeral(constant), type: 'number' };
-    const a = this.value(e.operand);
-    const t = this.temp();
-    const pc = this.pc(e.line, a.operand);
-    if (e.op === '-') {
-      if (a.type === 'number') {
-        this.js(`${t}=-${a.code};`);
-        return { code: t, type: 'number' };
+  /** What is done with the left operand before the right one is read. */
+  private begin(op: string, left: Exp): Begun {
+    const { state } = this;
+    if (op === 'and' || op === 'or') return this.beginChoice(op, left);
+    if (op === '..') this.toNext(left);
+    else if (!(op in ARITHMETIC && left.number !== undefined)) state.toOperand(left);
+    return { op, left, test: -1, choice: null };
+  }
+
+  private beginChoice(op: 'and' | 'or', left: Exp): Begun {
+    const { state } = this;
+    if (left.decided === (op === 'and')) return { op, left, test: -1, choice: null };
+    const choice = state.choiceOf(left);
+    state.toNext(left);
+    const test = state.emit1(op === 'and' ? 'IF' : 'IFNOT', left.at);
+    state.push(0);
+    state.release(left);
+    return { op, left, test, choice };
+  }
+
+  private finish({ op, left, test, choice }: Begun, right: Exp): Exp {
+    const { state } = this;
+    if (op === 'and' || op === 'or') {
+      if (test < 0) return right;
+      const whole: Choice = { op, left: choice!, right: state.choiceOf(right) };
+      state.toNext(right);
+      assert(right.at === left.at, 'both operands of a choice go into one register');
+      const end = state.emit1('END', right.at);
+      state.setWord(test + 3, end);
+      state.chosen(end, whole);
+      right.choice = whole;
+      return right;
+    }
+    if (op in ARITHMETIC) return this.arithmetic(op, left, right);
+    if (op === '..') {
+      this.toNext(right);
+      state.operation('CONCAT', left, right);
+      return left;
+    }
+    state.toOperand(right);
+    if (op === '>' || op === '>=') {
+      state.operation(COMPARISONS[op], right, left);
+      return right;
+    }
+    state.operation(COMPARISONS[op], left, right);
+    return left;
+  }
+
+  private arithmetic(op: string, left: Exp, right: Exp): Exp {
+    const { state } = this;
+    const [a, b] = [left.number, right.number];
+    const constant = a === undefined || b === undefined ? undefined : computed(op, a, b);
+    if (constant !== undefined && !Number.isNaN(constant)) return new Exp(CONSTANT, -1, constant);
+    state.toOperand(right);
+    state.toOperand(left);
+    state.operation(ARITHMETIC[op], left, right);
+    return left;
+  }
+
+  /** What is one token; null where it isn't. */
+  private simple(): Exp | null {
+    const { kind, value } = this.lexer;
+    switch (kind) {
+      case NUMBER:
+      case STRING:
+        this.lexer.next();
+        return new Exp(CONSTANT, -1, value);
+      case 'nil':
+      case 'true':
+      case 'false':
+        this.lexer.next();
+        return new Exp(CONSTANT, -1, kind === 'nil' ? undefined : kind === 'true');
+      case '...':
+        if (!this.state.vararg) throw this.lexer.error("cannot use '...' outside a vararg function");
+        this.lexer.next();
+        this.state.usesVararg = true;
+        return new Exp(REST);
+      default:
+        return null;
+    }
+  }
+
+  private compound(): Steps<Exp> {
+    const { kind, line } = this.lexer;
+    if (kind === '{') return this.table();
+    if (kind !== 'function') return this.primary();
+    this.lexer.next();
+    return this.functionBody(false, line);
+  }
+
+  private *parenthesized(): Steps<Exp> {
+    const { line } = this.lexer;
+    this.lexer.next();
+    const inner = yield* this.expression();
+    this.close(')', '(', line);
+    if (this.isPlace(inner)) inner.choice ??= this.state.choiceOf(inner);
+    this.state.discharge(inner);
+    inner.inParentheses = true;
+    return inner;
+  }
+
+  protected *primary(): Steps<Exp> {
+    const { kind } = this.lexer;
+    if (kind !== '(' && kind !== NAME) throw this.lexer.error('unexpected symbol');
+    let left = kind === NAME ? this.resolve(this.name()) : yield* this.parenthesized();
+    for (;;) {
+      switch (this.lexer.kind) {
+        case '.':
+          this.lexer.next();
+          left = this.field(left, null);
+          break;
+        case '[': {
+          this.state.toAny(left);
+          this.lexer.next();
+          const key = yield* this.expression();
+          this.state.discharge(key);
+          this.expect(']');
+          left = this.field(left, key);
+          break;
+        }
+        case ':':
+          this.lexer.next();
+          left = yield* this.call(this.method(left, this.name()), 1);
+          break;
+        case '(':
+        case STRING:
+        case '{':
+          this.toNext(left, left.kind === CONSTANT ? 'MOVE' : 'KEEP');
+          left = yield* this.call(left, 0);
+          break;
+        default:
+          return left;
       }
-      const slow = `pc=${pc};${t}=first(rt.negate(w,${a.code}));`;
-      this.op(pc, `if(typeof ${a.code}==='number')${t}=-${a.code};else{${slow}}`, `${t}=first(V);`);
-      return { code: t, type: 'any' };
+      if (this.isDue()) yield;
     }
-    this.js(`if(${a.code} instanceof T)${t}=${a.code}.length();else{pc=${pc};${t}=rt.length(${a.code});}`);
-    return { code: t, type: 'number' };
   }
 
-  private logical(e: Expression & { kind: 'binary' }): Atom {
-    if (decided(e.left) === (e.op === 'and')) return this.value(e.right);
-    const t = this.temp();
-    this.js(`${t}=${this.value(e.left).code};`);
-    const truthy = `${t}!==undefined&&${t}!==false`;
-    this.branch(e.op === 'and' ? truthy : `!(${truthy})`, () => this.js(`${t}=${this.value(e.right).code};`));
-    return { code: t, type: 'any', operand: chosenName(e) };
+  /** An index with a key, or with the name that comes. */
+  protected field(object: Exp, given: Exp | null): Exp {
+    const { state } = this;
+    state.toAny(object);
+    const key = given ?? new Exp(CONSTANT, -1, this.name());
+    state.toOperand(key);
+    const e = new Exp(INDEXED);
+    e.object = object;
+    e.key = key;
+    return e;
   }
 
-  /** A JavaScript condition, without effect. */
-  protected condition(e: Expression): string {
-    const known = decided(e);
-    if (known !== undefined) return String(known);
-    if (e.kind === 'paren') return this.condition(e.inner);
-    if (e.kind === 'unary' && e.op === 'not') return `!(${this.condition(e.operand)})`;
-    if (e.kind === 'binary' && (e.op === 'and' || e.op === 'or')) {
-      const t = this.temp();
-      this.js(`${t}=${this.condition(e.left)};`);
-      this.branch(e.op === 'and' ? t : `!${t}`, () => this.js(`${t}=${this.condition(e.right)};`));
-      return t;
+  /** The method in a register, and its object in the next. */
+  private method(object: Exp, name: string): Exp {
+    const { state } = this;
+    state.toAny(object);
+    state.release(object);
+    const register = state.reserve(2);
+    state.emit1(object.kind === LOCAL ? 'KEEP' : 'MOVE', register + 1);
+    state.use(object);
+    state.emit1('METHOD', register);
+    state.use(object);
+    state.push(state.constant(name));
+    return new Exp(TEMP, register);
+  }
+
+  /** A call of what stands in a register, with `given` arguments in those behind. */
+  private *call(callee: Exp, given: number): Steps<Exp> {
+    const { state } = this;
+    const { kind, line, value } = this.lexer;
+    const args: Exp[] = given === 0 ? [] : [new Exp(TEMP, callee.at + 1)];
+    if (kind === STRING) {
+      this.lexer.next();
+      args.push(new Exp(CONSTANT, -1, value));
+    } else if (kind === '{') {
+      args.push(yield* this.table());
+    } else {
+      if (kind !== '(') throw this.lexer.error('function arguments expected');
+      if (line !== this.lexer.lastLine) throw this.lexer.error('ambiguous syntax (function call x new statement)');
+      this.lexer.next();
+      if (!this.accept(')')) {
+        args.push(...(yield* this.expressions()));
+        this.close(')', '(', line);
+      }
     }
-    const { code, type } = this.value(e);
-    if (type === 'boolean') return code;
-    if (type === 'nil') return 'false';
-    return type === 'any' ? `(${code}!==undefined&&${code}!==false)` : 'true';
+    const last = args.length > given ? args.at(-1)! : null;
+    const more = last === null ? NO_MORE : state.open(last);
+    if (more !== NO_MORE) args.pop();
+    else if (last !== null) this.toNext(last);
+    const pc = state.emit('CALL', line);
+    state.push(callee.at);
+    state.push(callee.at);
+    this.items(args, more);
+    state.free = callee.at + 1;
+    return new Exp(CALLED, pc);
   }
 
   // ---- tables
 
-  private table(items: readonly TableItem[], line: number): Atom {
-    const t = this.temp();
-    this.js(`${t}=new T(${roomFor(items)});`);
-    let pending: string[] = [];
-    let filled = 0;
-    const flush = (): void => {
-      if (pending.length > 0) this.js(`${t}.fill([${pending.join(',')}],${filled});`);
-      if (pending.at(-1)?.startsWith('...')) this.js(`rt.charge(${t}.array.length>>>2);`);
-      else if (pending.length > 8) this.js(`rt.charge(${pending.length >> 2});`);
+  private *table(): Steps<Exp> {
+    const { state } = this;
+    const { line } = this.lexer;
+    const pc = state.emit2('TABLE', 0, 0);
+    state.push(0);
+    const table = new Exp(PENDING, pc);
+    state.toNext(table);
+    let pending: Exp[] = [];
+    let [filled, fields] = [0, 0];
+    const flush = (more: number): void => {
+      if (pending.length === 0 && more === NO_MORE) return;
+      state.emit('FILL');
+      state.push(table.at);
+      state.push(filled);
+      this.items(pending, more);
       filled += pending.length;
       pending = [];
+      state.free = table.at + 1;
     };
-    items.forEach((item, i) => {
-      if (item.key !== null) {
-        this.field(t, item, line);
-      } else if (i === items.length - 1) {
-        pending.push(...this.list([item.value]));
-      } else {
-        pending.push(this.value(item.value).code);
-        if (pending.length === FLUSH) flush();
+    this.expect('{');
+    let last: Exp | null = null;
+    while (this.lexer.kind !== '}') {
+      if (last !== null) {
+        this.toNext(last);
+        pending.push(last);
+        if (pending.length === FLUSH) flush(NO_MORE);
+        last = null;
       }
-    });
-    flush();
-    return { code: t, type: 'table' };
+      if (this.lexer.kind === '[' || (this.lexer.kind === NAME && this.lexer.peek() === '=')) {
+        yield* this.keyed(table);
+        fields++;
+      } else last = yield* this.expression();
+      if (!this.accept(',') && !this.accept(';')) break;
+    }
+    this.close('}', '{', line);
+    const more = last === null ? NO_MORE : state.open(last);
+    if (last !== null && more === NO_MORE) {
+      this.toNext(last);
+      pending.push(last);
+    }
+    flush(more);
+    state.setWord(pc + 3, roundedCount(filled));
+    state.setWord(pc + 4, roundedCount(fields));
+    return table;
   }
 
-  private field(t: string, item: TableItem, line: number): void {
-    const key = this.value(item.key!);
-    const value = this.value(item.value);
-    if (key.type === 'string') {
-      this.js(`${t}.setHash(${key.code},${value.code});`);
-      return;
-    }
-    this.js(`pc=${this.pc(line)};rt.setRaw(${t},${key.code},${value.code});`);
+  private *keyed(table: Exp): Steps<void> {
+    const { state } = this;
+    const { free } = state;
+    let key: Exp;
+    if (this.accept('[')) {
+      key = yield* this.expression();
+      state.discharge(key);
+      this.expect(']');
+    } else key = new Exp(CONSTANT, -1, this.name());
+    this.expect('=');
+    state.toOperand(key);
+    const value = yield* this.expression();
+    state.toOperand(value);
+    state.emit1(key.kind === CONSTANT && typeof key.value === 'string' ? 'FIELD' : 'SETRAW', table.at);
+    state.use(key);
+    state.use(value);
+    state.free = free;
   }
 }

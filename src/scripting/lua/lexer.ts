@@ -50,7 +50,8 @@ export class Lexer {
   kind = END;
   /** Of a name, string or number. */
   value: string | number = '';
-  private at = 0;
+  /** How far the text is read. */
+  at = 0;
   private from = 0;
   private ahead: { kind: string; value: string | number; line: number; from: number; at: number } | null = null;
 
@@ -118,9 +119,18 @@ export class Lexer {
       }
       if (level < -1) throw this.error('invalid long string delimiter', text.slice(this.from, this.at - level));
     }
-    const sign = SIGNS.find((candidate) => text.startsWith(candidate, this.at)) ?? text[this.at];
+    const sign = this.sign(code);
     this.at += sign.length;
     return sign;
+  }
+
+  private sign(code: number): string {
+    const { text, at } = this;
+    // Only these begin signs of more than one character.
+    if (code === 46 || code === 61 || code === 60 || code === 62 || code === 126) {
+      for (const candidate of SIGNS) if (text.startsWith(candidate, at)) return candidate;
+    }
+    return text[at];
   }
 
   private newline(): void {
@@ -167,7 +177,10 @@ export class Lexer {
         return;
       }
     }
-    while (this.at < text.length && text[this.at] !== '\n' && text[this.at] !== '\r') this.at++;
+    for (let code = 0; this.at < text.length; this.at++) {
+      code = text.charCodeAt(this.at);
+      if (code === NEWLINE || code === RETURN) break;
+    }
   }
 
   /** Of a [=*[ here its number of signs; else -1 less the number of signs. */
@@ -184,39 +197,48 @@ export class Lexer {
     this.at += level + 2;
     if (text[this.at] === '\n' || text[this.at] === '\r') this.newline();
     let value = '';
-    for (;;) {
+    for (let from = this.at; ; ) {
       if (this.at >= text.length) throw this.error(`unfinished long ${what}`, END);
       const code = text.charCodeAt(this.at);
       if (code === 93 && text.startsWith(close, this.at)) {
+        value += text.slice(from, this.at);
         this.at += close.length;
         return value;
       }
       if (code === 91 && level === 0 && text[this.at + 1] === '[') {
         throw this.error('nesting of [[...]] is deprecated', '[');
       }
-      if (code === NEWLINE || code === RETURN) {
-        this.newline();
-        value += '\n';
-      } else {
-        value += text[this.at++];
+      if (code !== NEWLINE && code !== RETURN) {
+        this.at++;
+        continue;
       }
+      value += text.slice(from, this.at) + '\n';
+      this.newline();
+      from = this.at;
     }
   }
 
   private quoted(quote: number): string {
     const { text } = this;
     let value = '';
-    this.at++;
+    let from = ++this.at;
     for (;;) {
       if (this.at >= text.length) throw this.error('unfinished string', END);
       const code = text.charCodeAt(this.at);
       if (code === quote) break;
       if (code === NEWLINE || code === RETURN) {
-        throw this.error('unfinished string', cString(text[this.from] + value));
+        throw this.error(
+          'unfinished string',
+          cString(text.slice(this.from, this.from + 1) + value + text.slice(from, this.at)),
+        );
       }
-      if (code === 92) value += this.escape(value);
-      else value += text[this.at++];
+      if (code === 92) {
+        value += text.slice(from, this.at);
+        value += this.escape(value);
+        from = this.at;
+      } else this.at++;
     }
+    value += text.slice(from, this.at);
     this.at++;
     this.value = value;
     return STRING;

@@ -5,7 +5,8 @@
  * are PUC-Lua in WebAssembly: neither can leave a running script and come back to it (the one's fuel ends the script,
  * the other has no hook), the first wants Node 22; an empty script costs 12.4 us and 15.4 us, one with a call of the host
  * 17.1 us, a loop of 100,000 additions 380 us and 354 us (redis-server: 330 us). Compiled to JavaScript the empty script
- * costs 0.01 us and the loop 75 us. Generator functions, which would have made suspension easy, ran that loop in 407 us
+ * costs 0.01 us and the loop 75 us; what is run for the first time is interpreted, since V8 takes longer over a
+ * program than most scripts run (code.ts). Generator functions, which would have made suspension easy, ran that loop in 407 us
  * and calls five times slower than plain functions; so code runs as plain functions, and leaves its frames by exception
  * when it has to stop (runtime.ts, print.ts).
  *
@@ -29,7 +30,6 @@ import { openString } from './lib/string.ts';
 import { openStruct } from './lib/struct.ts';
 import { openTable } from './lib/table.ts';
 import { Killed } from './meter.ts';
-import { PROBE } from './parser.ts';
 import { Frame, first, many, Runtime, SUSPEND } from './runtime.ts';
 import { type Continuation, fail, LuaError, LuaFunction, LuaTable, type Result, type Value } from './value.ts';
 import { work } from './work.ts';
@@ -59,7 +59,7 @@ export class Activity {
     const places: { name: string; line: number }[] = [];
     for (const frame of this.frames) {
       if (frame instanceof Frame && !frame.proto.library)
-        places.unshift({ name: frame.proto.name, line: frame.proto.lines[frame.pc] });
+        places.unshift({ name: frame.proto.name, line: frame.proto.lineAt(frame.pc) });
     }
     return places;
   }
@@ -83,7 +83,7 @@ export class Lua {
 
   constructor() {
     const { runtime, globals } = this;
-    const load: Load = (source, name, level) => compile(runtime, source, name, globals, false, false, level);
+    const load: Load = (source, name, level) => compile(runtime, { source, name, globals, level });
     openBase(runtime, globals, load, this.coroutines);
     openMath(runtime, globals, this.random);
     openBit(runtime, globals);
@@ -99,7 +99,7 @@ export class Lua {
     const { runtime, globals } = this;
     const inside = new LuaTable();
     inside.set('_next', globals.getStr('next'));
-    const main = compile(runtime, PRELUDE, '@prelude', inside, true);
+    const main = compile(runtime, { source: PRELUDE, name: '@prelude', globals: inside, library: true });
     const floor = (globals.getStr('math') as LuaTable).getStr('floor');
     const raise = new LuaFunction('fail', (_d, message) => {
       throw fail(message as string);
@@ -129,13 +129,12 @@ export class Lua {
 
   /** A chunk's main function; throws a LuaError with the syntax error. */
   compile(source: string, name: string, globals = this.globals): LuaFunction {
-    return compile(this.runtime, source, name, globals);
+    return compile(this.runtime, { source, name, globals });
   }
 
-  /** The same for a debugger: before each statement `probe` is called as parser.ts says; it may pause the script. */
-  compileProbed(source: string, name: string, probe: HostFunction): LuaFunction {
-    this.globals.setHash(PROBE, this.host('probe', probe));
-    return compile(this.runtime, source, name, this.globals, false, true);
+  /** The same for a debugger: `runtime.lineReached` hears of each line. */
+  compileTraced(source: string, name: string): LuaFunction {
+    return compile(this.runtime, { source, name, globals: this.globals, traced: true });
   }
 
   /** Makes a host function that may be put into a table. */

@@ -45,40 +45,45 @@ export class Box {
   }
 }
 
-/** What is known of a compiled function. */
-export interface Proto {
-  name: string;
+/** What is known of a compiled function whose call is in a frame; a pc below 0 is ~pc, not yet begun. */
+export interface FrameOwner {
+  readonly name: string;
   /** The name that its chunk was given, and how messages shorten it. */
-  source: string;
-  chunk: string;
+  readonly source: string;
+  readonly chunkName: string;
   /** A library function written in Lua: it looks like one of the host's. */
-  library: boolean;
-  lines: readonly number[];
-  operands: ReadonlyArray<ReadonlyArray<Operand | undefined> | undefined>;
-  tails: ReadonlySet<number>;
-  resumer(): Resumer;
+  readonly library: boolean;
+  lineAt(pc: number): number;
+  operandsAt(pc: number): ReadonlyArray<Operand | undefined> | undefined;
+  isTail(pc: number): boolean;
+  resume(
+    pc: number,
+    saved: unknown[],
+    upvalues: readonly (Value | Box)[],
+    varargs: readonly Value[],
+    result: Result,
+    d: number,
+  ): Result;
 }
 
-export type Resumer = (
-  pc: number,
-  saved: unknown[],
-  upvalues: unknown[],
-  varargs: readonly Value[],
-  result: Result,
-  d: number,
-) => Result;
-
 export class Frame implements Continuation {
-  readonly proto: Proto;
+  readonly proto: FrameOwner;
   readonly pc: number;
   level: number;
   /** How many functions ended in tail calls that led to this one. */
   callers = 0;
   private readonly saved: unknown[];
-  private readonly upvalues: unknown[];
+  private readonly upvalues: readonly (Value | Box)[];
   private readonly varargs: readonly Value[];
 
-  constructor(proto: Proto, pc: number, d: number, saved: unknown[], upvalues: unknown[], varargs: readonly Value[]) {
+  constructor(
+    proto: FrameOwner,
+    pc: number,
+    d: number,
+    saved: unknown[],
+    upvalues: readonly (Value | Box)[],
+    varargs: readonly Value[],
+  ) {
     this.proto = proto;
     this.pc = pc;
     this.level = levelOf(d);
@@ -88,7 +93,7 @@ export class Frame implements Continuation {
   }
 
   resume(result: Result, d: number): Result {
-    return this.proto.resumer()(this.pc, this.saved, this.upvalues, this.varargs, result, d);
+    return this.proto.resume(this.pc, this.saved, this.upvalues, this.varargs, result, d);
   }
 }
 
@@ -138,6 +143,8 @@ export class Runtime extends Meter {
   reason: 'slice' | 'deep' | 'yield' = 'slice';
   private driving: readonly Continuation[] = [];
   stringMeta: LuaTable | null = null;
+  /** Hears of each line that traced code reaches, and of the locals in sight there, innermost last; may pause it. */
+  lineReached: (line: number, locals: () => { name: string; value: Value }[]) => void = () => {};
   /** Hears of errors that no script can bring about: faults of ours, which a script may catch unseen. */
   faulted: (error: Error) => void = () => {};
   /** The functions `next` and the iterator of ipairs, which loops know. */
@@ -273,16 +280,16 @@ export class Runtime extends Meter {
   // ---- errors
 
   /** An error passes a frame that was at `pc`. */
-  trace(thrown: unknown, proto: Proto, pc: number, d: number): unknown {
+  trace(thrown: unknown, proto: FrameOwner, pc: number, d: number): unknown {
     const error = this.adopt(thrown);
     if (error instanceof Killed && error.line === 0 && !proto.library) {
       error.source = proto.source;
-      error.line = proto.lines[pc];
+      error.line = proto.lineAt(pc);
     }
     if (!(error instanceof LuaError)) return error;
     if (error.depth === 0) error.depth = levelOf(d);
     // The reference keeps no frame for what tail-called a Lua function: there is nothing to tell where it was.
-    const gone = error.inLua && proto.tails.has(pc);
+    const gone = error.inLua && proto.isTail(pc);
     error.inLua = !proto.library;
     if (proto.library) {
       if (!error.library && error.level > 0) error.level--;
@@ -290,11 +297,11 @@ export class Runtime extends Meter {
     }
     if (error.line === 0) {
       error.source = proto.source;
-      error.line = proto.lines[pc];
+      error.line = proto.lineAt(pc);
     }
-    if (error.shape !== null) complete(error, proto.operands[pc]);
+    if (error.shape !== null) complete(error, proto.operandsAt(pc));
     if (error.level > 0 && --error.level === 0 && typeof error.value === 'string' && !gone) {
-      error.value = `${proto.chunk}:${proto.lines[pc]}: ${error.value}`;
+      error.value = `${proto.chunkName}:${proto.lineAt(pc)}: ${error.value}`;
     }
     return error;
   }
@@ -334,7 +341,7 @@ export class Runtime extends Meter {
       if (found instanceof Frame) left -= Math.min(left, found.callers);
     }
     if (!(frame instanceof Frame) || frame.proto.library) return error.value;
-    return `${frame.proto.chunk}:${frame.proto.lines[frame.pc]}: ${error.value}`;
+    return `${frame.proto.chunkName}:${frame.proto.lineAt(frame.pc)}: ${error.value}`;
   }
 
   /** The value that pcall gives for an error; what mustn't be caught is thrown on. */
