@@ -14,6 +14,7 @@ import { scriptsOf } from './owners.ts';
 
 const RUN: readonly CommandFlag[] = ['noscript', 'stale', 'skip_monitor', 'no_mandatory_keys'];
 const NO_SCRIPT = 'NOSCRIPT No matching script. Please use EVAL.';
+const NO_COPY = 'ERR Debugging on a copy of the server is not supported: use SCRIPT DEBUG SYNC';
 const SHA_LENGTH = 40;
 
 /** What the commands that run scripts and functions have in common. */
@@ -47,12 +48,14 @@ export function runner(
     ],
     flagsWith: (engine, args) => commandFlags(bits, flagsOf(engine, args[1])),
     run(c) {
-      if (c.resuming) {
-        scriptsOf(c.engine).runner.goOn(c);
+      const { runner: scripts } = scriptsOf(c.engine);
+      if (c.resuming && scripts.running?.session === c.session) {
+        scripts.goOn(c);
         return;
       }
       // Before what it runs: the commands of scripts are shown as they run.
-      if (c.engine.gates.any(GATE_MONITORED)) c.engine.monitors.show(c.session, c.registered, c.args, c.argc);
+      if (!c.resuming && c.engine.gates.any(GATE_MONITORED))
+        c.engine.monitors.show(c.session, c.registered, c.args, c.argc);
       declared.run(c);
     },
   });
@@ -77,6 +80,10 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
     c.reply.error(NO_SCRIPT);
     return;
   }
+  if (scripts.takeRefusal(c.session)) {
+    c.reply.error(NO_COPY);
+    return;
+  }
   const debugged = !c.denyBlocking && scripts.debugs(c.session);
   if (debugged && bySha) {
     c.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
@@ -86,7 +93,8 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
   const watcher = debugged ? new Debugger(c.engine, c.session, text) : null;
   const keys = parseInteger(c.arg(2));
   const given = keys >= 0 && keys <= c.argc - 3;
-  const script = !given ? undefined : bySha ? scripts.find(text) : scripts.load(text);
+  const script = !given ? undefined : bySha ? scripts.find(text) : scripts.load(c, text);
+  if (script === null) return;
   if (typeof script !== 'object') {
     watcher?.end(c);
     if (!given) scripts.runner.refuseKeys(c, keys);
@@ -100,9 +108,10 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
 
 function debug(c: Call): void {
   if (c.reply.pending > 0) c.reply.error('ERR SCRIPT DEBUG must be called outside a pipeline');
-  else if (isWord(c.arg(2), 'YES'))
-    c.reply.error('ERR Debugging on a copy of the server is not supported: use SCRIPT DEBUG SYNC');
-  else if (isWord(c.arg(2), 'SYNC') && c.session.port.fd < 0) c.reply.error('ERR Debugging needs a connection');
+  else if (isWord(c.arg(2), 'YES')) {
+    scriptsOf(c.engine).refuseNext(c.session);
+    c.reply.error(NO_COPY);
+  } else if (isWord(c.arg(2), 'SYNC') && c.session.port.fd < 0) c.reply.error('ERR Debugging needs a connection');
   else if (isWord(c.arg(2), 'NO') || isWord(c.arg(2), 'SYNC')) {
     scriptsOf(c.engine).setDebugged(c.session, isWord(c.arg(2), 'SYNC'));
     c.reply.ok();
@@ -137,9 +146,9 @@ const SUBCOMMANDS: readonly Command[] = [
     tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
     args: [bytes('script')],
     run(c) {
-      const script = scriptsOf(c.engine).load(c.arg(2).latin1());
+      const script = scriptsOf(c.engine).load(c, c.arg(2).latin1());
       if (typeof script === 'string') c.reply.error(script);
-      else c.reply.bulkText(script.sha);
+      else if (script !== null) c.reply.bulkText(script.sha);
     },
   }),
   command({

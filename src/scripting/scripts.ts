@@ -1,27 +1,40 @@
 /** The scripts of EVAL: their cache, and their sandbox. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
 import { openForScripts } from './api.ts';
+import { Compilations } from './compilations.ts';
 import type { Debugger } from './debugger.ts';
 import { declaredFlags, UNDECLARED } from './flags.ts';
+import type { Text } from './lua/chunk.ts';
 import type { Lua } from './lua/lua.ts';
 import { LuaError, type LuaFunction, LuaTable } from './lua/value.ts';
 import { Runner } from './runner.ts';
 
 const SHA_LENGTH = 40;
-/** What a script in the cache takes beside its source, as its sandbox's figures are reckoned; bytes. */
-const SCRIPT_BYTES = 200;
+/**
+ * What a script in the cache takes beside its source, in bytes, as measured over 100,000: its hash, its entries by hash and
+ * by source, and itself. One that is compiled takes more, about so much for each byte of its source.
+ */
+const SCRIPT_BYTES = 320;
+const COMPILED_BYTES = 2000;
+const COMPILED_SHARE = 20;
 /** The same of what a sandbox holds from the beginning. */
 export const SANDBOX_BYTES = 32 * 1024;
 
+/**
+ * A script of the cache. One that is run for the first time is compiled, run and kept as its source only, since many are
+ * never run again; the second time it stays compiled.
+ */
 export interface Script {
   readonly sha: string;
-  readonly lua: Lua;
-  readonly main: LuaFunction;
+  readonly source: string;
   /** Bits of flags.ts. */
   readonly flags: number;
+  main: LuaFunction | null;
+  /** It has been run before. */
+  ran: boolean;
 }
 
 /** The code of a script; the line break of its first line stays, so that lines keep their numbers. */
@@ -36,12 +49,18 @@ export class Scripts {
   /** Made for the first script, and anew after a flush. */
   private sandbox: Lua | null = null;
   private sourceBytes = 0;
+  private compiledBytes = 0;
+  private readonly compilations: Compilations;
+  /** Just compiled, for the run that follows. */
+  private fresh: { readonly script: Script; readonly main: LuaFunction } | null = null;
   /** Sessions whose next EVAL is debugged. */
   private readonly debugged = new WeakSet<Session>();
+  private readonly refused = new WeakSet<Session>();
   private debugging = false;
 
   constructor(engine: Engine) {
     this.runner = new Runner(engine);
+    this.compilations = new Compilations(engine);
   }
 
   private get lua(): Lua {
@@ -61,7 +80,7 @@ export class Scripts {
 
   /** What the cache takes, in bytes. */
   get bytes(): number {
-    return this.sourceBytes + this.scripts.size * SCRIPT_BYTES;
+    return this.sourceBytes + this.compiledBytes + this.scripts.size * SCRIPT_BYTES;
   }
 
   find(sha: string): Script | undefined {
@@ -72,6 +91,8 @@ export class Scripts {
     this.scripts.clear();
     this.bySource.clear();
     this.sourceBytes = 0;
+    this.compiledBytes = 0;
+    this.fresh = null;
     this.sandbox = null;
   }
 
@@ -83,20 +104,21 @@ export class Scripts {
     return typeof flags === 'string' ? UNDECLARED : flags;
   }
 
-  /** The script of a source, compiled at its first use; an error text where it can't be. */
-  load(source: string): Script | string {
+  /** The script of a source, compiled at its first use; an error text where it can't be, null where the command waits. */
+  load(c: Call, source: string): Script | string | null {
     const same = this.bySource.get(source);
     if (same !== undefined) return same;
-    const sha = createHash('sha1').update(Buffer.from(source, 'latin1')).digest('hex');
     const flags = declaredFlags(source);
     if (typeof flags === 'string') return flags;
-    const { lua } = this;
     try {
-      const main = lua.compile(withoutHead(source), '@user_script');
-      const script = { sha, lua, main, flags };
+      const main = this.compilations.compile(c, this.lua, this.textOf(source));
+      if (main === null) return null;
+      const sha = hash('sha1', Buffer.from(source, 'latin1'), 'hex');
+      const script: Script = { sha, source, flags, main: null, ran: false };
       this.scripts.set(sha, script);
       this.bySource.set(source, script);
       this.sourceBytes += source.length;
+      this.fresh = { script, main };
       return script;
     } catch (error) {
       if (error instanceof LuaError) return `ERR Error compiling script (new function): ${String(error.value)}`;
@@ -104,11 +126,41 @@ export class Scripts {
     }
   }
 
+  private textOf(source: string): Text {
+    return { source: withoutHead(source), name: '@user_script', globals: this.lua.globals };
+  }
+
+  /** Its main function; null where the command waits for it. */
+  private mainOf(c: Call, script: Script): LuaFunction | null {
+    if (script.main !== null) return script.main;
+    const main =
+      this.fresh?.script === script
+        ? this.fresh.main
+        : this.compilations.compile(c, this.lua, this.textOf(script.source));
+    this.fresh = null;
+    if (main === null) return null;
+    if (script.ran) {
+      script.main = main;
+      this.compiledBytes += COMPILED_BYTES + script.source.length * COMPILED_SHARE;
+    }
+    script.ran = true;
+    return main;
+  }
+
   // ---- debugging
 
   /** Whether EVAL is debugged by a session. */
   debugs(session: Session): boolean {
     return this.debugging && this.debugged.has(session);
+  }
+
+  /** The next script of a session isn't run: it was meant for a copy of the data, and redis-cli sends it whatever we say. */
+  refuseNext(session: Session): void {
+    this.refused.add(session);
+  }
+
+  takeRefusal(session: Session): boolean {
+    return this.refused.delete(session);
   }
 
   setDebugged(session: Session, on: boolean): void {
@@ -141,7 +193,10 @@ export class Scripts {
 
   /** EVAL's and EVALSHA's work. */
   run(c: Call, script: Script, [keys, args]: readonly [LuaTable, LuaTable], readOnly: boolean): void {
-    const { sha: name, lua, flags, main: callee } = script;
+    const { sha: name, flags } = script;
+    const { lua } = this;
+    const callee = this.mainOf(c, script);
+    if (callee === null) return;
     lua.globals.setHash('KEYS', keys);
     lua.globals.setHash('ARGV', args);
     this.runner.start(c, { name, kind: 'SCRIPT', lua, flags, readOnly, callee, args: [] });

@@ -1,6 +1,7 @@
-/** Texts of scripts and libraries that are long, deep, or too much: compiled, or refused with an error of Lua's. */
+/** Texts of scripts and libraries that are long, deep, or too much: compiled, or refused with the reference's errors. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Beside } from '../support/beside.ts';
+import { Pipeline } from '../support/pipeline.ts';
 
 let both: Beside;
 beforeAll(async () => {
@@ -9,23 +10,91 @@ beforeAll(async () => {
 afterAll(() => both.stop());
 
 const REGISTERED = '\nredis.register_function("f", function() return 1 end)';
+/** As libraries, where the end of the server was in them, and as scripts. */
 const LONG_TEXTS: Readonly<Record<string, string>> = {
   terms: `local z=1${'+1'.repeat(20_000)}`,
-  arms: `local function g(a) if a==1 then return 1 ${'elseif a==2 then return 2 '.repeat(3000)}end end`,
-  arguments: `local function g() f(1${',1'.repeat(65_600)}) end`,
-  calls: `local function g(a) return a${'()'.repeat(3000)} end`,
+  'terms of a variable': `local a=1 local z=a${'+1'.repeat(5000)}`,
+  arms: `local function g(a) if a==1 then return 1 ${'elseif a==2 then return 2 '.repeat(3000)}end end g(2) g(3)`,
+  'too many arguments': `local function g() f(1${',1'.repeat(65_600)}) end`,
+  'as many arguments as there are registers': `local function g() f(1${',1'.repeat(247)}) end`,
+  'one argument more': `local function g() f(1${',1'.repeat(248)}) end`,
+  'too many results': `local function g() return 1${',1'.repeat(70_000)} end`,
+  calls: `local function g(a) return a${'()'.repeat(20_000)} end`,
+  methods: `local function g(a) return a${':b()'.repeat(20_000)} end`,
+  indices: `local function g(a) return a${'.b'.repeat(20_000)} end`,
+  ands: `local a=1 local z=a${' and a'.repeat(20_000)}`,
+  ors: `local a=false local z=a${' or a'.repeat(3000)}`,
+  'concatenations too deep': `local a='x' local z=a${'..a'.repeat(250)}`,
+  concatenations: `local a='x' local z=a${'..a'.repeat(180)}`,
+  'parentheses too deep': `local z=${'('.repeat(250)}1${')'.repeat(250)}`,
+  loops: 'for i=1,1 do end '.repeat(5000),
+  'blocks too deep': `${'do '.repeat(250)}${'end '.repeat(250)}`,
+  'a long table': `local t={${'1,'.repeat(50_000)}}`,
+  'a table of many fields': `local t={${'a=1,'.repeat(20_000)}}`,
+  'too many locals': 'local a '.repeat(201),
+  'many locals, one after the other': 'do local a=1 end '.repeat(5000),
+  'a long string': `local s="${'x'.repeat(300_000)}"`,
+  'a string of escapes': `local s="${'\\065'.repeat(50_000)}"`,
+  'not ended': `local s="${'x'.repeat(100_000)}`,
 };
 
-describe('a library whose text is too much', () => {
+describe('a text that is long or deep', () => {
   for (const [name, text] of Object.entries(LONG_TEXTS)) {
-    test(name, async () => {
-      const [reply, next] = await both.ours.send([
+    test(name, () =>
+      both.same([
         ['FUNCTION', 'LOAD', 'REPLACE', `#!lua name=l\n${text}${REGISTERED}`],
+        ['EVAL', `${text}\nreturn 'done'`, '0'],
+        ['EVAL', 'local f, e = loadstring(ARGV[1], "x") return {type(f), e}', '0', text],
+        ['SCRIPT', 'LOAD', text],
         ['PING'],
-      ]);
-      if (reply instanceof Error) expect(reply.message).toMatch(/^ERR Error compiling function: /);
-      else expect(reply).toBe('l');
-      expect(next).toBe('PONG');
-    });
+      ]),
+    );
   }
+
+  test('fails at run time as the reference says', () =>
+    both.same(
+      [
+        `return a${'()'.repeat(3000)}`,
+        `local a = 1 return a${'()'.repeat(3000)}`,
+        `local a = {} return a${'.b'.repeat(3000)}`,
+      ].map((text) => ['EVAL', text, '0']),
+    ));
+
+  test('a library with one goes from the reference to ours in a payload', async () => {
+    const load = ['FUNCTION', 'LOAD', 'REPLACE', `#!lua name=l\n${LONG_TEXTS['terms']}${REGISTERED}`];
+    await both.theirs.send([load]);
+    const [payload] = await both.theirs.send([['FUNCTION', 'DUMP']]);
+    const replies = await both.ours.send([
+      ['FUNCTION', 'RESTORE', payload as string, 'FLUSH'],
+      ['FCALL', 'f', '0'],
+    ]);
+    expect(replies).toEqual(['OK', 1]);
+  });
+});
+
+test('while a long text is compiled everybody else is served, and its client waits', async () => {
+  const source = `${'do local a = 1 end '.repeat(100_000)}return 7`;
+  const other = new Pipeline(both.server.port);
+  const order: string[] = [];
+  const long = both.ours.send([['EVAL', source, '0'], ['PING']]).then((replies) => {
+    order.push('long');
+    return replies;
+  });
+  const short = other.send([['PING']]).then(() => order.push('short'));
+  expect(await long).toEqual([7, 'PONG']);
+  await short;
+  other.close();
+  expect(order).toEqual(['short', 'long']);
+  expect(await both.ours.send([['MULTI'], ['EVAL', `${source} + 1`, '0'], ['EXEC']])).toEqual(['OK', 'QUEUED', [8]]);
+});
+
+test('SCRIPT DEBUG YES is refused, and so is the script that was meant for it', async () => {
+  const [refused, script, next] = await both.ours.send([['SCRIPT', 'DEBUG', 'YES'], ['PING']]).then(async ([reply]) => [
+    reply,
+    ...(await both.ours.send([
+      ['EVAL', 'return redis.call("set", "live", 1)', '0'],
+      ['EXISTS', 'live'],
+    ])),
+  ]);
+  expect([refused instanceof Error, script instanceof Error, next]).toEqual([true, true, 0]);
 });

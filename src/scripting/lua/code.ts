@@ -108,26 +108,29 @@ const COUNTS = OP_NAMES.map((name) => {
 /** The pc of the first instruction: 0 is none's. */
 export const START = 1;
 
-export class Code {
-  words = new Int32Array(32);
-  length = START;
+/** Code of more words is packed. */
+const MUCH = 1000;
 
-  push(word: number): void {
-    if (this.length === this.words.length) {
-      const wider = new Int32Array(this.length * 2);
-      wider.set(this.words);
-      this.words = wider;
-    }
-    this.words[this.length++] = word;
+/** Words of code: packed where they are many; making a packed list takes longer than most code to run. */
+export type Words = Int32Array | number[];
+
+export class Code {
+  readonly words: number[] = [0];
+
+  get length(): number {
+    return this.words.length;
   }
 
-  /** Gives back what it has taken too much. */
-  trim(): Int32Array {
-    return this.words.slice(0, this.length);
+  push(word: number): void {
+    this.words.push(word);
+  }
+
+  packed(): Words {
+    return this.words.length > MUCH ? new Int32Array(this.words) : this.words;
   }
 }
 
-export function sizeAt(words: Int32Array, pc: number): number {
+export function sizeAt(words: Words, pc: number): number {
   const op = words[pc];
   const count = COUNTS[op];
   return count === 0 ? SIZES[op] : SIZES[op] + words[pc + count];
@@ -166,7 +169,7 @@ export interface FunctionCode {
   readonly vararg: boolean;
   /** How many registers it needs. */
   readonly registers: number;
-  readonly words: Int32Array;
+  readonly words: Words;
   readonly constants: readonly Value[];
   readonly locals: readonly LocalRange[];
   readonly upvalues: readonly Upvalue[];

@@ -37,8 +37,9 @@ export interface Local {
   assigned: boolean;
   /** The variable of a numeric for: a number as long as nobody assigns it. */
   counter: boolean;
-  /** The pc of its LOCAL, and where operands name it. */
+  /** The pc of its LOCAL, that behind which it is in sight, and where operands name it. */
   declared: number;
+  from: number;
   uses: number[];
 }
 
@@ -89,6 +90,11 @@ export class Exp {
 }
 
 const NAMELESS: Choice = { op: 'leaf', name: undefined, decided: undefined };
+
+/** Whether scripts can say the name: those of loops' own variables they can't. */
+function isNamed(name: string): boolean {
+  return name !== '' && name[0] !== '(';
+}
 
 /** The register that an expression holds; -1 where it holds none. */
 function held(e: Exp): number {
@@ -142,7 +148,7 @@ export class FunctionState {
         return local.captured && local.assigned;
       },
     }));
-    return { id, line, params, vararg, registers, words: this.code.trim(), constants, locals, upvalues, choices };
+    return { id, line, params, vararg, registers, words: this.code.packed(), constants, locals, upvalues, choices };
   }
 
   // ---- code
@@ -255,6 +261,7 @@ export class FunctionState {
       assigned: false,
       counter: false,
       declared: -1,
+      from: -1,
       uses: [],
     };
   }
@@ -262,7 +269,7 @@ export class FunctionState {
   /** A local comes into sight, in a register that is reserved; its value is that of `e`. */
   declare(local: Local, register: number, e: Exp): void {
     local.register = register;
-    local.declared = this.emit1('LOCAL', register);
+    local.from = local.declared = this.emit1('LOCAL', register);
     this.use(e);
     this.visible.push(local);
     const same = this.names.get(local.name);
@@ -276,7 +283,7 @@ export class FunctionState {
     names.forEach((name, i) => {
       const local = this.newLocal(name);
       local.register = first + i;
-      local.declared = this.code.length;
+      local.from = local.declared = this.code.length;
       this.visible.push(local);
     });
   }
@@ -287,8 +294,8 @@ export class FunctionState {
     this.hidden -= uncounted;
     while (visible.length > count) {
       const local = visible.pop()!;
-      if (local.name[0] !== '(') this.names.get(local.name)!.pop();
-      locals.push({ name: local.name, register: local.register, from: local.declared, to: code.length });
+      if (isNamed(local.name)) this.names.get(local.name)!.pop();
+      locals.push({ name: local.name, register: local.register, from: local.from, to: code.length });
       if (local.captured && local.assigned) {
         code.words[local.declared] = Op.LOCALBOX;
         for (const at of local.uses) code.words[at] |= BOXED;

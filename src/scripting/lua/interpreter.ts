@@ -5,7 +5,19 @@
  * coroutine yields, the frame is left as the runtime says (runtime.ts): its registers, and the pc of the operation that had
  * called; `resume` finishes that operation with the result, and goes on behind it.
  */
-import { BOXED, GLOBALS, NO_MORE, OP_NAMES, Op, type OpName, START, sizeAt, UPVALUE, VARARGS } from './code.ts';
+import {
+  BOXED,
+  GLOBALS,
+  NO_MORE,
+  OP_NAMES,
+  Op,
+  type OpName,
+  START,
+  sizeAt,
+  UPVALUE,
+  VARARGS,
+  type Words,
+} from './code.ts';
 import { LEVELS_MAX, levelOf } from './depth.ts';
 import { type Interpreting, type Proto, type Shared, sharedBy } from './proto.ts';
 import { Box, Frame, first, many, type Runtime, SUSPEND, truth } from './runtime.ts';
@@ -19,7 +31,7 @@ const BACK = Number.POSITIVE_INFINITY;
 class Activation {
   readonly proto: Proto;
   readonly runtime: Runtime;
-  readonly words: Int32Array;
+  readonly words: Words;
   readonly registers: unknown[];
   readonly shared: readonly Shared[];
   readonly varargs: readonly Value[];
@@ -157,10 +169,10 @@ class Activation {
     runtime.lineReached(words[pc + 1], () => this.locals(pc));
   }
 
-  /** Locals in sight that scripts can name, innermost last. */
+  /** Locals in sight, the loops' own among them, innermost last. */
   private locals(pc: number): { name: string; value: Value }[] {
     return this.proto.code.locals
-      .filter(({ name, from, to }) => from < pc && pc < to && name[0] !== '(')
+      .filter(({ name, from, to }) => from < pc && pc < to && name !== '')
       .sort((a, b) => a.register - b.register)
       .map(({ name, register }) => {
         const value = this.registers[register];

@@ -17,7 +17,7 @@
  * compiles the first; the order of next() among keys that are objects, and the sign of not-a-number, are nobody's to rely
  * on.
  */
-import { compile } from './chunk.ts';
+import { compile, compiling } from './chunk.ts';
 import { Coroutines } from './coroutines.ts';
 import { MAIN } from './depth.ts';
 import { functionArg, weigh } from './lib/args.ts';
@@ -83,7 +83,7 @@ export class Lua {
 
   constructor() {
     const { runtime, globals } = this;
-    const load: Load = (source, name, level) => compile(runtime, { source, name, globals, level });
+    const load: Load = (source, name, level) => compiling(runtime, { source, name, globals, level });
     openBase(runtime, globals, load, this.coroutines);
     openMath(runtime, globals, this.random);
     openBit(runtime, globals);

@@ -10,7 +10,17 @@
  *   (g or h) and x    load g, test, jump to x, load x           x
  *   1 and x           load x                                    x: no code is made for the constant
  */
-import { BOXED, type Choice, type FunctionCode, OP_NAMES, type OpName, START, sizeAt, UPVALUE } from './code.ts';
+import {
+  BOXED,
+  type Choice,
+  type FunctionCode,
+  OP_NAMES,
+  type OpName,
+  START,
+  sizeAt,
+  UPVALUE,
+  type Words,
+} from './code.ts';
 import type { Operand } from './value.ts';
 
 /** Which words are the operands of an operation that can fail. */
@@ -69,7 +79,7 @@ function lastFilled({ words }: FunctionCode, register: number, end: number): num
   return last;
 }
 
-function jumpAt(words: Int32Array, pc: number): number {
+function jumpAt(words: Words, pc: number): number {
   switch (OP_NAMES[words[pc]]) {
     case 'LEAVE':
     case 'BREAK':
@@ -87,7 +97,7 @@ function jumpAt(words: Int32Array, pc: number): number {
   }
 }
 
-function fills(words: Int32Array, pc: number, register: number): boolean {
+function fills(words: Words, pc: number, register: number): boolean {
   const name = OP_NAMES[words[pc]];
   switch (name) {
     case 'CALL':

@@ -241,7 +241,7 @@ class Parser extends ExpressionParser {
     const locals = names.map((name, i) => state.newLocal(name, 3 + i));
     this.expect('do');
     state.reserve(2);
-    state.hide(['(for generator)', '(for state)', '(for control)', '(for place)', '(for results)'], base, 2);
+    state.hide(['(for generator)', '(for state)', '(for control)', '', ''], base, 2);
     state.emit('FORSTART', line);
     state.push(base);
     const begin = this.beginLoop();
@@ -287,6 +287,7 @@ class Parser extends ExpressionParser {
     const body = yield* this.functionBody(false, this.lexer.line);
     const place = new Exp(LOCAL);
     place.local = local;
+    local.from = state.pc - 1;
     state.store(place, body);
   }
 

@@ -22,6 +22,7 @@ import {
   sizeAt,
   UPVALUE,
   VARARGS,
+  type Words,
 } from './code.ts';
 import { LEVELS_MAX, WEIGHT } from './depth.ts';
 import { MUCH_TEXT } from './meter.ts';
@@ -83,7 +84,7 @@ class Printer {
   readonly vararg: boolean;
   private readonly proto: Proto;
   private readonly code: FunctionCode;
-  private readonly words: Int32Array;
+  private readonly words: Words;
   private readonly form: Form;
   private out = '';
   /** Plain statements that the resuming form guards together. */

@@ -11,6 +11,9 @@ const HOT = 100;
 /** A function with more words of code stays with the interpreter: V8 would take too long over it, and not optimize it. */
 const LARGEST = 60_000;
 
+/** The name of nearly all chunks. */
+const USER_SCRIPT = '@user_script';
+
 /** What a closure shares: values that never change, and boxes. */
 export type Shared = Value | Box;
 
@@ -147,7 +150,9 @@ export class Proto implements FrameOwner {
 
 /** The protos of a chunk, main first. */
 export function protosOf(chunk: Omit<Chunk, 'protos' | 'name'>, functions: readonly FunctionCode[]): readonly Proto[] {
-  const whole: Chunk = { ...chunk, name: chunkId(chunk.source), protos: [] };
+  const { runtime, globals, source, library, traced, engines } = chunk;
+  const name = source === USER_SCRIPT ? 'user_script' : chunkId(source);
+  const whole: Chunk = { runtime, globals, source, name, library, traced, protos: [], engines };
   for (const code of functions) whole.protos.push(new Proto(whole, code));
   return whole.protos;
 }

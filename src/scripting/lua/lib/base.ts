@@ -5,7 +5,7 @@ import { errorInHandling } from '../errors.ts';
 import { heapUsed } from '../heap.ts';
 import { chunkId } from '../lexer.ts';
 import { cLength, textInBase } from '../number.ts';
-import { first, isLongText, many, type Runtime, SUSPEND, text } from '../runtime.ts';
+import { first, isLongText, MORE, many, type Runtime, SUSPEND, text } from '../runtime.ts';
 import {
   address,
   badArgument,
@@ -43,7 +43,7 @@ const THROW_CHARGE = 50;
 const COMPILE_BYTES = 64;
 
 /** Compiles what is loaded at a level (depth.ts). */
-export type Load = (source: string, name: string, level: number) => LuaFunction;
+export type Load = (source: string, name: string, level: number) => Generator<undefined, LuaFunction>;
 
 /** Text of a value without metamethods. */
 export function plainText(value: Value): string {
@@ -263,14 +263,20 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
     loadstring(args, d) {
       const source = stringArg(args, 0);
       const name = isNone(args, 1) ? source : stringArg(args, 1);
-      rt.charge(COMPILE_CHARGE + source.length);
+      rt.charge(COMPILE_CHARGE);
       rt.reserve(source.length * COMPILE_BYTES);
-      try {
-        return load(source, name, levelOf(d));
-      } catch (error) {
-        if (error instanceof LuaError) return [undefined, error.value];
-        throw error;
-      }
+      const steps = load(source, name, levelOf(d));
+      return rt.inPieces(() => {
+        try {
+          const step = steps.next();
+          if (step.done) return step.value;
+        } catch (error) {
+          if (error instanceof LuaError) return [undefined, error.value];
+          throw error;
+        }
+        rt.charge(COMPILE_CHARGE);
+        return MORE;
+      });
     },
   };
 }
