@@ -48,7 +48,7 @@ export class Compilations {
     suspension: Suspension,
     work: { readonly lua: Lua; readonly text: Text; readonly steps: Generator<undefined, LuaFunction> },
   ): void {
-    setImmediate(() => {
+    this.engine.clock.soon(() => {
       const { session } = suspension;
       if (session.closed) return;
       // Nothing begins while a script is left half way.

@@ -1,9 +1,11 @@
 /** From source to functions: parsed to code (parser.ts), interpreted, and printed as JavaScript where it is hot. */
+
+import { Box, Frame } from './frame.ts';
 import { interpret, resumeFrame } from './interpreter.ts';
 import { parse } from './parser.ts';
 import { printMaker, printResumer } from './print.ts';
 import { type Engines, type Maker, type Proto, protosOf, type Resumer } from './proto.ts';
-import { Box, Frame, first, many, pow, type Runtime, SUSPEND, truth } from './runtime.ts';
+import { first, many, pow, type Runtime, SUSPEND, truth } from './runtime.ts';
 import { LuaFunction, LuaTable, NONE } from './value.ts';
 
 /** What is to be compiled. */

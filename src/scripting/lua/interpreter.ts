@@ -19,8 +19,9 @@ import {
   type Words,
 } from './code.ts';
 import { LEVELS_MAX, levelOf } from './depth.ts';
+import { Box, Frame } from './frame.ts';
 import { type Interpreting, type Proto, type Shared, sharedBy } from './proto.ts';
-import { Box, Frame, first, many, type Runtime, SUSPEND, truth } from './runtime.ts';
+import { first, many, type Runtime, SUSPEND, truth } from './runtime.ts';
 import { LuaFunction, LuaTable, NONE, type Result, type Value } from './value.ts';
 
 const FOR_NAMES = ['initial value', 'limit', 'step'];

@@ -20,6 +20,7 @@
 import { compile, compiling } from './chunk.ts';
 import { Coroutines } from './coroutines.ts';
 import { MAIN } from './depth.ts';
+import { Frame } from './frame.ts';
 import { functionArg, weigh } from './lib/args.ts';
 import { type Load, openBase, plainText } from './lib/base.ts';
 import { openJson } from './lib/json.ts';
@@ -30,7 +31,7 @@ import { openString } from './lib/string.ts';
 import { openStruct } from './lib/struct.ts';
 import { openTable } from './lib/table.ts';
 import { Killed } from './meter.ts';
-import { Frame, first, many, Runtime, SUSPEND } from './runtime.ts';
+import { first, many, Runtime, SUSPEND } from './runtime.ts';
 import { type Continuation, fail, LuaError, LuaFunction, LuaTable, type Result, type Value } from './value.ts';
 import { work } from './work.ts';
 

@@ -1,9 +1,10 @@
 /** A compiled function: its code, how it is called and resumed, and when it is printed as JavaScript. */
 import { type FunctionCode, Op } from './code.ts';
 import { WEIGHT } from './depth.ts';
+import type { Box, FrameOwner } from './frame.ts';
 import { chunkId } from './lexer.ts';
 import { operandsAt } from './names.ts';
-import type { Box, FrameOwner, Runtime } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
 import { LuaFunction, type LuaTable, NONE, type Operand, type Result, type Value } from './value.ts';
 
 /** Calls and rounds of loops after which a function is worth being printed. */
