@@ -10,6 +10,7 @@
  *
  * Invariants: a waiter is under each of its keys, once; a session has at most one waiter.
  */
+import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -53,6 +54,7 @@ export class Blocking {
     request: BlockRequest,
     now: number,
   ): void {
+    assert(session.waiter === null && !session.closed, 'a session has at most one waiter');
     const kept: Slice[] = [];
     let bytes = argc * ARGUMENT_BYTES;
     for (let i = 0; i < argc; i++) {
@@ -165,8 +167,17 @@ export class Blocking {
     }
   }
 
-  /** Keys somebody waits for, and sessions with a waiter, for CLIENT and DEBUG. */
-  waitersOf(db: Database, key: string): number {
-    return this.waiting.get(db)?.get(key)?.size ?? 0;
+  /** Checks the invariants of the register, between commands. */
+  verify(): void {
+    for (const [db, keys] of this.waiting) {
+      assert(keys.size > 0, 'a database without waiters is in no register');
+      for (const [key, waiters] of keys) {
+        assert(waiters.size > 0, 'a key without waiters is in no register');
+        for (const waiter of waiters) {
+          assert(waiter.session.waiter === waiter && !waiter.session.closed, 'who is in the register waits');
+          assert(waiter.db === db && waiter.keys.includes(key), 'a waiter is under its keys and no others');
+        }
+      }
+    }
   }
 }

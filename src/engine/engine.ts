@@ -7,7 +7,7 @@
  * It owns no data and no socket: keyspaces, statistics, the command table and the registers of waiting, watching and
  * subscribed sessions are small owners of their own, which commands reach through their call.
  */
-import { assert } from '../base/assert.ts';
+import { assert, verifies } from '../base/assert.ts';
 import { ProcessMemory } from '../base/process-memory.ts';
 import type { Random } from '../base/random.ts';
 import { type Slice, sliceOf } from '../base/slice.ts';
@@ -117,6 +117,7 @@ export class Engine implements SessionHost<Session> {
   /** Whether durations are put into histograms (latency-tracking). */
   trackLatency = true;
   readonly pool: ChunkPool;
+  private readonly verified = verifies();
   private readonly calls: Call[] = [];
   private depth = 0;
   /** Errors that the calls within the present one replied: it has not failed by those. */
@@ -212,8 +213,22 @@ export class Engine implements SessionHost<Session> {
   }
 
   beforeWrite(): void {
+    if (this.verified) this.verify();
     this.tracking.broadcast();
     this.server.beforeWrite();
+  }
+
+  /** Checks what holds between commands (where CINNABAR_VERIFY asks for it, at the end of each turn). */
+  verify(): void {
+    assert(this.depth === 0, 'a turn ends between commands');
+    assert((this.suspended !== null) === this.propagation.held, 'effects are held back for what is left half way');
+    for (const session of this.sessions.values()) {
+      assert(!session.closed, 'who is gone is in no register');
+      session.verify();
+    }
+    this.blocking.verify();
+    this.propagation.verify();
+    this.suspended?.verify();
   }
 
   // Commands.

@@ -14,6 +14,7 @@
  * whole.
  */
 
+import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
 import { Slice } from '../base/slice.ts';
 import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../protocol/heading.ts';
@@ -142,6 +143,13 @@ export class Propagation {
     }
     this.opened = false;
     this.clear();
+  }
+
+  /** Checks what holds between commands. */
+  verify(): void {
+    assert(this.held || this.idle, 'a unit of work is handed over when its command is done');
+    assert(this.length <= this.bytes.length && (this.count === 0) === (this.length === 0), 'effects have bytes');
+    for (let i = 1; i < this.count; i++) assert(this.ends[i - 1] < this.ends[i], 'effects lie behind one another');
   }
 
   private concerns(mask: number): boolean {

@@ -1,4 +1,5 @@
 /** A session: what the server knows of one client, whatever carries it. */
+import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Timer } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -216,6 +217,19 @@ export class Session implements TransportSession {
     queueMicrotask(() => {
       if (!this.closed) this.port.close(true);
     });
+  }
+
+  /** Checks what holds between commands. */
+  verify(): void {
+    assert(
+      !this.closed || (this.closing && this.waiter === null),
+      'who is gone takes no command and waits for nothing',
+    );
+    assert(this.waiter === null || !this.postponed, 'a session is held for one thing');
+    assert((this.transaction !== null) === ((this.gates & GATE_QUEUE) !== 0), 'commands are queued in a transaction');
+    assert(this.executing === null || this.postponed, 'a transaction that runs between commands is left half way');
+    assert(this.replySkip !== 'this' || this.reply.suppressed, 'a reply that is skipped goes nowhere');
+    this.reply.verify();
   }
 
   /** Ends the connection; with `afterReply` once everything owed is written. */

@@ -8,6 +8,7 @@
  * read), `closing` (no further command; ends when all is written), `dead` (ends at the end of the turn).
  */
 
+import { assert } from '../base/assert.ts';
 import { quoted } from '../base/quoting.ts';
 import { latin1 } from '../base/slice.ts';
 import type { SessionPort, TransportSession } from '../engine/ports.ts';
@@ -57,6 +58,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private reading = 0;
   /** Arguments of an incomplete command, as the server has counted them. */
   private marked = 0;
+  private destroyed = false;
   private readonly parts: Uint8Array[] = [];
   /** Since when the soft limit has been passed, ms; 0 when it is not. */
   private softSince = 0;
@@ -328,6 +330,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   onWritten(): void {
+    assert(!this.destroyed, 'nothing is heard of a connection that is closed');
     this.session.reply.returned();
     this.written();
     this.server.enlist(this);
@@ -360,6 +363,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   /** Closes the connection, and only then gives back what it was working with; only the server calls it. */
   destroy(): void {
+    assert(!this.destroyed, 'a connection is closed once');
+    this.destroyed = true;
     this.dead = true;
     this.closing = true;
     this.uncount();

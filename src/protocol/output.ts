@@ -348,6 +348,26 @@ export class Output {
     this.clear();
   }
 
+  /** Checks that the figures are those of the chunks. */
+  verify(): void {
+    this.seal();
+    let owed = 0;
+    let capacity = 0;
+    let chunks = 0;
+    for (let chunk = this.first; chunk !== null; chunk = chunk.next) {
+      assert(
+        chunk.taken && chunk.start <= chunk.end && chunk.end <= chunk.bytes.length,
+        'a chunk is held and in bounds',
+      );
+      assert(chunk.next !== null || chunk === this.last, 'the last chunk is the last');
+      owed += chunk.end - chunk.start;
+      capacity += chunk.bytes.length;
+      chunks++;
+    }
+    assert(owed === this.pending && this.lent <= owed, 'what is owed lies in the chunks, what is lent in front');
+    assert(capacity === this.capacity && chunks === this.chunks, 'the chunks are counted');
+  }
+
   // For the writers of replies.
 
   /** Where the next byte goes, with at least SMALL bytes free. */

@@ -15,6 +15,7 @@ import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
+import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 
 function option(name: string, usual: number): number {
@@ -41,6 +42,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
     named: await namedCosts(),
     generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
   }),
+  teardown: () => teardowns(option('count', 20)),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
   kill9: async () => ({
     always: await kill9('always', option('count', 500), seed),

@@ -4,6 +4,7 @@ import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
+import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 
 test('300 bad handshakes', async () => {
@@ -29,6 +30,12 @@ test('clients that take memory and give nothing', async () => {
 });
 
 test('a channel with 1,000 subscribers', () => wideAudience(1000, 20));
+
+test("clients that are ended with much owed to them get nobody else's bytes", async () => {
+  const { failures, bytes } = await teardowns(1, ['kill', 'deluser']);
+  expect(failures).toEqual([]);
+  expect(bytes).toBeGreaterThan(0);
+});
 
 test('SIGTERM under load loses nothing that was acknowledged', async () => {
   expect((await sigtermUnderLoad(3, 22)).lost).toBe(0);

@@ -12,6 +12,7 @@
  * missing until it can be written. Meanwhile `fault` says what is wrong, and the server refuses to change anything.
  */
 
+import { assert } from '../../base/assert.ts';
 import { copyBytes } from '../../base/copy.ts';
 import { bytesOf } from '../../base/slice.ts';
 import { systemError } from '../../base/system-error.ts';
@@ -124,6 +125,7 @@ export class AofWriter implements EffectSink {
   }
 
   begin(db: number): void {
+    assert(!this.within, 'units of work are not nested');
     this.stamp();
     if (db !== this.database) this.select(db);
     this.within = true;
@@ -131,6 +133,7 @@ export class AofWriter implements EffectSink {
   }
 
   end(): void {
+    assert(this.within, 'a unit of work that ends has begun');
     this.within = false;
     this.put(EXEC);
   }
@@ -297,6 +300,7 @@ export class AofWriter implements EffectSink {
       this.failed(file, taken, error);
       return false;
     }
+    assert(file === this.file, 'only the file that is open is written to');
     file.length += taken;
     this.size += taken;
     this.length = 0;
