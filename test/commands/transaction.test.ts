@@ -141,9 +141,9 @@ test('a key that was past its time when it was watched may go', async () => {
   expect(await session.call('GET', 'gone')).toBeNull();
   await session.call('MULTI');
   expect(await session.call('EXEC')).toEqual([]);
-  await session.call('SET', 'going', 'v', 'PX', 5);
+  await session.call('SET', 'going', 'v', 'PX', 500);
   await session.call('WATCH', 'going');
-  await new Promise((done) => setTimeout(done, 10));
+  await new Promise((done) => setTimeout(done, 510));
   await session.call('MULTI');
   expect(await session.call('EXEC')).toBeNull();
   both.server.engine.keyspaces.activeExpire = true;
