@@ -70,27 +70,31 @@ export function setProcessTitle(settings: Readonly<Settings>, configFile: string
   if (settings.setProcTitle) process.title = widen(processTitle(settings, configFile));
 }
 
+/** A position in oom-score-adj-values. */
+export type OomRole = 'master' | 'replica' | 'child';
+const ROLES: readonly OomRole[] = ['master', 'replica', 'child'];
+
 /** Linux only: writes oom_score_adj as the settings ask; an error's text when the kernel refuses. */
 export class OomScore {
   private readonly path = '/proc/self/oom_score_adj';
   private readonly read: (path: string) => string;
+  /** What it was before we touched it; null while it is not ours. */
   private base: number | null = null;
-  private touched = false;
 
   constructor(read: (path: string) => string) {
     this.read = read;
   }
 
-  apply(settings: Readonly<Settings>): string | undefined {
+  apply(settings: Readonly<Settings>, role: OomRole = 'master'): string | undefined {
     if (process.platform !== 'linux') return undefined;
     const mode = settings.oomScoreAdj;
-    if (mode === 'no' && !this.touched) return undefined;
+    if (mode === 'no' && this.base === null) return undefined;
     try {
-      this.base ??= Number(this.read(this.path));
-      const wanted = settings.oomScoreAdjValues[0];
-      const score = mode === 'no' ? this.base : mode === 'absolute' ? wanted : this.base + wanted;
+      const base = this.base ?? Number(this.read(this.path));
+      const wanted = settings.oomScoreAdjValues[ROLES.indexOf(role)];
+      const score = mode === 'no' ? base : mode === 'absolute' ? wanted : base + wanted;
+      this.base = mode === 'no' ? null : base;
       writeFileSync(this.path, String(Math.max(-1000, Math.min(1000, score))));
-      this.touched = mode !== 'no';
       return undefined;
     } catch {
       return 'Failed to apply new oom_score_adj configuration, check server logs.';

@@ -1,6 +1,7 @@
 /** What counts as used memory, and what maxmemory bounds of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { memoryOf } from '../../src/engine/client-memory.ts';
+import { FrozenView } from '../../src/memory/view.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from '../support/pipeline.ts';
 
@@ -119,5 +120,58 @@ describe('what is not of a client counts', () => {
     expect((await used()) - between).toBeGreaterThan(150_000);
     await ask('FLUSHALL');
     expect((await used()) - between).toBeLessThan(100_000);
+  });
+});
+
+describe('memory goes back', () => {
+  test('a deletion of most keys and MEMORY PURGE leave what is live, and the figures say so', async () => {
+    const { memory } = server.engine;
+    await ask('DEBUG', 'POPULATE', 100_000, 'k', 200);
+    const most = Array.from({ length: 100_000 }, (_, i) => i).filter((i) => i % 10 !== 0);
+    for (let i = 0; i < most.length; i += 10_000)
+      await admin.send([['UNLINK', ...most.slice(i, i + 10_000).map((j) => `k:${j}`)]]);
+    expect(await ask('MEMORY', 'PURGE')).toBe('OK');
+    expect(memory.active).toBeLessThan(memory.used * 1.5 + 2 * MB);
+    expect(memory.allocator.resident).toBe(memory.active);
+    expect(await ask('DBSIZE')).toBe(10_000);
+    expect(String(await ask('GET', 'k:500'))).toHaveLength(200);
+    await ask('FLUSHALL');
+    await ask('MEMORY', 'PURGE');
+    expect(memory.allocator.resident).toBeLessThan(MB);
+    memory.allocator.verify();
+  });
+
+  test('within a transaction PURGE answers at once', async () => {
+    await ask('DEBUG', 'POPULATE', 1000, 'k', 200);
+    expect(await admin.send([['MULTI'], ['MEMORY', 'PURGE'], ['EXEC']])).toEqual(['OK', 'QUEUED', ['OK']]);
+  });
+
+  test('a frozen view holds moving back', async () => {
+    const { memory, keyspaces } = server.engine;
+    await ask('DEBUG', 'POPULATE', 20_000, 'k', 200);
+    for (let i = 0; i < 20_000; i += 2) admin.post(['DEL', `k:${i}`]);
+    await ask('PING');
+    const view = new FrozenView(memory);
+    expect(keyspaces.defragmenter.begin()).toBe(0);
+    view.close();
+    expect(keyspaces.defragmenter.begin()).toBeGreaterThan(0);
+    const late = new FrozenView(memory);
+    expect(keyspaces.defragmenter.run(() => false)).toBe(false);
+    expect(memory.moves).toBe(0);
+    late.close();
+    memory.allocator.verify();
+  });
+});
+
+describe('figures', () => {
+  test('the ratios leave the share of Node out', async () => {
+    await ask('DEBUG', 'POPULATE', 100_000, 'k', 100);
+    const text = String(await ask('INFO', 'memory'));
+    const figure = (name: string) => Number(new RegExp(`^${name}:([\\d.-]+)`, 'm').exec(text)?.[1]);
+    expect(figure('used_memory_runtime')).toBeGreaterThan(20 * MB);
+    expect(figure('allocator_frag_ratio')).toBeLessThan(1.2);
+    expect(figure('allocator_active')).toBeGreaterThanOrEqual(figure('allocator_allocated'));
+    expect(figure('used_memory_dataset') + figure('used_memory_overhead')).toBe(figure('used_memory'));
+    expect(figure('used_memory_peak')).toBeGreaterThanOrEqual(figure('used_memory'));
   });
 });
