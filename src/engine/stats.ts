@@ -2,6 +2,8 @@
 import type { ErrorListener } from '../protocol/reply.ts';
 import { Rates } from './rates.ts';
 
+/** The longest code of an error; a text that begins with none counts as ERR. */
+const CODE_MAX = 30;
 /** Distinct error codes that are counted one by one; a script could make up any number of them. */
 const ERROR_CODES_MAX = 1024;
 
@@ -38,11 +40,12 @@ export class Stats implements ErrorListener {
   errorReplied(text: string, counted = true): void {
     if (!counted) return;
     this.errorReplies++;
-    const end = text.indexOf(' ');
-    const code = end < 0 ? text : text.slice(0, end);
+    const end = text.slice(0, CODE_MAX + 1).indexOf(' ');
+    const code = end < 0 ? 'ERR' : text.slice(0, end);
     const seen = this.errors.get(code);
     if (seen !== undefined) this.errors.set(code, seen + 1);
-    else if (this.errors.size < ERROR_CODES_MAX) this.errors.set(code, 1);
+    // A part of a text would keep the whole of it.
+    else if (this.errors.size < ERROR_CODES_MAX) this.errors.set(code.split('').join(''), 1);
   }
 
   reset(): void {

@@ -35,6 +35,9 @@ const PAREN = 40;
 const EQUALS = 61;
 const ZERO = 48;
 
+/** Of a longer error text so much is written at one go. */
+const LONG_ERROR = 4096;
+
 export class Reply extends Output {
   /** The client's protocol, 2 or 3. */
   resp = 2;
@@ -97,6 +100,9 @@ export class Reply extends Output {
     while (from < to && isLineBreak(text.charCodeAt(from))) from++;
     while (to > from && isLineBreak(text.charCodeAt(to - 1))) to--;
     this.byte(MINUS);
+    for (; to - from > LONG_ERROR; from += LONG_ERROR) {
+      this.rawText(text.slice(from, from + LONG_ERROR).replace(/[\r\n]/g, ' '));
+    }
     for (let i = from; i < to; i++) {
       const code = text.charCodeAt(i);
       this.byte(isLineBreak(code) ? 32 : code);

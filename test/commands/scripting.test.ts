@@ -73,6 +73,12 @@ describe('the redis table', () => {
       ]),
     ));
 
+  test('errors made by hand are counted by what they begin with, if that is short', async () => {
+    const errors = [30, 31, 40].map((length) => ['EVAL', `return {err = ('x'):rep(${length}) .. ' y'}`, '0']);
+    const long = ['EVAL', "return {err = 'E ' .. ('a\\r\\nb'):rep(5000)}", '0'];
+    await both.same([...errors, ['EVAL', "return {err = 'abc'}", '0'], long, ['INFO', 'errorstats']]);
+  });
+
   test('replies made by hand', () =>
     both.same(
       evaluations(

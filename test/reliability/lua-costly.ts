@@ -269,7 +269,7 @@ class Costly {
 }
 
 const SHAPES = [
-  'local r = run() return type(r)',
+  'local ok, r = pcall(run) return type(r)',
   'while true do run() end',
   'while true do pcall(run) end',
   'local kept = {} while true do kept[#kept + 1] = select(2, pcall(run)) end',
