@@ -9,7 +9,7 @@
  *   states    i32 of each 16 KiB page of those segments, from index 1:
  *               0  as at the freeze      n > 0  preserved in slot n - 1      -1  the view is over
  *   port      where the preserving area arrives: chunks of 4 MiB (256 slots of 16 KiB), in order, each posted before any
- *             of its slots is named in a state. The reader takes them out synchronously.
+ *             of its slots is named in a state, and one ahead of need. The reader takes them out synchronously.
  *
  * The preserving area grows with what is preserved. The alternative, a second buffer per segment whose page lies at the
  * same offset and which the system commits lazily, doubles the address space, makes 64 MiB mappings while the loop
@@ -155,7 +155,9 @@ export class FrozenView implements Barrier {
     const live = this.pages[segment];
     if (this.failed || live === undefined) return;
     const slot = this.slots;
-    if (slot >>> CHUNK_SHIFT === this.chunks.length && !this.addChunk()) return;
+    // One chunk ahead, which the reader has the system commit meanwhile.
+    while (slot >>> CHUNK_SHIFT >= this.chunks.length - 1) if (!this.addChunk()) break;
+    if (slot >>> CHUNK_SHIFT >= this.chunks.length) return;
     const chunk = this.chunks[slot >>> CHUNK_SHIFT];
     copyBytes(chunk, (slot & (CHUNK_SLOTS - 1)) << BARRIER_SHIFT, live, at, BARRIER_PAGE);
     this.slots = slot + 1;
@@ -170,6 +172,7 @@ export class FrozenView implements Barrier {
       this.chunks.push(new Uint8Array(chunk));
       return true;
     } catch {
+      if (this.slots < this.chunks.length * CHUNK_SLOTS) return false;
       this.failed = true;
       this.endReaders();
       return false;

@@ -8,12 +8,17 @@ class Aborted extends Error {
   override name = 'Aborted';
 }
 
+/** Keys between two looks for room that pages are to be preserved in. */
+const KEYS_PER_FETCH = 128;
+
 /** Counts keys where the other thread sees it, and waits as rdb-key-save-delay tells. */
 class Progress {
   private readonly control: Int32Array;
+  private readonly memory: FrozenMemory;
   private keys = 0;
 
-  constructor(control: SharedArrayBuffer) {
+  constructor(memory: FrozenMemory, control: SharedArrayBuffer) {
+    this.memory = memory;
     this.control = new Int32Array(control);
   }
 
@@ -24,6 +29,7 @@ class Progress {
     const delay = control[DELAY];
     if (delay > 0) Atomics.wait(control, ABORT, 0, delay / 1000);
     else if (delay < 0 && this.keys % -delay === 0) Atomics.wait(control, ABORT, 0, 0.001);
+    if (this.keys % KEYS_PER_FETCH === 0) this.memory.fetch();
     if (control[ABORT] !== 0) throw new Aborted('the snapshot is not wanted any more');
   }
 }
@@ -31,7 +37,7 @@ class Progress {
 export function runSave(disk: Disk, task: SaveTask): SaveResult {
   const memory = new FrozenMemory(task.image);
   try {
-    saveFile(disk, memory, task.dataset, task.target, new Progress(task.control));
+    saveFile(disk, memory, task.dataset, task.target, new Progress(memory, task.control));
     return { error: null };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
