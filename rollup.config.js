@@ -13,7 +13,7 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
-const THREADS = ['persistence/rdb/worker', 'commands/persistence/migrate-thread'];
+const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
 /** What imports the server; nothing of the server imports these. */
 const ABOVE = /^(main$|index$|tools\/)/;
 

@@ -5,9 +5,9 @@
 import type { Environment } from '../base/environment.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
-import type { SaveTarget } from './rdb/file.ts';
-import { type JobEnd, SaveJob } from './rdb/job.ts';
 import { countKeys, type Dataset } from './save/dataset.ts';
+import type { SaveTarget } from './save/file.ts';
+import { type JobEnd, SaveJob } from './save/job.ts';
 
 export type BackgroundKind = 'snapshot' | 'rewrite';
 

@@ -6,6 +6,9 @@ export const CHUNK_BYTES = 1 << 16;
 /** Takes the next bytes, which it must have used when it returns. */
 export type ByteSink = (bytes: Uint8Array) => void;
 
+/** Puts up to `length` further bytes into `into` at `at`; 0 at the end, or where none are there yet. */
+export type ByteSource = (into: Uint8Array, at: number, length: number) => number;
+
 export class ChunkedOutput {
   protected readonly buffer = new Uint8Array(CHUNK_BYTES);
   protected at = 0;

@@ -1,8 +1,8 @@
 /** What is saved of the data, and with what settings: put together anew for each snapshot and each base of the log. */
 import type { Libraries } from '../engine/persistence-port.ts';
-import type { PersistenceParts } from './persistence.ts';
-import type { SaveTarget } from './rdb/file.ts';
+import type { PersistenceParts } from './parts.ts';
 import { type Dataset, type ReplicationContext, replicationAux } from './save/dataset.ts';
+import type { SaveTarget } from './save/file.ts';
 
 /** The data as it is now; as the base of the log when `preamble`, for a replica with where it stands then. */
 export function currentDataset(

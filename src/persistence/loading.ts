@@ -8,9 +8,10 @@ import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import { AofError, AofLoader, type AofPart, type AofSizes } from './aof/load.ts';
-import type { PersistenceParts } from './persistence.ts';
+import type { ByteSource } from './chunks.ts';
+import type { PersistenceParts, SnapshotLoad } from './parts.ts';
 import { RdbError } from './rdb/format.ts';
-import { type ByteSource, RdbInput } from './rdb/input.ts';
+import { RdbInput } from './rdb/input.ts';
 import { RdbLoader } from './rdb/load.ts';
 import type { ValueReader } from './rdb/read-value.ts';
 
@@ -278,7 +279,7 @@ export class Loading {
     };
   }
 
-  private report({ loaded, expired, empty }: RdbLoader): void {
+  private report({ loaded, expired, empty }: SnapshotLoad): void {
     const { log } = this.parts;
     this.lastLoaded = loaded;
     this.lastExpired = expired;

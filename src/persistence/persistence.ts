@@ -4,11 +4,8 @@
  */
 import { join } from 'node:path';
 import { exists } from '../base/disk.ts';
-import type { Environment } from '../base/environment.ts';
 import type { Slice } from '../base/slice.ts';
 import { systemError } from '../base/system-error.ts';
-import type { Config } from '../config/config.ts';
-import type { Engine } from '../engine/engine.ts';
 import type {
   BackgroundRewrite,
   BackgroundSave,
@@ -16,9 +13,7 @@ import type {
   PersistencePort,
   ReloadOptions,
 } from '../engine/persistence-port.ts';
-import type { Log } from '../engine/server-port.ts';
 import type { Database } from '../keyspace/database.ts';
-import type { UsagePolicy } from '../keyspace/usage.ts';
 import type { Addr } from '../memory/address.ts';
 import { Aof } from './aof/aof.ts';
 import type { AofPart, AofSizes } from './aof/load.ts';
@@ -26,6 +21,7 @@ import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
 import { baseTarget, currentDataset } from './dataset.ts';
 import { Loading } from './loading.ts';
+import type { PersistenceParts } from './parts.ts';
 import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
 import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
 import { storeValue } from './rdb/load.ts';
@@ -33,18 +29,6 @@ import { ValueReader } from './rdb/read-value.ts';
 import { Snapshots } from './snapshots.ts';
 
 const NO_LOG = 'ERR Error trying to load the AOF files, check server logs.';
-
-export interface PersistenceParts {
-  readonly engine: Engine;
-  readonly config: Config;
-  readonly environment: Environment;
-  readonly log: Log;
-  readonly usage: UsagePolicy;
-  /** Whether the server loads at its start and saves by itself; one in a library does so only when told. */
-  readonly automatic: boolean;
-  /** What replies promise can't be kept: ends the server, with no further reply. */
-  readonly die: () => void;
-}
 
 export class Persistence implements PersistencePort {
   skipChecksum = false;

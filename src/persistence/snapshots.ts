@@ -3,10 +3,10 @@ import { removeQuietly } from '../base/disk.ts';
 import type { BackgroundSave } from '../engine/persistence-port.ts';
 import type { Background } from './background.ts';
 import { currentDataset, saveTarget } from './dataset.ts';
-import type { PersistenceParts } from './persistence.ts';
-import { SaveError, type SaveTarget, saveFile, temporaryFile } from './rdb/file.ts';
-import { type JobEnd, SaveJob } from './rdb/job.ts';
+import type { PersistenceParts } from './parts.ts';
 import type { Dataset } from './save/dataset.ts';
+import { SaveError, type SaveTarget, saveFile, temporaryFile } from './save/file.ts';
+import { type JobEnd, SaveJob } from './save/job.ts';
 
 /** Seconds after a failure before the save points try again. */
 const RETRY_SECONDS = 5;

@@ -12,9 +12,10 @@
 import * as fs from 'node:fs';
 import { Slice } from '../base/slice.ts';
 import { REDIS_VERSION } from '../base/version.ts';
+import type { ByteSource } from '../persistence/chunks.ts';
 import * as rdb from '../persistence/rdb/format.ts';
 import { RdbError } from '../persistence/rdb/format.ts';
-import { type ByteSource, RdbInput, Room } from '../persistence/rdb/input.ts';
+import { RdbInput, Room } from '../persistence/rdb/input.ts';
 import { moduleName, skipModule, ValueReader } from '../persistence/rdb/read-value.ts';
 import { logTime, type Role } from '../server/log.ts';
 import { scratchMemory, usualLimits } from './scratch.ts';

@@ -13,8 +13,8 @@ import type { Disk, DiskFile } from '../../base/disk.ts';
 import { SystemError, systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { ByteSource } from '../rdb/input.ts';
-import type { LoadLog, RdbLoader } from '../rdb/load.ts';
+import type { ByteSource } from '../chunks.ts';
+import type { LoadLog, SnapshotLoad } from '../parts.ts';
 import { AofReader, BAD, END, RECORD } from './read.ts';
 import { Replayer } from './replay.ts';
 
@@ -52,10 +52,10 @@ export interface AofLoadOptions {
   /** Nothing may be put off: scripts run to their end. */
   readonly atOnce: boolean;
   /** What reads the snapshot that a file begins with, and what is to be told when it has been read. */
-  snapshot(source: ByteSource, size: number): RdbLoader;
+  snapshot(source: ByteSource, size: number): SnapshotLoad;
   /** Tells why the snapshot that `file` begins with can't be read; `loaded` when it has been. */
   faulty(error: unknown, offset: number, file: string): void;
-  loaded(loader: RdbLoader): void;
+  loaded(loader: SnapshotLoad): void;
 }
 
 /** Loads all files, in slices: `run` goes on until it is told to pause or all is loaded. */
@@ -144,7 +144,7 @@ class AofFileLoader {
   private readonly size: number;
   private readonly file: DiskFile;
   private readonly replayer: Replayer;
-  private snapshot: RdbLoader | null = null;
+  private snapshot: SnapshotLoad | null = null;
   private reader: AofReader | null = null;
   private memory = 0;
   private valid = 0;
@@ -229,7 +229,7 @@ class AofFileLoader {
     this.snapshot = this.options.snapshot(this.source, this.size);
   }
 
-  private runSnapshot(loader: RdbLoader, pause: () => boolean): boolean {
+  private runSnapshot(loader: SnapshotLoad, pause: () => boolean): boolean {
     const { log } = this.options;
     try {
       if (!loader.run(pause)) return false;

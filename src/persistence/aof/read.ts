@@ -12,7 +12,7 @@
  * the file ends is a short record and not the end: what is appended behind it would become part of it.
  */
 import { Slice } from '../../base/slice.ts';
-import type { ByteSource } from '../rdb/input.ts';
+import type { ByteSource } from '../chunks.ts';
 
 /** What `next()` says. */
 export const RECORD = 0;

@@ -12,7 +12,7 @@ import { nowhere } from '../../engine/nowhere.ts';
 import { REPLAY } from '../../engine/roles.ts';
 import { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
-import type { LoadLog } from '../rdb/load.ts';
+import type { LoadLog } from '../parts.ts';
 import { KeptCommands } from './kept-commands.ts';
 
 const BLOCKING = flagBit('blocking');

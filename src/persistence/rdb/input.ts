@@ -19,6 +19,7 @@ import { lzfDecompress, lzfLength } from '../../base/lzf.ts';
 import { writeInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
 import { OutOfMemory } from '../../memory/memory.ts';
+import type { ByteSource } from '../chunks.ts';
 import { BAD_LENGTH, BAD_LZF, damaged, UNKNOWN_FORM } from './faults.ts';
 import { FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';
 
@@ -31,9 +32,6 @@ const LZF_MOST = 264;
 const INTEGER_TEXT = 24;
 /** The room of a longer string is not kept for the next one. */
 const LARGE = 1 << 24;
-
-/** Puts up to `length` further bytes into `into` at `at`; 0 at the end, or where none are there yet. */
-export type ByteSource = (into: Uint8Array, at: number, length: number) => number;
 
 /** Of a string: its bytes, those that stand for them, and whether that is under LZF. */
 export interface Measures {

@@ -20,6 +20,7 @@ import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { OutOfMemory } from '../../memory/memory.ts';
 import { setEntryLru } from '../../values/entry.ts';
+import type { LoadLog, SnapshotLoad } from '../parts.ts';
 import type { ReplicationContext } from '../save/dataset.ts';
 import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
@@ -47,13 +48,7 @@ export interface LoadOptions {
   readonly loadFunctions?: (source: Uint8Array) => void;
 }
 
-export interface LoadLog {
-  debug(message: string): void;
-  notice(message: string): void;
-  warning(message: string): void;
-}
-
-export class RdbLoader {
+export class RdbLoader implements SnapshotLoad {
   loaded = 0;
   expired = 0;
   empty = 0;

@@ -1,6 +1,6 @@
 /** Lines of text out of bytes, one at a time. */
 import { isUtf8 } from 'node:buffer';
-import type { ByteSource } from '../../persistence/rdb/input.ts';
+import type { ByteSource } from '../../persistence/chunks.ts';
 import { ConvertError } from './record.ts';
 
 const WINDOW = 1 << 16;

@@ -3,7 +3,7 @@ import { parseDouble } from '../../base/numbers.ts';
 import { Slice, sliceOf } from '../../base/slice.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
-import type { ByteSource } from '../../persistence/rdb/input.ts';
+import type { ByteSource } from '../../persistence/chunks.ts';
 import {
   ENC_SKIPLIST,
   TYPE_HASH,

@@ -1,9 +1,10 @@
 /** Snapshots of every version as a source of records. */
 import { Slice } from '../../base/slice.ts';
 import { NULL } from '../../memory/address.ts';
+import type { ByteSource } from '../../persistence/chunks.ts';
 import * as rdb from '../../persistence/rdb/format.ts';
 import { RdbError } from '../../persistence/rdb/format.ts';
-import { type ByteSource, RdbInput, Room } from '../../persistence/rdb/input.ts';
+import { RdbInput, Room } from '../../persistence/rdb/input.ts';
 import { readLibrary } from '../../persistence/rdb/library.ts';
 import { storeValue } from '../../persistence/rdb/load.ts';
 import { moduleName, skipModule, ValueReader } from '../../persistence/rdb/read-value.ts';

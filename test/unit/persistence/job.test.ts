@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { environmentWith } from '../../../src/base/environment.ts';
-import { type JobEnd, SaveJob } from '../../../src/persistence/rdb/job.ts';
 import type { Dataset } from '../../../src/persistence/save/dataset.ts';
+import { type JobEnd, SaveJob } from '../../../src/persistence/save/job.ts';
 import { createServer } from '../../../src/server/server.ts';
 
 const OLD = 'what was there before';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { type Disk, type DiskFile, removeQuietly } from '../../base/disk.ts';
 import { isRefusal, systemError } from '../../base/system-error.ts';
 import type { Reader } from '../../memory/memory.ts';
-import type { Dataset, SaveProgress } from '../save/dataset.ts';
-import { datasetWriter, type SaveFormat } from '../save/format.ts';
+import type { Dataset, SaveProgress } from './dataset.ts';
+import { datasetWriter, type SaveFormat } from './format.ts';
 
 /** Bytes between two syncs of a file that is being written. */
 const SYNC_BYTES = 4 * 1024 * 1024;

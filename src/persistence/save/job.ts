@@ -5,7 +5,7 @@ import { removeQuietly } from '../../base/disk.ts';
 import type { Environment, Threads } from '../../base/environment.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { FrozenView } from '../../memory/view.ts';
-import type { Dataset } from '../save/dataset.ts';
+import type { Dataset } from './dataset.ts';
 import { type SaveTarget, temporaryFile } from './file.ts';
 import { runSave } from './run.ts';
 import { ABORT, CONTROL_BYTES, DELAY, KEYS, type SaveResult, type SaveTask } from './task.ts';

@@ -1,6 +1,6 @@
 /** What the event loop and the thread that saves a snapshot know of each other. */
 import type { FrozenImage } from '../../memory/view.ts';
-import type { Dataset } from '../save/dataset.ts';
+import type { Dataset } from './dataset.ts';
 import type { SaveTarget } from './file.ts';
 
 /** Words of the memory that both threads share. */
