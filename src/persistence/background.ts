@@ -1,7 +1,12 @@
 /**
  * What writes a frozen view of the data in the background: a snapshot, or the base of a rewritten append-only file. There
  * is one at a time, and for INFO it counts as Redis's forked child.
+ *
+ *   idle ──start──> a job of a kind ──saved, failed, died, or aborted──> idle, then `onEnd`
+ *
+ * Invariants (verify): there is a kind if and only if there is a job; a job has the image's only view.
  */
+import { assert } from '../base/assert.ts';
 import type { Environment } from '../base/environment.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -51,8 +56,10 @@ export class Background {
     const { engine, environment } = this;
     const { clock } = environment;
     const begin = clock.monotonic();
+    assert(this.job === null, 'one job at a time');
     const job: SaveJob = new SaveJob(environment, engine.memory, dataset, target, delay, (end, message) => {
       const cow = job.view.preservedBytes;
+      assert(this.job === job, 'the job that ends is the one under way');
       this.kind = null;
       this.job = null;
       this.total = 0;
@@ -66,6 +73,13 @@ export class Background {
     this.forkMicros = clock.monotonic() - begin;
     this.forks++;
     engine.latency.observe('fork', this.forkMicros / 1000, clock.now());
+    this.verify();
+  }
+
+  /** Throws where an invariant of the header does not hold. */
+  verify(): void {
+    assert((this.kind === null) === (this.job === null), 'a job is of a kind');
+    assert(this.job === null || this.engine.memory.frozen, 'a job reads a frozen view');
   }
 
   /** Ends what is under way, unless it is of another kind; its `onEnd` is told before this returns. */

@@ -1,7 +1,15 @@
 /**
  * Loading a snapshot or the append-only file: in slices between which clients are answered (LOADING, INFO, PING of those
  * that may), or at one go for commands that can't wait.
+ *
+ *   idle ──announce──> announced ──begin──> loading ──end──> idle
+ *    │ ^───renounce────────┘                   ^
+ *    └──────────begin (DEBUG RELOAD, LOADAOF)──┘
+ *
+ * Invariants (verify): clients are refused from `announce` on to the end (`active`); while something is loading (`source`),
+ * and only then, nobody hears of keys that come into being or expire.
  */
+import { assert } from '../base/assert.ts';
 import type { DiskFile } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
@@ -226,6 +234,7 @@ export class Loading {
 
   private begin(source: Source, total: number): void {
     const { engine, environment } = this.parts;
+    assert(this.source === null, 'one load at a time');
     const { clock } = environment;
     this.source = source;
     this.total = total;
@@ -243,11 +252,20 @@ export class Loading {
     engine.keyspaces.listener = engine;
   }
 
+  /** Throws where an invariant of the header does not hold. */
+  verify(): void {
+    const { engine } = this.parts;
+    assert(this.source === null || this.active, 'what is loading is active');
+    assert(!this.active || engine.gates.any(GATE_LOADING), 'clients are refused while it is active');
+    assert((this.source !== null) === (engine.keyspaces.listener === null), 'nobody hears of keys that are loaded');
+  }
+
   /** Whether all has been loaded, and not cancelled. Nothing is loaded within the command that asks for it. */
   private async inSlices(): Promise<boolean> {
     do {
       await new Promise<void>((done) => this.parts.environment.clock.soon(done));
       if (this.cancelled) return false;
+      this.verify();
       this.parts.engine.keyspaces.refresh();
     } while (!this.slice());
     return true;

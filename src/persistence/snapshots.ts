@@ -1,4 +1,15 @@
-/** Snapshots: when they are saved, by whom, and how that went. */
+/**
+ * Snapshots: when they are saved, by whom, and how that went.
+ *
+ *   idle ──BGSAVE, a save point──> saving ──saved──> idle, `lastGood`
+ *    │ ^                             └──failed, died──> idle, not `lastGood`; an abort leaves it as it was
+ *    │ └──tick, no other view──┐
+ *    └──BGSAVE SCHEDULE──> scheduled       (also while a log is rewritten)
+ *
+ * Saving is what `background` does of this kind, so nothing here has to agree with it. Of the changes that are counted,
+ * those from before the instant of the view are settled by its good end, the later ones stay.
+ */
+import { assert } from '../base/assert.ts';
 import { removeQuietly } from '../base/disk.ts';
 import type { BackgroundSave } from '../engine/persistence-port.ts';
 import type { Background } from './background.ts';
@@ -88,6 +99,7 @@ export class Snapshots {
   }
 
   private start(): boolean {
+    assert(!this.saving, 'one snapshot at a time');
     const { engine, log, config } = this.parts;
     this.saves++;
     this.dirtyBefore = engine.stats.dirty;
