@@ -63,7 +63,7 @@ const NONE = new Uint8Array(0);
 /** Bytes in buffers let go of that are worth a collection. */
 const WORTH_COLLECTING = SEGMENT_BYTES / 8;
 /** Bytes of a segment, free for a while, that are worth copying the others; and when memory is to be had at any price. */
-const WORTH_RENEWING = SEGMENT_BYTES / 4;
+const WORTH_RENEWING = SEGMENT_BYTES / 8;
 const LEAST_RENEWED = SEGMENT_BYTES / 64;
 /** What is free for one to two times as long, in ms, is taken to be free for good. */
 const LULL = 1000;

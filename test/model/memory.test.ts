@@ -27,6 +27,8 @@ import { safe } from '../differential/safe.ts';
 import type { Tree } from '../differential/wire.ts';
 
 const OPERATIONS = Number(process.env['MEMORY_OPERATIONS'] ?? 20_000);
+/** Commands between two looks. */
+const EVERY = Math.ceil(OPERATIONS / 20);
 /** Those that wait, and those that drop all. */
 const LEFT_OUT = /^(b(l|r|z)|flush)/i;
 const SMALL = [
@@ -95,7 +97,7 @@ describe('memory under random commands', () => {
     for (let i = 1; i <= operations; i++) {
       const command = safe(generator.next());
       if (!LEFT_OUT.test(command[0])) await call(command);
-      if (i % 1000 !== 0) continue;
+      if (i % EVERY !== 0) continue;
       verifyMemory(memory);
       const digest = await call(['DEBUG', 'DIGEST']);
       const { used } = memory;
