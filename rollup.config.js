@@ -41,10 +41,8 @@ export default ({ configDist: folder = 'dist' }) => {
     output: { dir: folder, chunkFileNames: '[name].js', hoistTransitiveImports: false, ...output },
     plugins,
     external: /^(node:|commander$)/,
-    onwarn({ code, message, ids }) {
-      // The image and its allocator know each other.
-      const known = code === 'CIRCULAR_DEPENDENCY' && ids.every((id) => dirname(id).endsWith('memory'));
-      if (!known) throw new Error(message);
+    onwarn({ message }) {
+      throw new Error(message);
     },
   });
   return [...THREADS.map((name) => build([name])), build(['main', 'index'], { manualChunks }, [removeModules])];

@@ -11,7 +11,8 @@
  */
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
-import { type Memory, OutOfMemory } from '../memory/memory.ts';
+import { OutOfMemory } from '../memory/errors.ts';
+import type { Memory } from '../memory/memory.ts';
 import { entryKey } from '../values/entry.ts';
 import { relocateValue } from '../values/relocate.ts';
 import type { Database } from './database.ts';

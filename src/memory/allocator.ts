@@ -17,7 +17,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { type Addr, NULL, PAGE_BYTES, PAGE_SHIFT, PAGES_PER_SEGMENT, SEGMENT_BYTES } from './address.ts';
-import { OutOfMemory } from './memory.ts';
+import { OutOfMemory } from './errors.ts';
 import {
   BLOCKS,
   FREE,
@@ -109,7 +109,7 @@ export class Allocator extends Runs {
     const at = slab << STRIDE_BITS;
     let a = meta[at + FREE_SLOT] as Addr;
     if (a !== NULL) {
-      meta[at + FREE_SLOT] = this.memory.link(a);
+      meta[at + FREE_SLOT] = this.segments.link(a);
     } else {
       a = ((slab << PAGE_SHIFT) + meta[at + FRESH] * SLOT_GRANULES[index]) as Addr;
       meta[at + FRESH]++;
@@ -131,7 +131,7 @@ export class Allocator extends Runs {
     const slab = page - (tag >>> 8);
     const meta = this.meta;
     const at = slab << STRIDE_BITS;
-    this.memory.setLink(a, meta[at + FREE_SLOT] as Addr);
+    this.segments.setLink(a, meta[at + FREE_SLOT] as Addr);
     meta[at + FREE_SLOT] = a;
     this.counts[USED] -= CLASS_SIZES[index];
     this.counts[BLOCKS]--;
@@ -145,7 +145,7 @@ export class Allocator extends Runs {
     if (size > room) {
       if (this.growInPlace(a, room, size)) return a;
       const fresh = this.allocate(size);
-      this.memory.copy(fresh, 0, a, 0, room);
+      this.segments.copy(fresh, 0, a, 0, room);
       this.release(a);
       return fresh;
     }
@@ -346,7 +346,7 @@ export class Allocator extends Runs {
       if (error instanceof OutOfMemory) return a;
       throw error;
     }
-    this.memory.copy(fresh, 0, a, 0, size);
+    this.segments.copy(fresh, 0, a, 0, size);
     this.release(a);
     return fresh;
   }
@@ -414,7 +414,7 @@ export class Allocator extends Runs {
     const at = slab << STRIDE_BITS;
     const fresh = this.meta[at + FRESH];
     let free = 0;
-    for (let a = this.meta[at + FREE_SLOT] as Addr; a !== NULL; a = this.memory.link(a)) {
+    for (let a = this.meta[at + FREE_SLOT] as Addr; a !== NULL; a = this.segments.link(a)) {
       const slot = (a - (slab << PAGE_SHIFT)) / SLOT_GRANULES[index];
       assert(Number.isInteger(slot) && slot >= 0 && slot < fresh, 'a free slot lies in its slab');
       free++;

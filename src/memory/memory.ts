@@ -12,9 +12,11 @@ import { copyBytes } from '../base/copy.ts';
 import { randomWords } from '../base/random.ts';
 import { enlist, letGo } from '../base/showing.ts';
 import type { Slice } from '../base/slice.ts';
-import { type Addr, BARRIER_SHIFT, GRANULE_MASK, NULL, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
+import { type Addr, GRANULE_MASK, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
 import { type Collector, GENTLE, Leftovers } from './collect.ts';
+import { OutOfMemory } from './errors.ts';
+import type { Segments } from './segments.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
 export interface Reader {
@@ -33,11 +35,6 @@ export interface Reader {
    * would wait for each; leaves in `blocks` what looked like their first words, which may be anything.
    */
   warm(blocks: Int32Array, count: number): void;
-}
-
-/** The image can't grow: a segment could not be had, or a block would pass the largest size. The data is intact. */
-export class OutOfMemory extends Error {
-  override name = 'OutOfMemory';
 }
 
 /** What an open frozen view hangs into the writer's path; see view.ts. */
@@ -70,7 +67,7 @@ const LULL = 1000;
 /** A block of some 48 to 64 bytes ends in the cache line after the one that it begins in. */
 const LINE_WORDS = 12;
 
-export class Memory implements Reader {
+export class Memory implements Reader, Segments {
   /** Secret words of the keyed hash; one image, one seed. */
   readonly seed: Uint32Array;
   readonly allocator: Allocator;
@@ -377,9 +374,8 @@ export class Memory implements Reader {
     this.barrier = this.firstStore;
   }
 
-  // Free slots and segments, for the allocator.
+  // Free slots and segments, for the allocator (segments.ts). VerifiedMemory, which guards blocks, leaves links alone.
 
-  /** The word with which a free slot begins; VerifiedMemory, which guards blocks, leaves these two alone. */
   link(a: Addr): Addr {
     return this.u32s[a >>> 22][(a & GRANULE_MASK) << 2] as Addr;
   }
@@ -390,7 +386,6 @@ export class Memory implements Reader {
     this.u32s[a >>> 22][at >>> 2] = next;
   }
 
-  /** Maps segment `number` with `capacity` of zeroes, of which `bytes` count; throws OutOfMemory. */
   mapSegment(number: number, bytes: number, capacity: number): void {
     const buffer = this.obtain(bytes, capacity) ?? this.takeReserve(capacity);
     if (buffer === undefined) throw new OutOfMemory(`no segment of ${bytes} bytes could be had`);
@@ -440,15 +435,10 @@ export class Memory implements Reader {
     this.onScarce(false);
   }
 
-  /** Bytes that are mapped for segment `number`. */
   segmentBytes(number: number): number {
     return this.u8s[number].length;
   }
 
-  /**
-   * Puts a new buffer into the place of segment `number`'s, with the pages in use copied: `used` is first and behind-last
-   * page of each run of them in turn. `committed` tells what the old one took. False where that can't be had.
-   */
   renewSegment(number: number, used: readonly number[], committed: number): boolean {
     if (this.view !== null) return false;
     let buffer: SharedArrayBuffer;
@@ -466,7 +456,7 @@ export class Memory implements Reader {
     return true;
   }
 
-  /** Gives a segment back, of which `committed` bytes take memory; that goes once no frozen view holds it. */
+  /** The memory goes once no frozen view holds it. */
   unmapSegment(number: number, committed: number): void {
     this.view?.forget(number);
     this.letGo(number, committed);
@@ -481,5 +471,3 @@ export class Memory implements Reader {
 const NO_U16 = new Uint16Array(0);
 const NO_U32 = new Uint32Array(0);
 const NO_F64 = new Float64Array(0);
-
-export { type Addr, BARRIER_SHIFT, NULL };

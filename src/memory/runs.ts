@@ -25,7 +25,8 @@
  */
 import { assert } from '../base/assert.ts';
 import { MAX_SEGMENTS, PAGE_BYTES, PAGES_PER_SEGMENT, SEGMENT_BYTES } from './address.ts';
-import { type Memory, OutOfMemory } from './memory.ts';
+import { OutOfMemory } from './errors.ts';
+import type { Segments } from './segments.ts';
 
 export const FREE = 0;
 export const LARGE = 250;
@@ -70,7 +71,7 @@ function binAbove(pages: number): number {
 }
 
 export class Runs {
-  protected readonly memory: Memory;
+  protected readonly segments: Segments;
   /**
    * Counters are elements of a Float64Array, not fields: a double in a field makes V8 change the field's form when a counter
    * first passes 2^31, and costs a quarter more from then on (7.0 against 5.5 ns an allocation).
@@ -92,8 +93,8 @@ export class Runs {
   /** Standard segments that are one free run. */
   private empty = 0;
 
-  constructor(memory: Memory) {
-    this.memory = memory;
+  constructor(segments: Segments) {
+    this.segments = segments;
   }
 
   /** Bytes in segments. */
@@ -242,7 +243,7 @@ export class Runs {
     while (segment < MAX_SEGMENTS && this.lengths[segment] > 0) segment++;
     if (segment === MAX_SEGMENTS) throw new OutOfMemory('the image has reached its largest size');
     this.ensurePages((segment + 1) * PAGES_PER_SEGMENT);
-    this.memory.mapSegment(segment, bytes, capacity);
+    this.segments.mapSegment(segment, bytes, capacity);
     this.lengths[segment] = bytes;
     this.lull[segment] = this.lullBefore[segment] = 0;
     this.counts[TOTAL] += bytes;
@@ -252,7 +253,7 @@ export class Runs {
   private unmapSegment(segment: number): void {
     this.counts[TOTAL] -= this.lengths[segment];
     this.lengths[segment] = 0;
-    this.memory.unmapSegment(segment, this.forgetPages(segment));
+    this.segments.unmapSegment(segment, this.forgetPages(segment));
   }
 
   /** Nothing of a segment's free pages is committed any more; returns the bytes that were committed in all. */
@@ -288,8 +289,8 @@ export class Runs {
 
   protected growHuge(segment: number, bytes: number): boolean {
     const more = bytes - this.lengths[segment];
-    if (bytes > this.memory.segmentBytes(segment)) return false;
-    if (this.counts[TOTAL] + more > this.memory.limit) throw new OutOfMemory('the image has reached its limit');
+    if (bytes > this.segments.segmentBytes(segment)) return false;
+    if (this.counts[TOTAL] + more > this.segments.limit) throw new OutOfMemory('the image has reached its limit');
     this.lengths[segment] = bytes;
     this.counts[TOTAL] += more;
     this.countHuge(more);
@@ -303,7 +304,7 @@ export class Runs {
     this.tags.fill(FREE, first, first + PAGES_PER_SEGMENT);
     this.counts[TOTAL] -= bytes;
     this.lengths[segment] = 0;
-    this.memory.unmapSegment(segment, bytes);
+    this.segments.unmapSegment(segment, bytes);
   }
 
   private countHuge(bytes: number): void {
@@ -388,7 +389,7 @@ export class Runs {
       if (page < first + PAGES_PER_SEGMENT) page += this.meta[(page << STRIDE_BITS) + RUN] - 1;
     }
     const bytes = this.committed[segment] * PAGE_BYTES;
-    if (!this.memory.renewSegment(segment, used, bytes)) return false;
+    if (!this.segments.renewSegment(segment, used, bytes)) return false;
     this.forgetPages(segment);
     return true;
   }

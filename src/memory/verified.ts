@@ -20,7 +20,8 @@
 import { AssertionError, assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, GRANULE, GRANULE_BITS, GRANULE_MASK, MAX_SEGMENTS } from './address.ts';
-import { Memory, type MemoryOptions, OutOfMemory } from './memory.ts';
+import { OutOfMemory } from './errors.ts';
+import { Memory, type MemoryOptions } from './memory.ts';
 
 const GUARD = 16;
 const GUARD_BYTE = 0xfb;

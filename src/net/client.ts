@@ -11,11 +11,11 @@
 import { assert } from '../base/assert.ts';
 import { quoted } from '../base/quoting.ts';
 import { latin1 } from '../base/slice.ts';
-import type { SessionPort, TransportSession } from '../engine/ports.ts';
-import { Waiting } from '../protocol/input.ts';
+import type { SessionHost, SessionPort, TransportSession } from '../engine/ports.ts';
+import { type SmallBuffers, Waiting } from '../protocol/input.ts';
 import type { ReplyOwner } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
-import type { NetServer } from './server.ts';
+import type { NetCounters, NetLog, NetSettings } from './parts.ts';
 import type { Connection, Receiver } from './transport.ts';
 
 type Bytes = (buffer: Uint8Array, from: number, to: number) => void;
@@ -34,8 +34,23 @@ const MARKED_MAX = 16 * 1024 * 1024;
 /** A client with no more of them is not to blame. */
 const MARKED_FREE = 1024 * 1024;
 
+/** What a connection asks of the server that holds it. */
+export interface ClientHost<S extends TransportSession> {
+  readonly host: SessionHost<S>;
+  readonly settings: NetSettings;
+  readonly counters: NetCounters;
+  readonly log: NetLog;
+  readonly buffers: SmallBuffers;
+  /** Arguments of incomplete commands, of all clients. */
+  marked: number;
+  /** Wall time in ms, read once a turn as soon as the turn has work for its end. */
+  readonly now: number;
+  /** Serves `client` at the end of this turn. */
+  enlist(client: Client<S>): void;
+}
+
 export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
-  readonly server: NetServer<S>;
+  readonly server: ClientHost<S>;
   readonly connection: Connection;
   readonly fd: number;
   readonly unix: boolean;
@@ -63,7 +78,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   /** Since when the soft limit has been passed, ms; 0 when it is not. */
   private softSince = 0;
 
-  constructor(server: NetServer<S>, connection: Connection) {
+  constructor(server: ClientHost<S>, connection: Connection) {
     this.server = server;
     this.connection = connection;
     this.fd = connection.fd;

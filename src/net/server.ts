@@ -7,72 +7,21 @@
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
 
-import type { Disk } from '../base/disk.ts';
-import type { Environment } from '../base/environment.ts';
-import { type Network as NetworkInterface, RealNetwork } from '../base/network.ts';
-import type { Clock, Timer } from '../base/time.ts';
-import type { Config, Listener } from '../config/config.ts';
-import type { Settings } from '../config/settings.ts';
-import type { Engine } from '../engine/engine.ts';
+import { type Network, RealNetwork } from '../base/network.ts';
+import type { Clock } from '../base/time.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
-import type { Session } from '../engine/session.ts';
 import { SmallBuffers } from '../protocol/input.ts';
 import { ARGUMENT_OVERHEAD } from '../protocol/request.ts';
-import { Client } from './client.ts';
+import { Client, type ClientHost } from './client.ts';
 import { openFast } from './fast.ts';
-import { Listeners, type ListenSettings } from './listeners.ts';
+import { Listeners } from './listeners.ts';
+import type { NetCounters, NetLog, NetParts, NetSettings } from './parts.ts';
 import { PlainTransport } from './plain.ts';
 import { TlsTransport } from './tls.ts';
 import type { Connection, Transport } from './transport.ts';
 
-export type NetSettings = ListenSettings &
-  Readonly<
-    Pick<
-      Settings,
-      | 'tcpKeepalive'
-      | 'timeout'
-      | 'maxclients'
-      | 'protectedMode'
-      | 'protoMaxBulkLen'
-      | 'clientQueryBufferLimit'
-      | 'clientOutputBufferLimit'
-    >
-  >;
-
-/** Figures of the server that net/ keeps up. */
-export interface NetCounters {
-  netInput: number;
-  netOutput: number;
-  /** Reads that brought bytes, and writes. */
-  totalReads: number;
-  totalWrites: number;
-  rejectedConnections: number;
-  queryLimitDisconnections: number;
-  outputLimitDisconnections: number;
-}
-
-export interface NetLog {
-  verbose(message: string): void;
-  notice(message: string): void;
-  warning(message: string): void;
-}
-
-export interface NetParts<S extends TransportSession> {
-  readonly host: SessionHost<S>;
-  readonly settings: NetSettings;
-  readonly counters: NetCounters;
-  readonly log: NetLog;
-  readonly clock: Clock;
-  readonly transport: Transport;
-  /** Under TLS, which has no fast road. */
-  readonly network: NetworkInterface;
-  /** Where certificates lie, and the names of unix sockets. */
-  readonly disk: Disk;
-  /** Where relative paths of certificates begin; usually the process's own folder. */
-  readonly folder?: () => string;
-}
-
-const TICKS_PER_SECOND = 10;
+/** How often `tick` is called. */
+export const TICKS_PER_SECOND = 10;
 const MIN_TICKED = 50;
 
 const TOO_MANY = Buffer.from('-ERR max number of clients reached\r\n');
@@ -90,19 +39,18 @@ const DENIED = Buffer.from(
 );
 
 /** The transport that this machine offers: the faster one over the real network, unless CINNABAR_NET says otherwise. */
-export function transportFor(network: NetworkInterface, choice = process.env['CINNABAR_NET']): Transport {
+export function transportFor(network: Network, choice = process.env['CINNABAR_NET']): Transport {
   const fast = network instanceof RealNetwork && choice !== 'plain' ? openFast() : undefined;
   return fast ?? new PlainTransport(network);
 }
 
-export class NetServer<S extends TransportSession> {
+export class NetServer<S extends TransportSession> implements ClientHost<S> {
   readonly host: SessionHost<S>;
   readonly settings: NetSettings;
   readonly counters: NetCounters;
   readonly log: NetLog;
   readonly buffers = new SmallBuffers();
   readonly listeners: Listeners;
-  /** Arguments of incomplete commands, of all clients. */
   marked = 0;
   private readonly clock: Clock;
   private readonly clients = new Set<Client<S>>();
@@ -158,7 +106,6 @@ export class NetServer<S extends TransportSession> {
     return this.buffers.held + this.marked * ARGUMENT_OVERHEAD;
   }
 
-  /** Wall time in ms, read once a turn as soon as the turn has work for its end. */
   get now(): number {
     return this.timed ? this.turnNow : this.clock.now();
   }
@@ -212,7 +159,6 @@ export class NetServer<S extends TransportSession> {
 
   // The turn.
 
-  /** Serves `client` at the end of this turn. */
   enlist(client: Client<S>): void {
     if (client.listed) return;
     client.listed = true;
@@ -279,86 +225,4 @@ export class NetServer<S extends TransportSession> {
 
 function isLocal(connection: Connection): boolean {
   return connection.unix || connection.peer.startsWith('127.') || connection.peer === '::1';
-}
-
-/** Settings for which contexts are made anew. */
-const TLS_SETTINGS = [
-  'tls-cert-file',
-  'tls-key-file',
-  'tls-key-file-pass',
-  'tls-client-cert-file',
-  'tls-client-key-file',
-  'tls-client-key-file-pass',
-  'tls-dh-params-file',
-  'tls-ca-cert-file',
-  'tls-ca-cert-dir',
-  'tls-protocols',
-  'tls-ciphers',
-  'tls-ciphersuites',
-  'tls-prefer-server-ciphers',
-  'tls-session-caching',
-  'tls-session-cache-size',
-  'tls-session-cache-timeout',
-  'tls-replication',
-  'tls-cluster',
-] as const;
-
-/** The network of a server: NetServer with its settings followed and its clock ticking. */
-export class Network extends NetServer<Session> {
-  private readonly timers: Clock;
-  private timer: Timer | null = null;
-
-  constructor(engine: Engine, config: Config, environment: Environment, log: NetLog) {
-    const { clock, network, disk } = environment;
-    const transport = transportFor(network);
-    const { settings } = config;
-    const folder = (): string => config.path;
-    super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, disk, folder });
-    this.timers = clock;
-    const { listeners } = this;
-    type Change = () => ReturnType<Listener>;
-    const whenOpen = (change: Change): Change => {
-      return () => (this.timer === null ? undefined : change());
-    };
-    config.on(
-      'port',
-      whenOpen(() => listeners.portChanged()),
-    );
-    config.on(
-      'bind',
-      whenOpen(() => listeners.bindChanged()),
-    );
-    config.on(
-      TLS_SETTINGS,
-      whenOpen(() => listeners.tlsChanged()),
-    );
-    config.on(
-      'tls-auth-clients',
-      whenOpen(() => listeners.tlsAuthChanged()),
-    );
-    config.on(
-      'tls-port',
-      whenOpen(() => listeners.tlsPortChanged()),
-    );
-  }
-
-  /** Opens all listeners; rejects with the reason, already logged, when one can't be had. */
-  async listen(anyPort = false): Promise<void> {
-    const failed = await this.listeners.listen(anyPort);
-    if (failed !== undefined) throw new Error(failed);
-    this.ticking();
-  }
-
-  async close(): Promise<void> {
-    this.timer?.cancel();
-    this.timer = null;
-    this.stop();
-  }
-
-  private ticking(): void {
-    this.timer = this.timers.after(1000 / TICKS_PER_SECOND, () => {
-      this.tick();
-      this.ticking();
-    });
-  }
 }

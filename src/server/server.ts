@@ -19,7 +19,7 @@ import type { Log, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
-import { Network } from '../net/server.ts';
+import { Network } from '../net/network.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
 import { attachScripting } from '../scripting/index.ts';

@@ -34,8 +34,9 @@
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
+import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
-import { type Memory, OutOfMemory, type Reader } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import { entryKey, hasKey } from './dict-entry.ts';
 import { hashBytes } from './hash.ts';
 

@@ -17,8 +17,9 @@ import { assert } from '../base/assert.ts';
 import { parseInt64, parseInteger, writeInteger } from '../base/numbers.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
+import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
-import { type Memory, OutOfMemory, type Reader } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 
 const Head = layout({ encoding: 'u32', length: 'u32' });
 

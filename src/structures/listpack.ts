@@ -20,7 +20,9 @@
 import { assert } from '../base/assert.ts';
 import { enlist } from '../base/showing.ts';
 import { Slice } from '../base/slice.ts';
-import { type Addr, type Memory, NULL, OutOfMemory, type Reader } from '../memory/memory.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import { OutOfMemory } from '../memory/errors.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import {
   backLengthSize,
   EncodedEntry,

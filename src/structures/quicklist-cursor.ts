@@ -6,7 +6,8 @@
  * The bytes of a node are borrowed once: nothing may be stored or allocated while the cursor is in use.
  */
 import { Slice, sameBytes } from '../base/slice.ts';
-import { type Addr, NULL, type Reader } from '../memory/memory.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Reader } from '../memory/memory.ts';
 import { ListpackCursor } from './listpack.ts';
 import { qlHead, qlLength, qlTail } from './quicklist.ts';
 import { NodeRoom, nodeCount, nodeIsPlain, nodeNext, nodePrev } from './quicklist-node.ts';

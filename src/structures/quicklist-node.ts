@@ -13,8 +13,10 @@
 import { assert } from '../base/assert.ts';
 import { lzfCompress, lzfDecompress } from '../base/lzf.ts';
 import { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
-import { type Addr, type Memory, NULL, OutOfMemory, type Reader } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import { lpAppend, lpBytes, lpEntryBytes, lpLength, lpNew, lpValidate } from './listpack.ts';
 
 const Node = layout({ next: 'u32', prev: 'u32', data: 'u32', bytes: 'u32', count: 'u32', packed: 'u32', plain: 'u32' });

@@ -19,8 +19,10 @@
  */
 import { assert } from '../base/assert.ts';
 import { Slice, sameBytes } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
-import { type Addr, type Memory, NULL, OutOfMemory, type Reader } from '../memory/memory.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import {
   ListpackCursor,
   LP_AFTER,

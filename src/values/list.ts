@@ -4,7 +4,8 @@
  * A list takes its fill and its compression depth from the limits at its first element, and keeps them.
  */
 import type { Slice } from '../base/slice.ts';
-import { type Addr, type Memory, NULL, type Reader } from '../memory/memory.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
 import {
   QL_PLAIN_FROM,
   qlConfigure,

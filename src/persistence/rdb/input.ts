@@ -18,7 +18,7 @@ import { Crc64 } from '../../base/crc.ts';
 import { lzfDecompress, lzfLength } from '../../base/lzf.ts';
 import { writeInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
-import { OutOfMemory } from '../../memory/memory.ts';
+import { OutOfMemory } from '../../memory/errors.ts';
 import type { ByteSource } from '../chunks.ts';
 import { BAD_LENGTH, BAD_LZF, damaged, UNKNOWN_FORM } from './faults.ts';
 import { FORM_INT8, FORM_INT16, FORM_INT32, FORM_LZF, RdbError } from './format.ts';

@@ -18,7 +18,7 @@ import type { Database } from '../../keyspace/database.ts';
 import type { Keyspaces } from '../../keyspace/keyspaces.ts';
 import { setString } from '../../keyspace/strings.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
-import { OutOfMemory } from '../../memory/memory.ts';
+import { OutOfMemory } from '../../memory/errors.ts';
 import { setEntryLru } from '../../values/entry.ts';
 import type { LoadLog, SnapshotLoad } from '../parts.ts';
 import type { ReplicationContext } from '../save/dataset.ts';

@@ -8,7 +8,6 @@
  *
  * This is only that arrangement: a node holds the number of an entry of the table (table.ts), which keeps the key.
  */
-import type { Value } from './value.ts';
 import { work } from './work.ts';
 
 const NOBODY = -1;
@@ -17,7 +16,7 @@ const LONG = 256;
 const bits = new DataView(new ArrayBuffer(8));
 
 /** What a key's node is derived from; `address` tells where an object would lie. */
-export function hashOf(key: Value, address: (object: object) => number): number {
+export function hashOf(key: unknown, address: (object: object) => number): number {
   if (typeof key === 'string') return hashOfString(key);
   if (typeof key === 'number') return hashOfNumber(key);
   if (typeof key === 'boolean') return key ? 1 : 0;
@@ -70,7 +69,7 @@ export class Nodes {
   }
 
   /** The node that a key with this hash belongs into. Strings and booleans spread over all, the rest over all but one. */
-  mainNode(key: Value, hash: number): number {
+  mainNode(key: unknown, hash: number): number {
     const mask = this.size - 1;
     return typeof key === 'string' || typeof key === 'boolean' ? hash & mask : hash % (mask | 1);
   }

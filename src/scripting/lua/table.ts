@@ -15,10 +15,11 @@
  *
  * When a new key finds all nodes taken, both parts get new sizes: the array part the largest 2^n of which more than half
  * is in use, the entries the next power of two.
+ *
+ * What a table can hold besides, the other objects, is declared here as well: a table holds values, and is one.
  */
 import { hash } from 'node:crypto';
 import { hashOf, Nodes } from './nodes.ts';
-import type { Value } from './value.ts';
 import { work } from './work.ts';
 
 /** Where hash entries begin in the numbering of positions that next() walks. */
@@ -43,6 +44,66 @@ interface Identified {
 export function identity(object: Identified): number {
   if (object.id === 0) object.id = identities.last += 0x20;
   return object.id;
+}
+
+export type Value = undefined | boolean | number | string | LuaTable | LuaFunction | LuaUserdata | LuaThread;
+export type Result = Value | readonly Value[];
+/** `d` tells where the call stands: see depth.ts. */
+export type Callable = (d: number, ...args: Value[]) => Result;
+
+export class LuaFunction {
+  call: Callable;
+  readonly name: string;
+  /** Not compiled from Lua. */
+  readonly native: boolean;
+  id = 0;
+
+  constructor(name: string, call: Callable, native = false) {
+    this.name = name;
+    this.call = call;
+    this.native = native;
+  }
+}
+
+export class LuaUserdata {
+  readonly name: string;
+  meta: LuaTable | null = null;
+  id = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A coroutine; `frames` are its captured frames, outermost first. */
+export class LuaThread {
+  status: 'suspended' | 'running' | 'normal' | 'dead' = 'suspended';
+  readonly frames: Continuation[];
+  /** The level at which its function runs (depth.ts). */
+  level = 0;
+  /** The coroutine that resumed this one. */
+  previous: LuaThread | null = null;
+  id = 0;
+
+  constructor(start: LuaFunction) {
+    this.frames = [{ level: 0, resume: (args, d) => start.call(d, ...(args as readonly Value[])) }];
+  }
+
+  /** Puts it on another level. */
+  move(level: number): void {
+    if (level === this.level) return;
+    this.level = level;
+    for (const frame of this.frames) frame.level = level;
+  }
+}
+
+/** A captured activation: it goes on when what it called has a result. */
+export interface Continuation {
+  /** That of the `d` at which it goes on (depth.ts). */
+  level: number;
+  resume(result: Result, d: number): Result;
+  /** Where set, errors of what it called end here. */
+  caught?(error: unknown, d: number): Result;
 }
 
 export class LuaTable {

@@ -5,14 +5,10 @@
  * A call's result is one value, or an Array of any number of values: arrays are never Lua values, so one instanceof
  * tells. Result arrays are never modified by those who get them.
  */
-import { identity, LuaTable } from './table.ts';
+import { identity, LuaFunction, LuaTable, LuaThread, LuaUserdata, type Value } from './table.ts';
 
-export { LuaTable };
-
-export type Value = undefined | boolean | number | string | LuaTable | LuaFunction | LuaUserdata | LuaThread;
-export type Result = Value | readonly Value[];
-/** `d` tells where the call stands: see depth.ts. */
-export type Callable = (d: number, ...args: Value[]) => Result;
+export type { Callable, Continuation, Result, Value } from './table.ts';
+export { LuaFunction, LuaTable, LuaThread, LuaUserdata };
 
 /** No values at all. */
 export const NONE: readonly Value[] = Object.freeze([]);
@@ -20,61 +16,6 @@ export const NONE: readonly Value[] = Object.freeze([]);
 /** The "0x..." that tostring shows. */
 export function address(object: { id: number }): string {
   return '0x' + (0x7f3b00000000 + identity(object)).toString(16);
-}
-
-export class LuaFunction {
-  call: Callable;
-  readonly name: string;
-  /** Not compiled from Lua. */
-  readonly native: boolean;
-  id = 0;
-
-  constructor(name: string, call: Callable, native = false) {
-    this.name = name;
-    this.call = call;
-    this.native = native;
-  }
-}
-
-export class LuaUserdata {
-  readonly name: string;
-  meta: LuaTable | null = null;
-  id = 0;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** A coroutine; `frames` are its captured frames, outermost first. */
-export class LuaThread {
-  status: 'suspended' | 'running' | 'normal' | 'dead' = 'suspended';
-  readonly frames: Continuation[];
-  /** The level at which its function runs (depth.ts). */
-  level = 0;
-  /** The coroutine that resumed this one. */
-  previous: LuaThread | null = null;
-  id = 0;
-
-  constructor(start: LuaFunction) {
-    this.frames = [{ level: 0, resume: (args, d) => start.call(d, ...(args as readonly Value[])) }];
-  }
-
-  /** Puts it on another level. */
-  move(level: number): void {
-    if (level === this.level) return;
-    this.level = level;
-    for (const frame of this.frames) frame.level = level;
-  }
-}
-
-/** A captured activation: it goes on when what it called has a result. */
-export interface Continuation {
-  /** That of the `d` at which it goes on (depth.ts). */
-  level: number;
-  resume(result: Result, d: number): Result;
-  /** Where set, errors of what it called end here. */
-  caught?(error: unknown, d: number): Result;
 }
 
 export function typeName(value: Value): string {

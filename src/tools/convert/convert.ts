@@ -1,6 +1,6 @@
 /** `cinnabar convert INPUT OUTPUT`: data from one format to another, record by record. */
 import { Command, CommanderError } from 'commander';
-import { OutOfMemory } from '../../memory/memory.ts';
+import { OutOfMemory } from '../../memory/errors.ts';
 import { BrokenPipe, Input, Output } from './files.ts';
 import { Progress } from './progress.ts';
 import { AofSource } from './read-aof.ts';

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
-import { Memory, OutOfMemory } from '../../../src/memory/memory.ts';
+import { OutOfMemory } from '../../../src/memory/errors.ts';
+import { Memory } from '../../../src/memory/memory.ts';
 
 const MiB = 1024 * 1024;
 

@@ -3,7 +3,8 @@ import { SeededRandom } from '../../../src/base/random.ts';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { type Addr, NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
-import { Memory, OutOfMemory } from '../../../src/memory/memory.ts';
+import { OutOfMemory } from '../../../src/memory/errors.ts';
+import { Memory } from '../../../src/memory/memory.ts';
 import { VerifiedMemory } from '../../../src/memory/verified.ts';
 
 describe('the debug allocator', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
-import { OutOfMemory } from '../../../src/memory/memory.ts';
+import { OutOfMemory } from '../../../src/memory/errors.ts';
 import { ENC_QUICKLIST } from '../../../src/values/entry.ts';
 import {
   ListLimits,

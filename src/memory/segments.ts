@@ -1,0 +1,25 @@
+/** What the allocator asks of the image that it cuts into blocks (memory.ts); it never sees what blocks hold. */
+import type { Addr } from './address.ts';
+
+export interface Segments {
+  /** Bytes that segments may take in all. */
+  readonly limit: number;
+
+  /** The word with which the free slot at `a` begins. */
+  link(a: Addr): Addr;
+  setLink(a: Addr, next: Addr): void;
+  /** Copies `length` bytes between two blocks, overlapping or not. */
+  copy(to: Addr, toOff: number, from: Addr, fromOff: number, length: number): void;
+
+  /** Maps segment `number` with `capacity` bytes of zeroes, of which `bytes` count; throws OutOfMemory. */
+  mapSegment(number: number, bytes: number, capacity: number): void;
+  /** Bytes that are mapped for segment `number`. */
+  segmentBytes(number: number): number;
+  /**
+   * Puts a new buffer into the place of segment `number`'s, with the pages in use copied: `used` is first and behind-last
+   * page of each run of them in turn. `committed` tells what the old one took. False where that can't be had.
+   */
+  renewSegment(number: number, used: readonly number[], committed: number): boolean;
+  /** Gives a segment back, of which `committed` bytes take memory. */
+  unmapSegment(number: number, committed: number): void;
+}

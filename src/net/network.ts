@@ -1,0 +1,89 @@
+/** The network of a server: NetServer with its settings followed and its clock ticking. */
+import type { Environment } from '../base/environment.ts';
+import type { Clock, Timer } from '../base/time.ts';
+import type { Config, Listener } from '../config/config.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Session } from '../engine/session.ts';
+import type { NetLog } from './parts.ts';
+import { NetServer, TICKS_PER_SECOND, transportFor } from './server.ts';
+
+/** Settings for which contexts are made anew. */
+const TLS_SETTINGS = [
+  'tls-cert-file',
+  'tls-key-file',
+  'tls-key-file-pass',
+  'tls-client-cert-file',
+  'tls-client-key-file',
+  'tls-client-key-file-pass',
+  'tls-dh-params-file',
+  'tls-ca-cert-file',
+  'tls-ca-cert-dir',
+  'tls-protocols',
+  'tls-ciphers',
+  'tls-ciphersuites',
+  'tls-prefer-server-ciphers',
+  'tls-session-caching',
+  'tls-session-cache-size',
+  'tls-session-cache-timeout',
+  'tls-replication',
+  'tls-cluster',
+] as const;
+
+export class Network extends NetServer<Session> {
+  private readonly timers: Clock;
+  private timer: Timer | null = null;
+
+  constructor(engine: Engine, config: Config, environment: Environment, log: NetLog) {
+    const { clock, network, disk } = environment;
+    const transport = transportFor(network);
+    const { settings } = config;
+    const folder = (): string => config.path;
+    super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, disk, folder });
+    this.timers = clock;
+    const { listeners } = this;
+    type Change = () => ReturnType<Listener>;
+    const whenOpen = (change: Change): Change => {
+      return () => (this.timer === null ? undefined : change());
+    };
+    config.on(
+      'port',
+      whenOpen(() => listeners.portChanged()),
+    );
+    config.on(
+      'bind',
+      whenOpen(() => listeners.bindChanged()),
+    );
+    config.on(
+      TLS_SETTINGS,
+      whenOpen(() => listeners.tlsChanged()),
+    );
+    config.on(
+      'tls-auth-clients',
+      whenOpen(() => listeners.tlsAuthChanged()),
+    );
+    config.on(
+      'tls-port',
+      whenOpen(() => listeners.tlsPortChanged()),
+    );
+  }
+
+  /** Opens all listeners; rejects with the reason, already logged, when one can't be had. */
+  async listen(anyPort = false): Promise<void> {
+    const failed = await this.listeners.listen(anyPort);
+    if (failed !== undefined) throw new Error(failed);
+    this.ticking();
+  }
+
+  async close(): Promise<void> {
+    this.timer?.cancel();
+    this.timer = null;
+    this.stop();
+  }
+
+  private ticking(): void {
+    this.timer = this.timers.after(1000 / TICKS_PER_SECOND, () => {
+      this.tick();
+      this.ticking();
+    });
+  }
+}
