@@ -15,13 +15,16 @@ async function ours(...command: string[]): Promise<Answer> {
   return (await both.ours.send([command]))[0];
 }
 
+/** Fields that only we have. */
+const OWN_FIELDS = new Set(['node_version', 'used_memory_runtime', 'used_memory_runtime_human']);
+
 /** Field names, one a line, of INFO. */
 function fields(_: readonly string[], answer: Answer): Answer {
   if (typeof answer !== 'string') return answer;
   return answer
     .split('\r\n')
     .map((line) => line.split(':')[0])
-    .filter((name) => name !== 'node_version');
+    .filter((name) => !OWN_FIELDS.has(name));
 }
 
 function keysOnly(_: readonly string[], answer: Answer): Answer {

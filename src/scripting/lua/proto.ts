@@ -7,8 +7,6 @@ import { operandsAt } from './names.ts';
 import type { Runtime } from './runtime.ts';
 import { LuaFunction, type LuaTable, NONE, type Operand, type Result, type Value } from './value.ts';
 
-/** Calls and rounds of loops after which a function is worth being printed. */
-const HOT = 100;
 /** A function with more words of code stays with the interpreter: V8 would take too long over it, and not optimize it. */
 const LARGEST = 60_000;
 
@@ -109,7 +107,7 @@ export class Proto implements FrameOwner {
 
   /** Whether it is time to print it. */
   warm(): boolean {
-    return ++this.heat > HOT;
+    return ++this.heat > this.chunk.runtime.hot;
   }
 
   /** A function with these upvalues. */

@@ -72,11 +72,15 @@ const NUMERAL_CHARGE = 8192;
 const DEEP_CHARGE = 4000;
 /** Weight of what C calls. */
 const CALL_WEIGHT = 4 * WEIGHT;
+/** Calls and rounds of loops after which a function is worth being printed. */
+const HOT = 100;
 /** Lua frames in all, as deep as the reference goes. */
 const MAX_FRAMES = 16_380;
 
 export class Runtime extends Meter {
   maxDepth = 800 * WEIGHT;
+  /** Functions run as JavaScript after so many calls and rounds: 0 is from the first call on, Infinity never. */
+  hot = HOT;
   captured: Continuation[] = [];
   /** Why the running code was captured last. */
   reason: 'slice' | 'deep' | 'yield' = 'slice';

@@ -11,6 +11,12 @@ const snippets = readFileSync(join(import.meta.dirname, 'snippets.txt'), 'latin1
   .filter((line) => line !== '');
 const SEED = Number(process.env['SEED'] ?? 1);
 const PROGRAMS = Number(process.env['PROGRAMS'] ?? 200);
+/** What runs them, and after how many calls or rounds they are printed as JavaScript. */
+const ENGINES: ReadonlyArray<readonly [engine: string, hot: number]> = [
+  ['as JavaScript', 0],
+  ['interpreted', Number.POSITIVE_INFINITY],
+  ['as JavaScript from their third call or round on', 2],
+];
 /** Ends of programs that ran too long to be compared: both sides are asked to stop. */
 const STOPPED = /^error|^killed/;
 
@@ -38,21 +44,24 @@ function message(result: Outcome): unknown {
   return result.kind === 'error' ? result.error.value : result.kind === 'done' ? result.values : result.kind;
 }
 
-describe('beside redis-server', () => {
+describe.each(ENGINES)('beside redis-server, %s', (_, hot) => {
   test('snippets give the same values and messages', async () => {
     const theirs = await oracle.run(snippets);
-    const lua = guarded();
+    const lua = guarded(hot);
     snippets.forEach((snippet, i) => {
       expect(runHere(lua, snippet), snippet).toBe(theirs[i]);
     });
   });
 
   test('snippets that are suspended at every step give the same', () => {
-    for (const snippet of snippets) expect(runHere(guarded(), snippet, 1), snippet).toBe(runHere(guarded(), snippet));
+    const whole = guarded(hot);
+    const left = guarded(hot);
+    for (const snippet of snippets) expect(runHere(left, snippet, 1), snippet).toBe(runHere(whole, snippet));
   });
 
   test(`random programs from seed ${SEED}`, async () => {
-    const lua = guarded();
+    const lua = guarded(hot);
+    const left = guarded(hot);
     for (let from = 0; from < PROGRAMS; from += 50) {
       const programs = Array.from({ length: 50 }, (_, i) => new Generator(SEED + from + i).program());
       const theirs = await oracle.run(programs);
@@ -60,7 +69,7 @@ describe('beside redis-server', () => {
         const ours = runHere(lua, program);
         if (STOPPED.test(ours) || STOPPED.test(theirs[i])) return;
         expect(unsigned(ours), `seed ${SEED + from + i}: ${program}`).toBe(unsigned(theirs[i]));
-        if (i % 4 === 0) expect(runHere(guarded(), program, 3), `suspended, seed ${SEED + from + i}`).toBe(ours);
+        if (i % 4 === 0) expect(runHere(left, program, 3), `suspended, seed ${SEED + from + i}`).toBe(ours);
       });
     }
   });

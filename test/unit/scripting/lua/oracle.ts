@@ -44,9 +44,10 @@ local function show(v, depth)
 end
 ${RUN_AND_TELL}`;
 
-/** A Lua of ours with the globals guarded as Redis guards them. */
-export function guarded(): Lua {
+/** A Lua of ours with the globals guarded as Redis guards them; `hot` as in its runtime. */
+export function guarded(hot?: number): Lua {
   const lua = new Lua();
+  if (hot !== undefined) lua.runtime.hot = hot;
   const { globals } = lua;
   globals.set('KEYS', new LuaTable());
   globals.set('ARGV', new LuaTable());
