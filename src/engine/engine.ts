@@ -217,6 +217,7 @@ export class Engine implements SessionHost<Session> {
     if (this.verified) this.verify();
     this.tracking.broadcast();
     this.server.beforeWrite();
+    this.replication.beforeWrite();
   }
 
   /** Checks what holds between commands (where CINNABAR_VERIFY asks for it, at the end of each turn). */

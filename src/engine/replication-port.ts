@@ -42,21 +42,53 @@ export interface SnapshotPort {
   /** Whether no snapshot can begin now: there is a frozen view already. */
   readonly busy: boolean;
   /** Into the file that SAVE writes; `end` is told null where it failed. Null where it can't begin. */
-  saveForReplicas(context: StreamContext, end: (file: SnapshotFile | null) => void): { abort(): void } | null;
+  saveForReplicas(end: (file: SnapshotFile | null) => void): { abort(): void } | null;
   /** In pieces; `end` is told whether all has been handed over. Null where it can't begin. */
-  stream(
-    context: StreamContext,
-    parts: SnapshotParts,
-    take: TakePiece,
-    end: (good: boolean) => void,
-  ): SnapshotStream | null;
+  stream(parts: SnapshotParts, take: TakePiece, end: (good: boolean) => void): SnapshotStream | null;
+}
+
+/** A snapshot that comes in from a master. */
+export interface Incoming {
+  /** Bytes of it, good until this returns. */
+  piece(bytes: Uint8Array, from: number, to: number): void;
+  /** All has come. */
+  finish(): void;
+  /** It will not be finished; `done` is not called. */
+  abort(): void;
+}
+
+export interface IncomingOptions {
+  /** Bytes; -1 where nobody has said. */
+  readonly length: number;
+  /** The data there are belong to the history of the data that come: old answers are right ones meanwhile. */
+  readonly sameHistory: boolean;
+  /** Whether more is wanted now; false is followed by true. */
+  readonly pace: (more: boolean) => void;
+  /** The data are being loaded, and the master may wonder; about once a second. */
+  readonly alive: () => void;
+  /** The old data are about to go. */
+  readonly emptied: () => void;
+  /** The new data are here, with what the snapshot says of its place in a stream; or why they are not. */
+  readonly done: (result: IncomingResult) => void;
+}
+
+export type IncomingResult = { readonly context: StreamContext | null } | { readonly error: string };
+
+/** Synchronisations that replicas have asked for, since the start or CONFIG RESETSTAT. */
+export interface SyncCounts {
+  full: number;
+  partialOk: number;
+  partialRefused: number;
 }
 
 export interface ReplicationPort {
+  readonly syncs: SyncCounts;
   /** 40 hexadecimal digits: the history that the data belong to. */
   readonly id: string;
   /** master_repl_offset. */
   readonly offset: number;
+  /** Where the data stand, for whoever loads a snapshot of them; null where no stream is kept. */
+  readonly context: StreamContext | null;
   /** Whether this server follows a master. */
   readonly isReplica: boolean;
   /** Bytes that the buffers of the stream take: all, and those beyond the backlog, which maxmemory does not bound. */
@@ -72,8 +104,10 @@ export interface ReplicationPort {
 
 /** A server that replicates nothing. */
 export const NO_REPLICATION: ReplicationPort = {
+  syncs: { full: 0, partialOk: 0, partialRefused: 0 },
   id: '0'.repeat(40),
   offset: 0,
+  context: null,
   isReplica: false,
   bufferBytes: 0,
   unboundedBytes: 0,

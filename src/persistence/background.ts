@@ -10,11 +10,14 @@ import { assert } from '../base/assert.ts';
 import type { Environment } from '../base/environment.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
+import { FrozenView } from '../memory/view.ts';
 import { countKeys, type Dataset } from './save/dataset.ts';
 import type { SaveTarget } from './save/file.ts';
+import type { SaveFormat } from './save/format.ts';
 import { type JobEnd, SaveJob } from './save/job.ts';
+import { SlicedSave } from './save/sliced.ts';
 
-export type BackgroundKind = 'snapshot' | 'rewrite';
+export type BackgroundKind = 'snapshot' | 'rewrite' | 'replicas';
 
 export class Background {
   kind: BackgroundKind | null = null;
@@ -27,6 +30,7 @@ export class Background {
   private readonly environment: Environment;
   private readonly log: Log;
   private job: SaveJob | null = null;
+  private streamed: { readonly save: SlicedSave; readonly view: FrozenView } | null = null;
   private total = 0;
   private peakCow = 0;
 
@@ -38,7 +42,7 @@ export class Background {
 
   /** Whether there is a view already, so that no other can be had. */
   get busy(): boolean {
-    return this.job !== null || this.engine.memory.frozen;
+    return this.kind !== null || this.engine.memory.frozen;
   }
 
   set delay(micros: number) {
@@ -66,6 +70,35 @@ export class Background {
       onEnd(end, message, cow);
     });
     this.job = job;
+    this.begun(kind, dataset, begin);
+  }
+
+  /** The same in chunks for `take`, as `SlicedSave` does it; `onEnd` hears null when all has been taken. */
+  stream(
+    dataset: Dataset,
+    format: SaveFormat,
+    take: (chunk: Uint8Array) => boolean,
+    onEnd: (error: Error | null, cow: number) => void,
+  ): SlicedSave {
+    const { engine, environment } = this;
+    const { clock } = environment;
+    const begin = clock.monotonic();
+    const view = new FrozenView(engine.memory);
+    const ended = (error: Error | null): void => {
+      this.kind = null;
+      this.streamed = null;
+      this.total = 0;
+      onEnd(error, view.preservedBytes);
+    };
+    const save = new SlicedSave({ clock, view, image: view.image, dataset, format, take, onEnd: ended });
+    this.streamed = { save, view };
+    this.begun('replicas', dataset, begin);
+    return save;
+  }
+
+  private begun(kind: BackgroundKind, dataset: Dataset, begin: number): void {
+    const { engine, environment } = this;
+    const { clock } = environment;
     this.kind = kind;
     this.peakCow = 0;
     this.startedAt = Math.floor(clock.now() / 1000);
@@ -94,12 +127,13 @@ export class Background {
   }
 
   figures(): Readonly<Record<string, string | number>> {
-    const cow = this.job?.view.preservedBytes ?? 0;
+    const view = this.job?.view ?? this.streamed?.view;
+    const cow = view?.preservedBytes ?? 0;
     this.peakCow = Math.max(this.peakCow, cow);
-    const keys = this.job?.keys ?? 0;
+    const keys = this.job?.keys ?? this.streamed?.save.keys ?? 0;
     const percent = this.total === 0 ? 0 : (keys * 100) / this.total;
     return {
-      current_cow_peak: this.job === null ? 0 : this.peakCow,
+      current_cow_peak: this.kind === null ? 0 : this.peakCow,
       current_cow_size: cow,
       current_cow_size_age: 0,
       current_fork_perc: percent.toFixed(2),

@@ -1,18 +1,18 @@
 /** What is saved of the data, and with what settings: put together anew for each snapshot and each base of the log. */
 import type { Libraries } from '../engine/persistence-port.ts';
 import type { PersistenceParts } from './parts.ts';
-import { type Dataset, type ReplicationContext, replicationAux } from './save/dataset.ts';
+import { type Dataset, replicationAux } from './save/dataset.ts';
 import type { SaveTarget } from './save/file.ts';
 
-/** The data as it is now; as the base of the log when `preamble`, for a replica with where it stands then. */
+/** The data as it is now; as the base of the log when `preamble`, else with where it stands in a stream, if in any. */
 export function currentDataset(
   { engine, environment, config, usage }: PersistenceParts,
   libraries: Libraries | null,
   preamble: boolean,
-  replication: ReplicationContext | null = null,
 ): Dataset {
   const { maxmemoryPolicy } = config.settings;
   const now = environment.clock.now();
+  const context = preamble ? null : engine.replication.context;
   return {
     roots: engine.keyspaces.roots(),
     aux: [
@@ -20,7 +20,7 @@ export function currentDataset(
       ['redis-bits', '64'],
       ['ctime', String(Math.floor(now / 1000))],
       ['used-mem', String(engine.memory.used)],
-      ...(replication === null ? [] : replicationAux(replication)),
+      ...(context === null ? [] : replicationAux(context)),
       ['aof-base', preamble ? '1' : '0'],
     ],
     functions: libraries?.sources() ?? [],

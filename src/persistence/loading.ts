@@ -14,14 +14,17 @@ import type { DiskFile } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
+import type { StreamContext } from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
+import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { AofError, AofLoader, type AofPart, type AofSizes } from './aof/load.ts';
 import type { ByteSource } from './chunks.ts';
 import type { PersistenceParts, SnapshotLoad } from './parts.ts';
+import type { ChunkFeed } from './rdb/feed.ts';
 import { RdbError } from './rdb/format.ts';
 import { RdbInput } from './rdb/input.ts';
 import { RdbLoader } from './rdb/load.ts';
-import type { ValueReader } from './rdb/read-value.ts';
+import { ValueReader } from './rdb/read-value.ts';
 
 /** How long a slice may take before clients are looked at. */
 const SLICE_MICROS = 5000;
@@ -32,6 +35,14 @@ const STEPS_PER_LOOK = 64;
 interface LoadingOwner {
   readonly skipChecksum: boolean;
   readonly libraries: Libraries | null;
+}
+
+/** Where what a socket brings goes. */
+export interface ArrivingOptions {
+  readonly keyspaces: Keyspaces;
+  /** Bytes; Infinity where nobody has said. */
+  readonly size: number;
+  readonly library: (source: Uint8Array) => void;
 }
 
 /** What is being loaded, and how far. */
@@ -66,6 +77,8 @@ export class Loading {
   private readonly values: ValueReader;
   private readonly owner: LoadingOwner;
   private source: Source | null = null;
+  /** What a master has sent, while it is loaded from its file. */
+  private master: RdbLoader | null = null;
   private total = 0;
   /** Unix time, ms. */
   private startedAt = 0;
@@ -120,6 +133,84 @@ export class Loading {
     } finally {
       file.close();
       this.end();
+    }
+  }
+
+  /** Loads the snapshot `file` that a master has sent, in slices; where in which history it stands. Rejects as `run` does. */
+  async fromMaster(file: string): Promise<StreamContext | null> {
+    const { environment, log } = this.parts;
+    const source = environment.disk.open(file, 'r');
+    const loader = this.snapshot(fromFile(source, log), source.size, false, false);
+    this.master = loader;
+    try {
+      this.begin(loader, source.size);
+      while (!(await this.sliceOf(loader)));
+      this.report(loader);
+      return loader.replication;
+    } catch (error) {
+      this.tell(error, loader.offset, file);
+      throw error;
+    } finally {
+      source.close();
+      if (this.master === loader) this.master = null;
+      this.end();
+    }
+  }
+
+  /** What is loaded of a master is not wanted any more. */
+  cancelFromMaster(): void {
+    this.master?.abandon();
+    this.master = null;
+  }
+
+  /** One slice, once the event loop has looked round; whether all is loaded, or nothing more is wanted. */
+  private async sliceOf(loader: RdbLoader): Promise<boolean> {
+    await new Promise<void>((done) => this.parts.environment.clock.soon(done));
+    if (this.master !== loader) return true;
+    this.parts.engine.keyspaces.refresh();
+    return this.slice();
+  }
+
+  /** A loader of a snapshot that a socket brings. The caller runs it, between `beginArriving` and `endArriving`. */
+  arriving(feed: ChunkFeed, into: ArrivingOptions): RdbLoader {
+    const { engine, config, log } = this.parts;
+    const { rdbchecksum, sanitizeDumpPayload } = config.settings;
+    const checksum = rdbchecksum && !this.owner.skipChecksum;
+    return new RdbLoader(feed.input(checksum), {
+      keyspaces: into.keyspaces,
+      // Commands may read values of their own between two slices.
+      values: new ValueReader(engine.memory, engine.faces.limits),
+      size: into.size,
+      log,
+      deep: sanitizeDumpPayload === 'yes',
+      dropExpired: false,
+      merge: false,
+      checksum,
+      loadFunctions: this.owner.libraries === null ? undefined : (text) => into.library(text),
+    });
+  }
+
+  beginArriving(loader: RdbLoader, total: number): void {
+    this.begin(loader, total);
+  }
+
+  endArriving(): void {
+    this.end();
+  }
+
+  /** Puts libraries in place of those there are: all of them, or none where one can't be loaded; then the error. */
+  replaceLibraries(sources: readonly Uint8Array[]): string | undefined {
+    const { libraries } = this.owner;
+    if (libraries === null) return undefined;
+    const before = libraries.sources();
+    libraries.clear();
+    try {
+      for (const source of sources) libraries.load(source, false);
+      return undefined;
+    } catch (error) {
+      libraries.clear();
+      for (const source of before) libraries.load(source, false);
+      return `Failed loading library, ${error instanceof Error ? error.message : String(error)}`;
     }
   }
 

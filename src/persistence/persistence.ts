@@ -13,13 +13,17 @@ import type {
   PersistencePort,
   ReloadOptions,
 } from '../engine/persistence-port.ts';
+import type { Incoming, IncomingOptions } from '../engine/replication-port.ts';
 import type { Database } from '../keyspace/database.ts';
+import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Addr } from '../memory/address.ts';
 import { Aof } from './aof/aof.ts';
 import type { AofPart, AofSizes } from './aof/load.ts';
 import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
 import { baseTarget, currentDataset } from './dataset.ts';
+import { ReplicaSnapshots } from './for-replicas.ts';
+import { receive } from './incoming.ts';
 import { Loading } from './loading.ts';
 import type { PersistenceParts } from './parts.ts';
 import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
@@ -36,6 +40,8 @@ export class Persistence implements PersistencePort {
   readonly loads: Loading;
   readonly snapshots: Snapshots;
   readonly aof: Aof;
+  /** For full synchronisations. */
+  readonly forReplicas: ReplicaSnapshots;
   private readonly parts: PersistenceParts;
   private readonly background: Background;
   private readonly values: ValueReader;
@@ -47,6 +53,7 @@ export class Persistence implements PersistencePort {
     this.loads = new Loading(parts, this.values, this);
     this.background = new Background(environment, engine, log);
     this.snapshots = new Snapshots(parts, this.background, this);
+    this.forReplicas = new ReplicaSnapshots(parts, this.background, this.snapshots, this);
     this.aof = new Aof({
       engine,
       config,
@@ -279,15 +286,42 @@ export class Persistence implements PersistencePort {
   }
 
   /** Removes all data, for what will be loaded. */
-  private clear(): void {
+  clear(lazily = false): void {
     const { engine } = this.parts;
     for (const db of engine.keyspaces.databases) {
       engine.watches.touchAll(db, null);
-      db.clear(false);
+      db.clear(lazily);
       engine.blocking.signalAll(db);
     }
     engine.tracking.flushed();
     this.libraries?.clear();
+  }
+
+  /** A snapshot that comes in from a master. */
+  receive(options: IncomingOptions): Incoming {
+    return receive(this.parts, this, options);
+  }
+
+  stopWriting(): void {
+    this.background.abort('snapshot');
+    if (this.aof.enabled) this.aof.turnOff();
+  }
+
+  writeAgain(): void {
+    if (this.parts.config.settings.appendonly && !this.aof.enabled) this.aof.turnOn(false);
+  }
+
+  replace(keyspaces: Keyspaces, lazily: boolean): void {
+    const { engine } = this.parts;
+    engine.keyspaces.databases.forEach((db, i) => {
+      const other = keyspaces.databases[i];
+      engine.watches.touchAll(db, other);
+      db.swap(other);
+      other.clear(lazily);
+      engine.blocking.signalAll(db);
+    });
+    engine.tracking.flushed();
+    keyspaces.dispose();
   }
 
   // Single values.

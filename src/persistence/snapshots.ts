@@ -98,7 +98,12 @@ export class Snapshots {
     return this.start() ? 'started' : 'failed';
   }
 
-  private start(): boolean {
+  /** For replicas; `done` is told whether the file is there. */
+  saveFor(done: (good: boolean) => void): boolean {
+    return this.start(done);
+  }
+
+  private start(done: (good: boolean) => void = () => {}): boolean {
     assert(!this.saving, 'one snapshot at a time');
     const { engine, log, config } = this.parts;
     this.saves++;
@@ -107,8 +112,15 @@ export class Snapshots {
     try {
       const target = this.target();
       this.aside = target;
-      this.background.start('snapshot', this.dataset(), target, config.settings.rdbKeySaveDelay, (end, message, cow) =>
-        this.finished(end, message, cow),
+      this.background.start(
+        'snapshot',
+        this.dataset(),
+        target,
+        config.settings.rdbKeySaveDelay,
+        (end, message, cow) => {
+          this.finished(end, message, cow);
+          done(end === 'saved');
+        },
       );
     } catch (error) {
       log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);

@@ -15,7 +15,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_READONLY, GATE_STALE } from '../engine/gates.ts';
-import type { StreamContext } from '../engine/replication-port.ts';
+import type { Incoming, IncomingOptions, IncomingResult, StreamContext } from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import { Handshake, type Outcome, type Step } from './handshake.ts';
 import type { Master } from './master.ts';
@@ -44,26 +44,6 @@ export interface LinkReceiver {
   data(bytes: Uint8Array, from: number, to: number): void;
   /** Lost, or never had; the reason for the log. */
   closed(reason: string): void;
-}
-
-/** How a snapshot comes in. */
-export interface Incoming {
-  piece(bytes: Uint8Array, from: number, to: number): void;
-  /** All has come. */
-  finish(): void;
-  abort(): void;
-}
-
-export interface IncomingOptions {
-  /** -1 when a mark ends it. */
-  readonly length: number;
-  readonly mark: string;
-  /** A sign of life is due while the data are loaded. */
-  readonly alive: () => void;
-  /** The old data are gone, or about to be: nobody may go on from our history. */
-  readonly emptied: () => void;
-  /** The new data are here, with what the snapshot says of its place in a stream; or why they are not. */
-  readonly done: (result: { readonly context: StreamContext | null } | { readonly error: string }) => void;
 }
 
 export interface FollowerParts {
@@ -129,6 +109,14 @@ export class Follower {
   /** Bytes of the stream that have come in, run or not. */
   get readOffset(): number {
     return this.parts.master.offset + (this.stream?.pending ?? 0);
+  }
+
+  /** Where the data stand in the master's history; null while that is unknown. */
+  get context(): StreamContext | null {
+    const { master } = this.parts;
+    if (this.stream === null && !this.known) return null;
+    const db = this.stream?.session.db.index ?? Math.max(0, this.selected);
+    return { db, id: master.history.id, offset: master.offset };
   }
 
   // Whom to follow.
@@ -343,7 +331,7 @@ export class Follower {
     if (this.known) this.parts.log.notice('Discarding previously cached master state.');
     Object.assign(this.transfer, { total: -1, read: 0, at: this.parts.clock.now() });
     this.payload = new Payload({
-      begin: (length, mark) => this.payloadBegins(length, mark),
+      begin: (length) => this.payloadBegins(length),
       bytes: (bytes, from, to) => this.incoming?.piece(bytes, from, to),
       end: () => this.incoming?.finish(),
     });
@@ -365,7 +353,7 @@ export class Follower {
     return end;
   }
 
-  private payloadBegins(length: number, mark: string): void {
+  private payloadBegins(length: number): void {
     const { log, receive, settings } = this.parts;
     const way = settings.replDisklessLoad === 'disabled' ? 'disk' : 'parser';
     this.transfer.total = Math.max(0, length);
@@ -376,11 +364,17 @@ export class Follower {
     );
     this.incoming = receive({
       length,
-      mark,
+      sameHistory: this.next !== null && this.next.id !== '' && this.parts.master.history.is(this.next.id),
+      pace: (more) => this.pace(more),
       alive: () => this.link?.write(Uint8Array.of(10)),
       emptied: () => this.emptied(),
       done: (result) => this.received(result),
     });
+  }
+
+  private pace(more: boolean): void {
+    if (!more) this.link?.pause();
+    else if (this.payload !== null) this.link?.resume();
   }
 
   /** The old data are gone: until the new ones are here nobody may go on from us, nor we from there. */
@@ -390,7 +384,7 @@ export class Follower {
     master.restart(newId(), 0);
   }
 
-  private received(result: { readonly context: StreamContext | null } | { readonly error: string }): void {
+  private received(result: IncomingResult): void {
     const { log, master } = this.parts;
     const { next } = this;
     this.incoming = null;

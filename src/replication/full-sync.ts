@@ -125,7 +125,7 @@ export class FullSync {
   // From a file.
 
   private startFile(context: StreamContext): Job | null {
-    const saving = this.parts.snapshots.saveForReplicas(context, (file) => this.saved(file));
+    const saving = this.parts.snapshots.saveForReplicas((file) => this.saved(file));
     return saving && { target: 'disk', context, abort: () => saving.abort() };
   }
 
@@ -185,7 +185,7 @@ export class FullSync {
       for (const replica of sending) replica.hand(bytes);
       return this.paced();
     };
-    const stream = this.parts.snapshots.stream(context, { withoutData, withoutFunctions }, take, (good) =>
+    const stream = this.parts.snapshots.stream({ withoutData, withoutFunctions }, take, (good) =>
       this.streamed(good, mark),
     );
     this.stream = stream;

@@ -16,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_REPLICAS } from '../engine/gates.ts';
-import type { SnapshotPort, StreamContext } from '../engine/replication-port.ts';
+import type { SnapshotPort, StreamContext, SyncCounts } from '../engine/replication-port.ts';
 import { CLIENT, REPLICA } from '../engine/roles.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
@@ -37,13 +37,6 @@ export interface MasterParts {
   readonly newId: () => string;
 }
 
-/** Figures of INFO stats. */
-export interface SyncCounts {
-  full: number;
-  partialOk: number;
-  partialRefused: number;
-}
-
 export class Master {
   readonly history: History;
   readonly replicas = new Replicas();
@@ -62,11 +55,12 @@ export class Master {
   /** Since when there has been no replica, ms; -1 while there is one. */
   private aloneSince = -1;
   private pingedAt = 0;
+  private feeding = false;
 
   constructor(parts: MasterParts) {
     this.parts = parts;
     this.history = new History(parts.newId());
-    this.sink = new ReplicaSink({ append: (bytes, from, to) => this.buffer?.append(bytes, from, to) });
+    this.sink = new ReplicaSink({ append: (bytes, from, to) => this.append(bytes, from, to) });
     this.fullSync = new FullSync({
       replicas: this.replicas,
       snapshots: parts.snapshots,
@@ -132,7 +126,22 @@ export class Master {
   relay(bytes: Uint8Array, from: number, to: number): void {
     assert(!this.writes, 'a server that writes for itself relays nothing');
     if (this.held === null) this.position += to - from;
-    else this.held.append(bytes, from, to);
+    else this.append(bytes, from, to);
+  }
+
+  private append(bytes: Uint8Array, from?: number, to?: number): void {
+    this.held?.append(bytes, from, to);
+    this.feedSoon();
+  }
+
+  /** What is written outside of a turn (expiry, pings) goes out as well. */
+  private feedSoon(): void {
+    if (this.feeding || this.replicas.count === 0) return;
+    this.feeding = true;
+    this.parts.clock.soon(() => {
+      this.feeding = false;
+      this.replicas.feed();
+    });
   }
 
   private follow(): void {
@@ -151,7 +160,12 @@ export class Master {
     assert(this.parts.engine.propagation.idle, 'a snapshot begins between units of work');
     // Whoever reads from here on has selected no database, unless the snapshot tells which.
     if (this.writes) this.sink.forget();
-    return { db: this.sink.database, id: this.history.id, offset: this.offset };
+    return this.context;
+  }
+
+  /** Where the data stand. */
+  get context(): StreamContext {
+    return { db: Math.max(0, this.sink.database), id: this.history.id, offset: this.offset };
   }
 
   // Replicas.

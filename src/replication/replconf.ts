@@ -12,23 +12,23 @@ const WORD_MAX = 128;
 
 /** The error to an option that tells something of the replica; null when it has been noted. */
 function note(info: ReplicaInfo, option: Slice, value: Slice): string | null {
-  if (isWord(option, 'listening-port')) {
+  if (isWord(option, 'LISTENING-PORT')) {
     const port = parseInteger(value);
     if (Number.isNaN(port)) return NOT_AN_INTEGER;
     info.port = port;
-  } else if (isWord(option, 'ip-address')) {
+  } else if (isWord(option, 'IP-ADDRESS')) {
     if (value.length > IP_MAX)
       return `ERR REPLCONF ip-address provided by replica instance is too long: ${value.length} bytes`;
     info.ip = value.latin1();
-  } else if (isWord(option, 'capa')) {
+  } else if (isWord(option, 'CAPA')) {
     // Capabilities that we don't know are of no concern.
-    if (isWord(value, 'eof')) info.eof = true;
-    else if (isWord(value, 'psync2')) info.psync2 = true;
-  } else if (isWord(option, 'rdb-only')) {
+    if (isWord(value, 'EOF')) info.eof = true;
+    else if (isWord(value, 'PSYNC2')) info.psync2 = true;
+  } else if (isWord(option, 'RDB-ONLY')) {
     const only = parseInteger(value);
     if (only !== 0 && only !== 1) return 'ERR value is out of range, value must between 0 and 1';
     info.rdbOnly = only === 1;
-  } else if (isWord(option, 'rdb-filter-only')) {
+  } else if (isWord(option, 'RDB-FILTER-ONLY')) {
     return filter(info, value);
   } else {
     return `ERR Unrecognized REPLCONF option: ${option.beginning(WORD_MAX)}`;
@@ -51,12 +51,12 @@ function filter(info: ReplicaInfo, value: Slice): string | null {
 /** What is said within the stream, and answered by nobody; false when it is no such thing. */
 function answersNothing(c: Call, option: Slice, value: Slice): boolean {
   const replication = replicationOf(c.engine);
-  if (isWord(option, 'ack')) {
+  if (isWord(option, 'ACK')) {
     const offset = parseInteger(value);
     if (c.session.role.type === 'replica' && !Number.isNaN(offset)) replication.acknowledge(c.session, offset);
     return true;
   }
-  if (!isWord(option, 'getack')) return false;
+  if (!isWord(option, 'GETACK')) return false;
   replication.follower.acknowledge();
   return true;
 }

@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { ReplicationPort, SnapshotPort } from '../engine/replication-port.ts';
+import type { ReplicationPort, SnapshotPort, StreamContext, SyncCounts } from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import type { Reply } from '../protocol/reply.ts';
@@ -156,12 +156,22 @@ export class Replication implements ReplicationPort {
 
   // Figures.
 
+  get syncs(): SyncCounts {
+    return this.master.counts;
+  }
+
   get id(): string {
     return this.master.history.id;
   }
 
   get offset(): number {
     return this.master.offset;
+  }
+
+  get context(): StreamContext | null {
+    const { master, follower } = this;
+    if (follower.following) return follower.context;
+    return master.buffer === null ? null : master.context;
   }
 
   get isReplica(): boolean {

@@ -22,6 +22,9 @@ import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/network.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
+import { dialer } from '../replication/link.ts';
+import { attachReplication } from '../replication/owners.ts';
+import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
 import { ALL_COMMANDS } from './commands.ts';
 import { followConditions } from './conditions.ts';
@@ -107,6 +110,7 @@ class Server implements CinnabarServer {
   private readonly services: Services;
   private readonly persistence: Persistence;
   private readonly network: Network;
+  private readonly replication: Replication;
   private readonly cron: Cron;
   private readonly memoryLimit = new MemoryLimit();
   private readonly watchdog: Watchdog;
@@ -150,6 +154,17 @@ class Server implements CinnabarServer {
       options.onExit ?? (() => {}),
     );
     attachScripting(engine);
+    this.replication = attachReplication({
+      engine,
+      config,
+      clock,
+      log,
+      newId: () => environment.ids.secret(20).toString('hex'),
+      snapshots: this.persistence.forReplicas,
+      receive: (incoming) => this.persistence.receive(incoming),
+      dial: dialer(environment.network, clock),
+      ownPort: () => config.settings.port,
+    });
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
@@ -192,6 +207,7 @@ class Server implements CinnabarServer {
     if (this.stopped) return;
     this.cron.start();
     this.watchdog.start();
+    this.replication.start();
   }
 
   session(): LocalSession {
@@ -207,6 +223,7 @@ class Server implements CinnabarServer {
     this.cron.stop();
     this.memoryLimit.stop();
     this.watchdog.stop();
+    this.replication.stop();
     onStop?.();
     await this.network.close();
     // Those without a socket are left.

@@ -9,8 +9,6 @@ import type { Log } from '../engine/server-port.ts';
 export function checkSupported(settings: Readonly<Settings>, log: Log): string | undefined {
   if (settings.syslogEnabled) return 'syslog is not supported: leave syslog-enabled at no and use logfile.';
   if (settings.clusterEnabled) return 'Cluster mode is not supported by this version yet: leave cluster-enabled at no.';
-  if (settings.replicaof !== null)
-    log.warning('WARNING: replicaof is set, but this version does not replicate. The server is a master.');
   warnOfManager(settings.supervised, log);
   return undefined;
 }

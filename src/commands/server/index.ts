@@ -5,7 +5,7 @@ import { debug } from './debug.ts';
 import { info } from './info.ts';
 import { dbsize, flushall, flushdb, swapdb } from './keyspace.ts';
 import { latency } from './latency.ts';
-import { role, shutdown, time, wait } from './life.ts';
+import { shutdown, time } from './life.ts';
 import { lolwut } from './lolwut.ts';
 import { memory } from './memory.ts';
 import { module } from './module.ts';
@@ -24,10 +24,8 @@ export const serverCommands: readonly Command[] = [
   memory,
   module,
   monitor,
-  role,
   shutdown,
   slowlog,
   swapdb,
   time,
-  wait,
 ];

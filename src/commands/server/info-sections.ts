@@ -161,6 +161,7 @@ function persistence(engine: Engine): string {
 
 function stats(engine: Engine): string {
   const { stats: s, pubsub, tracking } = engine;
+  const { syncs } = engine.replication;
   const exceeded = s.evictionExceededSince === 0 ? 0 : engine.clock.monotonic() - s.evictionExceededSince;
   return lines({
     total_connections_received: s.connections,
@@ -175,9 +176,9 @@ function stats(engine: Engine): string {
     instantaneous_input_repl_kbps: '0.00',
     instantaneous_output_repl_kbps: '0.00',
     rejected_connections: s.rejectedConnections,
-    sync_full: 0,
-    sync_partial_ok: 0,
-    sync_partial_err: 0,
+    sync_full: syncs.full,
+    sync_partial_ok: syncs.partialOk,
+    sync_partial_err: syncs.partialRefused,
     expired_keys: s.expired,
     expired_stale_perc: s.expiredStalePercent.toFixed(2),
     expired_time_cap_reached_count: s.expiredTimeCapReached,
@@ -217,19 +218,7 @@ function stats(engine: Engine): string {
 }
 
 function replication(engine: Engine): string {
-  return lines({
-    role: 'master',
-    connected_slaves: 0,
-    master_failover_state: 'no-failover',
-    master_replid: engine.server.runId,
-    master_replid2: '0'.repeat(40),
-    master_repl_offset: 0,
-    second_repl_offset: -1,
-    repl_backlog_active: 0,
-    repl_backlog_size: engine.server.settings.replBacklogSize,
-    repl_backlog_first_byte_offset: 0,
-    repl_backlog_histlen: 0,
-  });
+  return lines(engine.replication.figures());
 }
 
 function cpu(): string {

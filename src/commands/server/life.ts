@@ -1,7 +1,7 @@
-/** TIME, ROLE, WAIT, SHUTDOWN. */
+/** TIME, SHUTDOWN. */
 import { isWord } from '../../base/slice.ts';
 import { command } from '../../engine/command.ts';
-import { integer, oneOf, optional, token } from '../../engine/grammar.ts';
+import { oneOf, optional, token } from '../../engine/grammar.ts';
 
 export const time = command({
   name: 'TIME',
@@ -16,50 +16,6 @@ export const time = command({
     c.reply.array(2);
     c.reply.bulkText(String(Math.floor(micros / 1e6)));
     c.reply.bulkText(String(micros % 1e6));
-  },
-});
-
-export const role = command({
-  name: 'ROLE',
-  group: 'server',
-  since: '2.8.12',
-  complexity: 'O(1)',
-  summary: 'Tells the part that the server has in replication.',
-  flags: ['noscript', 'loading', 'stale', 'fast'],
-  categories: ['admin', 'dangerous'],
-  run(c) {
-    c.reply.array(3);
-    c.reply.bulkText('master');
-    c.reply.int(0);
-    c.reply.array(0);
-  },
-});
-
-/** There are no replicas yet: nothing can be waited for, so the answer comes when the time is up, or at once for none. */
-export const wait = command({
-  name: 'WAIT',
-  group: 'generic',
-  since: '3.0.0',
-  complexity: 'O(1)',
-  summary: 'Waits until replicas have what this client wrote.',
-  flags: ['noscript'],
-  categories: ['connection'],
-  tips: ['request_policy:all_shards', 'response_policy:agg_min'],
-  args: [integer('numreplicas'), integer('timeout')],
-  run(c) {
-    const wanted = c.integer(1);
-    if (wanted === undefined) return;
-    const timeout = c.integerOr(2, 'ERR timeout is not an integer or out of range');
-    if (timeout === undefined) return;
-    if (timeout < 0) {
-      c.reply.error('ERR timeout is negative');
-      return;
-    }
-    if (wanted <= 0 || c.denyBlocking) {
-      c.reply.int(0);
-      return;
-    }
-    c.block({ type: -1, keys: [], timeout, onTimeout: (session) => session.reply.int(0) });
   },
 });
 

@@ -14,6 +14,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { Slice } from '../../base/slice.ts';
+import type { StreamContext } from '../../engine/replication-port.ts';
 import type { Database } from '../../keyspace/database.ts';
 import type { Keyspaces } from '../../keyspace/keyspaces.ts';
 import { setString } from '../../keyspace/strings.ts';
@@ -21,7 +22,6 @@ import { type Addr, NULL } from '../../memory/address.ts';
 import { OutOfMemory } from '../../memory/errors.ts';
 import { setEntryLru } from '../../values/entry.ts';
 import type { LoadLog, SnapshotLoad } from '../parts.ts';
-import type { ReplicationContext } from '../save/dataset.ts';
 import { type Store, StringBatch } from './batch.ts';
 import * as rdb from './format.ts';
 import { corrupt, RdbError } from './format.ts';
@@ -118,7 +118,7 @@ export class RdbLoader implements SnapshotLoad {
   }
 
   /** What AUX fields have said of replication; null where they did not. */
-  get replication(): ReplicationContext | null {
+  get replication(): StreamContext | null {
     const { streamDb: db, replicationId: id, replicationOffset: offset } = this;
     return id === '' || offset < 0 ? null : { db, id, offset };
   }

@@ -1,4 +1,5 @@
 /** What is saved, whatever the format and wherever the bytes go. */
+import type { StreamContext } from '../../engine/replication-port.ts';
 import { databaseCursor, databaseSize } from '../../keyspace/database.ts';
 import type { EntryCursor } from '../../keyspace/key-table.ts';
 import type { UsagePolicy } from '../../keyspace/usage.ts';
@@ -20,17 +21,8 @@ export interface Dataset {
   readonly now: number;
 }
 
-/** Where a replica stands that has loaded the dataset, as AUX fields tell. */
-export interface ReplicationContext {
-  /** The database that the stream of effects goes on in; -1 where none is selected. */
-  readonly db: number;
-  /** 40 hexadecimal digits. */
-  readonly id: string;
-  readonly offset: number;
-}
-
-/** The AUX fields of it, which stand behind `used-mem`. */
-export function replicationAux({ db, id, offset }: ReplicationContext): Dataset['aux'] {
+/** The AUX fields that tell where the dataset stands in a stream, which stand behind `used-mem`. */
+export function replicationAux({ db, id, offset }: StreamContext): Dataset['aux'] {
   return [
     ['repl-stream-db', String(db)],
     ['repl-id', id],

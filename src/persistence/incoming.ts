@@ -1,0 +1,317 @@
+/**
+ * A master's snapshot on its way in (repl-diskless-load).
+ *
+ *   disk       pieces ─> temporary file ─> in place of the snapshot ─> old data go ─> loaded in slices
+ *   straight   old data go ─> pieces ─> loaded as they come
+ *   aside      pieces ─> loaded as they come into databases of their own ─> these are swapped for the old, which go
+ *
+ * Aside the old data are there until the new ones are complete. Where they belong to the history of those that come,
+ * clients are answered from them all the while (async loading); otherwise they are only kept for the case that it fails.
+ *
+ * Invariants: the gate of one kind of loading is shut from `begin` until `end`; the databases aside are disposed of,
+ * whatever happens; after `abort` nothing more is heard of it.
+ */
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { type DiskFile, removeQuietly } from '../base/disk.ts';
+import { systemError } from '../base/system-error.ts';
+import type { Timer } from '../base/time.ts';
+import { GATE_ASYNC_LOADING } from '../engine/gates.ts';
+import type { Incoming, IncomingOptions } from '../engine/replication-port.ts';
+import { Keyspaces } from '../keyspace/keyspaces.ts';
+import type { Loading } from './loading.ts';
+import type { PersistenceParts } from './parts.ts';
+import { ChunkFeed } from './rdb/feed.ts';
+import type { RdbLoader } from './rdb/load.ts';
+
+/** The data as a whole, for one who replaces it. */
+export interface DataOwner {
+  readonly loads: Loading;
+  /** What is being saved or logged of the old data is void. */
+  stopWriting(): void;
+  /** The log, where there is one, begins with the new data. */
+  writeAgain(): void;
+  /** Removes all data, for what will be loaded. */
+  clear(lazily: boolean): void;
+  /** Puts the data of `keyspaces` in place of what there is; what was there goes. */
+  replace(keyspaces: Keyspaces, lazily: boolean): void;
+}
+
+const SLICE_MICROS = 5000;
+const KEYS_PER_LOOK = 64;
+/** Bytes that have come and not been loaded, beyond which no more are wanted. */
+const WAITING_MOST = 16 * 1024 * 1024;
+const WAITING_FEW = 4 * 1024 * 1024;
+const SYNC_EVERY = 8 * 1024 * 1024;
+const ALIVE_EVERY = 1000;
+
+export function receive(parts: PersistenceParts, data: DataOwner, options: IncomingOptions): Incoming {
+  const { engine, config } = parts;
+  const { replDisklessLoad: way } = config.settings;
+  const empty = engine.keyspaces.databases.every(({ size }) => size === 0);
+  if (way === 'swapdb') return new StraightIncoming(parts, data, options, true);
+  if (way === 'on-empty-db' && empty) return new StraightIncoming(parts, data, options, false);
+  return new FileIncoming(parts, data, options);
+}
+
+/** Tells the master once a second that we are alive. */
+class Pulse {
+  private readonly parts: PersistenceParts;
+  private readonly alive: () => void;
+  private timer: Timer | null = null;
+
+  constructor(parts: PersistenceParts, alive: () => void) {
+    this.parts = parts;
+    this.alive = alive;
+  }
+
+  start(): void {
+    this.timer = this.parts.environment.clock.after(ALIVE_EVERY, () => {
+      this.alive();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.timer?.cancel();
+    this.timer = null;
+  }
+}
+
+class FileIncoming implements Incoming {
+  private readonly parts: PersistenceParts;
+  private readonly data: DataOwner;
+  private readonly options: IncomingOptions;
+  private readonly path: string;
+  private readonly pulse: Pulse;
+  private file: DiskFile | null = null;
+  private unsynced = 0;
+  private over = false;
+
+  constructor(parts: PersistenceParts, data: DataOwner, options: IncomingOptions) {
+    this.parts = parts;
+    this.data = data;
+    this.options = options;
+    this.pulse = new Pulse(parts, options.alive);
+    this.path = join(parts.config.path, `temp-${parts.engine.server.fileNames.next()}.rdb`);
+  }
+
+  piece(bytes: Uint8Array, from: number, to: number): void {
+    if (this.over) return;
+    try {
+      this.file ??= this.parts.environment.disk.open(this.path, 'w');
+      this.file.writeAll(bytes.subarray(from, to));
+      this.unsynced += to - from;
+      if (this.unsynced < SYNC_EVERY) return;
+      // In portions, so that the end has little left to wait for.
+      this.file.syncData();
+      this.unsynced = 0;
+    } catch (error) {
+      this.fail(
+        `Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization: ${systemError(error)}`,
+      );
+    }
+  }
+
+  finish(): void {
+    if (this.over) return;
+    const { environment, config } = this.parts;
+    const { disk } = environment;
+    const target = join(config.path, config.settings.dbfilename);
+    try {
+      this.file ??= disk.open(this.path, 'w');
+      this.file.sync();
+      this.file.close();
+      this.file = null;
+      disk.rename(this.path, target);
+      disk.syncFolder(config.path);
+    } catch (error) {
+      this.fail(
+        `Failed trying to rename the temp DB into ${config.settings.dbfilename} in MASTER <-> REPLICA synchronization: ${systemError(error)}`,
+      );
+      return;
+    }
+    void this.load(target);
+  }
+
+  private async load(target: string): Promise<void> {
+    const { options, data, parts } = this;
+    const { log, config } = parts;
+    data.stopWriting();
+    options.emptied();
+    log.notice('MASTER <-> REPLICA sync: Flushing old data');
+    data.clear(config.settings.replicaLazyFlush);
+    log.notice('MASTER <-> REPLICA sync: Loading DB in memory');
+    this.pulse.start();
+    try {
+      const context = await data.loads.fromMaster(target);
+      if (this.over) return;
+      this.end();
+      data.writeAgain();
+      options.done({ context });
+    } catch {
+      if (!this.over) this.fail('Failed trying to load the MASTER synchronization DB from disk, check server logs.');
+    }
+  }
+
+  abort(): void {
+    this.data.loads.cancelFromMaster();
+    this.end();
+  }
+
+  private fail(error: string): void {
+    this.end();
+    this.options.done({ error });
+  }
+
+  private end(): void {
+    this.over = true;
+    this.pulse.stop();
+    this.file?.close();
+    this.file = null;
+    removeQuietly(this.parts.environment.disk, this.path);
+  }
+}
+
+class StraightIncoming implements Incoming {
+  private readonly parts: PersistenceParts;
+  private readonly data: DataOwner;
+  private readonly options: IncomingOptions;
+  private readonly pulse: Pulse;
+  private readonly feed = new ChunkFeed();
+  private readonly loader: RdbLoader;
+  /** Where the data go until they are complete; null where they go to their place at once. */
+  private readonly beside: Keyspaces | null;
+  private readonly libraries: Uint8Array[] = [];
+  private scheduled = false;
+  private crowded = false;
+  private over = false;
+
+  constructor(parts: PersistenceParts, data: DataOwner, options: IncomingOptions, aside: boolean) {
+    const { engine, config, environment, usage, log } = parts;
+    this.parts = parts;
+    this.data = data;
+    this.options = options;
+    this.pulse = new Pulse(parts, options.alive);
+    this.beside = aside
+      ? new Keyspaces(engine.memory, environment.clock, config.settings.databases, usage, engine.random)
+      : null;
+    this.loader = data.loads.arriving(this.feed, {
+      keyspaces: this.beside ?? engine.keyspaces,
+      size: options.length < 0 ? Number.POSITIVE_INFINITY : options.length,
+      library: (source) => this.libraries.push(source),
+    });
+    data.stopWriting();
+    if (!aside) {
+      options.emptied();
+      log.notice('MASTER <-> REPLICA sync: Flushing old data');
+      data.clear(config.settings.replicaLazyFlush);
+    }
+    log.notice('MASTER <-> REPLICA sync: Loading DB in memory');
+    this.gate(true);
+    this.pulse.start();
+  }
+
+  private get async(): boolean {
+    return this.beside !== null && this.options.sameHistory;
+  }
+
+  private gate(shut: boolean): void {
+    const { engine } = this.parts;
+    if (this.async) engine.gates.set(GATE_ASYNC_LOADING, 'replication', shut);
+    else if (shut) this.data.loads.beginArriving(this.loader, Math.max(0, this.options.length));
+    else this.data.loads.endArriving();
+  }
+
+  piece(bytes: Uint8Array, from: number, to: number): void {
+    if (this.over) return;
+    this.feed.push(bytes.slice(from, to));
+    if (!this.crowded && this.feed.waiting > WAITING_MOST) {
+      this.crowded = true;
+      this.options.pace(false);
+    }
+    this.schedule();
+  }
+
+  finish(): void {
+    this.feed.end();
+    this.schedule();
+  }
+
+  abort(): void {
+    if (this.over) return;
+    this.end();
+    this.discard();
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.over) return;
+    this.scheduled = true;
+    this.parts.environment.clock.soon(() => {
+      this.scheduled = false;
+      if (!this.over) this.slice();
+    });
+  }
+
+  /** Loads for some milliseconds of what has come. */
+  private slice(): void {
+    const { engine, environment } = this.parts;
+    const { clock } = environment;
+    const until = clock.monotonic() + SLICE_MICROS;
+    let keys = 0;
+    engine.keyspaces.refresh();
+    try {
+      const done = this.loader.run(() => ++keys % KEYS_PER_LOOK === 0 && clock.monotonic() >= until);
+      if (done) this.complete();
+      else if (!this.loader.starved) this.schedule();
+    } catch (error) {
+      this.fail(
+        `Failed trying to load the MASTER synchronization DB from socket: ${error instanceof Error ? error.message : systemError(error)}`,
+      );
+      return;
+    }
+    if (this.crowded && this.feed.waiting < WAITING_FEW && !this.over) {
+      this.crowded = false;
+      this.options.pace(true);
+    }
+  }
+
+  private complete(): void {
+    const { data, options, loader, beside, parts } = this;
+    if (beside !== null) options.emptied();
+    const kept = data.loads.replaceLibraries(this.libraries);
+    if (kept !== undefined) {
+      this.fail(kept);
+      return;
+    }
+    this.end();
+    if (beside !== null) {
+      parts.log.notice('MASTER <-> REPLICA sync: Swapping active DB with loaded DB');
+      data.replace(beside, true);
+      parts.log.notice('MASTER <-> REPLICA sync: Discarding old DB in background');
+    }
+    data.writeAgain();
+    options.done({ context: loader.replication });
+  }
+
+  private fail(error: string): void {
+    this.end();
+    this.discard();
+    this.options.done({ error });
+  }
+
+  /** What has been loaded is not wanted: half of a snapshot is no data. */
+  private discard(): void {
+    this.loader.abandon();
+    if (this.beside !== null) this.beside.dispose();
+    else this.data.clear(true);
+    this.data.writeAgain();
+  }
+
+  private end(): void {
+    assert(!this.over, 'it ends once');
+    this.over = true;
+    this.pulse.stop();
+    this.gate(false);
+  }
+}
