@@ -58,9 +58,19 @@ export class Slice {
   beginning(limit: number): string {
     return latin1(this.buffer, this.start, Math.min(limit, this.length));
   }
+
+  /** The same for an error's text: up to a zero byte, as a string of C ends, and no more than `limit` bytes. */
+  shown(limit = SHOWN): string {
+    const text = this.beginning(limit);
+    const end = text.indexOf('\0');
+    return end < 0 ? text : text.slice(0, end);
+  }
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** More than this of a word is of no use in an error; Redis shows all of it in some. */
+const SHOWN = 64 * 1024;
 
 const { latin1Slice } = Buffer.prototype;
 
@@ -103,11 +113,23 @@ export function sliceOf(text: string): Slice {
   return new Slice(bytesOf(text));
 }
 
+/** From so many bytes on a call into Node beats the loop. */
+const COMPARED_BY_CALL = 256;
+const compare = Buffer.prototype.compare as (
+  this: Uint8Array,
+  other: Uint8Array,
+  otherFrom: number,
+  otherTo: number,
+  from: number,
+  to: number,
+) => number;
+
 export function sameBytes(a: Slice, b: Slice): boolean {
   const length = a.length;
   if (length !== b.length) return false;
   const x = a.buffer;
   const y = b.buffer;
+  if (length >= COMPARED_BY_CALL) return compare.call(x, y, b.start, b.start + length, a.start, a.start + length) === 0;
   let i = a.start;
   let j = b.start;
   for (const end = i + length; i < end; i++, j++) if (x[i] !== y[j]) return false;
@@ -124,6 +146,11 @@ export function compareBytes(a: Slice, b: Slice): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
+}
+
+export function beginsWith(slice: Slice, beginning: Slice): boolean {
+  const { length } = beginning;
+  return slice.length >= length && sameBytes(new Slice(slice.buffer, slice.start, length), beginning);
 }
 
 /** Whether `slice` spells `word` (given in upper-case ASCII) in any mix of cases. */

@@ -1,13 +1,13 @@
 /** Publishing to channels, and subscribing to channels, patterns and shard channels. */
 import { globMatch } from '../base/glob.ts';
-import { sliceOf } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command, type KeySpec } from '../engine/command.ts';
 import { type Argument, bytes, many, manyOf, optional, pattern } from '../engine/grammar.ts';
 import { help } from '../engine/help.ts';
 import { TO_REPLICAS } from '../engine/propagation.ts';
 import { type ChannelKind, unsilenced } from '../engine/pubsub.ts';
-import type { Session } from '../engine/session.ts';
+import type { Channel, Session } from '../engine/session.ts';
 
 const FLAGS: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale'];
 const PUBLISH_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast', 'may_replicate'];
@@ -34,13 +34,13 @@ function countFor(session: Session, kind: ChannelKind): number {
   return (session.channels?.size ?? 0) + (session.patterns?.size ?? 0);
 }
 
-function tell(session: Session, family: Family, word: string, name: string | null): void {
+function tell(session: Session, family: Family, word: string, name: Slice | null): void {
   unsilenced(session, () => {
     const { reply } = session;
     reply.push(3);
     reply.bulkText(family.letter + word);
     if (name === null) reply.null();
-    else reply.bulkText(name);
+    else reply.bulk(name);
     reply.int(countFor(session, family.kind));
   });
 }
@@ -53,22 +53,25 @@ function subscribe(c: Call, family: Family): void {
     return;
   }
   for (let i = 1; i < c.argc; i++) {
-    const name = c.arg(i).latin1();
-    c.engine.pubsub.subscribe(session, family.kind, name);
-    tell(session, family, 'subscribe', name);
+    c.engine.pubsub.subscribe(session, family.kind, c.arg(i));
+    tell(session, family, 'subscribe', c.arg(i));
   }
 }
 
 function unsubscribe(c: Call, family: Family): void {
   const { session } = c;
-  const names: string[] = [];
-  if (c.argc === 1) names.push(...(session[family.kind] ?? []));
-  for (let i = 1; i < c.argc; i++) names.push(c.arg(i).latin1());
-  for (const name of names) {
-    c.engine.pubsub.unsubscribe(session, family.kind, name);
-    tell(session, family, 'unsubscribe', name);
+  const { pubsub } = c.engine;
+  for (let i = 1; i < c.argc; i++) {
+    pubsub.unsubscribe(session, family.kind, c.arg(i));
+    tell(session, family, 'unsubscribe', c.arg(i));
   }
-  if (names.length === 0) tell(session, family, 'unsubscribe', null);
+  if (c.argc > 1) return;
+  const own = session[family.kind];
+  if (own === null || own.size === 0) tell(session, family, 'unsubscribe', null);
+  for (const channel of own ?? []) {
+    pubsub.leave(session, family.kind, channel);
+    tell(session, family, 'unsubscribe', channel.name);
+  }
 }
 
 interface Description {
@@ -145,7 +148,7 @@ const publish = command({
   flags: PUBLISH_FLAGS,
   args: [bytes('channel'), bytes('message')],
   run(c) {
-    c.reply.int(c.engine.pubsub.publish(c.arg(1).latin1(), c.arg(2)));
+    c.reply.int(c.engine.pubsub.publish(c.arg(1), c.arg(2)));
     c.propagateTo(TO_REPLICAS);
   },
 });
@@ -160,27 +163,27 @@ const spublish = command({
   args: [bytes('shardchannel'), bytes('message')],
   keySpecs: shardSpec(0),
   run(c) {
-    c.reply.int(c.engine.pubsub.publishShard(c.arg(1).latin1(), c.arg(2)));
+    c.reply.int(c.engine.pubsub.publishShard(c.arg(1), c.arg(2)));
     c.propagateTo(TO_REPLICAS);
   },
 });
 
-function replyChannels(c: Call, channels: ReadonlyMap<string, unknown>): void {
+function replyChannels(c: Call, channels: Iterable<Channel>): void {
   if (c.argc > 3) {
     c.unknownSubcommand(1);
     return;
   }
-  const names: string[] = [];
-  for (const name of channels.keys()) if (c.argc === 2 || globMatch(c.arg(2), sliceOf(name))) names.push(name);
+  const names: Slice[] = [];
+  for (const { name } of channels) if (c.argc === 2 || globMatch(c.arg(2), name)) names.push(name);
   c.reply.array(names.length);
-  for (const name of names) c.reply.bulkText(name);
+  for (const name of names) c.reply.bulk(name);
 }
 
-function replySubscribers(c: Call, channels: ReadonlyMap<string, ReadonlySet<Session>>): void {
+function replySubscribers(c: Call, kind: ChannelKind): void {
   c.reply.array((c.argc - 2) * 2);
   for (let i = 2; i < c.argc; i++) {
     c.reply.bulk(c.arg(i));
-    c.reply.int(channels.get(c.arg(i).latin1())?.size ?? 0);
+    c.reply.int(c.engine.pubsub.find(kind, c.arg(i))?.sessions.size ?? 0);
   }
 }
 
@@ -214,7 +217,7 @@ const pubsub = command({
         summary: 'Counts the subscribers of channels.',
         args: [optional(many(bytes('channel')))],
       },
-      (c) => replySubscribers(c, c.engine.pubsub.channels),
+      (c) => replySubscribers(c, 'channels'),
     ),
     inspection(
       {
@@ -224,7 +227,7 @@ const pubsub = command({
         summary: 'Counts the subscribers of shard channels.',
         args: [optional(many(bytes('shardchannel')))],
       },
-      (c) => replySubscribers(c, c.engine.pubsub.shardChannels),
+      (c) => replySubscribers(c, 'shardChannels'),
     ),
     inspection(
       {

@@ -1,5 +1,5 @@
 /** Which key a command that takes from the first of several keys goes to. */
-import { isText } from '../base/slice.ts';
+import { sameBytes } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { NULL } from '../memory/address.ts';
 import { entryType, type ValueType } from '../values/entry.ts';
@@ -11,7 +11,7 @@ import { entryType, type ValueType } from '../values/entry.ts';
  */
 export function firstOfType(c: Call, from: number, to: number, type: ValueType): number {
   for (let i = from; i < to; i++) {
-    if (c.resuming && !isText(c.arg(i), c.engine.blocking.serving)) continue;
+    if (c.resuming && !sameBytes(c.arg(i), c.engine.blocking.serving)) continue;
     const e = c.findForWrite(i);
     if (e === NULL) continue;
     if (entryType(c.memory, e) === type) return i;

@@ -5,32 +5,35 @@
  * waits for holds a value of the awaited type again, the command is simply run again with `c.resuming` set, first come
  * first served; if it finds nothing after all it keeps its place. So what a blocked command does is written once.
  *
- *   waiting: database -> key -> waiters in order of arrival
+ *   waiting: database -> keys, each with its waiters in order of arrival
  *   ready:   keys changed since the last `serve`, each once, in order
  *
- * Invariants: a waiter is under each of its keys, once; a session has at most one waiter.
+ * Invariants: a waiter is under each of its keys, once; a session has at most one waiter; a key is in `ready` if and only
+ * if it is marked so.
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
+import { ByteMap } from '../structures/byte-map.ts';
 import { entryType } from '../values/entry.ts';
 import { ARGUMENT_BYTES } from './footprint.ts';
-import type { BlockRequest, Session, Waiter } from './session.ts';
+import type { AwaitedKey, BlockRequest, Session, Waiter } from './session.ts';
 import type { Registered } from './table.ts';
+
+const NO_KEY = new Slice();
 
 export class Blocking {
   private readonly clock: Clock;
-  private readonly waiting = new Map<Database, Map<string, Set<Waiter>>>();
-  private ready: { db: Database; key: string }[] = [];
-  private readonly inReady = new Map<Database, Set<string>>();
+  private readonly waiting = new Map<Database, ByteMap<AwaitedKey>>();
+  private ready: AwaitedKey[] = [];
   /** Blocked clients, and those of them with a time limit (INFO clients). */
   count = 0;
   timed = 0;
   /** What the arguments of all waiters take. */
   bytes = 0;
-  /** The key (one character a byte) whose waiters are being served, each by running its command again. */
-  serving = '';
+  /** The key whose waiters are being served, each by running its command again. */
+  serving: Slice = NO_KEY;
   /** Called for a waiter whose time is up, after it was taken out of the register. */
   onTimeout: (waiter: Waiter) => void = () => {};
 
@@ -68,7 +71,7 @@ export class Blocking {
       bytes,
       db: session.db,
       type: request.type,
-      keys: [...new Set(request.keys.map((i) => args[i].latin1()))],
+      keys: [],
       deadline: request.timeout > 0 ? now + request.timeout : 0,
       onTimeout: request.onTimeout,
       untilGone: request.untilGone ?? false,
@@ -76,13 +79,7 @@ export class Blocking {
       since: this.clock.monotonic(),
       timer: null,
     };
-    let keys = this.waiting.get(waiter.db);
-    if (!keys && waiter.keys.length > 0) this.waiting.set(waiter.db, (keys = new Map()));
-    for (const key of waiter.keys) {
-      const waiters = keys?.get(key);
-      if (waiters) waiters.add(waiter);
-      else keys?.set(key, new Set([waiter]));
-    }
+    for (const i of request.keys) this.enlist(waiter, kept[i]);
     session.waiter = waiter;
     this.count++;
     this.bytes += bytes;
@@ -92,6 +89,19 @@ export class Blocking {
         if (session.waiter === waiter) this.expire(waiter);
       });
     }
+  }
+
+  /** Puts a waiter under a key, if it isn't there yet. The key's bytes are kept. */
+  private enlist(waiter: Waiter, key: Slice): void {
+    const { db } = waiter;
+    let keys = this.waiting.get(db);
+    if (!keys) this.waiting.set(db, (keys = new ByteMap()));
+    const hash = db.hash(key);
+    let awaited = keys.find(key, hash);
+    if (!awaited) keys.add((awaited = { name: key, hash, db, waiters: new Set(), ready: false }));
+    if (awaited.waiters.has(waiter)) return;
+    awaited.waiters.add(waiter);
+    waiter.keys.push(awaited);
   }
 
   /** Takes a session's waiter out of the register. */
@@ -107,9 +117,8 @@ export class Blocking {
     }
     const keys = this.waiting.get(waiter.db);
     for (const key of waiter.keys) {
-      const waiters = keys?.get(key);
-      waiters?.delete(waiter);
-      if (waiters?.size === 0) keys?.delete(key);
+      key.waiters.delete(waiter);
+      if (key.waiters.size === 0) keys?.remove(key);
     }
     if (keys?.size === 0) this.waiting.delete(waiter.db);
     return waiter;
@@ -121,24 +130,20 @@ export class Blocking {
   }
 
   /** A key was written: whoever waits for it is served after the command. */
-  signal(db: Database, key: Slice): void {
-    const keys = this.waiting.get(db);
-    if (!keys) return;
-    const name = key.latin1();
-    if (keys.has(name)) this.enqueue(db, name);
+  signal(db: Database, key: Slice, hash: number): void {
+    const awaited = this.waiting.get(db)?.find(key, hash);
+    if (awaited) this.enqueue(awaited);
   }
 
   /** Every awaited key of a database may be there now (SWAPDB, a load). */
   signalAll(db: Database): void {
-    for (const key of this.waiting.get(db)?.keys() ?? []) this.enqueue(db, key);
+    for (const key of this.waiting.get(db) ?? []) this.enqueue(key);
   }
 
-  private enqueue(db: Database, key: string): void {
-    let set = this.inReady.get(db);
-    if (!set) this.inReady.set(db, (set = new Set()));
-    if (set.has(key)) return;
-    set.add(key);
-    this.ready.push({ db, key });
+  private enqueue(key: AwaitedKey): void {
+    if (key.ready) return;
+    key.ready = true;
+    this.ready.push(key);
   }
 
   /**
@@ -146,18 +151,14 @@ export class Blocking {
    * `again` says whether the waiter was served.
    */
   serve(again: (waiter: Waiter) => void): void {
-    const key = new Slice();
     while (this.ready.length > 0) {
       const batch = this.ready;
       this.ready = [];
-      this.inReady.clear();
-      for (const { db, key: name } of batch) {
-        const waiters = this.waiting.get(db)?.get(name);
-        if (!waiters) continue;
+      for (const key of batch) key.ready = false;
+      for (const { db, name, hash, waiters } of batch) {
         for (const waiter of [...waiters]) {
           if (waiter.session.waiter !== waiter) continue;
-          key.like(waiter.args[waiter.args.findIndex((a) => a.latin1() === name)]);
-          const e = db.find(key, db.hash(key));
+          const e = db.find(name, hash);
           const fits = e !== 0 && entryType(db.memory, e) === waiter.type;
           if (!fits && !waiter.untilGone) continue;
           this.serving = name;
@@ -165,15 +166,18 @@ export class Blocking {
         }
       }
     }
+    this.serving = NO_KEY;
   }
 
   /** Checks the invariants of the register, between commands. */
   verify(): void {
     for (const [db, keys] of this.waiting) {
       assert(keys.size > 0, 'a database without waiters is in no register');
-      for (const [key, waiters] of keys) {
-        assert(waiters.size > 0, 'a key without waiters is in no register');
-        for (const waiter of waiters) {
+      keys.verify(db.memory.seed);
+      for (const key of keys) {
+        assert(key.waiters.size > 0, 'a key without waiters is in no register');
+        assert(key.ready === this.ready.includes(key), 'a key is marked as ready if and only if it is');
+        for (const waiter of key.waiters) {
           assert(waiter.session.waiter === waiter && !waiter.session.closed, 'who is in the register waits');
           assert(waiter.db === db && waiter.keys.includes(key), 'a waiter is under its keys and no others');
         }

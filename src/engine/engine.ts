@@ -138,7 +138,7 @@ export class Engine implements SessionHost<Session> {
     this.pool = parts.pool;
     this.server = parts.server;
     this.faces = new Faces(parts.memory, parts.limits);
-    this.pubsub = new PubSub();
+    this.pubsub = new PubSub(parts.memory.seed);
     this.blocking = new Blocking(parts.clock);
     this.tracking = new Tracking(this);
     this.accounts = new ClientMemory(this);
@@ -291,7 +291,7 @@ export class Engine implements SessionHost<Session> {
         return this.refuse(
           session,
           null,
-          `ERR unknown subcommand '${shown(args[1], 128)}'. Try ${shown(args[0], 128).toUpperCase()} HELP.`,
+          `ERR unknown subcommand '${args[1].shown(128)}'. Try ${args[0].shown(128).toUpperCase()} HELP.`,
         );
     }
     const arity = registered.arity;
@@ -522,9 +522,13 @@ export class Engine implements SessionHost<Session> {
 
   /** A key was changed; see Call.changed. */
   changed(db: Database, key: Slice, event: string): void {
-    if (!this.watches.idle) this.watches.touch(db, key);
-    if (!this.blocking.idle && !isTakingAway(event)) this.blocking.signal(db, key);
-    if (this.gates.any(GATE_TRACKED)) this.tracking.changed(key, BY_NOBODY.has(event) ? null : this.current);
+    const tracked = this.gates.any(GATE_TRACKED);
+    if (tracked || !this.watches.idle || !this.blocking.idle) {
+      const hash = db.hash(key);
+      this.watches.touch(db, key, hash);
+      if (!isTakingAway(event)) this.blocking.signal(db, key, hash);
+      if (tracked) this.tracking.changed(key, hash, BY_NOBODY.has(event) ? null : this.current);
+    }
     if (this.events !== null) this.notify(db, event, key);
   }
 
@@ -532,9 +536,11 @@ export class Engine implements SessionHost<Session> {
   notify(db: Database, event: string, key: Slice): void {
     const wanted = this.events;
     if (wanted === null || (wanted & eventClass(event)) === 0) return;
-    const name = key.latin1();
-    if (wanted & NOTIFY.KEYSPACE) this.pubsub.publish(`__keyspace@${db.index}__:${name}`, sliceOf(event));
-    if (wanted & NOTIFY.KEYEVENT) this.pubsub.publish(`__keyevent@${db.index}__:${event}`, key);
+    const { pubsub } = this;
+    if (!pubsub.hasListeners) return;
+    const name = sliceOf(event);
+    if (wanted & NOTIFY.KEYSPACE) pubsub.publish(pubsub.channelOf(`__keyspace@${db.index}__:`, key), name);
+    if (wanted & NOTIFY.KEYEVENT) pubsub.publish(pubsub.channelOf(`__keyevent@${db.index}__:`, name), key);
   }
 
   /** There is a key where there was none. */
@@ -565,13 +571,6 @@ export class Engine implements SessionHost<Session> {
 
 function unknownCommand(args: readonly Slice[], argc: number): string {
   let rest = '';
-  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${shown(args[i], 128 - rest.length)}' `;
-  return `ERR unknown command '${shown(args[0], 128)}', with args beginning with: ${rest}`;
-}
-
-/** An argument as Redis puts it into an error: up to a zero byte, and no more than `limit`. */
-function shown(arg: Slice, limit: number): string {
-  const text = arg.beginning(limit);
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
+  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${args[i].shown(128 - rest.length)}' `;
+  return `ERR unknown command '${args[0].shown(128)}', with args beginning with: ${rest}`;
 }

@@ -1,56 +1,71 @@
 /**
  * Channels and patterns, and who is subscribed to them.
  *
- * Names are latin1 strings (one character a byte). Invariant: a session is under a name here if and only if the name is
- * in the session's own set.
+ * Invariant: a session is with a channel here if and only if the channel is in the session's own set.
  */
+
+import { copyBytes, uncleared } from '../base/copy.ts';
 import { globMatch } from '../base/glob.ts';
 import { writeInteger } from '../base/numbers.ts';
-import { type Slice, sliceOf } from '../base/slice.ts';
+import { Slice } from '../base/slice.ts';
+import { ByteMap } from '../structures/byte-map.ts';
+import { hashBytes } from '../structures/hash.ts';
 import { SUBSCRIPTION_BYTES } from './footprint.ts';
-import type { Session } from './session.ts';
+import type { Channel, Session } from './session.ts';
 
 export type ChannelKind = 'channels' | 'patterns' | 'shardChannels';
 
-interface PatternEntry {
-  readonly slice: Slice;
-  readonly sessions: Set<Session>;
-}
-
 export class PubSub {
-  readonly channels = new Map<string, Set<Session>>();
-  readonly shardChannels = new Map<string, Set<Session>>();
-  readonly patterns = new Map<string, PatternEntry>();
+  readonly channels = new ByteMap<Channel>();
+  readonly shardChannels = new ByteMap<Channel>();
+  readonly patterns = new ByteMap<Channel>();
   /** What all subscriptions take. */
   bytes = 0;
   private readonly frame = new Frame();
+  private readonly seed: Uint32Array;
+  private readonly eventChannel = new Slice();
+
+  /** `seed` is that of the hashes of names. */
+  constructor(seed: Uint32Array) {
+    this.seed = seed;
+  }
+
+  /** Whether a message of any channel that is no shard channel can have a receiver. */
+  get hasListeners(): boolean {
+    return this.channels.size > 0 || this.patterns.size > 0;
+  }
+
+  /** The channel or pattern of this name, if somebody is subscribed to it. */
+  find(kind: ChannelKind, name: Slice): Channel | undefined {
+    return this[kind].size === 0 ? undefined : this[kind].find(name, hashBytes(this.seed, name));
+  }
 
   /** Says whether the session was not yet subscribed. */
-  subscribe(session: Session, kind: ChannelKind, name: string): boolean {
+  subscribe(session: Session, kind: ChannelKind, name: Slice): boolean {
     const own = (session[kind] ??= new Set());
-    if (own.has(name)) return false;
-    own.add(name);
+    const hash = hashBytes(this.seed, name);
+    let channel = this[kind].find(name, hash);
+    if (!channel) this[kind].add((channel = { name: new Slice(name.copy()), hash, sessions: new Set() }));
+    else if (own.has(channel)) return false;
+    own.add(channel);
+    channel.sessions.add(session);
     this.count(session, name.length + SUBSCRIPTION_BYTES);
-    if (kind === 'patterns') {
-      const entry = this.patterns.get(name);
-      if (entry) entry.sessions.add(session);
-      else this.patterns.set(name, { slice: sliceOf(name), sessions: new Set([session]) });
-    } else {
-      const sessions = this[kind].get(name);
-      if (sessions) sessions.add(session);
-      else this[kind].set(name, new Set([session]));
-    }
     session.refreshSubscribed();
     return true;
   }
 
   /** Says whether the session was subscribed. */
-  unsubscribe(session: Session, kind: ChannelKind, name: string): boolean {
-    if (!session[kind]?.delete(name)) return false;
-    this.count(session, -name.length - SUBSCRIPTION_BYTES);
-    const sessions = kind === 'patterns' ? this.patterns.get(name)?.sessions : this[kind].get(name);
-    sessions?.delete(session);
-    if (sessions?.size === 0) this[kind].delete(name);
+  unsubscribe(session: Session, kind: ChannelKind, name: Slice): boolean {
+    const channel = this.find(kind, name);
+    return channel !== undefined && this.leave(session, kind, channel);
+  }
+
+  /** Says whether the session was with the channel. */
+  leave(session: Session, kind: ChannelKind, channel: Channel): boolean {
+    if (!session[kind]?.delete(channel)) return false;
+    this.count(session, -channel.name.length - SUBSCRIPTION_BYTES);
+    channel.sessions.delete(session);
+    if (channel.sessions.size === 0) this[kind].remove(channel);
     session.refreshSubscribed();
     return true;
   }
@@ -62,25 +77,33 @@ export class PubSub {
 
   removeSession(session: Session): void {
     for (const kind of ['channels', 'patterns', 'shardChannels'] as const)
-      for (const name of session[kind] ?? []) this.unsubscribe(session, kind, name);
+      for (const channel of session[kind] ?? []) this.leave(session, kind, channel);
   }
 
   /** Sends `message` to the subscribers of `channel` and of patterns that match it; returns how many received it. */
-  publish(channel: string, message: Slice): number {
+  publish(channel: Slice, message: Slice): number {
     let receivers = 0;
-    const direct = this.channels.get(channel);
-    if (direct) receivers += this.frame.deliver(direct, 'message', null, channel, message);
+    const direct = this.find('channels', channel);
+    if (direct) receivers += this.frame.deliver(direct.sessions, 'message', null, channel, message);
     if (this.patterns.size === 0) return receivers;
-    const text = sliceOf(channel);
-    for (const [pattern, { slice, sessions }] of this.patterns)
-      if (globMatch(slice, text)) receivers += this.frame.deliver(sessions, 'pmessage', pattern, channel, message);
+    for (const { name, sessions } of this.patterns)
+      if (globMatch(name, channel)) receivers += this.frame.deliver(sessions, 'pmessage', name, channel, message);
     return receivers;
   }
 
   /** Sends `message` to the subscribers of a shard channel. */
-  publishShard(channel: string, message: Slice): number {
-    const sessions = this.shardChannels.get(channel);
-    return sessions ? this.frame.deliver(sessions, 'smessage', null, channel, message) : 0;
+  publishShard(channel: Slice, message: Slice): number {
+    const found = this.find('shardChannels', channel);
+    return found ? this.frame.deliver(found.sessions, 'smessage', null, channel, message) : 0;
+  }
+
+  /** The name of an event's channel: `text` and behind it what `rest` shows. Good until the next. */
+  channelOf(text: string, rest: Slice): Slice {
+    const { eventChannel } = this;
+    const bytes = uncleared(text.length + rest.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    copyBytes(bytes, text.length, rest.buffer, rest.start, rest.length);
+    return eventChannel.set(bytes, 0, bytes.length);
   }
 }
 
@@ -106,23 +129,14 @@ class Frame {
   private bytes: Uint8Array = this.small;
   private at = 0;
 
-  deliver(
-    sessions: ReadonlySet<Session>,
-    kind: string,
-    pattern: string | null,
-    channel: string,
-    message: Slice,
-  ): number {
+  deliver(sessions: ReadonlySet<Session>, kind: string, pattern: Slice | null, channel: Slice, message: Slice): number {
     const most = kind.length + (pattern?.length ?? 0) + channel.length + message.length + 5 * HEADER;
     const shared = most > COPIED || sessions.size >= MANY;
-    this.begin(shared ? new Uint8Array(most) : this.small, pattern === null ? 3 : 4);
+    this.begin(shared ? uncleared(most) : this.small, pattern === null ? 3 : 4);
     this.text(kind);
-    if (pattern !== null) this.text(pattern);
-    this.text(channel);
-    this.header(message.length);
-    this.bytes.set(message.view(), this.at);
-    this.at += message.length;
-    this.line();
+    if (pattern !== null) this.part(pattern);
+    this.part(channel);
+    this.part(message);
     if (shared) this.share(sessions);
     else this.copy(sessions);
     this.bytes = this.small;
@@ -169,6 +183,13 @@ class Frame {
     let at = this.at;
     for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
     this.at = at;
+    this.line();
+  }
+
+  private part(part: Slice): void {
+    this.header(part.length);
+    copyBytes(this.bytes, this.at, part.buffer, part.start, part.length);
+    this.at += part.length;
     this.line();
   }
 

@@ -5,6 +5,7 @@ import type { Timer } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
 import { type ErrorListener, Reply } from '../protocol/reply.ts';
+import type { Named } from '../structures/byte-map.ts';
 import type { User } from './acl/user.ts';
 import { GATE_ACL, GATE_AUTH, GATE_KEYSPACE, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
 import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
@@ -34,6 +35,20 @@ export interface BlockRequest {
   readonly instead?: ReadonlyMap<number, Uint8Array>;
 }
 
+/** A key of a database that somebody waits for. */
+export interface AwaitedKey extends Named {
+  readonly db: Database;
+  /** In order of arrival. */
+  readonly waiters: Set<Waiter>;
+  /** It has changed since waiters were last served. */
+  ready: boolean;
+}
+
+/** A channel or a pattern that somebody is subscribed to. */
+export interface Channel extends Named {
+  readonly sessions: Set<Session>;
+}
+
 export interface Waiter {
   readonly session: Session;
   readonly registered: Registered;
@@ -42,7 +57,7 @@ export interface Waiter {
   readonly bytes: number;
   readonly db: Database;
   readonly type: number;
-  readonly keys: string[];
+  readonly keys: AwaitedKey[];
   /** Clock time in ms at which it gives up, 0 for never. */
   readonly deadline: number;
   readonly onTimeout: TimeoutReply;
@@ -118,9 +133,9 @@ export class Session implements TransportSession {
   replySkip: 'no' | 'next' | 'this' = 'no';
 
   /** Channels by kind; null until the first subscription. */
-  channels: Set<string> | null = null;
-  patterns: Set<string> | null = null;
-  shardChannels: Set<string> | null = null;
+  channels: Set<Channel> | null = null;
+  patterns: Set<Channel> | null = null;
+  shardChannels: Set<Channel> | null = null;
 
   constructor(engine: SessionOwner, id: number, port: SessionPort, pool: ChunkPool, now: number, role: Role) {
     this.engine = engine;

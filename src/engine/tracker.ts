@@ -1,4 +1,5 @@
 /** What a session that is told of changes (CLIENT TRACKING) has chosen. */
+import type { Named } from '../structures/byte-map.ts';
 import { SUBSCRIPTION_BYTES } from './footprint.ts';
 
 export class Tracker {
@@ -12,12 +13,12 @@ export class Tracker {
   caching = false;
   /** The session that is told in its place is gone. */
   broken = false;
-  readonly prefixes = new Set<string>();
+  readonly prefixes = new Set<Named>();
 
   /** Bytes that the prefixes take. */
   get prefixBytes(): number {
     let bytes = 0;
-    for (const prefix of this.prefixes) bytes += prefix.length + SUBSCRIPTION_BYTES;
+    for (const { name } of this.prefixes) bytes += name.length + SUBSCRIPTION_BYTES;
     return bytes;
   }
 

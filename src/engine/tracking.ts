@@ -7,11 +7,13 @@
  * What concerns others goes out at once, what goes to the session whose command runs once that command has replied
  * (`pending`; Redis tells the receiver of a redirection at once, in the middle of the replies of its EXEC), and broadcasts
  * once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
- * its key changes, so that a closing session costs nothing. Names are latin1 strings, one character a byte.
+ * its key changes, so that a closing session costs nothing.
  */
 import type { Random } from '../base/random.ts';
-import type { Slice } from '../base/slice.ts';
+import { compareBytes, Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
+import { ByteMap, type Named } from '../structures/byte-map.ts';
+import { hashBytes } from '../structures/hash.ts';
 import { GATE_TRACKED, GATE_TRACKING_FULL, type Gates } from './gates.ts';
 import { findKeys } from './keys.ts';
 import { unsilenced } from './pubsub.ts';
@@ -27,21 +29,26 @@ const EFFORT = 100;
 const KEY_BYTES = 320;
 const ITEM_BYTES = 16;
 
-interface Remembered {
-  readonly key: string;
+interface Remembered extends Named {
   readonly ids: Set<number>;
   /** Its place in `order`. */
   at: number;
 }
 
-interface Audience {
+/** A key that was changed in this turn, and by whom last; null when it was no client. */
+interface Change extends Named {
+  by: Session | null;
+}
+
+/** Who hears of the keys that begin with a prefix. */
+interface Audience extends Named {
   readonly sessions: Set<Session>;
-  /** Keys changed in this turn, and by whom last; null when it was no client. */
-  readonly changed: Map<string, Session | null>;
+  readonly changed: ByteMap<Change>;
 }
 
 /** The engine whose changes are told. */
 interface TrackingHost {
+  readonly memory: { readonly seed: Uint32Array };
   readonly clock: Clock;
   readonly random: Random;
   readonly gates: Gates;
@@ -56,16 +63,17 @@ export class Tracking {
   /** Pairs of a key and a session. */
   items = 0;
   private readonly engine: TrackingHost;
-  private readonly table = new Map<string, Remembered>();
+  private readonly table = new ByteMap<Remembered>();
   /** The table's entries in no order, to draw one at random. */
   private readonly order: Remembered[] = [];
-  private readonly audiences = new Map<string, Audience>();
+  private readonly audiences = new ByteMap<Audience>();
   /** How many prefixes there are of each length. */
   private readonly lengths = new Map<number, number>();
-  private readonly pending: { session: Session; key: string | null }[] = [];
+  private readonly pending: { session: Session; key: Slice | null }[] = [];
+  private readonly prefix = new Slice();
   private timer: Timer | null = null;
   private attempts = 0;
-  /** Characters of the keys in the table. */
+  /** Bytes of the keys in the table. */
   private keyBytes = 0;
 
   constructor(engine: TrackingHost) {
@@ -89,7 +97,7 @@ export class Tracking {
   // Who tracks.
 
   /** Begins or changes a session's tracking; prefixes come to those it has. */
-  enable(session: Session, choice: TrackingChoice, prefixes: readonly string[]): void {
+  enable(session: Session, choice: TrackingChoice, prefixes: readonly Slice[]): void {
     let tracker = session.tracking;
     if (tracker === null) {
       session.tracking = tracker = new Tracker();
@@ -100,14 +108,14 @@ export class Tracking {
     Object.assign(tracker, choice);
     tracker.broken = false;
     if (!choice.broadcast) return;
-    for (const prefix of prefixes.length > 0 ? prefixes : ['']) this.listen(session, tracker, prefix);
+    for (const prefix of prefixes.length > 0 ? prefixes : [new Slice()]) this.listen(session, tracker, prefix);
   }
 
   disable(session: Session): void {
     const tracker = session.tracking;
     if (tracker === null) return;
     session.tracking = null;
-    for (const prefix of tracker.prefixes) this.unlisten(session, prefix);
+    for (const { name, hash } of tracker.prefixes) this.unlisten(session, name, hash);
     for (let i = this.pending.length - 1; i >= 0; i--)
       if (this.pending[i].session === session) this.pending.splice(i, 1);
     if (--this.sessions > 0) return;
@@ -115,22 +123,23 @@ export class Tracking {
     this.watchSize();
   }
 
-  private listen(session: Session, tracker: Tracker, prefix: string): void {
-    tracker.prefixes.add(prefix);
-    const audience = this.audiences.get(prefix);
-    if (audience) {
-      audience.sessions.add(session);
-      return;
+  private listen(session: Session, tracker: Tracker, prefix: Slice): void {
+    const hash = hashBytes(this.engine.memory.seed, prefix);
+    let audience = this.audiences.find(prefix, hash);
+    if (!audience) {
+      audience = { name: new Slice(prefix.copy()), hash, sessions: new Set(), changed: new ByteMap() };
+      this.audiences.add(audience);
+      this.lengths.set(prefix.length, (this.lengths.get(prefix.length) ?? 0) + 1);
     }
-    this.audiences.set(prefix, { sessions: new Set([session]), changed: new Map() });
-    this.lengths.set(prefix.length, (this.lengths.get(prefix.length) ?? 0) + 1);
+    audience.sessions.add(session);
+    tracker.prefixes.add(audience);
   }
 
-  private unlisten(session: Session, prefix: string): void {
-    const audience = this.audiences.get(prefix);
+  private unlisten(session: Session, prefix: Slice, hash: number): void {
+    const audience = this.audiences.find(prefix, hash);
     audience?.sessions.delete(session);
     if (audience?.sessions.size !== 0) return;
-    this.audiences.delete(prefix);
+    this.audiences.remove(audience);
     const left = (this.lengths.get(prefix.length) ?? 0) - 1;
     if (left > 0) this.lengths.set(prefix.length, left);
     else this.lengths.delete(prefix.length);
@@ -142,11 +151,12 @@ export class Tracking {
   remember(session: Session, registered: Registered, args: readonly Slice[], argc: number): void {
     if (!session.tracking?.remembers) return;
     for (const { at } of findKeys(registered, args, argc) ?? []) {
-      const key = args[at].latin1();
-      let entry = this.table.get(key);
+      const key = args[at];
+      const hash = hashBytes(this.engine.memory.seed, key);
+      let entry = this.table.find(key, hash);
       if (entry === undefined) {
-        entry = { key, ids: new Set(), at: this.order.length };
-        this.table.set(key, entry);
+        entry = { name: new Slice(key.copy()), hash, ids: new Set(), at: this.order.length };
+        this.table.add(entry);
         this.order.push(entry);
         this.keyBytes += key.length;
         this.watchSize();
@@ -158,9 +168,9 @@ export class Tracking {
   }
 
   private forget(entry: Remembered): void {
-    this.table.delete(entry.key);
+    this.table.remove(entry);
     this.items -= entry.ids.size;
-    this.keyBytes -= entry.key.length;
+    this.keyBytes -= entry.name.length;
     const last = this.order.pop();
     if (last === undefined || last === entry) return;
     this.order[entry.at] = last;
@@ -176,11 +186,10 @@ export class Tracking {
 
   // What changes.
 
-  /** A key has changed by the doing of `by`, or of no client. */
-  changed(key: Slice, by: Session | null): void {
-    const name = key.latin1();
-    if (this.audiences.size > 0) this.noteForBroadcast(name, by);
-    const entry = this.table.get(name);
+  /** A key has changed by the doing of `by`, or of no client; `hash` is the key's. */
+  changed(key: Slice, hash: number, by: Session | null): void {
+    if (this.audiences.size > 0) this.noteForBroadcast(key, hash, by);
+    const entry = this.table.find(key, hash);
     if (entry !== undefined) this.invalidate(entry, by);
   }
 
@@ -190,14 +199,21 @@ export class Tracking {
       const session = this.engine.sessions.get(id);
       const tracker = session?.tracking;
       if (!session || !tracker || tracker.broadcast || (tracker.noLoop && session === by)) continue;
-      this.tell(session, entry.key);
+      this.tell(session, entry.name);
     }
   }
 
-  private noteForBroadcast(key: string, by: Session | null): void {
+  private noteForBroadcast(key: Slice, hash: number, by: Session | null): void {
+    let name: Slice | null = null;
     for (const length of this.lengths.keys()) {
       if (length > key.length) continue;
-      this.audiences.get(key.slice(0, length))?.changed.set(key, by);
+      const prefix = this.prefix.set(key.buffer, key.start, length);
+      const changed = this.audiences.find(prefix, hashBytes(this.engine.memory.seed, prefix))?.changed;
+      if (changed === undefined) continue;
+      const change = changed.find(key, hash);
+      name ??= change?.name ?? new Slice(key.copy());
+      if (change === undefined) changed.add({ name, hash, by });
+      else change.by = by;
     }
     // A key may expire in a turn in which nobody else has anything to be told.
     this.timer ??= this.engine.clock.after(0, () => this.broadcast());
@@ -242,7 +258,7 @@ export class Tracking {
   // Messages.
 
   /** Tells now or, where it would fall into the middle of a reply, after it. */
-  private tell(session: Session, key: string | null): void {
+  private tell(session: Session, key: Slice | null): void {
     const running = this.engine.current;
     if (running !== null && (session === running || session.tracking?.redirect === running.id))
       this.pending.push({ session, key });
@@ -260,20 +276,22 @@ export class Tracking {
     if (this.timer === null) return;
     this.timer.cancel();
     this.timer = null;
-    for (const prefix of [...this.audiences.keys()].sort()) {
-      const audience = this.audiences.get(prefix);
-      if (audience === undefined || audience.changed.size === 0) continue;
-      const keys = [...audience.changed.keys()].sort();
-      for (const session of audience.sessions) {
-        const foreign = session.tracking?.noLoop ? keys.filter((key) => audience.changed.get(key) !== session) : keys;
+    for (const { changed, sessions } of [...this.audiences].sort(byName)) {
+      if (changed.size === 0) continue;
+      const changes = [...changed].sort(byName);
+      const keys = changes.map(({ name }) => name);
+      for (const session of sessions) {
+        const foreign = session.tracking?.noLoop
+          ? changes.filter(({ by }) => by !== session).map(({ name }) => name)
+          : keys;
         if (foreign.length > 0) this.send(session, foreign);
       }
-      audience.changed.clear();
+      changed.clear();
     }
   }
 
   /** Sends the names of keys, or null for all, to a session or to the one that is told in its place. */
-  private send(session: Session, keys: readonly string[] | null): void {
+  private send(session: Session, keys: readonly Slice[] | null): void {
     const { tracking } = session;
     if (tracking === null) return;
     if (tracking.redirect === 0) {
@@ -290,8 +308,12 @@ export class Tracking {
   }
 }
 
+function byName(a: Named, b: Named): number {
+  return compareBytes(a.name, b.name);
+}
+
 /** A RESP2 client hears it as a message of a channel. */
-function push({ reply }: Session, keys: readonly string[] | null): void {
+function push({ reply }: Session, keys: readonly Slice[] | null): void {
   if (reply.resp >= 3) {
     reply.push(2);
     reply.bulkText('invalidate');
@@ -305,7 +327,7 @@ function push({ reply }: Session, keys: readonly string[] | null): void {
     return;
   }
   reply.array(keys.length);
-  for (const key of keys) reply.bulkText(key);
+  for (const key of keys) reply.bulk(key);
 }
 
 function pushBroken({ reply }: Session, id: number): void {

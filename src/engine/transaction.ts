@@ -48,8 +48,7 @@ export class Transaction {
 
 export interface WatchedKey {
   readonly db: Database;
-  readonly key: string;
-  readonly bytes: Slice;
+  readonly key: Slice;
   /** Past its time when it was watched, or since the databases were swapped: its removal is then no change. */
   wasExpired: boolean;
 }

@@ -1,15 +1,21 @@
 /** WATCH's register. */
 import { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
+import { ByteMap, type Named } from '../structures/byte-map.ts';
 import { WATCH_BYTES } from './footprint.ts';
 import type { Session } from './session.ts';
 import type { WatchedKey } from './transaction.ts';
+
+/** A key that somebody watches, with what each of its watchers remembers of it. */
+interface Entry extends Named {
+  readonly watchers: Map<Session, WatchedKey>;
+}
 
 /** Who watches which key. Invariant: a session is under a key here if and only if the key is in its `watched`. */
 export class Watches {
   /** What all watches take. */
   bytes = 0;
-  private readonly byDatabase = new Map<Database, Map<string, Set<Session>>>();
+  private readonly byDatabase = new Map<Database, ByteMap<Entry>>();
   /** Sessions whose watched keys changed: their EXEC answers null. */
   private readonly touched = new Set<Session>();
 
@@ -19,28 +25,29 @@ export class Watches {
   }
 
   watch(session: Session, db: Database, key: Slice): void {
-    const name = key.latin1();
+    const hash = db.hash(key);
+    let keys = this.byDatabase.get(db);
+    if (!keys) this.byDatabase.set(db, (keys = new ByteMap()));
+    let entry = keys.find(key, hash);
+    if (!entry) keys.add((entry = { name: new Slice(key.copy()), hash, watchers: new Map() }));
+    if (entry.watchers.has(session)) return;
+    const e = db.peek(key, hash);
+    const watched = { db, key: entry.name, wasExpired: e !== 0 && db.isExpired(e) };
+    entry.watchers.set(session, watched);
     session.watched ??= [];
-    if (session.watched.some((w) => w.db === db && w.key === name)) return;
-    const e = db.peek(key, db.hash(key));
-    session.watched.push({ db, key: name, bytes: new Slice(key.copy()), wasExpired: e !== 0 && db.isExpired(e) });
-    const taken = 2 * name.length + WATCH_BYTES;
+    session.watched.push(watched);
+    const taken = key.length + WATCH_BYTES;
     session.watchedBytes += taken;
     this.bytes += taken;
-    let keys = this.byDatabase.get(db);
-    if (!keys) this.byDatabase.set(db, (keys = new Map()));
-    let sessions = keys.get(name);
-    if (!sessions) keys.set(name, (sessions = new Set()));
-    sessions.add(session);
   }
 
   unwatch(session: Session): void {
     for (const { db, key } of session.watched ?? []) {
       const keys = this.byDatabase.get(db);
-      const sessions = keys?.get(key);
-      if (!keys || !sessions) continue;
-      sessions.delete(session);
-      if (sessions.size === 0) keys.delete(key);
+      const entry = keys?.find(key, db.hash(key));
+      if (!keys || !entry) continue;
+      entry.watchers.delete(session);
+      if (entry.watchers.size === 0) keys.remove(entry);
       if (keys.size === 0) this.byDatabase.delete(db);
     }
     session.watched = null;
@@ -50,16 +57,12 @@ export class Watches {
   }
 
   /** A key was changed. */
-  touch(db: Database, key: Slice): void {
-    const name = key.latin1();
-    const sessions = this.byDatabase.get(db)?.get(name);
-    for (const session of sessions ?? []) {
-      const watched = watchedKey(session, db, name);
-      if (watched?.wasExpired) {
-        if (db.peek(watched.bytes, db.hash(watched.bytes)) === 0) watched.wasExpired = false;
-      } else {
-        this.touched.add(session);
-      }
+  touch(db: Database, key: Slice, hash: number): void {
+    const entry = this.byDatabase.get(db)?.find(key, hash);
+    if (entry === undefined) return;
+    for (const [session, watched] of entry.watchers) {
+      if (!watched.wasExpired) this.touched.add(session);
+      else if (db.peek(key, hash) === 0) watched.wasExpired = false;
     }
   }
 
@@ -68,20 +71,16 @@ export class Watches {
    * but for those that were past their time and stay away or past it.
    */
   touchAll(db: Database, other: Database | null): void {
-    for (const [name, sessions] of this.byDatabase.get(db) ?? []) {
-      for (const session of sessions) {
-        const watched = watchedKey(session, db, name);
-        if (watched && changesWith(watched, db, other)) this.touched.add(session);
-      }
-    }
+    for (const { watchers, hash } of this.byDatabase.get(db) ?? [])
+      for (const [session, watched] of watchers) if (changesWith(watched, hash, db, other)) this.touched.add(session);
   }
 
   /** Whether a watched key of `session` has changed or expired since. */
   broken(session: Session): boolean {
     if (this.touched.has(session)) return true;
-    for (const { db, bytes, wasExpired } of session.watched ?? []) {
+    for (const { db, key, wasExpired } of session.watched ?? []) {
       if (wasExpired) continue;
-      const e = db.peek(bytes, db.hash(bytes));
+      const e = db.peek(key, db.hash(key));
       if (e !== 0 && db.isExpired(e)) return true;
     }
     return false;
@@ -98,15 +97,10 @@ export class Watches {
   }
 }
 
-function watchedKey(session: Session, db: Database, name: string): WatchedKey | undefined {
-  return session.watched?.find((w) => w.db === db && w.key === name);
-}
-
 /** Whether the content of `other` (nothing when null) in place of that of `db` changes a watched key. */
-function changesWith(watched: WatchedKey, db: Database, other: Database | null): boolean {
-  const hash = db.hash(watched.bytes);
-  const here = db.peek(watched.bytes, hash) !== 0;
-  const there = other ? other.peek(watched.bytes, hash) : 0;
+function changesWith(watched: WatchedKey, hash: number, db: Database, other: Database | null): boolean {
+  const here = db.peek(watched.key, hash) !== 0;
+  const there = other ? other.peek(watched.key, hash) : 0;
   if (!here && there === 0) return false;
   const remainsExpired = there !== 0 && other !== null && other.isExpired(there);
   if (watched.wasExpired) {

@@ -1,5 +1,5 @@
 /** CLIENT TRACKING and what belongs to it: the switches of client-side caching. */
-import { isWord } from '../../base/slice.ts';
+import { beginsWith, compareBytes, isWord, type Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../../engine/command.ts';
 import { after, bytes, integer, oneOf, optional, repeated, token } from '../../engine/grammar.ts';
@@ -25,7 +25,7 @@ interface Options {
   optIn: boolean;
   optOut: boolean;
   noLoop: boolean;
-  prefixes: string[];
+  prefixes: Slice[];
 }
 
 const SWITCHES = [
@@ -64,7 +64,7 @@ function readOptions(c: Call): Options | undefined {
       if (id === undefined) return undefined;
       options.redirect = id;
     } else if (more && isWord(word, 'PREFIX')) {
-      options.prefixes.push(c.arg(++i).latin1());
+      options.prefixes.push(c.arg(++i));
     } else {
       const found = SWITCHES.find(([name]) => isWord(word, name));
       if (!found) {
@@ -89,18 +89,22 @@ function conflict(session: Session, options: Options): string | undefined {
   if (broadcast && (optIn || optOut)) return 'OPTIN and OPTOUT are not compatible with BCAST';
   if (optIn && optOut) return "You can't specify both OPTIN mode and OPTOUT mode";
   if (now && ((optIn && now.optOut) || (optOut && now.optIn))) return `You can't switch OPTIN/OPTOUT ${OTHER_MODE}`;
-  return overlap(now?.prefixes ?? [], prefixes);
+  return overlap(
+    [...(now?.prefixes ?? [])].map(({ name }) => name),
+    prefixes,
+  );
 }
 
-function overlap(existing: Iterable<string>, prefixes: readonly string[]): string | undefined {
-  const before = [...existing];
+function overlap(existing: readonly Slice[], prefixes: readonly Slice[]): string | undefined {
   for (const [i, prefix] of prefixes.entries()) {
-    const meets = (other: string) => other.startsWith(prefix) || prefix.startsWith(other);
-    const old = before.filter(meets).sort()[0];
+    const meets = (other: Slice) => beginsWith(other, prefix) || beginsWith(prefix, other);
+    const old = existing.filter(meets).sort(compareBytes)[0];
     const end = 'Prefixes for a single client must not overlap.';
-    if (old !== undefined) return `Prefix '${prefix}' overlaps with an existing prefix '${old}'. ${end}`;
+    if (old !== undefined)
+      return `Prefix '${prefix.shown()}' overlaps with an existing prefix '${old.shown()}'. ${end}`;
     const other = prefixes.slice(i + 1).find(meets);
-    if (other !== undefined) return `Prefix '${prefix}' overlaps with another provided prefix '${other}'. ${end}`;
+    if (other !== undefined)
+      return `Prefix '${prefix.shown()}' overlaps with another provided prefix '${other.shown()}'. ${end}`;
   }
   return undefined;
 }
@@ -206,7 +210,7 @@ const trackinginfo = command({
   run(c) {
     const { reply, session } = c;
     const flags = flagsOf(session);
-    const prefixes = [...(session.tracking?.prefixes ?? [])].sort();
+    const prefixes = [...(session.tracking?.prefixes ?? [])].sort((a, b) => compareBytes(a.name, b.name));
     reply.map(3);
     reply.bulkText('flags');
     reply.set(flags.length);
@@ -215,7 +219,7 @@ const trackinginfo = command({
     reply.int(session.tracking?.redirect ?? -1);
     reply.bulkText('prefixes');
     reply.array(prefixes.length);
-    for (const prefix of prefixes) reply.bulkText(prefix);
+    for (const { name } of prefixes) reply.bulk(name);
   },
 });
 

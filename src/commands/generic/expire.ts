@@ -25,7 +25,7 @@ function conditions(c: Call): number | undefined {
     else if (isWord(word, 'GT')) flags |= GT;
     else if (isWord(word, 'LT')) flags |= LT;
     else {
-      c.reply.error(`ERR Unsupported option ${upToNul(word.latin1())}`);
+      c.reply.error(`ERR Unsupported option ${word.shown()}`);
       return undefined;
     }
   }
@@ -38,11 +38,6 @@ function conditions(c: Call): number | undefined {
     return undefined;
   }
   return flags;
-}
-
-function upToNul(text: string): string {
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
 }
 
 /** Argument 2, counted in `unit` milliseconds from `base`, as unix time in ms; undefined when its error has been replied. */

@@ -118,7 +118,7 @@ function destroy(c: Call): void {
   c.reply.int(1);
   told(c, 2, 'xgroup-destroy');
   // Who waits for the group is to hear of its end.
-  c.engine.blocking.signal(c.db, c.arg(2));
+  c.engine.blocking.signal(c.db, c.arg(2), c.hashOf(2));
 }
 
 function createConsumer(c: Call): void {

@@ -1,5 +1,5 @@
 /** XREAD and XREADGROUP. */
-import { isText, isWord } from '../../base/slice.ts';
+import { isText, isWord, sameBytes } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command, type KeySpec } from '../../engine/command.ts';
 import { after, block, bytes, integer, key, many, optional, token } from '../../engine/grammar.ts';
@@ -328,7 +328,7 @@ function resume(c: Call): void {
   const { first, streams, group, groupAt } = request;
   const { memory, reply } = c;
   let i = 0;
-  while (i < streams - 1 && !isText(c.arg(first + i), c.engine.blocking.serving)) i++;
+  while (i < streams - 1 && !sameBytes(c.arg(first + i), c.engine.blocking.serving)) i++;
   while (beyond.length <= i) beyond.push(new StreamId());
   const e = c.peek(first + i);
   if (e === NULL || entryType(memory, e) !== TYPE_STREAM) {

@@ -8,7 +8,7 @@
  * exists, only changed, so that sessions can point at it; whoever changes one goes through `setUser`, `deleteUser` and
  * `load`, which bring the sessions up to date.
  */
-import { type Slice, sliceOf } from '../../base/slice.ts';
+import type { Slice } from '../../base/slice.ts';
 import type { Engine } from '../engine.ts';
 import { SCRIPT } from '../roles.ts';
 import type { Session } from '../session.ts';
@@ -258,12 +258,10 @@ export class Acl implements AclBasis {
 
 /** Whether everything that a session listens to is permitted by one of the user's selectors. */
 function maySubscribe(session: Session, user: User): boolean {
-  const may = (name: string, isPattern: boolean): boolean => {
-    const channel = sliceOf(name);
-    return user.selectors.some((selector) => selector.permitsChannel(channel, isPattern));
-  };
-  for (const name of session.patterns ?? []) if (!may(name, true)) return false;
-  for (const name of session.channels ?? []) if (!may(name, false)) return false;
-  for (const name of session.shardChannels ?? []) if (!may(name, false)) return false;
+  const may = (name: Slice, isPattern: boolean): boolean =>
+    user.selectors.some((selector) => selector.permitsChannel(name, isPattern));
+  for (const { name } of session.patterns ?? []) if (!may(name, true)) return false;
+  for (const { name } of session.channels ?? []) if (!may(name, false)) return false;
+  for (const { name } of session.shardChannels ?? []) if (!may(name, false)) return false;
   return true;
 }
