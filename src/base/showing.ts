@@ -2,7 +2,7 @@
  * Who shows bytes of a large buffer, so that none is kept alive by a slice that nobody looks at any more.
  *
  * Slices and cursors are made once and pointed at the memory image again and again; what one showed last it goes on
- * holding. When a segment is let go of, `letGo` empties those that show it. The list has an end: whoever has not been
+ * holding. When a segment is let go of, `emptyShowing` empties those that show it. The list has an end: whoever has not been
  * pointed anywhere for long is dropped from it, and comes back the next time.
  */
 
@@ -27,7 +27,7 @@ export function enlist(showing: Showing): void {
 }
 
 /** Nobody who is listed shows `buffer` from now on. */
-export function letGo(buffer: Uint8Array): void {
+export function emptyShowing(buffer: Uint8Array): void {
   for (const showing of list) if (showing.buffer === buffer) showing.buffer = NOTHING;
 }
 

@@ -175,7 +175,7 @@ const hello = command({
       version = asked;
     }
     if (!helloOptions(c)) return;
-    if (!c.session.proven) {
+    if (!c.session.hasAuthenticated) {
       c.reply.error(
         'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> ' +
           'option can be used to authenticate the client and select the RESP protocol version at the same time',

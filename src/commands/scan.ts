@@ -7,7 +7,7 @@ import { type Argument, after, integer, optional, pattern } from '../engine/gram
 import type { Addr } from '../memory/address.ts';
 import { dictScan } from '../structures/dict.ts';
 import { ENC_HASHTABLE, ENC_SKIPLIST } from '../values/entry.ts';
-import type { ValueFace } from '../values/value.ts';
+import type { ValueAccessor } from '../values/value.ts';
 
 const UINT64_MAX = 0xffffffffffffffffn;
 const DEFAULT_COUNT = 10;
@@ -121,7 +121,7 @@ export function replyEmptyScan(c: Call): void {
  * SSCAN, HSCAN and ZSCAN: reads the arguments, opens the value at argument 1, and goes on in its table with `step`, or
  * through all of a small encoding at once with `whole`.
  */
-export function scanValue<T extends ValueFace>(
+export function scanValue<T extends ValueAccessor>(
   c: Call,
   open: () => Opened<T>,
   step: (c: Call, value: T, cursor: number, options: ScanOptions) => void,

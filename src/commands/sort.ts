@@ -112,23 +112,23 @@ function newItem(element: Slice): Item {
 
 /** The elements of a value; when nothing is to be sorted only the wanted ones, in their order. */
 function load(c: Call, e: Addr, query: Query): { items: Item[]; start: number; end: number } {
-  const { faces } = c.engine;
+  const { accessors } = c.engine;
   const type = e === NULL ? TYPE_LIST : entryType(c.memory, e);
   const items: Item[] = [];
   if (e === NULL) return { items, start: 0, end: 0 };
   if (type === TYPE_SET) {
-    const set = faces.set(e);
+    const set = accessors.set(e);
     for (const cursor = set.cursor(); cursor.next(); ) items.push(newItem(cursor.member));
     return { items, ...limited(query, items.length) };
   }
-  const length = type === TYPE_LIST ? faces.list(e).length : faces.zset(e).length;
+  const length = type === TYPE_LIST ? accessors.list(e).length : accessors.zset(e).length;
   const range = limited(query, length);
   const start = query.unsorted ? range.start : 0;
   const wanted = query.unsorted ? range.end - range.start : length;
   const reverse = query.unsorted && query.descending;
-  if (type === TYPE_LIST) loadList(faces.list(e), start, wanted, reverse, items);
+  if (type === TYPE_LIST) loadList(accessors.list(e), start, wanted, reverse, items);
   else {
-    const zset = faces.zset(e);
+    const zset = accessors.zset(e);
     zset.toSkiplist();
     const cursor = zset.cursor(start, reverse);
     while (items.length < wanted && cursor.next()) items.push(newItem(cursor.member));
@@ -172,7 +172,7 @@ class Lookup {
     if (arrow < 0) return entryType(memory, e) === TYPE_STRING ? stringBytes(memory, e, this.found) : null;
     if (entryType(memory, e) !== TYPE_HASH) return null;
     this.field.set(pattern.buffer, pattern.start + arrow + 2, pattern.length - arrow - 2);
-    return engine.faces.hash(e).get(this.field, this.found) ? this.found : null;
+    return engine.accessors.hash(e).get(this.field, this.found) ? this.found : null;
   }
 
   private build(pattern: Slice, star: number, end: number, element: Slice): void {
@@ -292,7 +292,7 @@ function store(c: Call, query: Query, items: Item[], lookup: Lookup): void {
     return;
   }
   const slot = new LooseSlot(m, newValue(m, TYPE_LIST, ENC_QUICKLIST), ENC_QUICKLIST);
-  const list = new ListValue(m, c.engine.faces.limits.list).bind(slot);
+  const list = new ListValue(m, c.engine.accessors.limits.list).bind(slot);
   try {
     for (const { element } of items) {
       if (gets.length === 0) list.push(element, false);

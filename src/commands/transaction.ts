@@ -1,6 +1,6 @@
 /** Transactions: commands that are queued and run as one, and keys that are watched for changes until then. */
 import { ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, type Verdict } from '../engine/acl/selector.ts';
-import type { Call } from '../engine/call.ts';
+import { type Call, DENY_BLOCKING, RESUMING } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { key, many } from '../engine/grammar.ts';
 import { type Queued, Transaction } from '../engine/transaction.ts';
@@ -72,7 +72,7 @@ function runQueued(c: Call, { registered, args }: Queued, resuming: boolean): bo
       return true;
     }
   }
-  return engine.call(session, registered, args, args.length, resuming, true);
+  return engine.call(session, registered, args, args.length, resuming ? RESUMING | DENY_BLOCKING : DENY_BLOCKING);
 }
 
 /** Runs the queue from where it stands. A script may be suspended half way: then EXEC is too, and goes on with it. */

@@ -46,7 +46,14 @@ const NO_ARGS: Slice[] = [];
 /** proto-max-bulk-len where nobody has set it. */
 const STRING_USUAL = 512 * 1024 * 1024;
 
-/** One of the faces, or null for an absent key, or undefined when WRONGTYPE has been replied. */
+/** How a command is run: for the first time, or with one or both of the flags below. */
+export type CallMode = number;
+/** It was left half way, and goes on. */
+export const RESUMING = 1;
+/** It must not wait: within a transaction or a script what would wait is answered at once. */
+export const DENY_BLOCKING = 2;
+
+/** One of the accessors, or null for an absent key, or undefined when WRONGTYPE has been replied. */
 export type Opened<T> = T | null | undefined;
 
 export class Call {
@@ -230,68 +237,68 @@ export class Call {
   }
 
   /**
-   * Opens the list at argument `i` for reading. `which` keeps several faces of one type apart, for commands that use more
+   * Opens the list at argument `i` for reading. `which` keeps several accessors of one type apart, for commands that use more
    * than one at a time; so for the other types.
    */
   listForRead(i: number, which = 0): Opened<ListValue> {
     const e = this.openFor(this.find(i), TYPE_LIST);
-    return e ? this.engine.faces.list(e, which) : e === NULL ? null : undefined;
+    return e ? this.engine.accessors.list(e, which) : e === NULL ? null : undefined;
   }
 
   /** The same for writing; an absent key gets an empty list when `create` is set, which the caller must not leave empty. */
   listForWrite(i: number, create = true, which = 0): Opened<ListValue> {
     const e = this.openFor(this.findForWrite(i), TYPE_LIST);
-    if (e) return this.engine.faces.list(e, which);
+    if (e) return this.engine.accessors.list(e, which);
     if (e === undefined) return undefined;
-    return create ? this.engine.faces.list(this.create(i, TYPE_LIST), which) : null;
+    return create ? this.engine.accessors.list(this.create(i, TYPE_LIST), which) : null;
   }
 
   setForRead(i: number, which = 0): Opened<SetValue> {
     const e = this.openFor(this.find(i), TYPE_SET);
-    return e ? this.engine.faces.set(e, which) : e === NULL ? null : undefined;
+    return e ? this.engine.accessors.set(e, which) : e === NULL ? null : undefined;
   }
 
   setForWrite(i: number, create = true, which = 0): Opened<SetValue> {
     const e = this.openFor(this.findForWrite(i), TYPE_SET);
-    if (e) return this.engine.faces.set(e, which);
+    if (e) return this.engine.accessors.set(e, which);
     if (e === undefined) return undefined;
-    return create ? this.engine.faces.set(this.create(i, TYPE_SET), which) : null;
+    return create ? this.engine.accessors.set(this.create(i, TYPE_SET), which) : null;
   }
 
   hashForRead(i: number, which = 0): Opened<HashValue> {
     const e = this.openFor(this.find(i), TYPE_HASH);
-    return e ? this.engine.faces.hash(e, which) : e === NULL ? null : undefined;
+    return e ? this.engine.accessors.hash(e, which) : e === NULL ? null : undefined;
   }
 
   hashForWrite(i: number, create = true, which = 0): Opened<HashValue> {
     const e = this.openFor(this.findForWrite(i), TYPE_HASH);
-    if (e) return this.engine.faces.hash(e, which);
+    if (e) return this.engine.accessors.hash(e, which);
     if (e === undefined) return undefined;
-    return create ? this.engine.faces.hash(this.create(i, TYPE_HASH), which) : null;
+    return create ? this.engine.accessors.hash(this.create(i, TYPE_HASH), which) : null;
   }
 
   zsetForRead(i: number, which = 0): Opened<ZsetValue> {
     const e = this.openFor(this.find(i), TYPE_ZSET);
-    return e ? this.engine.faces.zset(e, which) : e === NULL ? null : undefined;
+    return e ? this.engine.accessors.zset(e, which) : e === NULL ? null : undefined;
   }
 
   zsetForWrite(i: number, create = true, which = 0): Opened<ZsetValue> {
     const e = this.openFor(this.findForWrite(i), TYPE_ZSET);
-    if (e) return this.engine.faces.zset(e, which);
+    if (e) return this.engine.accessors.zset(e, which);
     if (e === undefined) return undefined;
-    return create ? this.engine.faces.zset(this.create(i, TYPE_ZSET), which) : null;
+    return create ? this.engine.accessors.zset(this.create(i, TYPE_ZSET), which) : null;
   }
 
   streamForRead(i: number, which = 0): Opened<StreamValue> {
     const e = this.openFor(this.find(i), TYPE_STREAM);
-    return e ? this.engine.faces.stream(e, which) : e === NULL ? null : undefined;
+    return e ? this.engine.accessors.stream(e, which) : e === NULL ? null : undefined;
   }
 
   streamForWrite(i: number, create = true, which = 0): Opened<StreamValue> {
     const e = this.openFor(this.findForWrite(i), TYPE_STREAM);
-    if (e) return this.engine.faces.stream(e, which);
+    if (e) return this.engine.accessors.stream(e, which);
     if (e === undefined) return undefined;
-    return create ? this.engine.faces.stream(this.create(i, TYPE_STREAM), which) : null;
+    return create ? this.engine.accessors.stream(this.create(i, TYPE_STREAM), which) : null;
   }
 
   /** `e` when it holds `type`; undefined when it holds another and WRONGTYPE has been replied. */

@@ -46,7 +46,7 @@ export function describe(session: Session, now: number): string {
     `tot-mem=${memoryOf(session)}`,
     `events=${reply.moreChunks > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
-    `user=${session.user}`,
+    `user=${session.userName}`,
     `redir=${session.tracking?.redirect ?? -1}`,
     `resp=${reply.resp}`,
   ].join(' ');

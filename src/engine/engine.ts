@@ -18,9 +18,10 @@ import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { OutOfMemory } from '../memory/errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
+import { Accessors, type ValueLimits } from './accessors.ts';
 import { Acl } from './acl/acl.ts';
 import { Blocking } from './blocking.ts';
-import { Call } from './call.ts';
+import { Call, type CallMode, DENY_BLOCKING, RESUMING } from './call.ts';
 import { ClientMemory } from './client-memory.ts';
 import { type ClusterPort, NO_CLUSTER } from './cluster-port.ts';
 import { CrossProtocol } from './cross-protocol.ts';
@@ -30,7 +31,6 @@ import { flagBit } from './derive.ts';
 import { describe } from './describe.ts';
 import { eventClass, isTakingAway } from './events.ts';
 import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
-import { Faces, type ValueLimits } from './faces.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
@@ -80,7 +80,7 @@ export class Engine implements SessionHost<Session> {
   readonly keyspaces: Keyspaces;
   readonly clock: Clock;
   readonly random: Random;
-  readonly faces: Faces;
+  readonly accessors: Accessors;
   readonly stats = new Stats();
   readonly table = new CommandTable();
   readonly propagation = new Propagation();
@@ -88,7 +88,7 @@ export class Engine implements SessionHost<Session> {
   readonly pubsub: PubSub;
   readonly blocking: Blocking;
   readonly tracking: Tracking;
-  readonly accounts: ClientMemory;
+  readonly clientMemory: ClientMemory;
   readonly usedMemory: UsedMemory;
   readonly gates = new Gates();
   readonly gatekeeper: Gatekeeper;
@@ -137,11 +137,11 @@ export class Engine implements SessionHost<Session> {
     this.random = parts.random;
     this.pool = parts.pool;
     this.server = parts.server;
-    this.faces = new Faces(parts.memory, parts.limits);
+    this.accessors = new Accessors(parts.memory, parts.limits);
     this.pubsub = new PubSub(parts.memory.seed);
     this.blocking = new Blocking(parts.clock);
     this.tracking = new Tracking(this);
-    this.accounts = new ClientMemory(this);
+    this.clientMemory = new ClientMemory(this);
     this.usedMemory = new UsedMemory(this);
     this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION, parts.cluster ?? NO_CLUSTER);
     this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
@@ -175,8 +175,8 @@ export class Engine implements SessionHost<Session> {
     session.closed = true;
     session.closing = true;
     this.sessions.delete(session.id);
-    this.accounts.released(session);
-    this.accounts.remove(session);
+    this.clientMemory.released(session);
+    this.clientMemory.remove(session);
     if (session.postponed) this.pause.forget(session);
     this.release(session);
     session.onClosed();
@@ -315,22 +315,16 @@ export class Engine implements SessionHost<Session> {
 
   /**
    * Runs a command that has passed the gates; EXEC and scripts call it for theirs. False when it has been left half way,
-   * to be run again with `resuming` set.
+   * to be run again as `RESUMING`.
    */
-  call(
-    session: Session,
-    registered: Registered,
-    args: readonly Slice[],
-    argc: number,
-    resuming = false,
-    denyBlocking = false,
-  ): boolean {
+  call(session: Session, registered: Registered, args: readonly Slice[], argc: number, how: CallMode = 0): boolean {
     let c = this.calls[this.depth];
     if (c === undefined) this.calls[this.depth] = c = new Call(this, session, registered);
     this.depth++;
     c.begin(session, registered, args, argc);
+    const resuming = (how & RESUMING) !== 0;
     c.resuming = resuming;
-    c.denyBlocking = denyBlocking;
+    c.denyBlocking = (how & DENY_BLOCKING) !== 0;
     const seesExpired = session.role.seesExpired && this.depth === 1;
     if (seesExpired) this.keyspaces.showExpired('master', true);
     const errors = session.reply.errorCount;
@@ -358,7 +352,7 @@ export class Engine implements SessionHost<Session> {
     if (c.dirty > 0) this.stats.dirty += c.dirty;
     const replied = session.reply.errorCount - errors;
     if (done && (session.waiter === null || resuming))
-      this.account(c, end - start + c.spent, replied > this.nestedErrors);
+      this.record(c, end - start + c.spent, replied > this.nestedErrors);
     // Errors of a script's commands are that script's matter, and none of its caller's.
     const shared = this.depth > 0 && this.calls[this.depth - 1].session === session;
     this.nestedErrors = shared ? nestedErrors + replied : nestedErrors;
@@ -425,7 +419,7 @@ export class Engine implements SessionHost<Session> {
     this.tracking.remember(session, registered, args, argc);
   }
 
-  private account(c: Call, microseconds: number, failed: boolean): void {
+  private record(c: Call, microseconds: number, failed: boolean): void {
     this.count(c.registered, microseconds, failed);
     if (microseconds >= this.slow.threshold) this.slow.saw(c, microseconds);
   }
@@ -479,7 +473,7 @@ export class Engine implements SessionHost<Session> {
 
   private runAgain(waiter: Waiter): void {
     if (waiter.session.restricted && this.forbidden(waiter)) return;
-    this.call(waiter.session, waiter.registered, waiter.args, waiter.args.length, true);
+    this.call(waiter.session, waiter.registered, waiter.args, waiter.args.length, RESUMING);
     if (!this.calls[this.depth].stillWaiting) this.unblock(waiter.session);
   }
 

@@ -1,7 +1,7 @@
 /**
  * Where the engine meets its peers of rank 6, so that they never import one another.
  *
- * A transport (net/, or the library's in-process face) calls `SessionHost`; the engine answers through the
+ * A transport (net/, or the library's in-process session) calls `SessionHost`; the engine answers through the
  * `SessionPort` that the transport gave it. One connection is one port and one session for as long as it lives:
  *
  *   open(port) -> session      enter()      execute(session, args, argc) -> go on?   ...   beforeWrite()      leave(session)
@@ -70,7 +70,7 @@ export interface TransportSession {
 }
 
 /** The limit on the memory of all sessions. A transport measures, while it is active, whomever a turn has served. */
-export interface SessionAccounts<S extends TransportSession> {
+export interface SessionMemory<S extends TransportSession> {
   readonly active: boolean;
   /** Before a turn's replies are written: what can't be done later without being felt by those who have theirs. */
   prepare(): void;
@@ -80,7 +80,7 @@ export interface SessionAccounts<S extends TransportSession> {
   settle(): void;
 }
 
-/** The engine's face to transports. */
+/** What a transport sees of the engine. */
 export interface SessionHost<S extends TransportSession = TransportSession> {
   open(port: SessionPort): S;
   /** Something has come from outside: the clocks that commands see are read. Not within a command. */
@@ -96,5 +96,5 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   /** Called at the end of each turn in which anything came, before replies are written: the place of group commits. */
   beforeWrite(): void;
   /** Where the sessions' memory is counted, if it is. */
-  readonly accounts?: SessionAccounts<S>;
+  readonly clientMemory?: SessionMemory<S>;
 }

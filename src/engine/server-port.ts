@@ -1,7 +1,7 @@
 /**
  * What commands and the engine ask of the composition root: settings, log, life and death of the server.
  *
- * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this face only.
+ * The rooms behind it (config, log, shutdown) are put together by server/; the engine and the commands see this interface only.
  */
 import type { FileNames } from '../base/disk.ts';
 import type { Environment } from '../base/environment.ts';
@@ -34,7 +34,7 @@ export interface ServerPort {
   readonly environment: Environment;
   /** Wall time of the start, ms. */
   readonly startedAt: number;
-  /** Addresses and ports that are listened on now. */
+  /** The TCP port that is listened on now; 0 for none. */
   readonly port: number;
   /** The version of Redis whose behaviour is ours. */
   readonly version: Version;

@@ -86,9 +86,9 @@ export class Session implements TransportSession {
   db: Database;
   name = '';
   /** Whose permissions it has: the default user's at first; null where nobody is to be asked for permission. */
-  account: User | null;
-  /** Has proven who it is, or needn't have when it came. */
-  proven = false;
+  user: User | null;
+  /** It has given its password (AUTH, HELLO), or needed none when it came. */
+  hasAuthenticated = false;
   /** On whose behalf its commands run; see `become`. */
   role: Role;
   /** States that it is in; bits of gates.ts. */
@@ -144,7 +144,7 @@ export class Session implements TransportSession {
     this.reply = new Reply(pool);
     this.reply.errors = engine.stats;
     this.db = engine.keyspaces.databases[0];
-    this.account = engine.acl.defaultUser;
+    this.user = engine.acl.defaultUser;
     this.created = now;
     this.lastCommandAt = now;
     this.role = role;
@@ -186,8 +186,8 @@ export class Session implements TransportSession {
   }
 
   /** The name of its user. */
-  get user(): string {
-    return this.account ? this.account.name : '(superuser)';
+  get userName(): string {
+    return this.user ? this.user.name : '(superuser)';
   }
 
   get resp(): number {

@@ -15,7 +15,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
-import type { Call } from './call.ts';
+import { type Call, RESUMING } from './call.ts';
 import type { Engine } from './engine.ts';
 import { keepArguments, type Session, type Waiter } from './session.ts';
 import type { Registered } from './table.ts';
@@ -91,7 +91,7 @@ export class Suspension {
     this.state = 'running';
     engine.enter();
     if (session.closed) session.reply.suppressed = true;
-    const done = engine.call(session, this.registered, this.args, this.args.length, true);
+    const done = engine.call(session, this.registered, this.args, this.args.length, RESUMING);
     // It, or another part of its unit, is left again.
     if (!done) return;
     if (this.state === 'running') {

@@ -115,7 +115,7 @@ export class Allocator extends Runs {
       meta[at + FRESH]++;
     }
     if (++meta[at + LIVE] === SLOTS[index]) this.unlink(this.partial, index, slab);
-    this.account(CLASS_SIZES[index]);
+    this.countBlock(CLASS_SIZES[index]);
     return a;
   }
 
@@ -166,7 +166,7 @@ export class Allocator extends Runs {
     return Math.ceil(size / PAGE_BYTES) * PAGE_BYTES;
   }
 
-  private account(bytes: number): void {
+  private countBlock(bytes: number): void {
     const counts = this.counts;
     counts[BLOCKS]++;
     const used = (counts[USED] += bytes);
@@ -276,7 +276,7 @@ export class Allocator extends Runs {
     this.tags.fill(INNER, first, first + pages);
     this.tags[first] = LARGE;
     this.meta[(first << STRIDE_BITS) + RUN] = pages;
-    this.account(pages * PAGE_BYTES);
+    this.countBlock(pages * PAGE_BYTES);
     return (first << PAGE_SHIFT) as Addr;
   }
 
@@ -284,7 +284,7 @@ export class Allocator extends Runs {
     if (size > HUGE_MAX) throw new OutOfMemory(`a block of ${size} bytes is beyond the largest`);
     const bytes = this.roundUp(size);
     const first = this.takeHuge(bytes);
-    this.account(bytes);
+    this.countBlock(bytes);
     return (first << PAGE_SHIFT) as Addr;
   }
 
@@ -324,7 +324,7 @@ export class Allocator extends Runs {
 
   private grew(bytes: number): void {
     this.counts[BLOCKS]--;
-    this.account(bytes);
+    this.countBlock(bytes);
   }
 
   /** A large block gives back its last pages; any other moves, or stays as it is where there is no memory to move to. */

@@ -10,7 +10,7 @@
 
 import { copyBytes } from '../base/copy.ts';
 import { randomWords } from '../base/random.ts';
-import { enlist, letGo } from '../base/showing.ts';
+import { emptyShowing, enlist } from '../base/showing.ts';
 import type { Slice } from '../base/slice.ts';
 import { type Addr, GRANULE_MASK, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
@@ -401,9 +401,9 @@ export class Memory implements Reader, Segments {
     this.f64s[number] = new Float64Array(buffer);
   }
 
-  private letGo(number: number, committed: number): void {
+  private discard(number: number, committed: number): void {
     const buffer = this.buffers[number];
-    letGo(this.u8s[number]);
+    emptyShowing(this.u8s[number]);
     if (buffer !== undefined) this.leftovers.add(buffer, committed);
   }
 
@@ -451,7 +451,7 @@ export class Memory implements Reader, Segments {
     const old = this.u8s[number];
     for (let i = 0; i < used.length; i += 2)
       bytes.set(old.subarray(used[i] * PAGE_BYTES, used[i + 1] * PAGE_BYTES), used[i] * PAGE_BYTES);
-    this.letGo(number, committed);
+    this.discard(number, committed);
     this.show(number, buffer);
     return true;
   }
@@ -459,7 +459,7 @@ export class Memory implements Reader, Segments {
   /** The memory goes once no frozen view holds it. */
   unmapSegment(number: number, committed: number): void {
     this.view?.forget(number);
-    this.letGo(number, committed);
+    this.discard(number, committed);
     this.buffers[number] = undefined;
     this.u8s[number] = NONE;
     this.u16s[number] = NO_U16;

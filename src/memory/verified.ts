@@ -174,7 +174,7 @@ export class VerifiedMemory extends Memory {
     this.counts[0] -= size;
     this.quarantine.push({ address: a, size });
     this.quarantined += size;
-    while (this.quarantine.length > QUARANTINE_BLOCKS || this.quarantined > QUARANTINE_BYTES) this.bury();
+    while (this.quarantine.length > QUARANTINE_BLOCKS || this.quarantined > QUARANTINE_BYTES) this.releaseOldest();
   }
 
   override resize(a: Addr, size: number): Addr {
@@ -201,7 +201,7 @@ export class VerifiedMemory extends Memory {
   }
 
   override purge(): Generator<void> {
-    while (this.quarantine.length > 0) this.bury();
+    while (this.quarantine.length > 0) this.releaseOldest();
     return super.purge();
   }
 
@@ -234,7 +234,7 @@ export class VerifiedMemory extends Memory {
       return this.allocator.allocate(size);
     } catch (error) {
       if (!(error instanceof OutOfMemory) || this.quarantine.length === 0) throw error;
-      while (this.quarantine.length > 0) this.bury();
+      while (this.quarantine.length > 0) this.releaseOldest();
       return this.allocator.allocate(size);
     }
   }
@@ -283,7 +283,7 @@ export class VerifiedMemory extends Memory {
   }
 
   /** Gives the oldest block in quarantine to the allocator below. */
-  private bury(): void {
+  private releaseOldest(): void {
     const dead = this.quarantine.shift();
     if (dead === undefined) return;
     this.verifyPoison(dead);

@@ -121,7 +121,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     }
     this.waiting.touched(count);
     this.take(buffer, from, to);
-    this.account();
+    this.measure();
     // The transport reads on while it gets full buffers, up to its own limit: good for one large argument.
     if (count >= FULL_READ && this.parser.wanted === 0) this.yield();
   }
@@ -130,12 +130,12 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
    * With a limit on what clients take, each is measured before another's commands run, and at the end of the turn; and no
    * large buffer is kept for the next large argument.
    */
-  private account(): void {
-    const { accounts } = this.server.host;
-    if (!accounts?.active) return;
+  private measure(): void {
+    const { clientMemory } = this.server.host;
+    if (!clientMemory?.active) return;
     if (this.waiting.length === 0) this.waiting.drop();
-    if (!this.dead) accounts.measure(this.session, true);
-    accounts.settle();
+    if (!this.dead) clientMemory.measure(this.session, true);
+    clientMemory.settle();
   }
 
   private take(buffer: Uint8Array, from: number, to: number): void {
@@ -276,7 +276,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   replyGrew(): void {
     if (this.closing || this.overLimit()) return;
     // What can't be written for now is measured none the less.
-    if (this.session.reply.inFlight > 0 && this.server.host.accounts?.active) this.server.enlist(this);
+    if (this.session.reply.inFlight > 0 && this.server.host.clientMemory?.active) this.server.enlist(this);
     if (this.full || this.session.reply.pending < HIGH_WATER) return;
     if (this.server.settings.clientOutputBufferLimit[this.session.outputClass].hardBytes > 0) return;
     this.full = true;
@@ -404,8 +404,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     }
     this.waiting.shrink(idle);
     this.session.reply.adapt(now);
-    const { accounts } = this.server.host;
-    if (accounts?.active) accounts.measure(this.session);
+    const { clientMemory } = this.server.host;
+    if (clientMemory?.active) clientMemory.measure(this.session);
     if (this.session.reply.moreChunks > 0) this.overLimit();
   }
 }

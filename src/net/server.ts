@@ -65,12 +65,12 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   private readonly runTurn = (): void => {
     // Where sessions are measured, a second look at the sockets comes before the replies: the system names those that were
     // readable last time first, so that otherwise who reacts to a reply could be heard before what was sent earlier.
-    this.lookedAgain = !this.lookedAgain && this.host.accounts?.active === true;
+    this.lookedAgain = !this.lookedAgain && this.host.clientMemory?.active === true;
     if (!this.lookedAgain) {
       this.endTurn();
       return;
     }
-    this.bury();
+    this.removeDone();
     this.clock.soon(this.runTurn);
   };
 
@@ -175,8 +175,8 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     const list = this.list;
     // The list grows while it is walked: a command that goes on here may give replies to other clients.
     for (let i = 0; i < list.length; i++) list[i].continue();
-    const { accounts } = this.host;
-    if (accounts?.active) accounts.prepare();
+    const { clientMemory } = this.host;
+    if (clientMemory?.active) clientMemory.prepare();
     this.host.beforeWrite();
     this.list = this.spareList;
     this.scheduled = false;
@@ -188,10 +188,10 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
       if (client.done) this.remove(client);
       else if (client.eager) this.enlist(client);
     }
-    if (accounts?.active) {
-      for (const { dead, session } of list) if (!dead) accounts.measure(session);
-      accounts.settle();
-      this.bury();
+    if (clientMemory?.active) {
+      for (const { dead, session } of list) if (!dead) clientMemory.measure(session);
+      clientMemory.settle();
+      this.removeDone();
     }
     list.length = 0;
     this.spareList = list;
@@ -199,7 +199,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   }
 
   /** Removes those on the list that have no more to expect. */
-  private bury(): void {
+  private removeDone(): void {
     for (const client of this.list) if (client.done) this.remove(client);
   }
 

@@ -179,7 +179,7 @@ export class Loading {
     return new RdbLoader(feed.input(checksum), {
       keyspaces: into.keyspaces,
       // Commands may read values of their own between two slices.
-      values: new ValueReader(engine.memory, engine.faces.limits),
+      values: new ValueReader(engine.memory, engine.accessors.limits),
       size: into.size,
       log,
       deep: sanitizeDumpPayload === 'yes',

@@ -49,7 +49,7 @@ export class Persistence implements PersistencePort {
   constructor(parts: PersistenceParts) {
     const { engine, config, environment, log, die } = parts;
     this.parts = parts;
-    this.values = new ValueReader(engine.memory, engine.faces.limits);
+    this.values = new ValueReader(engine.memory, engine.accessors.limits);
     this.loads = new Loading(parts, this.values, this);
     this.background = new Background(environment, engine, log);
     this.snapshots = new Snapshots(parts, this.background, this);

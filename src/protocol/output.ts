@@ -128,8 +128,8 @@ export class Output {
   /** While set, replies go nowhere. A suppressed reply that has ended stays so. */
   set suppressed(on: boolean) {
     if (this.ended || on === this.silent) return;
-    if (on) this.hush();
-    else this.speak();
+    if (on) this.mute();
+    else this.unmute();
   }
 
   /** Nothing more will be replied; what is owed stays. */
@@ -451,13 +451,13 @@ export class Output {
     if (this.chunks > 1 || chunk.kept !== 'chunk') this.owner.replyGrew();
   }
 
-  protected hush(): void {
+  protected mute(): void {
     this.seal();
     this.silent = true;
     this.use(SCRATCH, 0);
   }
 
-  protected speak(): void {
+  protected unmute(): void {
     this.silent = false;
     if (this.last === null) this.use(NONE, 0);
     else this.use(this.last.bytes, this.last.end);

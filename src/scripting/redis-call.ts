@@ -3,6 +3,7 @@
  * its reply to a Lua value.
  */
 import { ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, type Verdict } from '../engine/acl/selector.ts';
+import { DENY_BLOCKING } from '../engine/call.ts';
 import { flagBit } from '../engine/derive.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
@@ -103,8 +104,8 @@ export class RedisCall {
     if (registered === undefined) {
       throw new LuaError(errorTable('Invalid command passed to redis.acl_check_cmd()'));
     }
-    const { account } = this.client;
-    return account === null || this.engine.acl.checkUser(account, registered, args.slices, args.count) === ALLOWED;
+    const { user } = this.client;
+    return user === null || this.engine.acl.checkUser(user, registered, args.slices, args.count) === ALLOWED;
   }
 
   /** The command that the first argument names, or the first two. */
@@ -171,7 +172,7 @@ export class RedisCall {
     const refusal = this.gate.refusal(registered);
     if (refusal !== null) return this.refused(registered, refusal);
     if (registered.has(WRITE)) running.wrote = true;
-    engine.call(client, registered, slices, count, false, true);
+    engine.call(client, registered, slices, count, DENY_BLOCKING);
     return null;
   }
 

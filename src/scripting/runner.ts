@@ -11,7 +11,7 @@ import { Slice } from '../base/slice.ts';
 import { type Call, NOT_AN_INTEGER } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
-import { nowhere } from '../engine/nowhere.ts';
+import { NULL_PORT } from '../engine/null-port.ts';
 import { TO_ALL } from '../engine/propagation.ts';
 import { SCRIPT } from '../engine/roles.ts';
 import { keepArguments, Session } from '../engine/session.ts';
@@ -84,7 +84,7 @@ export class Runner {
 
   constructor(engine: Engine) {
     this.engine = engine;
-    this.client = new Session(engine, 0, { ...nowhere, address: '?:0' }, engine.pool, engine.clock.now(), SCRIPT);
+    this.client = new Session(engine, 0, { ...NULL_PORT, address: '?:0' }, engine.pool, engine.clock.now(), SCRIPT);
     this.calls = new RedisCall(engine, this.client, this);
   }
 
@@ -146,7 +146,7 @@ export class Runner {
       return;
     }
     client.db = c.db;
-    client.account = c.session.account;
+    client.user = c.session.user;
     client.restricted = c.session.restricted;
     client.reply.resp = 2;
     client.reply.suppressed = false;

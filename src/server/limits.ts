@@ -1,6 +1,6 @@
 /** Settings that hot paths read, kept in plain numbers that follow CONFIG SET. */
 import type { Config } from '../config/config.ts';
-import type { ValueLimits } from '../engine/faces.ts';
+import type { ValueLimits } from '../engine/accessors.ts';
 import type { UsagePolicy } from '../keyspace/usage.ts';
 import { HashLimits } from '../values/hash.ts';
 import { ListLimits } from '../values/list.ts';

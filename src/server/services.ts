@@ -87,7 +87,7 @@ export class Services implements ServerPort {
       engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
     });
     this.config.follow(['maxmemory-clients', 'maxmemory'], (s) => {
-      engine.accounts.follow(s.maxmemoryClients, s.maxmemory);
+      engine.clientMemory.follow(s.maxmemoryClients, s.maxmemory);
     });
     this.config.follow('lazyfree-lazy-server-del', (s) => {
       engine.keyspaces.lazyServerDel = s.lazyfreeLazyServerDel;

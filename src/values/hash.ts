@@ -59,7 +59,7 @@ import {
 import { sdsBytes, sdsFree, sdsNew, sdsOverwrite, sdsVerify } from '../structures/sds.ts';
 import { ENC_HASHTABLE, ENC_LISTPACK, type Encoding } from './entry.ts';
 import { pickDistinct } from './pick.ts';
-import { ValueFace } from './value.ts';
+import { ValueAccessor } from './value.ts';
 
 /** Up to where a hash stays a listpack; the options hash-max-listpack-entries and -value write here. */
 export class HashLimits {
@@ -140,7 +140,7 @@ function overwriteValue(m: Memory, e: Addr, value: Slice): boolean {
   return true;
 }
 
-export class HashValue extends ValueFace {
+export class HashValue extends ValueAccessor {
   /** What the last `random` or `show` showed; good until the next store. */
   readonly field = new Slice();
   readonly value = new Slice();
@@ -259,7 +259,7 @@ export class HashValue extends ValueFace {
 
   // Reading.
 
-  /** A walk over all fields; the face has one, so it ends where another begins. */
+  /** A walk over all fields; the accessor has one, so it ends where another begins. */
   cursor(): HashCursor {
     return this.walk.reset(this.m, this.slot.encoding, this.slot.root);
   }

@@ -29,7 +29,7 @@ import {
 } from '../structures/quicklist.ts';
 import { QuicklistCursor } from '../structures/quicklist-cursor.ts';
 import { ENC_QUICKLIST, type Encoding } from './entry.ts';
-import { ValueFace } from './value.ts';
+import { ValueAccessor } from './value.ts';
 
 /** list-max-listpack-size, list-compress-depth, and DEBUG QUICKLIST-PACKED-THRESHOLD. */
 export class ListLimits {
@@ -77,8 +77,8 @@ export function listVerify(m: Memory, root: Addr): void {
   qlVerify(m, root);
 }
 
-export class ListValue extends ValueFace {
-  /** A walk that belongs to this face: nothing may be written while it is in use. */
+export class ListValue extends ValueAccessor {
+  /** A walk that belongs to this accessor: nothing may be written while it is in use. */
   readonly cursor = new QuicklistCursor();
   private readonly limits: ListLimits;
 
@@ -91,7 +91,7 @@ export class ListValue extends ValueFace {
     return qlLength(this.m, this.slot.root);
   }
 
-  /** Whether both faces are bound to the same list. */
+  /** Whether both accessors are bound to the same list. */
   isSame(other: ListValue): boolean {
     return this.slot.root === other.slot.root;
   }

@@ -46,7 +46,7 @@ import {
 } from '../structures/intset.ts';
 import { ENC_HASHTABLE, ENC_INTSET, type Encoding } from './entry.ts';
 import { pickDistinct } from './pick.ts';
-import { ValueFace } from './value.ts';
+import { ValueAccessor } from './value.ts';
 
 /** Up to where a set stays an intset; the option set-max-intset-entries writes here. */
 export class SetLimits {
@@ -63,7 +63,7 @@ const key = new Slice();
 /** The member of an entry that `scan` or a handle of the hashtable encoding names. */
 export const setEntryMember = entryKey;
 
-export class SetValue extends ValueFace {
+export class SetValue extends ValueAccessor {
   /** What the last `random` or `show` showed; good until the next store. */
   readonly member = new Slice();
   private readonly limits: SetLimits;
@@ -138,7 +138,7 @@ export class SetValue extends ValueFace {
 
   // Reading.
 
-  /** A walk over all members; the face has one, so it ends where another begins. */
+  /** A walk over all members; the accessor has one, so it ends where another begins. */
   cursor(): SetCursor {
     return this.walk.reset(this.m, this.slot.encoding, this.slot.root);
   }

@@ -41,7 +41,7 @@ import {
   nodeLastId,
   nodeLive,
 } from './stream-node.ts';
-import { LooseSlot, ValueFace } from './value.ts';
+import { LooseSlot, ValueAccessor } from './value.ts';
 
 /** How large a node becomes; the options stream-node-max-bytes and -entries write here. 0 is no limit. */
 export class StreamLimits {
@@ -71,7 +71,7 @@ const SHORT_COUNT = 127;
 const buffer = new EntryBuffer();
 const scratch = new Slice();
 
-export class StreamValue extends ValueFace {
+export class StreamValue extends ValueAccessor {
   private readonly limits: StreamLimits;
   private readonly walk: StreamCursor;
   private readonly edges: StreamCursor;
@@ -140,7 +140,7 @@ export class StreamValue extends ValueFace {
     return idtRadixNodes(this.m, this.m.addr(this.root, Stream.nodes));
   }
 
-  /** A walk over a range; the face has one, so it ends where another begins. */
+  /** A walk over a range; the accessor has one, so it ends where another begins. */
   cursor(start: StreamId | null = null, end: StreamId | null = null, reverse = false): StreamCursor {
     return this.walk.reset(this.m, this.root, start, end, reverse);
   }

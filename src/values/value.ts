@@ -1,7 +1,7 @@
 /**
- * What a value's face and the keyspace know of each other.
+ * What a value's accessor and the keyspace know of each other.
  *
- * A face (ListValue, HashValue ...) serves every encoding of its type. It is made once, bound to a slot, used at once and
+ * An accessor (ListValue, HashValue ...) serves every encoding of its type. It is made once, bound to a slot, used at once and
  * never kept beyond the command: the slot names where the value hangs, and is told when the root moves or the encoding
  * changes.
  */
@@ -17,8 +17,8 @@ export interface ValueSlot {
   update(root: Addr, encoding: Encoding): void;
 }
 
-/** What the faces of all types share: the slot that they are bound to. */
-export abstract class ValueFace {
+/** What the accessors of all types share: the slot that they are bound to. */
+export abstract class ValueAccessor {
   protected slot: ValueSlot;
   protected m: Memory;
 

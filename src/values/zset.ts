@@ -44,7 +44,7 @@ import {
   slVerify,
 } from '../structures/skiplist.ts';
 import { ENC_LISTPACK, ENC_SKIPLIST, type Encoding } from './entry.ts';
-import { ValueFace } from './value.ts';
+import { ValueAccessor } from './value.ts';
 import { ZsetCursor } from './zset-cursor.ts';
 import {
   zlAppend,
@@ -86,7 +86,7 @@ export const ZSET_NAN = 4;
 
 const key = new Slice();
 
-export class ZsetValue extends ValueFace {
+export class ZsetValue extends ValueAccessor {
   /** The member's score after an `add` that was not held back. */
   newScore = 0;
   /** The ranks that the last range found: the first one in it and the first one behind it; equal when it is empty. */
@@ -303,7 +303,7 @@ export class ZsetValue extends ValueFace {
 
   // Reading.
 
-  /** A walk from `rank` on (counted from the end when `reverse`); the face has one, so it ends where another begins. */
+  /** A walk from `rank` on (counted from the end when `reverse`); the accessor has one, so it ends where another begins. */
   cursor(rank = 0, reverse = false): ZsetCursor {
     return this.walk.reset(this.m, this.slot.encoding, this.slot.root, rank, reverse);
   }

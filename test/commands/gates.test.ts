@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sliceOf } from '../../src/base/slice.ts';
 import { VirtualClock } from '../../src/base/time.ts';
 import * as gates from '../../src/engine/gates.ts';
-import { nowhere as NOBODY } from '../../src/engine/nowhere.ts';
+import { NULL_PORT as NOBODY } from '../../src/engine/null-port.ts';
 import { OUTPUT_REPLICA } from '../../src/engine/ports.ts';
 import { CLIENT, MASTER, REPLICA, type Role } from '../../src/engine/roles.ts';
 import type { Session } from '../../src/engine/session.ts';

@@ -38,14 +38,14 @@ const SMALL = [
 ];
 
 function verifyValues(engine: Engine): void {
-  const { memory, keyspaces, faces } = engine;
+  const { memory, keyspaces, accessors } = engine;
   for (const db of keyspaces.databases) {
     db.verify();
     const cursor = db.keys.cursor();
     for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
       const encoding = entryEncoding(memory, e);
       if (encoding === ENC_QUICKLIST) qlVerify(memory, entryValue(memory, e));
-      else if (encoding === ENC_STREAM) faces.stream(e, 1).verify();
+      else if (encoding === ENC_STREAM) accessors.stream(e, 1).verify();
       else if (encoding === ENC_HASHTABLE) dictVerify(memory, entryValue(memory, e), memory.seed);
       else if (encoding === ENC_SKIPLIST) {
         slVerify(memory, entryValue(memory, e));

@@ -298,7 +298,7 @@ const whoami = command({
   summary: 'Tells the name of the user that this connection is.',
   flags: PLAIN,
   run(c) {
-    if (c.session.account) c.reply.bulkText(c.session.account.name);
+    if (c.session.user) c.reply.bulkText(c.session.user.name);
     else c.reply.null();
   },
 });

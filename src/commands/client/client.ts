@@ -105,7 +105,7 @@ const noEvict = command({
     const on = isWord(c.arg(2), 'ON');
     if (!on && !isWord(c.arg(2), 'OFF')) return c.syntaxError();
     c.session.noEvict = on;
-    if (c.engine.accounts.active) c.engine.accounts.measure(c.session);
+    if (c.engine.clientMemory.active) c.engine.clientMemory.measure(c.session);
     c.reply.ok();
   },
 });

@@ -24,7 +24,7 @@ function fits(session: Session, filters: Filters): boolean {
     (filters.localAddress === null || isText(filters.localAddress, session.port.localAddress)) &&
     (filters.type === null || session.type === filters.type) &&
     (filters.id === null || session.id === filters.id) &&
-    (filters.user === null || session.account === filters.user)
+    (filters.user === null || session.user === filters.user)
   );
 }
 

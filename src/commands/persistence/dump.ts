@@ -78,7 +78,7 @@ function stamp(c: Call, e: Addr, { idle, frequency }: Options): void {
 function sanitizes(c: Call): boolean {
   const { persistence, settings } = c.engine.server;
   if (settings.sanitizeDumpPayload !== 'clients') return settings.sanitizeDumpPayload === 'yes';
-  return !persistence.loading && c.session.account?.sanitizes !== false;
+  return !persistence.loading && c.session.user?.sanitizes !== false;
 }
 
 /** Reads the payload; what is wrong with it where it can't be. */

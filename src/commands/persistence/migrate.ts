@@ -81,7 +81,7 @@ function readOptions(c: Call): Options | undefined {
 
 /** What is over, for the command that is run again. */
 interface Arrival {
-  readonly journey: Journey;
+  readonly transfer: Transfer;
   readonly outcome: Outcome;
   readonly suspension: Suspension;
 }
@@ -106,15 +106,15 @@ class Migrations {
   }
 
   /** Begins one, alone or within a transaction, which is left half way; the command is run again when it is over. */
-  begin(c: Call, migration: Migration, journey: Journey): void {
+  begin(c: Call, migration: Migration, transfer: Transfer): void {
     const { engine } = this;
     const within = c.session.executing !== null;
     const release = within ? engine.pause.holdAll() : engine.pause.holdWrites();
     const suspension = within ? Suspension.ofUnit(c) : Suspension.waiting(c);
     void this.links
-      .run(migration, () => journey.batch.requests())
+      .run(migration, () => transfer.batch.requests())
       .then((outcome) => {
-        this.arrived = { journey, outcome, suspension };
+        this.arrived = { transfer, outcome, suspension };
         // The keys that have arrived go from here even if the client is there no more.
         suspension.goOn();
         release();
@@ -221,13 +221,13 @@ class Batch {
 }
 
 /** What a migration leaves for when it is over. */
-interface Journey {
+interface Transfer {
   readonly batch: Batch;
   readonly copy: boolean;
 }
 
 /** Removes the keys that have arrived, and replies. */
-function arrive(c: Call, { batch, copy }: Journey, outcome: Outcome): void {
+function finishTransfer(c: Call, { batch, copy }: Transfer, outcome: Outcome): void {
   if (!copy)
     removeArrived(
       c,
@@ -249,8 +249,8 @@ function removeArrived(c: Call, positions: readonly number[]): void {
 function run(c: Call): void {
   const migrations = migrationsOf(c.engine);
   if (c.resuming) {
-    const { journey, outcome } = migrations.over();
-    arrive(c, journey, outcome);
+    const { transfer, outcome } = migrations.over();
+    finishTransfer(c, transfer, outcome);
     return;
   }
   const options = readOptions(c);
@@ -273,11 +273,11 @@ function run(c: Call): void {
     timeout: timeout > 0 ? Math.min(timeout, LONGEST_TIMEOUT) : USUAL_TIMEOUT,
     auth: options.auth,
   };
-  const journey: Journey = { batch: new Batch(c, keys, options.replace), copy: options.copy };
+  const transfer: Transfer = { batch: new Batch(c, keys, options.replace), copy: options.copy };
   // Only a script can't be left at that point.
   if (c.denyBlocking && c.session.executing === null)
-    arrive(c, journey, migrations.now(migration, journey.batch.requests()));
-  else migrations.begin(c, migration, journey);
+    finishTransfer(c, transfer, migrations.now(migration, transfer.batch.requests()));
+  else migrations.begin(c, migration, transfer);
 }
 
 /** Where the keys are, which no specification can say: behind KEYS, where that is no option's argument. */

@@ -54,12 +54,12 @@ class LinkError extends Error {
   /** The time was up. */
   readonly late: boolean;
   /** There is no such place. */
-  readonly nowhere: boolean;
+  readonly unresolved: boolean;
 
-  constructor(late: boolean, nowhere = false) {
+  constructor(late: boolean, unresolved = false) {
     super(late ? 'out of time' : 'the link is gone');
     this.late = late;
-    this.nowhere = nowhere;
+    this.unresolved = unresolved;
   }
 }
 
@@ -85,7 +85,7 @@ class Link {
   private readonly parser: RedisParser;
   private waiter: Waiter | null = null;
   private gone = false;
-  private nowhere = false;
+  private unresolved = false;
 
   constructor(socket: Outgoing, clock: Clock, onGone: () => void) {
     this.socket = socket;
@@ -101,7 +101,7 @@ class Link {
     socket.setNoDelay?.(true);
     socket.on('data', (bytes) => this.read(bytes));
     socket.on('error', (error) => {
-      this.nowhere = 'syscall' in error && error.syscall === 'getaddrinfo';
+      this.unresolved = 'syscall' in error && error.syscall === 'getaddrinfo';
       this.close();
     });
     socket.on('end', () => this.close());
@@ -124,7 +124,7 @@ class Link {
     this.gone = true;
     this.leaving?.cancel();
     this.socket.destroy();
-    this.waiter?.fail(new LinkError(false, this.nowhere));
+    this.waiter?.fail(new LinkError(false, this.unresolved));
   }
 
   /** While it is kept, it neither holds the process nor stays longer than it may. */
@@ -182,7 +182,7 @@ class Link {
       };
       const waiter: Waiter = { reply, settle, fail };
       this.waiter = waiter;
-      if (this.gone) fail(new LinkError(false, this.nowhere));
+      if (this.gone) fail(new LinkError(false, this.unresolved));
       else begin(settle);
     });
   }
@@ -272,7 +272,7 @@ class Attempt {
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
       // The words are Redis's, odd as they are; where it is refused a connection it finds out when it writes.
-      if (link === null && (error.late || error.nowhere))
+      if (link === null && (error.late || error.unresolved))
         return this.ended('IOERR error or timeout connecting to the client', false);
       if (link !== null) this.links.drop(link);
       const again = !error.late && this.acknowledged.length === 0;

@@ -114,7 +114,7 @@ function object(c: Call): void {
   const address = `0x${(e * 16).toString(16)}`;
   let text = `Value at:${address} refcount:1 encoding:${encodingName(encoding)}`;
   text += ` serializedlength:${length} lru:${lru} lru_seconds_idle:${idle}`;
-  if (type === TYPE_LIST) text += listDebugText(memory, c.engine.faces.list(e, 1).root);
+  if (type === TYPE_LIST) text += listDebugText(memory, c.engine.accessors.list(e, 1).root);
   c.reply.status(text);
 }
 
@@ -136,11 +136,11 @@ function htstatsKey(c: Call): void {
     return;
   }
   const encoding = entryEncoding(c.memory, e);
-  const { faces } = c.engine;
-  if (encoding === ENC_SKIPLIST) c.reply.verbatim(dictStats(c.memory, faces.zset(e, 1).dict));
+  const { accessors } = c.engine;
+  if (encoding === ENC_SKIPLIST) c.reply.verbatim(dictStats(c.memory, accessors.zset(e, 1).dict));
   else if (encoding === ENC_HASHTABLE) {
-    const face = entryType(c.memory, e) === 2 ? faces.set(e, 1) : faces.hash(e, 1);
-    c.reply.verbatim(dictStats(c.memory, face.dict));
+    const accessor = entryType(c.memory, e) === 2 ? accessors.set(e, 1) : accessors.hash(e, 1);
+    c.reply.verbatim(dictStats(c.memory, accessor.dict));
   } else c.reply.error('ERR The value stored at the specified key is not represented using an hash table');
 }
 
@@ -160,7 +160,7 @@ function packedThreshold(c: Call): void {
     c.reply.error('ERR argument must be a memory value bigger than 1 and smaller than 4gb');
     return;
   }
-  c.engine.faces.limits.list.plainFrom = bytes === 0n ? QL_PLAIN_FROM : Number(bytes);
+  c.engine.accessors.limits.list.plainFrom = bytes === 0n ? QL_PLAIN_FROM : Number(bytes);
   c.reply.ok();
 }
 
@@ -209,8 +209,8 @@ function replyBuffer(c: Call): void {
 }
 
 function clientEviction(c: Call): void {
-  const { accounts } = c.engine;
-  if (accounts.active) c.reply.verbatim(accounts.describe());
+  const { clientMemory } = c.engine;
+  if (clientMemory.active) c.reply.verbatim(clientMemory.describe());
   else c.reply.error('ERR maxmemory-clients is disabled.');
 }
 

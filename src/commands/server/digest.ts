@@ -77,19 +77,19 @@ export function digestValue(engine: Engine, db: Database, e: Addr, digest: Diges
 }
 
 function digestList(engine: Engine, e: Addr, digest: Digest): void {
-  const list = engine.faces.list(e, 1);
+  const list = engine.accessors.list(e, 1);
   const element = new Slice();
   const { cursor } = list;
   for (list.seek(0); cursor.more; cursor.next()) digest.mix(cursor.bytes(element).copy());
 }
 
 function digestSet(engine: Engine, e: Addr, digest: Digest): void {
-  const cursor = engine.faces.set(e, 1).cursor();
+  const cursor = engine.accessors.set(e, 1).cursor();
   while (cursor.next()) digest.xor(cursor.member.copy());
 }
 
 function digestZset(engine: Engine, e: Addr, digest: Digest): void {
-  const cursor = engine.faces.zset(e, 1).cursor();
+  const cursor = engine.accessors.zset(e, 1).cursor();
   while (cursor.next()) {
     const score = Buffer.from(formatDouble(cursor.score), 'latin1');
     digest.xor(new Digest().mix(cursor.member.copy()).mix(score).bytes);
@@ -97,12 +97,12 @@ function digestZset(engine: Engine, e: Addr, digest: Digest): void {
 }
 
 function digestHash(engine: Engine, e: Addr, digest: Digest): void {
-  const cursor = engine.faces.hash(e, 1).cursor();
+  const cursor = engine.accessors.hash(e, 1).cursor();
   while (cursor.next()) digest.xor(new Digest().mix(cursor.field.copy()).mix(cursor.value.copy()).bytes);
 }
 
 function digestStream(engine: Engine, e: Addr, digest: Digest): void {
-  const cursor = engine.faces.stream(e, 1).cursor();
+  const cursor = engine.accessors.stream(e, 1).cursor();
   while (cursor.next()) {
     digest.mix(Buffer.from(cursor.id.text.replace('-', '.'), 'latin1'));
     for (let i = 0; i < cursor.fields; i++) {

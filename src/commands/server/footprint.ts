@@ -29,7 +29,7 @@ function dictFootprint(engine: Engine, dict: Addr, samples: number): number {
 }
 
 export function footprint(engine: Engine, e: Addr, samples: number): number {
-  const { memory, faces } = engine;
+  const { memory, accessors } = engine;
   const own = memory.sizeOf(e);
   const encoding = entryEncoding(memory, e);
   if (isInline(encoding)) return own;
@@ -40,10 +40,10 @@ export function footprint(engine: Engine, e: Addr, samples: number): number {
     case ENC_STREAM:
       return own + streamBytes(memory, root, Number.isFinite(samples) ? samples : 0);
     case ENC_SKIPLIST:
-      return own + memory.sizeOf(root) + dictFootprint(engine, faces.zset(e, 1).dict, samples);
+      return own + memory.sizeOf(root) + dictFootprint(engine, accessors.zset(e, 1).dict, samples);
     case ENC_HASHTABLE: {
-      const face = entryType(memory, e) === TYPE_SET ? faces.set(e, 1) : faces.hash(e, 1);
-      return own + dictFootprint(engine, face.dict, samples);
+      const accessor = entryType(memory, e) === TYPE_SET ? accessors.set(e, 1) : accessors.hash(e, 1);
+      return own + dictFootprint(engine, accessor.dict, samples);
     }
     default:
       return own + memory.sizeOf(root);

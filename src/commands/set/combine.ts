@@ -77,7 +77,7 @@ class Result {
 
   constructor(c: Call) {
     this.slot = new LooseSlot(c.memory, setNew(c.memory), ENC_INTSET);
-    this.set = new SetValue(c.memory, c.engine.faces.limits.set).bind(this.slot);
+    this.set = new SetValue(c.memory, c.engine.accessors.limits.set).bind(this.slot);
   }
 
   /** Stores the set under argument 1, or removes that key when the set is empty; replies the length. */

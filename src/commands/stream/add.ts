@@ -90,7 +90,7 @@ function refuse(c: Call, error: string): 0 {
 }
 
 function defaultLimit(c: Call): number {
-  const limit = DEFAULT_NODES * c.engine.faces.limits.stream.nodeEntries;
+  const limit = DEFAULT_NODES * c.engine.accessors.limits.stream.nodeEntries;
   return limit <= 0 ? LIMIT_DEFAULT : Math.min(limit, LIMIT_MOST);
 }
 

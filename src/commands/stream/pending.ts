@@ -394,7 +394,7 @@ export const xautoclaim = command({
     const e = c.find(1);
     const asked = readAutoClaim(c);
     if (!asked || c.openFor(e, TYPE_STREAM) === undefined) return;
-    const stream = e === NULL ? null : c.engine.faces.stream(e);
+    const stream = e === NULL ? null : c.engine.accessors.stream(e);
     const group = stream === null ? NULL : groupFind(c.memory, stream.root, c.arg(2));
     if (stream === null || group === NULL) {
       noGroup(c, 1, 2);

@@ -180,7 +180,7 @@ function read(c: Call, group: boolean): void {
 /** The stream at argument `i`, which has been looked up before. */
 function openAgain(c: Call, i: number): StreamValue | null {
   const e = c.peek(i);
-  return e === NULL ? null : c.engine.faces.stream(e);
+  return e === NULL ? null : c.engine.accessors.stream(e);
 }
 
 /** Whether there is something to read in stream `i` beyond its ID, which ">" makes that of the group. */
@@ -335,7 +335,7 @@ function resume(c: Call): void {
     reply.error('UNBLOCKED the stream key no longer exists');
     return;
   }
-  const stream = c.engine.faces.stream(e);
+  const stream = c.engine.accessors.stream(e);
   if (group) {
     const there = groupFind(memory, stream.root, c.arg(groupAt));
     if (there === NULL) {

@@ -69,9 +69,9 @@ function openSource(c: Call, i: number): Source | undefined {
   const entry = c.find(i);
   if (entry === NULL) return { entry, length: 0, weight: 1 };
   const type = entryType(c.memory, entry);
-  const { faces } = c.engine;
-  if (type === TYPE_ZSET) return { entry, length: faces.zset(entry).length, weight: 1 };
-  if (type === TYPE_SET) return { entry, length: faces.set(entry).length, weight: 1 };
+  const { accessors } = c.engine;
+  if (type === TYPE_ZSET) return { entry, length: accessors.zset(entry).length, weight: 1 };
+  if (type === TYPE_SET) return { entry, length: accessors.set(entry).length, weight: 1 };
   c.wrongType();
   return undefined;
 }
@@ -144,22 +144,22 @@ function weighed(score: number, weight: number): number {
 /** Shows each member of a source, from the highest score down, until `visit` answers false. */
 function walk(c: Call, source: Source, visit: (member: Slice, score: number) => boolean): void {
   if (source.entry === NULL) return;
-  const { faces } = c.engine;
+  const { accessors } = c.engine;
   if (entryType(c.memory, source.entry) === TYPE_ZSET) {
-    const cursor = faces.zset(source.entry).cursor(0, true);
+    const cursor = accessors.zset(source.entry).cursor(0, true);
     while (cursor.next()) if (!visit(cursor.member, cursor.score)) return;
   } else {
-    const cursor = faces.set(source.entry).cursor();
+    const cursor = accessors.set(source.entry).cursor();
     while (cursor.next()) if (!visit(cursor.member, 1)) return;
   }
 }
 
-/** A member's score in a source, NaN when it is not there. Leaves the faces that `walk` uses alone. */
+/** A member's score in a source, NaN when it is not there. Leaves the accessors that `walk` uses alone. */
 function scoreIn(c: Call, source: Source, member: Slice): number {
   if (source.entry === NULL) return Number.NaN;
-  const { faces } = c.engine;
-  if (entryType(c.memory, source.entry) === TYPE_ZSET) return faces.zset(source.entry, 1).score(member);
-  return faces.set(source.entry, 1).holds(member) ? 1 : Number.NaN;
+  const { accessors } = c.engine;
+  if (entryType(c.memory, source.entry) === TYPE_ZSET) return accessors.zset(source.entry, 1).score(member);
+  return accessors.set(source.entry, 1).holds(member) ? 1 : Number.NaN;
 }
 
 /** Shows each member of the result; of a union each of every source, with a score still to be aggregated. */

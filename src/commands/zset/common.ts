@@ -69,7 +69,7 @@ export class Result {
 
   constructor(c: Call, encoding: Encoding = ENC_LISTPACK) {
     this.slot = new LooseSlot(c.memory, zsetNew(c.memory, encoding), encoding);
-    this.zset = new ZsetValue(c.memory, c.engine.faces.limits.zset).bind(this.slot);
+    this.zset = new ZsetValue(c.memory, c.engine.accessors.limits.zset).bind(this.slot);
   }
 
   /** Stores the set under argument `i`, or removes that key when the set is empty; replies the length. */

@@ -275,7 +275,7 @@ export const zrangestore = command({
     picked.count = 0;
     if (source !== null) pick(source);
     // A range of ranks knows its length beforehand and never passes through a listpack, which forgets the sign of -0.
-    const large = query.by === BY_RANK && picked.count > c.engine.faces.limits.zset.listpackEntries;
+    const large = query.by === BY_RANK && picked.count > c.engine.accessors.limits.zset.listpackEntries;
     const result = new Result(c, large ? ENC_SKIPLIST : ENC_LISTPACK);
     try {
       if (source !== null) copyPicked(source, result.zset);

@@ -31,7 +31,7 @@ export const zrem = command({
   },
 });
 
-/** Removes the range that the face has found, and replies how many members that were. */
+/** Removes the range that the accessor has found, and replies how many members that were. */
 function removeFound(c: Call, zset: ZsetValue, event: string): void {
   const removed = zset.to - zset.from;
   if (removed > 0) {

@@ -1,7 +1,7 @@
 /**
  * Who may do what: the users of one server, and what becomes of sessions when users change.
  *
- *   session.account -> User -> selectors          session.gates:  GATE_AUTH while it must prove who it is,
+ *   session.user -> User -> selectors          session.gates:  GATE_AUTH while it must prove who it is,
  *                                                                  GATE_ACL while its user isn't unrestricted
  *
  * Commands of unrestricted users pass the mask of gates.ts and never come here. A user object is never replaced while it
@@ -143,8 +143,8 @@ export class Acl implements AclBasis {
 
   /** Makes a session what it is when a connection has just been made. */
   welcome(session: Session): void {
-    session.account = this.defaultUser;
-    session.proven = !this.asksPassword;
+    session.user = this.defaultUser;
+    session.hasAuthenticated = !this.asksPassword;
     this.refreshSession(session);
   }
 
@@ -156,16 +156,16 @@ export class Acl implements AclBasis {
   authenticate(session: Session, name: Slice, password: Slice): boolean {
     const user = this.users.get(name.latin1());
     if (!user?.accepts(password.latin1())) return false;
-    session.account = user;
-    session.proven = true;
+    session.user = user;
+    session.hasAuthenticated = true;
     this.refreshSession(session);
     return true;
   }
 
   /** Sets the gates of a session by its user. */
   refreshSession(session: Session): void {
-    session.mustAuthenticate = !session.proven && this.asksPassword;
-    session.restricted = session.account !== null && !session.account.unrestricted;
+    session.mustAuthenticate = !session.hasAuthenticated && this.asksPassword;
+    session.restricted = session.user !== null && !session.user.unrestricted;
   }
 
   private refresh(): void {
@@ -175,9 +175,9 @@ export class Acl implements AclBasis {
 
   private closeSessionsOf(users: ReadonlySet<User>, by: Session | null): void {
     for (const session of [...this.engine.sessions.values()]) {
-      if (session.account === null || !users.has(session.account)) continue;
-      session.account = this.defaultUser;
-      session.proven = false;
+      if (session.user === null || !users.has(session.user)) continue;
+      session.user = this.defaultUser;
+      session.hasAuthenticated = false;
       this.refreshSession(session);
       this.close(session, by);
     }
@@ -197,7 +197,7 @@ export class Acl implements AclBasis {
     const keeps = user.selectors.every((old) => !old.allChannels && Selector.keepsChannels(old, changed.selectors));
     if (keeps) return;
     for (const session of [...this.engine.sessions.values()])
-      if (session.account === user && session.subscriptions > 0 && !maySubscribe(session, changed))
+      if (session.user === user && session.subscriptions > 0 && !maySubscribe(session, changed))
         this.close(session, by);
   }
 
@@ -213,11 +213,11 @@ export class Acl implements AclBasis {
 
   /** Whether a session may run a command now; a denial is logged. */
   check(session: Session, registered: Registered, args: readonly Slice[], argc: number, context: AclContext): Verdict {
-    if (!session.restricted || session.account === null) return ALLOWED;
-    const verdict = this.checkUser(session.account, registered, args, argc);
+    if (!session.restricted || session.user === null) return ALLOWED;
+    const verdict = this.checkUser(session.user, registered, args, argc);
     if (verdict === ALLOWED) return verdict;
     const object = verdict === DENIED_COMMAND ? registered.name : args[this.denied.at].latin1();
-    this.logDenial(session, verdict, context, object, session.user);
+    this.logDenial(session, verdict, context, object, session.userName);
     return verdict;
   }
 
@@ -234,9 +234,9 @@ export class Acl implements AclBasis {
 
   /** Whether a command that reads keys not among its arguments (SORT's BY and GET) may read any. */
   mayReadAllKeys(session: Session, registered: Registered, args: readonly Slice[], argc: number): boolean {
-    if (!session.restricted || session.account === null) return true;
+    if (!session.restricted || session.user === null) return true;
     const permission = permissionFor('ACCESS');
-    return session.account.selectors.some(
+    return session.user.selectors.some(
       (s) => s.permitsAllKeys(permission) && s.check(registered, args, argc, this.denied) === ALLOWED,
     );
   }

@@ -8,7 +8,7 @@
 import type { Slice } from '../../base/slice.ts';
 import { flagBit } from '../../engine/derive.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { nowhere } from '../../engine/nowhere.ts';
+import { NULL_PORT } from '../../engine/null-port.ts';
 import { REPLAY } from '../../engine/roles.ts';
 import { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
@@ -48,8 +48,8 @@ export class Replayer {
     this.engine = engine;
     this.log = log;
     this.atOnce = atOnce;
-    const session = new Session(engine, 0, nowhere, engine.pool, engine.clock.now(), REPLAY);
-    session.account = null;
+    const session = new Session(engine, 0, NULL_PORT, engine.pool, engine.clock.now(), REPLAY);
+    session.user = null;
     session.reply.end();
     session.reply.errors = this;
     this.session = session;

@@ -111,7 +111,7 @@ export class AofSource {
     const nothing = (): void => {};
     return new RdbLoader(RdbInput.from(source, true), {
       keyspaces: engine.keyspaces,
-      values: new ValueReader(engine.memory, engine.faces.limits),
+      values: new ValueReader(engine.memory, engine.accessors.limits),
       size,
       log: { debug: nothing, notice: nothing, warning: nothing },
       deep: true,

@@ -92,11 +92,12 @@ export class JsonSource {
         );
       case 'list':
         return this.filled(TYPE_LIST, key, value, (entry, item) => {
-          this.desk.faces.list(entry).push(bytesOfJson(item, this.first), false);
+          this.desk.accessors.list(entry).push(bytesOfJson(item, this.first), false);
         });
       case 'set':
         return this.filled(TYPE_SET, key, value, (entry, item) => {
-          if (!this.desk.faces.set(entry).add(bytesOfJson(item, this.first))) throw wrong('a set', 'without doubles');
+          if (!this.desk.accessors.set(entry).add(bytesOfJson(item, this.first)))
+            throw wrong('a set', 'without doubles');
         });
       case 'hash':
         return this.filled(TYPE_HASH, key, value, (entry, item) => this.pair(entry, item));
@@ -104,7 +105,7 @@ export class JsonSource {
         return this.sortedSet(key, value);
       case 'stream': {
         const entry = this.make(TYPE_STREAM, key);
-        this.undoing(key, () => this.streams.fill(this.desk.faces.stream(entry), value));
+        this.undoing(key, () => this.streams.fill(this.desk.accessors.stream(entry), value));
         return entry;
       }
       default:
@@ -120,7 +121,7 @@ export class JsonSource {
       longest = Math.max(longest, this.first.length);
     };
     const entry = this.filled(TYPE_ZSET, key, value, put, ENC_SKIPLIST);
-    this.desk.faces.zset(entry).settle(longest);
+    this.desk.accessors.zset(entry).settle(longest);
     return entry;
   }
 
@@ -158,7 +159,7 @@ export class JsonSource {
   private pair(entry: Addr, item: Json): void {
     const [field, value, ...rest] = listOf(item, 'an element of a hash');
     if (value === undefined || rest.length > 0) throw wrong('an element of a hash', 'a field and a value');
-    const hash = this.desk.faces.hash(entry);
+    const hash = this.desk.accessors.hash(entry);
     if (!hash.put(bytesOfJson(field, this.first), bytesOfJson(value, this.second)))
       throw wrong('a hash', 'without doubles');
   }
@@ -169,7 +170,7 @@ export class JsonSource {
     const number =
       typeof score === 'number' ? score : typeof score === 'string' ? parseDouble(sliceOf(score)) : undefined;
     if (number === undefined || Number.isNaN(number)) throw wrong('a score', 'a number');
-    const zset = this.desk.faces.zset(entry);
+    const zset = this.desk.accessors.zset(entry);
     if (zset.add(bytesOfJson(member, this.first), number) !== ZSET_ADDED)
       throw wrong('a sorted set', 'without doubles');
   }

@@ -6,7 +6,7 @@
  */
 import type { Slice } from '../../base/slice.ts';
 import { RealClock } from '../../base/time.ts';
-import { Faces } from '../../engine/faces.ts';
+import { Accessors } from '../../engine/accessors.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { Keyspaces } from '../../keyspace/keyspaces.ts';
 import type { Addr } from '../../memory/address.ts';
@@ -42,7 +42,7 @@ export class ConvertError extends Error {
 /** Where the values of records lie. */
 export interface Bench {
   readonly memory: Memory;
-  readonly faces: Faces;
+  readonly accessors: Accessors;
 }
 
 /** Where values are put together and taken apart. */
@@ -50,14 +50,14 @@ export class Desk implements Bench {
   readonly memory: Memory = scratchMemory();
   readonly limits: ReadLimits = usualLimits();
   readonly db: Database;
-  readonly faces: Faces;
+  readonly accessors: Accessors;
   private readonly keyspaces: Keyspaces;
 
   constructor() {
     const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
     this.keyspaces = new Keyspaces(this.memory, new RealClock(), 1, policy, { double01: () => 1 });
     this.db = this.keyspaces.databases[0];
-    this.faces = new Faces(this.memory, this.limits);
+    this.accessors = new Accessors(this.memory, this.limits);
   }
 
   /** Takes the key off again. */

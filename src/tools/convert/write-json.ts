@@ -87,13 +87,13 @@ export class JsonSink implements Sink {
   end(): void {}
 
   private value(type: number, entry: Addr): void {
-    const { faces, memory } = this.bench;
+    const { accessors, memory } = this.bench;
     if (type === TYPE_STRING) this.write(bytesJson(stringBytes(memory, entry, this.scratch)));
     else if (type === TYPE_LIST) this.list(this.listItems(entry));
     else if (type === TYPE_SET) this.list(this.members(entry));
     else if (type === TYPE_HASH) this.list(this.pairs(entry));
     else if (type === TYPE_ZSET) this.list(this.scored(entry));
-    else this.stream(faces.stream(entry));
+    else this.stream(accessors.stream(entry));
   }
 
   private list(items: Iterable<string>): void {
@@ -106,23 +106,23 @@ export class JsonSink implements Sink {
   }
 
   private *listItems(entry: Addr): Iterable<string> {
-    const list = this.bench.faces.list(entry);
+    const list = this.bench.accessors.list(entry);
     const { cursor } = list;
     for (list.seek(0); cursor.more; cursor.next()) yield bytesJson(cursor.bytes(this.scratch));
   }
 
   private *members(entry: Addr): Iterable<string> {
-    const cursor = this.bench.faces.set(entry).cursor();
+    const cursor = this.bench.accessors.set(entry).cursor();
     while (cursor.next()) yield bytesJson(cursor.member);
   }
 
   private *pairs(entry: Addr): Iterable<string> {
-    const cursor = this.bench.faces.hash(entry).cursor();
+    const cursor = this.bench.accessors.hash(entry).cursor();
     while (cursor.next()) yield `[${bytesJson(cursor.field)},${bytesJson(cursor.value)}]`;
   }
 
   private *scored(entry: Addr): Iterable<string> {
-    const cursor = this.bench.faces.zset(entry).cursor();
+    const cursor = this.bench.accessors.zset(entry).cursor();
     while (cursor.next()) yield `[${bytesJson(cursor.member)},${scoreJson(cursor.score)}]`;
   }
 

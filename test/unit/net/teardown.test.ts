@@ -43,7 +43,7 @@ const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) =>
   'CLIENT KILL of an address': ({ port }, killer) => killer.command('CLIENT', 'KILL', port.address),
   'ACL DELUSER': (session, killer) => {
     killer.command('ACL', 'SETUSER', 'gone', 'on', 'nopass', '+@all', '~*');
-    session.account = fake.server.engine.acl.find('gone')!;
+    session.user = fake.server.engine.acl.find('gone')!;
     killer.command('ACL', 'DELUSER', 'gone');
   },
   'client eviction': (_, killer) => {

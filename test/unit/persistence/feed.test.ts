@@ -61,12 +61,12 @@ function snapshot(): Buffer {
 }
 
 function loading(size: number) {
-  const { memory, faces, clock } = server.engine;
+  const { memory, accessors, clock } = server.engine;
   const aside = new Keyspaces(memory, clock, 16, USAGE, new SeededRandom(1));
   const feed = new ChunkFeed();
   const loader = new RdbLoader(feed.input(true), {
     keyspaces: aside,
-    values: new ValueReader(memory, faces.limits),
+    values: new ValueReader(memory, accessors.limits),
     size,
     log: { debug: () => {}, notice: () => {}, warning: () => {} },
     deep: false,

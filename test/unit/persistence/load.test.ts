@@ -46,7 +46,7 @@ function loaderOf(bytes: Buffer, options: Partial<LoadOptions> = {}): RdbLoader 
   }, true);
   return new RdbLoader(input, {
     keyspaces: engine.keyspaces,
-    values: new ValueReader(engine.memory, engine.faces.limits),
+    values: new ValueReader(engine.memory, engine.accessors.limits),
     size: bytes.length,
     log: { debug: () => {}, notice: () => {}, warning: () => {} },
     deep: false,

@@ -45,7 +45,7 @@ function dice(seed: number): (below: number) => number {
 
 const ODD = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0.1, 1e300, 2 ** 60, -(2 ** 62), 5e18, 1e17, 3.5e-9];
 
-/** Random steps on a face and on a map, compared after each. */
+/** Random steps on an accessor and on a map, compared after each. */
 function wander(seed: number, limits: ZsetLimits): void {
   const roll = dice(seed);
   const { memory, before, slot, zset } = fresh(ENC_LISTPACK, limits);

@@ -1,4 +1,4 @@
-/** The faces of aggregate values, made once a server and bound to an entry at each use. */
+/** The accessors of aggregate values, made once a server and bound to an entry at each use. */
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type Encoding, entryEncoding, entryValue, setEntryValue } from '../values/entry.ts';
@@ -6,7 +6,7 @@ import { type HashLimits, HashValue } from '../values/hash.ts';
 import { type ListLimits, ListValue } from '../values/list.ts';
 import { type SetLimits, SetValue } from '../values/set.ts';
 import { type StreamLimits, StreamValue } from '../values/stream.ts';
-import type { ValueFace, ValueSlot } from '../values/value.ts';
+import type { ValueAccessor, ValueSlot } from '../values/value.ts';
 import { type ZsetLimits, ZsetValue } from '../values/zset.ts';
 
 /** The slot of a value that hangs off a keyspace entry. */
@@ -42,11 +42,11 @@ export interface ValueLimits {
   readonly stream: StreamLimits;
 }
 
-/** Faces of one type, made when first asked for. */
-class FacePool<T extends ValueFace> {
+/** Accessors of one type, made when first asked for. */
+class AccessorPool<T extends ValueAccessor> {
   private readonly memory: Memory;
   private readonly make: () => T;
-  private readonly faces: T[] = [];
+  private readonly accessors: T[] = [];
   private readonly slots: EntrySlot[] = [];
 
   constructor(memory: Memory, make: () => T) {
@@ -54,31 +54,31 @@ class FacePool<T extends ValueFace> {
     this.make = make;
   }
 
-  /** Face number `which`, bound to the value of `entry`. */
+  /** Accessor number `which`, bound to the value of `entry`. */
   open(entry: Addr, which: number): T {
-    while (this.faces.length <= which) {
-      this.faces.push(this.make());
+    while (this.accessors.length <= which) {
+      this.accessors.push(this.make());
       this.slots.push(new EntrySlot(this.memory));
     }
-    return this.faces[which].bind(this.slots[which].attach(entry));
+    return this.accessors[which].bind(this.slots[which].attach(entry));
   }
 }
 
-export class Faces {
+export class Accessors {
   readonly limits: ValueLimits;
-  private readonly lists: FacePool<ListValue>;
-  private readonly sets: FacePool<SetValue>;
-  private readonly hashes: FacePool<HashValue>;
-  private readonly zsets: FacePool<ZsetValue>;
-  private readonly streams: FacePool<StreamValue>;
+  private readonly lists: AccessorPool<ListValue>;
+  private readonly sets: AccessorPool<SetValue>;
+  private readonly hashes: AccessorPool<HashValue>;
+  private readonly zsets: AccessorPool<ZsetValue>;
+  private readonly streams: AccessorPool<StreamValue>;
 
   constructor(memory: Memory, limits: ValueLimits) {
     this.limits = limits;
-    this.lists = new FacePool(memory, () => new ListValue(memory, limits.list));
-    this.sets = new FacePool(memory, () => new SetValue(memory, limits.set));
-    this.hashes = new FacePool(memory, () => new HashValue(memory, limits.hash));
-    this.zsets = new FacePool(memory, () => new ZsetValue(memory, limits.zset));
-    this.streams = new FacePool(memory, () => new StreamValue(memory, limits.stream));
+    this.lists = new AccessorPool(memory, () => new ListValue(memory, limits.list));
+    this.sets = new AccessorPool(memory, () => new SetValue(memory, limits.set));
+    this.hashes = new AccessorPool(memory, () => new HashValue(memory, limits.hash));
+    this.zsets = new AccessorPool(memory, () => new ZsetValue(memory, limits.zset));
+    this.streams = new AccessorPool(memory, () => new StreamValue(memory, limits.stream));
   }
 
   list(entry: Addr, which = 0): ListValue {

@@ -1,7 +1,7 @@
 /** The port of sessions that nobody is behind: the one that plays a file again, and others of the server's own. */
 import type { SessionPort } from './ports.ts';
 
-export const nowhere: SessionPort = {
+export const NULL_PORT: SessionPort = {
   fd: -1,
   address: '',
   localAddress: '',
