@@ -2,9 +2,11 @@
  * What writes a frozen view of the data in the background: a snapshot, or the base of a rewritten append-only file. There
  * is one at a time, and for INFO it counts as Redis's forked child.
  *
- *   idle ──start──> a job of a kind ──saved, failed, died, or aborted──> idle, then `onEnd`
+ *   idle ──start───> a job of a kind (`replicas` excepted) ──saved, failed, died, or aborted──> idle, then `onEnd`
+ *        ──stream──> a stream for replicas ──taken, failed, or aborted──> idle, then `onEnd`
  *
- * Invariants (verify): there is a kind if and only if there is a job; a job has the image's only view.
+ * Invariants (verify): there is a kind if and only if there is a job or a stream, of which there is one at most; it has
+ * the image's only view.
  */
 import { assert } from '../base/assert.ts';
 import type { Environment } from '../base/environment.ts';
@@ -111,8 +113,10 @@ export class Background {
 
   /** Throws where an invariant of the header does not hold. */
   verify(): void {
-    assert((this.kind === null) === (this.job === null), 'a job is of a kind');
-    assert(this.job === null || this.engine.memory.frozen, 'a job reads a frozen view');
+    const { kind, job, streamed } = this;
+    assert((kind === null) === (job === null && streamed === null), 'a job or a stream is of a kind');
+    assert((kind === 'replicas') === (streamed !== null), 'a stream is for replicas');
+    assert(kind === null || this.engine.memory.frozen, 'a view is read while there is a kind');
   }
 
   /** Ends what is under way, unless it is of another kind; its `onEnd` is told before this returns. */

@@ -73,8 +73,10 @@ export class ReplicaSnapshots implements SnapshotPort {
     };
     const { rdbcompression: compress, rdbchecksum: checksum } = config.settings;
     const format = { kind: 'rdb', compress, checksum } as const;
+    let aborted = false;
     try {
       const save = background.stream(dataset, format, take, (error, cow) => {
+        if (aborted) return;
         if (error === null) {
           background.tellCow('RDB', cow);
           log.notice('Background RDB transfer terminated with success');
@@ -84,7 +86,13 @@ export class ReplicaSnapshots implements SnapshotPort {
         end(error === null);
       });
       log.notice(`Background RDB transfer started by pid ${parts.environment.ids.process}`);
-      return save;
+      return {
+        resume: () => save.resume(),
+        abort: () => {
+          aborted = true;
+          save.abort();
+        },
+      };
     } catch (error) {
       log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
       return null;
