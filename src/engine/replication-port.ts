@@ -81,6 +81,16 @@ export interface SyncCounts {
   partialRefused: number;
 }
 
+/** How far a replica is behind this server. */
+export interface ReplicaLag {
+  /** Address and port. */
+  readonly name: string;
+  /** Bytes of the stream that it has not acknowledged, and for how long, in seconds. */
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly state: string;
+}
+
 export interface ReplicationPort {
   readonly syncs: SyncCounts;
   /** 40 hexadecimal digits: the history that the data belong to. */
@@ -94,6 +104,8 @@ export interface ReplicationPort {
   /** Bytes that the buffers of the stream take: all, and those beyond the backlog, which maxmemory does not bound. */
   readonly bufferBytes: number;
   readonly unboundedBytes: number;
+  /** Of each replica. */
+  lags(): readonly ReplicaLag[];
   /** INFO's section. */
   figures(): Readonly<Record<string, string | number>>;
   /** ROLE's reply. */
@@ -111,6 +123,7 @@ export const NO_REPLICATION: ReplicationPort = {
   isReplica: false,
   bufferBytes: 0,
   unboundedBytes: 0,
+  lags: () => [],
   figures: () => ({}),
   role: (reply) => {
     reply.array(3);

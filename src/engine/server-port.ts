@@ -9,6 +9,7 @@ import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { PersistencePort } from './persistence-port.ts';
+import type { Session } from './session.ts';
 
 export interface Log {
   debug(message: string): void;
@@ -23,6 +24,9 @@ export interface ShutdownRequest {
   readonly now: boolean;
   readonly force: boolean;
 }
+
+/** It is on its way; the client waits for it, with replicas; or what was to be saved could not be. */
+export type ShutdownAnswer = 'ending' | 'waiting' | 'failed';
 
 export interface ServerPort {
   readonly log: Log;
@@ -43,8 +47,10 @@ export interface ServerPort {
   commandFailed(command: string, error: unknown, changed: boolean): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
-  /** Ends the server; undefined when it is on its way, else the error for the client. */
-  shutdown(request: ShutdownRequest): string | undefined;
+  /** Ends the server, for a client. */
+  shutdown(request: ShutdownRequest, session: Session): ShutdownAnswer;
+  /** Milliseconds for which a shutdown waits for replicas yet; null where none does. */
+  readonly shutdownTimeLeft: number | null;
   /** Takes back a shutdown that has not begun yet; false when there is none. */
   abortShutdown(): boolean;
 }

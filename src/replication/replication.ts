@@ -2,7 +2,13 @@
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { ReplicationPort, SnapshotPort, StreamContext, SyncCounts } from '../engine/replication-port.ts';
+import type {
+  ReplicaLag,
+  ReplicationPort,
+  SnapshotPort,
+  StreamContext,
+  SyncCounts,
+} from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import type { Reply } from '../protocol/reply.ts';
@@ -209,6 +215,17 @@ export class Replication implements ReplicationPort {
       reply.bulkText(String(info.port));
       reply.bulkText(String(acked));
     }
+  }
+
+  lags(): ReplicaLag[] {
+    const { offset, replicas } = this.master;
+    const now = this.parts.clock.now();
+    return replicas.all.map((replica) => ({
+      name: replica.name,
+      bytes: offset - replica.acked,
+      seconds: seconds(now - replica.ackedAt),
+      state: replica.state,
+    }));
   }
 
   figures(): Record<string, string | number> {

@@ -27,13 +27,14 @@ import { attachReplication } from '../replication/owners.ts';
 import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
 import { ALL_COMMANDS } from './commands.ts';
-import { followConditions } from './conditions.ts';
 import { Cron } from './cron.ts';
 import { MemoryLimit } from './eviction.ts';
 import { followLimits } from './limits.ts';
 import { LocalSession } from './local.ts';
 import { silentLog } from './log.ts';
 import { Services } from './services.ts';
+import { followSettings } from './settings.ts';
+import { Shutdown } from './shutdown.ts';
 import { followRequirepass, loadUsers } from './users.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -109,6 +110,7 @@ class Server implements CinnabarServer {
   readonly engine: Engine;
   private readonly services: Services;
   private readonly persistence: Persistence;
+  private readonly shutdown: Shutdown;
   private readonly network: Network;
   private readonly replication: Replication;
   private readonly cron: Cron;
@@ -141,18 +143,16 @@ class Server implements CinnabarServer {
     this.engine.usedMemory.inputs = this.network;
     this.cron = new Cron(this.engine, config, clock, eviction);
     eviction.attach(this.engine, config);
-    followConditions(this.engine, config);
+    followSettings(this.engine, config);
     const { engine } = this;
     const automatic = options.persistent ?? false;
-    const die = (): void => this.services.abandon();
-    this.persistence = new Persistence({ engine, config, environment, log, usage: limits.usage, automatic, die });
-    this.services.attach(
-      engine,
-      this.persistence,
-      this.network,
-      () => this.stop(options.onStop),
-      options.onExit ?? (() => {}),
-    );
+    const die = (): void => this.shutdown.abandon();
+    const persistence = new Persistence({ engine, config, environment, log, usage: limits.usage, automatic, die });
+    this.persistence = persistence;
+    const stop = (): Promise<void> => this.stop(options.onStop);
+    const onExit = options.onExit ?? (() => {});
+    this.shutdown = new Shutdown({ engine, persistence, settings: config.settings, clock, log, stop, onExit });
+    server.attach(persistence, this.shutdown, this.network);
     attachScripting(engine);
     this.replication = attachReplication({
       engine,
@@ -236,7 +236,7 @@ class Server implements CinnabarServer {
   }
 
   shutdownBySignal(request: ShutdownRequest, failed: () => void): void {
-    this.services.shutdownBySignal(request, failed);
+    this.shutdown.bySignal(request, failed);
   }
 
   dropUnfinished(): void {

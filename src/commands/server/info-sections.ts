@@ -59,6 +59,7 @@ function server(engine: Engine): string {
     executable: process.argv[1] ?? process.execPath,
     config_file: config.file,
     io_threads_active: 0,
+    ...(port.shutdownTimeLeft !== null && { shutdown_in_milliseconds: port.shutdownTimeLeft }),
   });
 }
 

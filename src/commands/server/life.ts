@@ -57,12 +57,14 @@ export const shutdown = command({
       c.reply.error(c.engine.gatekeeper.busy);
       return;
     }
-    const error = c.engine.server.shutdown({
+    const request = {
       save: given.has('SAVE'),
       noSave: given.has('NOSAVE'),
       now: given.has('NOW'),
       force: given.has('FORCE'),
-    });
-    if (error !== undefined) c.reply.error(`ERR ${error}`);
+    };
+    const answer = c.engine.server.shutdown(request, c.session);
+    if (answer === 'failed') c.reply.error('ERR Errors trying to SHUTDOWN. Check logs.');
+    else if (answer === 'waiting') c.block({ type: -1, keys: [], timeout: 0, onTimeout: 'null', firm: true });
   },
 });
