@@ -2,6 +2,7 @@
  * What commands, the cron and the composition root ask of replication/, and what replication/ asks of persistence/: the
  * two are peers, and meet here.
  */
+import type { Slice } from '../base/slice.ts';
 import type { Reply } from '../protocol/reply.ts';
 
 /** Where in which history a snapshot stands; its AUX fields carry it. */
@@ -106,6 +107,10 @@ export interface ReplicationPort {
   readonly unboundedBytes: number;
   /** Of each replica. */
   lags(): readonly ReplicaLag[];
+  /** The snapshot that is loaded at the start stands there; before anything else of it is told. */
+  restored(context: StreamContext): void;
+  /** A key was left out of a snapshot that is loaded, since its time is up. */
+  expiredInSnapshot(db: number, key: Slice): void;
   /** INFO's section. */
   figures(): Readonly<Record<string, string | number>>;
   /** ROLE's reply. */
@@ -124,6 +129,8 @@ export const NO_REPLICATION: ReplicationPort = {
   bufferBytes: 0,
   unboundedBytes: 0,
   lags: () => [],
+  restored: () => {},
+  expiredInSnapshot: () => {},
   figures: () => ({}),
   role: (reply) => {
     reply.array(3);

@@ -11,6 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { DiskFile } from '../base/disk.ts';
+import type { Slice } from '../base/slice.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
 import type { Libraries } from '../engine/persistence-port.ts';
@@ -121,10 +122,21 @@ export class Loading {
       throw error;
     }
     const { size } = file;
-    const loader = this.snapshot(fromFile(file, log), size, true, false);
+    const { replication } = this.parts.engine;
+    let restored = false;
+    const restore = (): void => {
+      const context = loader.replication;
+      if (context !== null && !restored) replication.restored(context);
+      restored = true;
+    };
+    const loader = this.snapshot(fromFile(file, log), size, !replication.isReplica, false, (db, key) => {
+      restore();
+      replication.expiredInSnapshot(db, key);
+    });
     try {
       this.begin(loader, size);
       if (!(await this.inSlices())) return;
+      restore();
       this.report(loader);
       log.notice(`DB loaded from disk: ${((clock.monotonic() - begin) / 1e6).toFixed(3)} seconds`);
     } catch (error) {
@@ -221,7 +233,10 @@ export class Loading {
     const file = disk.open(path, 'r');
     try {
       const { size } = file;
-      const loader = this.snapshot(fromFile(file, log), size, true, merge);
+      const { replication } = this.parts.engine;
+      const loader = this.snapshot(fromFile(file, log), size, !replication.isReplica, merge, (db, key) =>
+        replication.expiredInSnapshot(db, key),
+      );
       this.begin(loader, size);
       loader.run(() => false);
       this.report(loader);
@@ -231,7 +246,13 @@ export class Loading {
     }
   }
 
-  private snapshot(source: ByteSource, size: number, dropExpired: boolean, merge: boolean): RdbLoader {
+  private snapshot(
+    source: ByteSource,
+    size: number,
+    dropExpired: boolean,
+    merge: boolean,
+    dropped?: (db: number, key: Slice) => void,
+  ): RdbLoader {
     const { engine, config, log } = this.parts;
     const { libraries } = this.owner;
     const { rdbchecksum, sanitizeDumpPayload } = config.settings;
@@ -243,6 +264,7 @@ export class Loading {
       log,
       deep: sanitizeDumpPayload === 'yes',
       dropExpired,
+      dropped,
       merge,
       checksum,
       loadFunctions: libraries === null ? undefined : (text) => libraries.load(text, merge),

@@ -146,11 +146,21 @@ export class Follower {
     this.connect();
   }
 
+  /** The server starts as a replica; it connects once `tick` comes. */
+  appoint(host: string, port: number): void {
+    assert(!this.following, 'a server starts once');
+    const { master, engine, clock } = this.parts;
+    this.host = host;
+    this.port = port;
+    this.downSince = clock.now();
+    master.writing = false;
+    engine.keyspaces.keepExpired('replica', true);
+    this.enter('connect');
+  }
+
   /** What was known of a stream when the data were saved: a restart can go on there. */
   restored({ id, offset, db }: StreamContext): void {
-    const { master } = this.parts;
-    master.history.adopt(id);
-    master.stand(offset);
+    this.parts.master.stand(id, offset);
     this.known = true;
     this.selected = db;
   }

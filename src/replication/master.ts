@@ -91,6 +91,7 @@ export class Master {
     assert(this.held === null, 'there is one buffer');
     this.held = new ReplicationBuffer(this.parts.settings.replBacklogSize, at);
     this.sink.forget();
+    this.countAlone();
     this.follow();
   }
 
@@ -110,16 +111,29 @@ export class Master {
     this.position = at;
   }
 
-  /** The data that were loaded stand at position `at`. */
-  stand(at: number): void {
+  /** The data that were loaded stand at position `at` of history `id`, and are a replica's. */
+  stand(id: string, at: number): void {
     assert(this.held === null, 'a position is given before anything is kept');
+    this.history.adopt(id);
     this.position = at;
+  }
+
+  /** The same of a master, which goes on with a history of its own: replicas that were as far may go on with it. */
+  restored(id: string, at: number): void {
+    this.stand(id, at);
+    this.history.branch(this.parts.newId(), at);
+    this.keep();
   }
 
   /** Whether our own commands' effects make the stream. */
   set writing(on: boolean) {
     this.writes = on;
     this.follow();
+    this.countAlone();
+  }
+
+  private countAlone(): void {
+    if (this.replicas.count === 0) this.aloneSince = this.parts.clock.now();
   }
 
   /** Bytes of our master's stream, which ours is the same as. */
@@ -240,15 +254,14 @@ export class Master {
   }
 
   private gone(replica: Replica): void {
-    const { log, clock } = this.parts;
-    log.warning(`Connection with replica ${replica.name} lost.`);
+    this.parts.log.warning(`Connection with replica ${replica.name} lost.`);
     this.forget(replica);
-    if (this.replicas.count === 0) this.aloneSince = clock.now();
   }
 
   private forget(replica: Replica): void {
     this.replicas.remove(replica);
     this.fullSync.gone(replica);
+    this.countAlone();
     this.countGood();
   }
 

@@ -1,4 +1,5 @@
 /** Replication as a whole: this server as master, as replica, and on its way from one to the other. */
+import type { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -15,6 +16,7 @@ import type { Reply } from '../protocol/reply.ts';
 import { Failover } from './failover.ts';
 import { Follower, type FollowerParts } from './follower.ts';
 import { Master } from './master.ts';
+import { request } from './sink.ts';
 
 const TICK = 1000;
 const STATE_CHANGED = '-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
@@ -76,11 +78,31 @@ export class Replication implements ReplicationPort {
     });
   }
 
+  /** Before anything is loaded: whoever is to be followed is known. */
+  begin(): void {
+    const { replicaof } = this.parts.config.settings;
+    if (replicaof !== null) this.follower.appoint(replicaof.host, replicaof.port);
+  }
+
+  restored(context: StreamContext): void {
+    if (this.isReplica) this.follower.restored(context);
+    else this.master.restored(context.id, context.offset);
+  }
+
+  expiredInSnapshot(db: number, key: Slice): void {
+    if (this.master.buffer !== null) this.master.sink.effect(db, ...whole(request('DEL', key.latin1())));
+  }
+
   start(): void {
+    this.follower.tick();
+    this.schedule();
+  }
+
+  private schedule(): void {
     this.timer ??= this.parts.clock.after(TICK, () => {
       this.timer = null;
       this.tick();
-      this.start();
+      this.schedule();
     });
   }
 
@@ -109,9 +131,10 @@ export class Replication implements ReplicationPort {
   // Whom to follow.
 
   follow(host: string, port: number, takeOver = false): void {
-    const { engine } = this.parts;
+    const { engine, config } = this.parts;
     const wasMaster = !this.follower.following;
     this.follower.follow(host, port, takeOver);
+    config.force('replicaof', [host, String(port)]);
     if (!wasMaster) return;
     // What they wait for is the master's to give now.
     for (const session of engine.sessions.values()) {
@@ -124,6 +147,7 @@ export class Replication implements ReplicationPort {
 
   promote(): void {
     this.follower.promote();
+    this.parts.config.force('replicaof', ['no', 'one']);
   }
 
   private changed(): void {
@@ -287,6 +311,10 @@ export class Replication implements ReplicationPort {
       replica_announced: settings.replicaAnnounced ? 1 : 0,
     });
   }
+}
+
+function whole(bytes: Uint8Array): [bytes: Uint8Array, from: number, to: number] {
+  return [bytes, 0, bytes.length];
 }
 
 function seconds(milliseconds: number): number {

@@ -191,6 +191,7 @@ class Server implements CinnabarServer {
 
   private async open(): Promise<void> {
     const { loads, hasFile } = this.persistence;
+    this.replication.begin();
     if (hasFile) loads.announce();
     await this.network.listen(this.anyPort);
     if (this.stopped) return this.network.close();

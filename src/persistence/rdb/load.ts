@@ -29,6 +29,9 @@ import { type Measures, MoreNeeded, type RdbInput, Room } from './input.ts';
 import { LibraryError, readLibrary } from './library.ts';
 import { moduleName, skipModule, type ValueReader } from './read-value.ts';
 
+/** Characters of the id of a history. */
+const ID_LENGTH = 40;
+
 export interface LoadOptions {
   /** Where keys go. */
   readonly keyspaces: Keyspaces;
@@ -40,6 +43,8 @@ export interface LoadOptions {
   readonly deep: boolean;
   /** Whether keys whose time is up are left out: a master's way. */
   readonly dropExpired: boolean;
+  /** Told of each key that is left out so; what AUX fields say has been read by then. */
+  readonly dropped?: (db: number, key: Slice) => void;
   /** Whether keys that are there already are replaced (DEBUG RELOAD MERGE); else they are an error. */
   readonly merge: boolean;
   /** Whether the sum at the end is compared. */
@@ -120,7 +125,7 @@ export class RdbLoader implements SnapshotLoad {
   /** What AUX fields have said of replication; null where they did not. */
   get replication(): StreamContext | null {
     const { streamDb: db, replicationId: id, replicationOffset: offset } = this;
-    return id === '' || offset < 0 ? null : { db, id, offset };
+    return id.length !== ID_LENGTH || offset < 0 ? null : { db, id: id.toLowerCase(), offset };
   }
 
   /** Bytes behind the end that have been taken from the source already. */
@@ -296,6 +301,7 @@ export class RdbLoader implements SnapshotLoad {
     this.forget();
     if (this.isPast(expiry)) {
       this.expired++;
+      this.options.dropped?.(this.db.index, key);
       return;
     }
     const { length } = key;
@@ -382,6 +388,7 @@ export class RdbLoader implements SnapshotLoad {
     if (this.isPast(expiry)) {
       values.drop();
       this.expired++;
+      this.options.dropped?.(db.index, key);
       return;
     }
     const hash = db.hash(key);

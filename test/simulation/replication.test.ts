@@ -1,0 +1,73 @@
+/** Replication between servers of a world: what is followed from the start, and what goes on partially after a restart. */
+import { expect, test } from 'vitest';
+import { type Client, World } from './world.ts';
+
+const SETTINGS = { 'enable-debug-command': 'yes', save: '3600 1000000', 'repl-diskless-sync-delay': 0 };
+
+async function field(client: Client, name: string): Promise<string> {
+  const info = String(await client.call('INFO', 'everything'));
+  return new RegExp(`^${name}:(.*)\r$`, 'm').exec(info)?.[1] ?? '';
+}
+
+async function until(world: World, holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await holds()) return;
+    await world.pass(100);
+  }
+  throw new Error(`seed ${world.seed}: what is waited for does not come`);
+}
+
+const isUp = async (client: Client): Promise<boolean> => (await field(client, 'master_link_status')) === 'up';
+
+async function sameDigests(world: World, clients: readonly Client[]): Promise<void> {
+  await until(world, async () => {
+    const digests = await Promise.all(clients.map((client) => client.send('DEBUG', 'DIGEST')).map((d) => world.run(d)));
+    return new Set(digests.map(String)).size === 1;
+  });
+}
+
+test.each(['yes', 'no'])(
+  'a master that is configured is followed from the start, and partially after each restart: diskless %s',
+  async (diskless) => {
+    const world = new World(21);
+    const [a, b] = [world.machine('a'), world.machine('b')];
+    const asMaster = { ...SETTINGS, 'repl-diskless-sync': diskless };
+    const asReplica = { ...SETTINGS, replicaof: 'a 6379' };
+    let master = (await a.start(asMaster)).client();
+    await master.call('SET', 'k', 'v');
+    let replica = (await b.start(asReplica)).client();
+    await until(world, () => isUp(replica));
+    expect(await replica.call('GET', 'k')).toBe('v');
+    expect(await replica.call('CONFIG', 'GET', 'replicaof')).toEqual(['replicaof', 'a 6379']);
+
+    await replica.call('DEBUG', 'RELOAD');
+    await until(world, () => isUp(replica));
+    await replica.call('SHUTDOWN', 'SAVE').catch(() => {});
+    b.kill();
+    await master.call('SELECT', '3');
+    await master.call('RPUSH', 'l', 'a', 'b');
+    replica = (await b.start(asReplica)).client();
+    await until(world, () => isUp(replica));
+    expect(await field(master, 'sync_partial_ok')).toBe('1');
+    await sameDigests(world, [master, replica]);
+
+    await master.call('SET', 'short', 'x', 'PX', '20');
+    const [id, offset] = [await field(master, 'master_replid'), await field(master, 'master_repl_offset')];
+    await until(world, async () => (await field(replica, 'master_repl_offset')) === offset);
+    await master.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0');
+    await world.pass(1500);
+    const end = await field(master, 'master_repl_offset');
+    await master.call('SHUTDOWN', 'SAVE').catch(() => {});
+    a.kill();
+    await world.pass(3000);
+    master = (await a.start(asMaster)).client();
+    expect(await field(master, 'master_replid2')).toBe(id);
+    expect(await field(master, 'second_repl_offset')).toBe(String(Number(end) + 1));
+    expect(await field(master, 'rdb_last_load_keys_expired')).toBe('1');
+    await until(world, () => isUp(replica));
+    expect([await field(master, 'sync_partial_ok'), await field(master, 'sync_full')]).toEqual(['1', '0']);
+    expect(await replica.call('GET', 'short')).toBe(null);
+    await sameDigests(world, [master, replica]);
+    world.end();
+  },
+);
