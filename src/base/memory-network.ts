@@ -11,7 +11,7 @@
  */
 import { Duplex } from 'node:stream';
 import { assert } from './assert.ts';
-import type { Endpoint, Listener, Network } from './network.ts';
+import type { Destination, Endpoint, Listener, Network } from './network.ts';
 import type { Random } from './random.ts';
 import { SystemError } from './system-error.ts';
 import type { Clock } from './time.ts';
@@ -115,11 +115,15 @@ export class MemoryNetwork implements Network {
     return { port, close: () => void listeners.delete(name) };
   }
 
-  connect(endpoint: Endpoint): MemorySocket {
+  connect(endpoint: Destination): MemorySocket {
     assert('port' in endpoint, 'hosts of a simulation listen at ports');
     const { wires, host } = this;
     const target = endpoint.host ?? host;
     const socket = new MemorySocket(this, wires.nextPort(), target, endpoint.port, false);
+    if (endpoint.source !== undefined && endpoint.source !== host) {
+      socket.destroy(new SystemError('EADDRNOTAVAIL', 'bind', endpoint.source));
+      return socket;
+    }
     wires.send(host, target, wires.latency(), () => {
       const listener = wires.listeners.get(`${target}:${endpoint.port}`);
       wires.onTraffic('connect', host, target, 0);
@@ -167,7 +171,7 @@ export class MemorySocket extends Duplex {
   /** What is on its way, in order: nothing that is sent later arrives earlier. */
   private readonly underWay: (() => void)[] = [];
   private onConnected: (() => void) | null = null;
-  private onRoom: (() => void) | null = null;
+  private readonly onRoom: (() => void)[] = [];
   private ended = false;
   /** Bytes that were sent and not taken, and what waits for them to be. */
   private flying = 0;
@@ -232,8 +236,10 @@ export class MemorySocket extends Duplex {
     this.flying += bytes.length;
     const taken = (): void => {
       this.flying -= bytes.length;
-      this.onTaken?.();
+      const { onTaken } = this;
+      // It may write more at once, which then waits in its turn.
       this.onTaken = null;
+      onTaken?.();
     };
     this.send(
       'data',
@@ -270,13 +276,11 @@ export class MemorySocket extends Duplex {
 
   private takeBytes(bytes: Buffer, done: () => void): void {
     if (this.ended || this.push(bytes)) done();
-    else this.onRoom = done;
+    else this.onRoom.push(done);
   }
 
   override _read(): void {
-    const { onRoom } = this;
-    this.onRoom = null;
-    onRoom?.();
+    for (const done of this.onRoom.splice(0)) done();
   }
 
   override _final(done: (error?: Error | null) => void): void {

@@ -10,6 +10,9 @@ export type Endpoint =
   | { readonly host?: string; readonly port: number; readonly ipv6Only?: boolean }
   | { readonly path: string };
 
+/** Where to connect to and, if that matters, the IP address to go out from. */
+export type Destination = Endpoint & { readonly source?: string };
+
 export interface Listener {
   /** The port that was taken, 0 for a unix socket. */
   readonly port: number;
@@ -19,7 +22,10 @@ export interface Listener {
 
 /** A connection that we have opened; what a socket has beside a stream's methods, another network may lack. */
 export type Outgoing = Duplex & {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
   setNoDelay?(on: boolean): unknown;
+  setKeepAlive?(on: boolean, milliseconds: number): unknown;
   /** Whether it keeps the process from ending. */
   ref?(): unknown;
   unref?(): unknown;
@@ -28,8 +34,8 @@ export type Outgoing = Duplex & {
 export interface Network {
   /** Rejects with Node's own error (EADDRINUSE ...) when the endpoint can't be had. */
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener>;
-  /** A stream that emits 'connect', or an error. */
-  connect(endpoint: Endpoint): Outgoing;
+  /** A stream that emits 'connect', or an error; one of 'bind' where the address that it goes out from can't be had. */
+  connect(endpoint: Destination): Outgoing;
   /** The first address of a host; rejects where it has none. */
   lookup(host: string, family: 0 | 4 | 6): Promise<string>;
 }
@@ -52,8 +58,8 @@ export class RealNetwork implements Network {
     });
   }
 
-  connect(endpoint: Endpoint): Outgoing {
-    return net.connect(endpoint);
+  connect({ source, ...endpoint }: Destination): Outgoing {
+    return net.connect({ ...endpoint, ...(source !== undefined && { localAddress: source }) });
   }
 
   async lookup(host: string, family: 0 | 4 | 6): Promise<string> {

@@ -19,7 +19,21 @@ const WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'Too many open files',
   ENAMETOOLONG: 'File name too long',
   ELOOP: 'Too many levels of symbolic links',
+  EADDRINUSE: 'Address already in use',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  EPIPE: 'Broken pipe',
+  ETIMEDOUT: 'Connection timed out',
 };
+
+/** The words for a code; the code itself where there are none. */
+export function wordsOf(code: string): string {
+  return WORDS[code] ?? code;
+}
 
 /** An error as node:fs and node:net throw it, for those who stand in for them. */
 export class SystemError extends Error {
@@ -28,7 +42,7 @@ export class SystemError extends Error {
   readonly syscall: string;
 
   constructor(code: string, syscall: string, subject = '') {
-    super(`${code}: ${WORDS[code] ?? code}, ${syscall}${subject && ` '${subject}'`}`);
+    super(`${code}: ${wordsOf(code)}, ${syscall}${subject && ` '${subject}'`}`);
     this.code = code;
     this.syscall = syscall;
   }

@@ -8,6 +8,7 @@ import type { Environment } from '../base/environment.ts';
 import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Dialer } from '../links/link.ts';
 import type { PersistencePort } from './persistence-port.ts';
 import type { Session } from './session.ts';
 
@@ -36,6 +37,8 @@ export interface ServerPort {
   readonly runId: string;
   readonly fileNames: FileNames;
   readonly environment: Environment;
+  /** Opens connections to other servers. */
+  readonly links: Dialer;
   /** Wall time of the start, ms. */
   readonly startedAt: number;
   /** The TCP port that is listened on now; 0 for none. */

@@ -5,8 +5,8 @@ import { type Disk, exists, removeQuietly } from '../base/disk.ts';
 import { isIP, type Network } from '../base/network.ts';
 import { widen } from '../base/text.ts';
 import type { Settings } from '../config/settings.ts';
+import { type TlsContextOptions, TlsError, type TlsSettings, tlsOptions, wantsTls } from '../config/tls-options.ts';
 import type { TlsTransport } from './tls.ts';
-import { TlsError, type TlsSettings, tlsOptions, wantsTls } from './tls-options.ts';
 import { ABSENT_ADDRESS, type Connection, ListenError, type Listening, type Transport } from './transport.ts';
 
 export type ListenSettings = TlsSettings &
@@ -60,6 +60,8 @@ export class Listeners {
   private unix: Listening | null = null;
   /** The addresses that are listened at. */
   private bound: readonly string[] = [];
+  /** With what the server's own links begin their handshakes; null before anything is configured. */
+  clientTls: TlsContextOptions | null = null;
   /** Why an address could not be had at last. */
   private refusal = PORT_TAKEN;
 
@@ -149,7 +151,9 @@ export class Listeners {
   private configureTls(): boolean {
     const { settings, tls, disk, folder, log } = this.parts;
     try {
-      tls.configure(tlsOptions(settings, disk, folder()), settings.tlsAuthClients);
+      const options = tlsOptions(settings, disk, folder());
+      tls.configure(options.server, settings.tlsAuthClients);
+      this.clientTls = options.client;
       return true;
     } catch (error) {
       if (!(error instanceof TlsError)) throw error;

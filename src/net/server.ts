@@ -9,6 +9,7 @@
 
 import { type Network, RealNetwork } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
+import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
 import { SmallBuffers } from '../protocol/input.ts';
 import { ARGUMENT_OVERHEAD } from '../protocol/request.ts';
@@ -99,6 +100,10 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   /** The TCP port that is listened on now; 0 for none. */
   get port(): number {
     return this.listeners.port;
+  }
+
+  get clientTls(): TlsContextOptions | null {
+    return this.listeners.clientTls;
   }
 
   /** Bytes that incomplete commands take, with the buffers that they wait in. */

@@ -9,9 +9,10 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Network } from '../base/network.ts';
+import { codeOf } from '../base/system-error.ts';
 import type { Clock } from '../base/time.ts';
+import { tlsReason, UNVERIFIED } from '../config/tls-options.ts';
 import { listenPlain, PlainConnection } from './plain.ts';
-import { opensslText } from './tls-options.ts';
 import type { Connection, ListenEndpoint, Listening, Transport } from './transport.ts';
 
 /** How long a handshake may take. */
@@ -114,19 +115,12 @@ export class TlsTransport implements Transport {
   }
 }
 
-const UNVERIFIED = 'error:0A000086:SSL routines::certificate verify failed';
-const CUT_SHORT = 'error:0A000126:SSL routines::unexpected eof while reading';
-
 function showsCertificate(stream: TLSSocket): boolean {
   return Object.keys(stream.getPeerCertificate()).length > 0;
 }
 
 function reasonOf(error: Error, stream: TLSSocket): string {
-  const code = 'code' in error ? String(error.code) : '';
-  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'TLS handshake timed out';
-  if (code !== 'ECONNRESET') return opensslText(error);
-  if (stream.authorizationError) return UNVERIFIED;
-  return 'syscall' in error ? 'Connection reset by peer' : CUT_SHORT;
+  return codeOf(error) === 'ECONNRESET' && stream.authorizationError ? UNVERIFIED : tlsReason(error);
 }
 
 class TlsConnection extends PlainConnection {

@@ -3,6 +3,8 @@
  * public streams. Both pass the same tests; transportFor() chooses. tls.ts puts node:tls over the second.
  */
 
+import { wordsOf } from '../base/system-error.ts';
+
 export interface TcpEndpoint {
   /** An IP address. */
   readonly host: string;
@@ -69,24 +71,13 @@ export class ListenError extends Error {
   readonly code: string;
 
   constructor(code: string) {
-    super(`bind: ${WORDS[code] ?? code}`);
+    super(`bind: ${code === 'ENOTFOUND' ? 'Name or service not known' : wordsOf(code)}`);
     this.code = code;
   }
 }
 
 /** Causes for which an address of `bind` is passed over: the machine lacks it (if it is optional) or its family. */
 export const ABSENT_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
-
-const WORDS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'Address already in use',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-  EACCES: 'Permission denied',
-  EAFNOSUPPORT: 'Address family not supported by protocol',
-  ENOTFOUND: 'Name or service not known',
-  EINVAL: 'Invalid argument',
-  ENOENT: 'No such file or directory',
-  EMFILE: 'Too many open files',
-};
 
 export function isUnix(endpoint: ListenEndpoint): endpoint is UnixEndpoint {
   return 'path' in endpoint;

@@ -6,8 +6,10 @@ import type { Clock } from '../base/time.ts';
 import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
+import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Log, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
+import { Dialer } from '../links/link.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 import type { Shutdown } from './shutdown.ts';
 
@@ -15,16 +17,24 @@ import type { Shutdown } from './shutdown.ts';
 const FAULTS_TOLD = 10;
 const FAULTS_WINDOW = 10_000;
 
+/** What is asked of net/. */
+interface NetworkFace {
+  readonly port: number;
+  /** How handshakes are begun with others. */
+  readonly clientTls: TlsContextOptions | null;
+}
+
 export class Services implements ServerPort {
   readonly config: Config;
   readonly log: Log;
   readonly environment: Environment;
+  readonly links: Dialer;
   readonly runId: string;
   readonly fileNames: FileNames;
   readonly startedAt: number;
   readonly version: Version;
   private readonly clock: Clock;
-  private network: { readonly port: number } = { port: 0 };
+  private network: NetworkFace = { port: 0, clientTls: null };
   private store: Persistence | null = null;
   private ending: Shutdown | null = null;
   /** Internal errors of commands since `faultsSince`, ms. */
@@ -32,7 +42,8 @@ export class Services implements ServerPort {
   private faultsSince = 0;
 
   constructor(config: Config, environment: Environment, log: Log, version: Version) {
-    const { clock, ids } = environment;
+    const { clock, ids, network } = environment;
+    this.links = new Dialer({ network, clock, tls: () => this.network.clientTls });
     this.environment = environment;
     this.runId = ids.secret(20).toString('hex');
     this.fileNames = new FileNames(this.runId);
@@ -62,7 +73,7 @@ export class Services implements ServerPort {
   }
 
   /** What is built of the engine, which was built with this. */
-  attach(persistence: Persistence, shutdown: Shutdown, network: { readonly port: number }): void {
+  attach(persistence: Persistence, shutdown: Shutdown, network: NetworkFace): void {
     this.store = persistence;
     this.ending = shutdown;
     this.network = network;

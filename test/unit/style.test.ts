@@ -28,6 +28,7 @@ const RANKS: Record<string, number> = {
   structures: 2,
   values: 3,
   keyspace: 4,
+  links: 4,
   engine: 5,
   commands: 6,
   persistence: 6,
@@ -187,7 +188,8 @@ const WORLDLY: Record<string, readonly string[]> = {
   'src/net/fast.ts': ['setImmediate'],
   // TLS opens nothing: it turns streams that were handed in into others, and settings into contexts.
   'src/net/tls.ts': ['node:tls'],
-  'src/net/tls-options.ts': ['node:tls'],
+  'src/links/link.ts': ['node:tls'],
+  'src/config/tls-options.ts': ['node:tls'],
 };
 const WORLDLY_MODULES = /^node:(fs|net|tls|dns|dgram|child_process)\b/;
 const WORLDLY_NAMES = new Set(['setTimeout', 'setInterval', 'setImmediate']);

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RealDisk } from '../../src/base/disk.ts';
 import { RealNetwork } from '../../src/base/network.ts';
 import { RealClock } from '../../src/base/time.ts';
+import { tlsOptions } from '../../src/config/tls-options.ts';
 import { TlsTransport } from '../../src/net/tls.ts';
-import { tlsOptions } from '../../src/net/tls-options.ts';
 import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
@@ -382,7 +382,7 @@ describe('handshakes that come to nothing', () => {
     const reasons: string[] = [];
     const watcher = { admits: () => true, refused: (reason: string) => void reasons.push(reason) };
     const transport = new TlsTransport(new RealNetwork(), new RealClock(), watcher, 150);
-    transport.configure(tlsOptions(server.config.settings, new RealDisk(), certificates.folder), 'no');
+    transport.configure(tlsOptions(server.config.settings, new RealDisk(), certificates.folder).server, 'no');
     const slow = await freePort();
     const listening = await transport.listen({ host: '127.0.0.1', port: slow, ipv6Only: false }, 10, () => {});
     const socket = connectTcp({ port: slow, host: '127.0.0.1' });

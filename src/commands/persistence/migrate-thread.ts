@@ -5,6 +5,8 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { RealNetwork } from '../../base/network.ts';
 import { RealClock } from '../../base/time.ts';
+import type { TlsContextOptions } from '../../config/tls-options.ts';
+import { Dialer } from '../../links/link.ts';
 import { DONE, LINKS, Links, type ThreadTask } from './migration.ts';
 
 export interface ThreadData {
@@ -14,11 +16,12 @@ export interface ThreadData {
 
 const { port, shared } = workerData as ThreadData;
 const words = new Int32Array(shared);
-const links = new Links({ network: new RealNetwork(), clock: new RealClock() }, (count) =>
-  Atomics.store(words, LINKS, count),
-);
+const current: { tls: TlsContextOptions | null } = { tls: null };
+const dialer = new Dialer({ network: new RealNetwork(), clock: new RealClock(), tls: () => current.tls });
+const links = new Links(dialer, (count) => Atomics.store(words, LINKS, count));
 
-port.on('message', ({ migration, requests }: ThreadTask) => {
+port.on('message', ({ migration, requests, tls }: ThreadTask) => {
+  current.tls = tls;
   void links
     .run(migration, () => requests)
     .then((outcome) => {

@@ -23,10 +23,11 @@ import type { Engine } from '../../engine/engine.ts';
 import { after, block, bytes, integer, key, oneOf, optional, token } from '../../engine/grammar.ts';
 import { Suspension } from '../../engine/suspension.ts';
 import type { Database } from '../../keyspace/database.ts';
+import type { Request } from '../../links/conversation.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryExpiry } from '../../values/entry.ts';
 import type { ThreadData } from './migrate-thread.ts';
-import { DONE, LINKS, Links, type Migration, type Outcome, type Request, type ThreadTask } from './migration.ts';
+import { DONE, LINKS, Links, type Migration, type Outcome, type ThreadTask } from './migration.ts';
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 /** The time limit where none, or one that is none, is given, in ms. */
@@ -38,6 +39,7 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 /** An effect of more keys becomes several. */
 const KEYS_PER_EFFECT = 10_000;
 const LOST: Outcome = { acknowledged: [], error: 'IOERR error or timeout reading to target instance' };
+const NO_THREAD = 'ERR MIGRATE in a script needs a thread, which this server does not have';
 const KEY_ARGUMENT = 'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string';
 
 interface Options {
@@ -96,7 +98,7 @@ class Migrations {
 
   constructor(engine: Engine) {
     this.engine = engine;
-    this.links = new Links(engine.server.environment, (count) => {
+    this.links = new Links(engine.server.links, (count) => {
       this.kept = count;
     });
   }
@@ -133,7 +135,8 @@ class Migrations {
   /** Carries one out while everything waits. */
   now(migration: Migration, requests: Iterable<Request>): Outcome {
     const { worker, port, words } = this.running();
-    const task: ThreadTask = { migration, requests: [...requests] };
+    const tls = migration.secure ? this.engine.server.links.tls : null;
+    const task: ThreadTask = { migration, requests: [...requests], tls };
     Atomics.store(words, DONE, 0);
     port.postMessage(task);
     const most = migration.timeout * (4 * task.requests.length + 8) + THREAD_GRACE;
@@ -268,16 +271,19 @@ function run(c: Call): void {
   }
   const migration: Migration = {
     host: c.arg(1).latin1(),
-    port: Number.parseInt(c.arg(2).latin1(), 10) || 0,
+    // Too large a port is taken as the system takes it.
+    port: Number.parseInt(c.arg(2).latin1(), 10) & 0xffff,
+    secure: c.engine.server.settings.tlsCluster,
     db: String(db),
     timeout: timeout > 0 ? Math.min(timeout, LONGEST_TIMEOUT) : USUAL_TIMEOUT,
     auth: options.auth,
   };
   const transfer: Transfer = { batch: new Batch(c, keys, options.replace), copy: options.copy };
   // Only a script can't be left at that point.
-  if (c.denyBlocking && c.session.executing === null)
-    finishTransfer(c, transfer, migrations.now(migration, transfer.batch.requests()));
-  else migrations.begin(c, migration, transfer);
+  if (c.denyBlocking && c.session.executing === null) {
+    if (c.engine.server.environment.threads === null) c.reply.error(NO_THREAD);
+    else finishTransfer(c, transfer, migrations.now(migration, transfer.batch.requests()));
+  } else migrations.begin(c, migration, transfer);
 }
 
 /** Where the keys are, which no specification can say: behind KEYS, where that is no option's argument. */

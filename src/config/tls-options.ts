@@ -7,7 +7,8 @@ import { resolve } from 'node:path';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import { getSystemErrorMap } from 'node:util';
 import type { Disk } from '../base/disk.ts';
-import type { Settings } from '../config/settings.ts';
+import { codeOf } from '../base/system-error.ts';
+import type { Settings } from './settings.ts';
 
 export type TlsSettings = Readonly<
   Pick<
@@ -61,8 +62,17 @@ export function wantsTls(settings: TlsSettings): boolean {
   return settings.tlsPort !== 0 || settings.tlsReplication || settings.tlsCluster;
 }
 
+/** What node:tls makes a context of; plain values, so that a thread can be told. */
+export type TlsContextOptions = SecureContextOptions;
+
+/** For those who connect to us, and for those whom we connect to. */
+export interface TlsOptions {
+  readonly server: TlsContextOptions;
+  readonly client: TlsContextOptions;
+}
+
 /** What the settings say; throws TlsError. Paths begin at `folder`. */
-export function tlsOptions(settings: TlsSettings, disk: Disk, folder: string): SecureContextOptions {
+export function tlsOptions(settings: TlsSettings, disk: Disk, folder: string): TlsOptions {
   if (settings.tlsCertFile === '') throw new TlsError('No tls-cert-file configured!');
   if (settings.tlsKeyFile === '') throw new TlsError('No tls-key-file configured!');
   const authorities = settings.tlsCaCertFile !== '' || settings.tlsCaCertDir !== '';
@@ -73,7 +83,7 @@ export function tlsOptions(settings: TlsSettings, disk: Disk, folder: string): S
   const versions = versionOptions(settings.tlsProtocols);
   const identity = identityOptions(disk, settings.tlsCertFile, settings.tlsKeyFile, settings.tlsKeyFilePass, folder);
   const { tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass } = settings;
-  const options = {
+  const server = {
     ...identity,
     ...versions,
     ca: authorityOptions(settings, disk, folder),
@@ -87,11 +97,11 @@ export function tlsOptions(settings: TlsSettings, disk: Disk, folder: string): S
       (settings.tlsSessionCaching ? 0 : constants.SSL_OP_NO_TICKET),
     sessionTimeout: Math.max(1, settings.tlsSessionCacheTimeout),
   };
-  // Not used before there are links to others, but a wrong one is to be told of now.
-  if (tlsClientCertFile !== '' && tlsClientKeyFile !== '')
-    identityOptions(disk, tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass, folder);
-  attempt(options, 'Failed to configure TLS');
-  return options;
+  attempt(server, 'Failed to configure TLS');
+  if (tlsClientCertFile === '' || tlsClientKeyFile === '') return { server, client: server };
+  const own = identityOptions(disk, tlsClientCertFile, tlsClientKeyFile, tlsClientKeyFilePass, folder);
+  const { passphrase: _, ...rest } = server;
+  return { server, client: { ...rest, ...own } };
 }
 
 function versionOptions(text: string): { minVersion: SecureVersion; maxVersion: SecureVersion; secureOptions: number } {
@@ -202,6 +212,18 @@ function attempt(options: SecureContextOptions, failure: string, withReason = tr
   } catch (error) {
     throw new TlsError(withReason ? `${failure}: ${opensslText(error)}` : failure);
   }
+}
+
+/** The certificate of the other side is of no authority that is trusted. */
+export const UNVERIFIED = 'error:0A000086:SSL routines::certificate verify failed';
+const CUT_SHORT = 'error:0A000126:SSL routines::unexpected eof while reading';
+
+/** Why a handshake has failed. */
+export function tlsReason(error: Error): string {
+  const code = codeOf(error);
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'TLS handshake timed out';
+  if (code !== 'ECONNRESET') return opensslText(error);
+  return 'syscall' in error ? 'Connection reset by peer' : CUT_SHORT;
 }
 
 /** 'error:0A00010B:SSL routines::wrong version number' of whatever OpenSSL and Node put around it. */
