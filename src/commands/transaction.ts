@@ -117,7 +117,7 @@ const exec = command({
       if (transaction.broken) c.reply.error(ABORTED);
       else c.reply.nullArray();
       engine.discard(session);
-    } else {
+    } else if (engine.prepare(c, transaction.queue)) {
       engine.watches.unwatch(session);
       c.reply.array(transaction.queue.length);
       session.executing = transaction;

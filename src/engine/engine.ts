@@ -51,6 +51,7 @@ import { Stats } from './stats.ts';
 import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
+import type { Queued } from './transaction.ts';
 import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
 import { Watches } from './watches.ts';
 
@@ -113,6 +114,8 @@ export class Engine implements SessionHost<Session> {
   replication: ReplicationPort = NO_REPLICATION;
   /** What scripting/ tells of itself. */
   scripting: ScriptingPort = NO_SCRIPTING;
+  /** Has the long texts among queued commands compiled before EXEC runs them: false where it waits for that. */
+  prepare: (c: Call, queue: readonly Queued[]) => boolean = () => true;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
   scriptsMayAll = false;
   /** Whether durations are put into histograms (latency-tracking). */

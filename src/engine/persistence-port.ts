@@ -22,8 +22,11 @@ export interface ReloadOptions {
 export interface Libraries {
   /** Source texts, in the order in which they are to be loaded. */
   sources(): readonly Uint8Array[];
-  /** Loads one; throws where it can't be, or where there is one of its name and `replace` is not set. */
-  load(source: Uint8Array, replace: boolean): void;
+  /**
+   * Loads one, in steps: it is there when they have come to their end. They throw where it can't be, or where there is one
+   * of its name and `replace` is not set. The bytes aren't needed after the call.
+   */
+  load(source: Uint8Array, replace: boolean): Generator<undefined, void>;
   clear(): void;
 }
 

@@ -66,6 +66,11 @@ export class Suspension {
     return suspension;
   }
 
+  /** Whether it still does: whatever ends the wait of a session from outside ends that of its command. */
+  get waits(): boolean {
+    return this.waiter === null || this.session.waiter === this.waiter;
+  }
+
   /** What is run again has not come to its end: it is left once more. */
   leave(c: Call): void {
     assert(this.state === 'running' && this.engine.suspended === this, 'what is left has been running');

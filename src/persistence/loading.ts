@@ -68,6 +68,12 @@ export function secondsLeft(elapsed: number, read: number, total: number): numbe
   return elapsed < 1000 ? 1 : Math.floor((elapsed * (total - read)) / (read + 1) / 1000);
 }
 
+/** Loads a library at one go. */
+function loadNow(libraries: Libraries, source: Uint8Array): void {
+  const steps = libraries.load(source, false);
+  while (!steps.next().done);
+}
+
 export class Loading {
   active = false;
   lastExpired = 0;
@@ -198,7 +204,7 @@ export class Loading {
       dropExpired: false,
       merge: false,
       checksum,
-      loadFunctions: this.owner.libraries === null ? undefined : (text) => into.library(text),
+      loadFunctions: this.owner.libraries === null ? undefined : (text) => void into.library(text),
     });
   }
 
@@ -217,11 +223,11 @@ export class Loading {
     const before = libraries.sources();
     libraries.clear();
     try {
-      for (const source of sources) libraries.load(source, false);
+      for (const source of sources) loadNow(libraries, source);
       return undefined;
     } catch (error) {
       libraries.clear();
-      for (const source of before) libraries.load(source, false);
+      for (const source of before) loadNow(libraries, source);
       return `Failed loading library, ${error instanceof Error ? error.message : String(error)}`;
     }
   }

@@ -104,7 +104,7 @@ export class MasterStream {
       const end = parser.at;
       if (!engine.execute(session, parser.args, parser.argc)) this.stopped = true;
       parser.start(end);
-      if (session.postponed) this.held = buffer.slice(begin, end);
+      if (session.postponed || session.waiter !== null) this.held = buffer.slice(begin, end);
       else if (!session.closing) this.done(buffer, begin, end);
       begin = end;
     }

@@ -2,84 +2,122 @@
  * Long texts are compiled between the turns of the event loop: the client that sent one waits, everybody else is served.
  * When it is compiled, its command is run again, and finds it here.
  *
- * Within a transaction, and where a file is loaded, nothing may come in between: there it is done at one go.
+ * Within a transaction nothing may come in between: EXEC has the long texts of its commands compiled before it begins. A
+ * file that is loaded has slices of its own (`steps`).
  */
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
+import { GATE_PAUSED_WRITE } from '../engine/gates.ts';
 import type { Session } from '../engine/session.ts';
 import { Suspension } from '../engine/suspension.ts';
-import { compiling, type Text } from './lua/chunk.ts';
+import { coding, mainOf, type Text } from './lua/chunk.ts';
+import type { FunctionCode } from './lua/code.ts';
+import type { Steps } from './lua/expressions.ts';
 import type { Lua } from './lua/lua.ts';
-import type { LuaFunction } from './lua/value.ts';
+import { LuaError, type LuaFunction } from './lua/value.ts';
 
 /** Shorter texts, in bytes, take no time worth the trouble. */
-const AT_ONCE = 65_536;
+export const AT_ONCE = 65_536;
 /** Microseconds between two turns. */
 const SLICE = 5000;
 
+/** A text that has been compiled, or can't be. */
 interface Compiled {
-  readonly lua: Lua;
   readonly source: string;
-  /** Its main function; throws what is wrong with the text. */
-  readonly take: () => LuaFunction;
+  readonly code: readonly FunctionCode[] | LuaError;
+}
+
+/** Texts that are being compiled for the command of a session. */
+interface Work {
+  readonly suspension: Suspension;
+  readonly steps: Steps<readonly Compiled[]>;
+}
+
+/** Compiles a text in pieces. */
+function* compiling(text: Text): Steps<Compiled> {
+  try {
+    return { source: text.source, code: yield* coding(text) };
+  } catch (error) {
+    if (error instanceof LuaError) return { source: text.source, code: error };
+    throw error;
+  }
+}
+
+/** Compiles texts one after the other, behind those that are `ready`. */
+function* compilingAll(ready: readonly Compiled[], texts: readonly Text[]): Steps<readonly Compiled[]> {
+  const compiled = [...ready];
+  for (const text of texts) compiled.push(yield* compiling(text));
+  return compiled;
+}
+
+function main(lua: Lua, text: Text, { code }: Compiled): LuaFunction {
+  if (code instanceof LuaError) throw code;
+  return mainOf(lua.runtime, text, code);
 }
 
 export class Compilations {
   private readonly engine: Engine;
-  private readonly compiled = new WeakMap<Session, Compiled>();
+  private readonly ready = new WeakMap<Session, readonly Compiled[]>();
 
   constructor(engine: Engine) {
     this.engine = engine;
   }
 
   /** The main function of a text; null where the command waits for it. Throws a LuaError. */
-  compile(c: Call | null, lua: Lua, text: Text): LuaFunction | null {
-    if (c === null || text.source.length < AT_ONCE || c.denyBlocking)
-      return lua.compile(text.source, text.name, text.globals);
-    const made = this.compiled.get(c.session);
-    this.compiled.delete(c.session);
-    if (made !== undefined && made.lua === lua && made.source === text.source) return made.take();
-    const suspension = Suspension.waiting(c);
-    this.later(suspension, { lua, text, steps: compiling(lua.runtime, text) });
-    return null;
+  compile(c: Call, lua: Lua, text: Text): LuaFunction | null {
+    const compiled = this.find(c.session, text);
+    if (compiled !== undefined) return main(lua, text, compiled);
+    return this.prepare(c, [text]) ? lua.compile(text.source, text.name, text.globals) : null;
   }
 
-  private later(
-    suspension: Suspension,
-    work: { readonly lua: Lua; readonly text: Text; readonly steps: Generator<undefined, LuaFunction> },
-  ): void {
-    this.engine.clock.soon(() => {
+  /** Has texts compiled that the command at hand will need, where they are long: false where it waits for that. */
+  prepare(c: Call, texts: readonly Text[]): boolean {
+    if (c.denyBlocking) return true;
+    const missing = texts.filter((text) => this.find(c.session, text) === undefined);
+    if (missing.reduce((bytes, { source }) => bytes + source.length, 0) < AT_ONCE) return true;
+    const suspension = Suspension.waiting(c);
+    this.later({ suspension, steps: compilingAll(this.ready.get(c.session) ?? [], missing) });
+    return false;
+  }
+
+  /** The same for what loads a file: to be gone on with until it is done. */
+  *steps(lua: Lua, text: Text): Steps<() => LuaFunction> {
+    const compiled = yield* compiling(text);
+    return () => main(lua, text, compiled);
+  }
+
+  private find(session: Session, { source }: Text): Compiled | undefined {
+    return this.ready.get(session)?.find((compiled) => compiled.source === source);
+  }
+
+  private later(work: Work): void {
+    const { engine } = this;
+    engine.clock.soon(() => {
+      const { suspension } = work;
       const { session } = suspension;
-      if (session.closed) return;
-      // Nothing begins while a script is left half way.
-      if (this.engine.suspended !== null) {
-        this.later(suspension, work);
+      if (session.closed || !suspension.waits) return;
+      // Nothing begins while a script is left half way, or while writers are held.
+      const held = engine.suspended !== null || engine.gates.any(GATE_PAUSED_WRITE);
+      const ready = held ? null : this.slice(work.steps);
+      if (ready === null) {
+        this.later(work);
         return;
       }
-      const take = this.slice(work.steps);
-      if (take === null) {
-        this.later(suspension, work);
-        return;
-      }
-      this.compiled.set(session, { lua: work.lua, source: work.text.source, take });
+      this.ready.set(session, ready);
       suspension.goOn();
+      // What a transaction that is left half way has yet to run may need them.
+      if (session.executing === null && session.waiter === null) this.ready.delete(session);
     });
   }
 
   /** What it comes to; null when there is more to do. */
-  private slice(steps: Generator<undefined, LuaFunction>): (() => LuaFunction) | null {
+  private slice(steps: Steps<readonly Compiled[]>): readonly Compiled[] | null {
     const { clock } = this.engine;
     const until = clock.monotonic() + SLICE;
-    try {
-      do {
-        const step = steps.next();
-        if (step.done) return () => step.value;
-      } while (clock.monotonic() < until);
-      return null;
-    } catch (error) {
-      return () => {
-        throw error;
-      };
-    }
+    do {
+      const step = steps.next();
+      if (step.done) return step.value;
+    } while (clock.monotonic() < until);
+    return null;
   }
 }

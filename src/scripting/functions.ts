@@ -8,7 +8,7 @@ import { after, bytes, oneOf, optional, token } from '../engine/grammar.ts';
 import { help } from '../engine/help.ts';
 import { runner } from './commands.ts';
 import { scriptFlagNames, UNDECLARED } from './flags.ts';
-import { type Library, LOAD_MICROS, type RestorePolicy } from './libraries.ts';
+import type { Library, RestorePolicy } from './libraries.ts';
 import { librariesOf, scriptsOf } from './owners.ts';
 import { busyError } from './runner.ts';
 
@@ -62,11 +62,8 @@ function load(c: Call): void {
     }
     replace = true;
   }
-  const outcome = librariesOf(c.engine).create(
-    c.arg(last).latin1(),
-    replace,
-    c.session.role.mustObey ? Number.POSITIVE_INFINITY : LOAD_MICROS,
-  );
+  const outcome = librariesOf(c.engine).create(c, c.arg(last).latin1(), replace);
+  if (outcome === null) return;
   if (typeof outcome === 'string') {
     c.reply.error(outcome);
     return;
@@ -117,12 +114,7 @@ function restore(c: Call): void {
     c.reply.error('ERR DUMP payload version or checksum are wrong');
     return;
   }
-  const payload = c.arg(2);
-  const failure = librariesOf(c.engine).restore((take) => persistence.readLibraries(payload, take), policy);
-  if (failure !== null) {
-    c.reply.error(failure);
-    return;
-  }
+  if (!librariesOf(c.engine).restore(c, c.arg(2), policy)) return;
   changed(c);
   c.reply.ok();
 }

@@ -8,20 +8,25 @@
  * functions don't distinguish capitals, those of libraries do.
  */
 
+import { assert } from '../base/assert.ts';
 import { splitArguments } from '../base/quoting.ts';
 import { bytesOf, Slice } from '../base/slice.ts';
+import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Libraries as LibrariesPort } from '../engine/persistence-port.ts';
 import { libraryGlobals } from './api.ts';
+import type { Compilations } from './compilations.ts';
 import { firstLine } from './flags.ts';
+import type { Text } from './lua/chunk.ts';
+import type { Steps } from './lua/expressions.ts';
 import type { Lua } from './lua/lua.ts';
-import { LuaError, LuaTable, type Value } from './lua/value.ts';
+import { LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
 import { isName, NAME_RULE, type Registration, refuse, registration } from './register.ts';
 import type { Runner } from './runner.ts';
-import { SANDBOX_BYTES } from './scripts.ts';
+import { SANDBOX_BYTES, type Scripts } from './scripts.ts';
 
 /** What FUNCTION LOAD may take, in microseconds. */
-export const LOAD_MICROS = 500_000;
+const LOAD_MICROS = 500_000;
 /** What a library or a function takes beside its texts, in bytes. */
 const LIBRARY_BYTES = 160;
 const FUNCTION_BYTES = 120;
@@ -40,6 +45,17 @@ interface Owned {
   readonly library: string;
   readonly registered: Registration;
 }
+
+/** How a library is made. */
+interface Making {
+  /** Null where the command waits; throws a LuaError. */
+  readonly compile: (text: Text) => LuaFunction | null;
+  /** What its run may take. */
+  readonly micros: number;
+}
+
+/** For a library that is refused before it is compiled. */
+const UNCOMPILED = (): null => null;
 
 class LibrarySet {
   readonly libraries = new Map<string, Library>();
@@ -74,6 +90,7 @@ class LibrarySet {
 export class Libraries implements LibrariesPort {
   private readonly engine: Engine;
   private readonly runner: Runner;
+  private readonly compilations: Compilations;
   private set = new LibrarySet();
   private sandbox: Lua | null = null;
   private readonly globals = new LuaTable();
@@ -81,9 +98,10 @@ export class Libraries implements LibrariesPort {
   /** What the library that is being loaded has registered; null outside of a load. */
   private pending: Registration[] | null = null;
 
-  constructor(engine: Engine, runner: Runner) {
+  constructor(engine: Engine, { runner, compilations }: Scripts) {
     this.engine = engine;
     this.runner = runner;
+    this.compilations = compilations;
   }
 
   /** The sandbox, made at its first use: few servers have functions. */
@@ -141,8 +159,16 @@ export class Libraries implements LibrariesPort {
     return this.all.map(({ source }) => bytesOf(source));
   }
 
-  load(source: Uint8Array, replace: boolean): void {
-    const outcome = this.create(new Slice(source).latin1(), replace, Number.POSITIVE_INFINITY);
+  load(source: Uint8Array, replace: boolean): Steps<void> {
+    return this.loading(new Slice(source).latin1(), replace);
+  }
+
+  private *loading(source: string, replace: boolean): Steps<void> {
+    const text = this.textOf(source);
+    const main = text === null ? UNCOMPILED : yield* this.compilations.steps(this.lua, text);
+    const outcome = this.added(
+      this.make(source, this.set, replace, { compile: main, micros: Number.POSITIVE_INFINITY }),
+    );
     if (typeof outcome !== 'string') return;
     throw new Error(outcome.startsWith('ERR ') ? outcome.slice(4) : outcome);
   }
@@ -153,9 +179,18 @@ export class Libraries implements LibrariesPort {
 
   // ---- changes
 
-  /** FUNCTION LOAD; an error text where the library can't be had. */
-  create(source: string, replace: boolean, micros: number): Library | string {
-    const library = this.make(source, this.set, replace, micros);
+  /** FUNCTION LOAD; an error text where the library can't be had, null where the command waits for it. */
+  create(c: Call, source: string, replace: boolean): Library | string | null {
+    const micros = c.session.role.mustObey ? Number.POSITIVE_INFINITY : LOAD_MICROS;
+    return this.added(this.make(source, this.set, replace, { compile: this.compilerFor(c), micros }));
+  }
+
+  private compilerFor(c: Call): Making['compile'] {
+    return (text) => this.compilations.compile(c, this.lua, text);
+  }
+
+  private added(library: Library | string | null): Library | string | null {
+    if (library === null) return null;
     if (typeof library === 'string') return `ERR ${library}`;
     this.set.remove(library.name);
     this.set.add(library);
@@ -166,12 +201,21 @@ export class Libraries implements LibrariesPort {
     return this.set.remove(name);
   }
 
-  /** FUNCTION RESTORE: all of the libraries that `each` hands over, or none where an error text is given. */
-  restore(each: (take: (source: string) => string | null) => string | null, policy: RestorePolicy): string | null {
+  /** FUNCTION RESTORE, of a verified payload: all of its libraries, or none. Whether it was done; else it waits, or has replied. */
+  restore(c: Call, payload: Slice, policy: RestorePolicy): boolean {
+    if (!this.compilations.prepare(c, this.textsIn(payload))) return false;
+    const failure = this.restored(c, payload, policy);
+    if (failure !== null) c.reply.error(failure);
+    return failure === null;
+  }
+
+  private restored(c: Call, payload: Slice, policy: RestorePolicy): string | null {
     const restored = new LibrarySet();
-    const failure = each((source) => {
-      const library = this.make(source, restored, false, LOAD_MICROS);
+    const compile = this.compilerFor(c);
+    const failure = this.engine.server.persistence.readLibraries(payload, (source) => {
+      const library = this.make(source, restored, false, { compile, micros: LOAD_MICROS });
       if (typeof library === 'string') return `ERR ${library}`;
+      assert(library !== null, 'what a payload holds has been compiled, or is short');
       restored.add(library);
       return null;
     });
@@ -192,14 +236,32 @@ export class Libraries implements LibrariesPort {
     return null;
   }
 
-  /** A library as it would stand in `set`; why it can't where it can't. */
-  private make(source: string, set: LibrarySet, replace: boolean, micros: number): Library | string {
+  /** What is compiled of a library; null where its first line is wrong. */
+  textOf(source: string): Text | null {
+    const head = libraryHead(source);
+    if (typeof head === 'string') return null;
+    return { source: source.slice(head.length), name: '@user_function', globals: this.globals };
+  }
+
+  /** The same of those that a verified payload holds. */
+  textsIn(payload: Slice): readonly Text[] {
+    const texts: Text[] = [];
+    this.engine.server.persistence.readLibraries(payload, (source) => {
+      const text = this.textOf(source);
+      if (text !== null) texts.push(text);
+      return null;
+    });
+    return texts;
+  }
+
+  /** A library as it would stand in `set`; why it can't where it can't, null where its command waits for it. */
+  private make(source: string, set: LibrarySet, replace: boolean, making: Making): Library | string | null {
     const head = libraryHead(source);
     if (typeof head === 'string') return head;
-    const { name, length } = head;
+    const { name } = head;
     if (!replace && set.libraries.has(name)) return `Library '${name}' already exists`;
-    const functions = this.collect(source.slice(length), micros);
-    if (typeof functions === 'string') return functions;
+    const functions = this.collect(this.textOf(source)!, making);
+    if (functions === null || typeof functions === 'string') return functions;
     if (functions.length === 0) return 'No functions registered';
     const library = { name, source, functions };
     const clash = set.clash(library);
@@ -207,9 +269,17 @@ export class Libraries implements LibrariesPort {
   }
 
   /** Runs the source of a library: what it registers, or why it can't be loaded. */
-  private collect(code: string, micros: number): Registration[] | string {
+  private collect(text: Text, { compile, micros }: Making): Registration[] | string | null {
     if (this.runner.running !== null) return 'Error registering functions: ERR A script runs already';
     const { lua } = this;
+    let main: LuaFunction | null;
+    try {
+      main = compile(text);
+    } catch (error) {
+      if (error instanceof LuaError) return `Error compiling function: ${String(error.value)}`;
+      throw error;
+    }
+    if (main === null) return null;
     const { clock } = this.engine;
     const { goOn } = lua.runtime;
     const pending: Registration[] = [];
@@ -222,13 +292,10 @@ export class Libraries implements LibrariesPort {
       return true;
     };
     try {
-      const outcome = lua.run(lua.compile(code, '@user_function', this.globals));
+      const outcome = lua.run(main);
       if (outcome.kind === 'done') return pending;
       if (outcome.kind === 'error') return `Error registering functions: ${errorText(lua, outcome.error.value)}`;
       return `Error registering functions: ERR ${outcome.kind === 'killed' ? outcome.message : 'suspended'}`;
-    } catch (error) {
-      if (error instanceof LuaError) return `Error compiling function: ${String(error.value)}`;
-      throw error;
     } finally {
       lua.runtime.goOn = goOn;
       index.setHash('__index', lua.globals);

@@ -1,6 +1,7 @@
 /** The scripts and functions of each server; several servers may live in one process. */
 import type { Engine } from '../engine/engine.ts';
 import { Libraries } from './libraries.ts';
+import { queuedTexts } from './queued-texts.ts';
 import { SANDBOX_BYTES, Scripts } from './scripts.ts';
 
 interface Owners {
@@ -14,7 +15,7 @@ function ownersOf(engine: Engine): Owners {
   let found = owners.get(engine);
   if (found === undefined) {
     const scripts = new Scripts(engine);
-    found = { scripts, libraries: new Libraries(engine, scripts.runner) };
+    found = { scripts, libraries: new Libraries(engine, scripts) };
     owners.set(engine, found);
   }
   return found;
@@ -34,6 +35,10 @@ export function attachScripting(engine: Engine): void {
     sources: () => librariesOf(engine).sources(),
     load: (source, replace) => librariesOf(engine).load(source, replace),
     clear: () => librariesOf(engine).clear(),
+  };
+  engine.prepare = (c, queue) => {
+    const { scripts, libraries } = ownersOf(engine);
+    return scripts.compilations.prepare(c, queuedTexts(c, queue, scripts, libraries));
   };
   engine.scripting = {
     figures: () => {

@@ -50,7 +50,7 @@ export class Scripts {
   private sandbox: Lua | null = null;
   private sourceBytes = 0;
   private compiledBytes = 0;
-  private readonly compilations: Compilations;
+  readonly compilations: Compilations;
   /** Just compiled, for the run that follows. */
   private fresh: { readonly script: Script; readonly main: LuaFunction } | null = null;
   /** Sessions whose next EVAL is debugged. */
@@ -128,6 +128,13 @@ export class Scripts {
 
   private textOf(source: string): Text {
     return { source: withoutHead(source), name: '@user_script', globals: this.lua.globals };
+  }
+
+  /** What is to be compiled before a script can run that is given by its text, or its hash; null where nothing is. */
+  textFor(text: string, bySha: boolean): Text | null {
+    const known = bySha ? this.find(text) : this.bySource.get(text);
+    if (known === undefined ? bySha : known.main !== null) return null;
+    return this.textOf(known?.source ?? text);
   }
 
   /** Its main function; null where the command waits for it. */

@@ -1,7 +1,7 @@
 /** Texts of scripts and libraries that are long, deep, or too much: compiled, or refused with the reference's errors. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Beside } from '../support/beside.ts';
-import { Pipeline } from '../support/pipeline.ts';
+import { type Answer, Pipeline } from '../support/pipeline.ts';
 
 let both: Beside;
 beforeAll(async () => {
@@ -72,20 +72,84 @@ describe('a text that is long or deep', () => {
   });
 });
 
-test('while a long text is compiled everybody else is served, and its client waits', async () => {
-  const source = `${'do local a = 1 end '.repeat(100_000)}return 7`;
-  const other = new Pipeline(both.server.port);
-  const order: string[] = [];
-  const long = both.ours.send([['EVAL', source, '0'], ['PING']]).then((replies) => {
-    order.push('long');
+describe('while a long text is compiled everybody else is served, and its client waits', () => {
+  const LONG = 'do local a = 1 end '.repeat(40_000);
+  const LIBRARY = `#!lua name=long\n${LONG}${REGISTERED}`;
+
+  /** What a client gets for its commands, the last of which has been overtaken by another client's PINGs. */
+  async function overtaken(commands: string[][], pings = 3): Promise<Answer[]> {
+    const other = new Pipeline(both.server.port);
+    await other.send([['PING']]);
+    let done = false;
+    let served = 0;
+    const long = both.ours.send(commands).then((replies) => {
+      done = true;
+      return replies;
+    });
+    for (; served < pings; served++) {
+      await other.send([['PING']]);
+      expect(done).toBe(false);
+    }
+    const replies = await long;
+    other.close();
     return replies;
+  }
+
+  test('EVAL', async () => {
+    const commands = [['EVAL', `${LONG}return 7`, '0'], ['PING']];
+    expect(await overtaken(commands)).toEqual([7, 'PONG']);
   });
-  const short = other.send([['PING']]).then(() => order.push('short'));
-  expect(await long).toEqual([7, 'PONG']);
-  await short;
-  other.close();
-  expect(order).toEqual(['short', 'long']);
-  expect(await both.ours.send([['MULTI'], ['EVAL', `${source} + 1`, '0'], ['EXEC']])).toEqual(['OK', 'QUEUED', [8]]);
+
+  test('FUNCTION LOAD, of a text that fails as well', async () => {
+    expect(
+      await overtaken([
+        ['FUNCTION', 'LOAD', 'REPLACE', LIBRARY],
+        ['FCALL', 'f', '0'],
+      ]),
+    ).toEqual(['long', 1]);
+    const [failed, list] = await overtaken([
+      ['FUNCTION', 'LOAD', 'REPLACE', `${LIBRARY} x`],
+      ['FUNCTION', 'LIST', 'LIBRARYNAME', 'long'],
+    ]);
+    expect(String(failed)).toContain('Error compiling function');
+    expect(list).toHaveLength(1);
+    await both.ours.send([['FUNCTION', 'FLUSH']]);
+    await overtaken([['FUNCTION', 'LOAD', `${LIBRARY} x`]]);
+    expect(
+      await both.ours.send([
+        ['FUNCTION', 'LIST'],
+        ['FCALL', 'f', '0'],
+      ]),
+    ).toMatchObject([[], { message: 'ERR Function not found' }]);
+  });
+
+  test('FUNCTION RESTORE', async () => {
+    const loads = ['a', 'b'].map((name) => [
+      'FUNCTION',
+      'LOAD',
+      `#!lua name=${name}\n${LONG}\nredis.register_function("${name}", function() return 1 end)`,
+    ]);
+    const replies = await both.ours.send([['FUNCTION', 'FLUSH'], ...loads, ['FUNCTION', 'DUMP']]);
+    const restore = ['FUNCTION', 'RESTORE', replies[3] as string, 'FLUSH'];
+    expect(await overtaken([restore, ['FCALL', 'a', '0'], ['FCALL', 'b', '0']])).toEqual(['OK', 1, 1]);
+  });
+
+  test('EXEC, which still is one, and still fails where a watched key has changed', async () => {
+    const block = [
+      ['MULTI'],
+      ['SET', 'in', '1'],
+      ['EVAL', `${LONG}return redis.call('incr', 'in')`, '0'],
+      ['FUNCTION', 'LOAD', 'REPLACE', LIBRARY],
+      ['EXEC'],
+    ];
+    expect((await overtaken([['DEL', 'in'], ...block])).at(-1)).toEqual(['OK', 2, 'long']);
+    const other = new Pipeline(both.server.port);
+    const watching = both.ours.send([['SCRIPT', 'FLUSH'], ['WATCH', 'in'], ...block, ['GET', 'in']]);
+    await other.send([['PING']]);
+    await other.send([['SET', 'in', '9']]);
+    other.close();
+    expect((await watching).slice(-2)).toEqual([null, '9']);
+  });
 });
 
 test('SCRIPT DEBUG YES is refused, and so is the script that was meant for it', async () => {

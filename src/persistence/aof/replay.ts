@@ -3,7 +3,7 @@
  *
  * Between MULTI and EXEC commands wait, so that a transaction of which the file holds only the beginning leaves no trace. One
  * that is too large to be kept is only looked at on its way to EXEC, and then asked for 'again'. A script that runs long
- * suspends itself as it does for a client; until it has ended the session is `postponed`.
+ * suspends itself as it does for a client, and a long library waits until it is compiled; until then the session is held.
  */
 import type { Slice } from '../../base/slice.ts';
 import { flagBit } from '../../engine/derive.ts';
@@ -62,7 +62,7 @@ export class Replayer {
 
   /** Whether the last command has not ended: nothing may be played before it has. */
   get busy(): boolean {
-    return this.session.postponed;
+    return this.session.postponed || this.session.waiter !== null;
   }
 
   play(args: readonly Slice[], argc: number): Played {

@@ -49,8 +49,8 @@ export interface LoadOptions {
   readonly merge: boolean;
   /** Whether the sum at the end is compared. */
   readonly checksum: boolean;
-  /** Takes a library of functions, or throws why not; absent where there is nothing that could. */
-  readonly loadFunctions?: (source: Uint8Array) => void;
+  /** Takes a library of functions, in steps, or throws why not; absent where there is nothing that could. */
+  readonly loadFunctions?: (source: Uint8Array) => Iterator<undefined, void> | undefined;
 }
 
 export class RdbLoader implements SnapshotLoad {
@@ -71,6 +71,8 @@ export class RdbLoader implements SnapshotLoad {
   private done = false;
   /** The value of `key` is not all there yet. */
   private unfinished = false;
+  /** A library that is being loaded. */
+  private library: Iterator<undefined, void> | null = null;
   private expiry = -1;
   private idle = -1;
   private frequency = -1;
@@ -107,7 +109,8 @@ export class RdbLoader implements SnapshotLoad {
       if (this.version === 0) this.readVersion();
       while (!this.done) {
         this.input.commit();
-        if (this.unfinished) this.valued(() => this.options.values.proceed());
+        if (this.library !== null) this.goOn(this.library);
+        else if (this.unfinished) this.valued(() => this.options.values.proceed());
         else if (!this.step()) continue;
         if (pause()) return false;
       }
@@ -274,15 +277,25 @@ export class RdbLoader implements SnapshotLoad {
   }
 
   private functions(type: number): void {
-    const { loadFunctions, log } = this.options;
+    const { loadFunctions } = this.options;
     if (loadFunctions === undefined)
       throw new RdbError('refused', 'The RDB file contains functions, which this version does not support yet');
+    this.library = this.taken(() => loadFunctions(readLibrary(this.input, type))) ?? null;
+  }
+
+  /** Goes on with a library. */
+  private goOn(library: Iterator<undefined, void>): void {
+    if (this.taken(() => library.next()).done) this.library = null;
+  }
+
+  /** What there is of a library, unless it can't be had. */
+  private taken<T>(take: () => T): T {
     try {
-      loadFunctions(readLibrary(this.input, type));
+      return take();
     } catch (error) {
       if (error instanceof OutOfMemory || error instanceof MoreNeeded || !(error instanceof Error)) throw error;
       if (error instanceof LibraryError && error.fault !== 'short') throw error.reason;
-      log.warning(`Failed loading library, ${error.message}`);
+      this.options.log.warning(`Failed loading library, ${error.message}`);
       // Redis takes it for an end of the file.
       throw Object.assign(new RdbError('short', 'Unexpected EOF reading RDB file'), { cause: error });
     }

@@ -1,5 +1,7 @@
 /** From source to functions: parsed to code (parser.ts), interpreted, and printed as JavaScript where it is hot. */
 
+import type { FunctionCode } from './code.ts';
+import type { Steps } from './expressions.ts';
 import { Box, Frame } from './frame.ts';
 import { interpret, resumeFrame } from './interpreter.ts';
 import { parse } from './parser.ts';
@@ -37,11 +39,20 @@ function programOf(proto: Proto, program: string): unknown {
   return new Function('K', program)({ ...kit, first, many, truth, pow });
 }
 
+/** Compiles a chunk in pieces, to code of whatever runtime; throws a LuaError for bad syntax. */
+export function coding({ source, name, traced = false, level = 0 }: Text): Steps<readonly FunctionCode[]> {
+  return parse(source, name, traced, level);
+}
+
+/** The main function of what a chunk has been compiled to. */
+export function mainOf(runtime: Runtime, text: Text, functions: readonly FunctionCode[]): LuaFunction {
+  const { name: source, globals, library = false, traced = false } = text;
+  return protosOf({ runtime, globals, source, library, traced, engines }, functions)[0].close();
+}
+
 /** Compiles a chunk to its main function, in pieces; throws a LuaError for bad syntax. */
-export function* compiling(runtime: Runtime, text: Text): Generator<undefined, LuaFunction> {
-  const { source, name, globals, library = false, traced = false, level = 0 } = text;
-  const functions = yield* parse(source, name, traced, level);
-  return protosOf({ runtime, globals, source: name, library, traced, engines }, functions)[0].close();
+export function* compiling(runtime: Runtime, text: Text): Steps<LuaFunction> {
+  return mainOf(runtime, text, yield* coding(text));
 }
 
 /** The same at one go. */
