@@ -16,6 +16,7 @@ import { NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
 import { encodingName, entryEncoding } from '../../../src/values/entry.ts';
 import { plainEncoding, stringBytes, stringEncoding, stringLength, stringVerify } from '../../../src/values/string.ts';
+import { STEPS } from '../../support/long.ts';
 
 const out = new Slice();
 
@@ -63,7 +64,7 @@ describe('string values', () => {
       const db = newDatabase();
       const empty = db.memory.used;
       const model = new Map<string, { value: string; expiry: number }>();
-      for (let step = 0; step < 10_000; step++) run(db, model, random);
+      for (let step = 0; step < STEPS; step++) run(db, model, random);
       db.verify();
       db.clear(false);
       expect(db.memory.used).toBe(empty);

@@ -4,6 +4,7 @@ import { Slice } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
 import { OutOfMemory } from '../../../src/memory/errors.ts';
 import { Memory } from '../../../src/memory/memory.ts';
+import { STEPS } from '../../support/long.ts';
 
 const MiB = 1024 * 1024;
 
@@ -76,7 +77,7 @@ function randomSteps(m: Memory, seed: number, steps: number): void {
 
 describe('the allocator', () => {
   test.each([1, 2, 3])('keeps blocks apart through random steps, seed %i', (seed) => {
-    randomSteps(new Memory(), seed, 10_000);
+    randomSteps(new Memory(), seed, STEPS);
   });
 
   test('wastes at most an eighth and a granule', () => {

@@ -6,6 +6,7 @@ import { FrozenMemory, ViewLost } from '../../../src/memory/frozen.ts';
 import { Memory } from '../../../src/memory/memory.ts';
 import { FrozenView } from '../../../src/memory/view.ts';
 import { stress } from '../../stress/view.ts';
+import { LONG } from '../../support/long.ts';
 
 const MiB = 1024 * 1024;
 
@@ -179,10 +180,10 @@ describe('what a view preserved', () => {
 
 describe('under stress', () => {
   test('a worker reads the instant while the writer writes (a slice; the whole is npm run stress:view)', async () => {
-    const result = await stress({ seconds: 8, seed: 1, records: 60_000 });
+    const result = await stress({ seconds: LONG ? 8 : 2, seed: 1, records: LONG ? 60_000 : 5_000 });
     expect(result.torn).toBe(0);
     expect(result.wrong).toBe(0);
-    expect(result.rounds).toBeGreaterThan(2);
+    expect(result.rounds).toBeGreaterThan(LONG ? 2 : 0);
     expect(result.preserved).toBeGreaterThan(0);
   });
 

@@ -38,6 +38,7 @@ import {
   writeKeyField,
 } from '../../../src/structures/dict.ts';
 import { hashBytes } from '../../../src/structures/hash.ts';
+import { STEPS } from '../../support/long.ts';
 
 const SEED = Uint32Array.from([1, 2, 3, 4]);
 const scratch = new Slice();
@@ -127,14 +128,14 @@ describe('model', () => {
     [12, 600],
     [13, 4000],
   ])
-    test(`10,000 random steps, seed ${seed}, ${range} keys`, () => {
+    test(`${STEPS} random steps, seed ${seed}, ${range} keys`, () => {
       const random = new SeededRandom(seed);
       const m = createMemory({ seed: SEED });
       const before = m.used;
       const d = dictNew(m);
       const model = new Map<string, Addr>();
       // The odds of removal swing, so that the dict grows and shrinks several times.
-      for (let step = 0; step < 10_000; step++) {
+      for (let step = 0; step < STEPS; step++) {
         const removing = Math.floor(step / 2500) % 2 === 1 ? 8 : 2;
         randomStep(m, d, model, random, range, removing);
         expect(dictSize(m, d)).toBe(model.size);

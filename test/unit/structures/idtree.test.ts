@@ -15,6 +15,7 @@ import {
 } from '../../../src/structures/idtree.ts';
 import { idtRadixNodes } from '../../../src/structures/idtree-radix.ts';
 import { StreamId } from '../../../src/structures/stream-id.ts';
+import { STEPS } from '../../support/long.ts';
 
 const MASK = (1n << 64n) - 1n;
 
@@ -103,9 +104,9 @@ class Pair {
 }
 
 describe('against a model', () => {
-  test.each([1, 2, 3, 4, 5, 6])('10,000 random steps, seed %i', (seed) => {
+  test.each([1, 2, 3, 4, 5, 6])(`${STEPS} random steps, seed %i`, (seed) => {
     const pair = new Pair(seed);
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < STEPS; i++) {
       pair.step(Math.floor(i / 1000) % 3 === 2 ? 15 : 60);
       if (i % 100 === 0) idtVerify(pair.memory, pair.tree);
       if (i % 1000 === 0) pair.check();

@@ -17,6 +17,7 @@ import {
   intsetValidate,
   intsetVerify,
 } from '../../../src/structures/intset.ts';
+import { STEPS } from '../../support/long.ts';
 
 const value = new Int64();
 const text = new Slice();
@@ -94,13 +95,13 @@ describe('model', () => {
     mixed: (random) => BigInt(random.below(40) - 20) * 10n ** BigInt(random.below(18)),
   };
   for (const [name, draw] of Object.entries(ranges))
-    test(`10,000 random steps, ${name}`, () => {
+    test(`${STEPS} random steps, ${name}`, () => {
       const random = new SeededRandom(7);
       const m = createMemory();
       const before = m.used;
       let s = intsetNew(m);
       const model = new Set<string>();
-      for (let step = 0; step < 10_000; step++) {
+      for (let step = 0; step < STEPS; step++) {
         const n = draw(random).toString();
         expect(find(m, s, n) >= 0).toBe(model.has(n));
         if (random.below(10) < (Math.floor(step / 1000) % 2 ? 7 : 3)) {

@@ -36,6 +36,7 @@ import {
   lpValidate,
   lpVerify,
 } from '../../../src/structures/listpack.ts';
+import { STEPS } from '../../support/long.ts';
 
 const out = new Slice();
 
@@ -340,14 +341,14 @@ function step(m: Memory, lp: Addr, model: string[], roll: (n: number) => number)
 }
 
 for (const seed of [1, 2, 3])
-  test(`10,000 random steps against an array, seed ${seed}`, () => {
+  test(`${STEPS} random steps against an array, seed ${seed}`, () => {
     const m = createMemory();
     const before = m.used;
     const roll = dice(seed * 7919);
     const model: string[] = [];
     const cursor = new ListpackCursor();
     let lp = lpNew(m);
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < STEPS; i++) {
       lp = step(m, lp, model, roll);
       lpVerify(m, lp);
       if (lpLength(m, lp) !== model.length) throw new Error(`step ${i}: length`);

@@ -30,6 +30,7 @@ import {
   qlVerify,
 } from '../../../src/structures/quicklist.ts';
 import { QuicklistCursor } from '../../../src/structures/quicklist-cursor.ts';
+import { STEPS } from '../../support/long.ts';
 
 const out = new Slice();
 const cursor = new QuicklistCursor();
@@ -323,7 +324,7 @@ test('a frozen view is walked as it was', () => {
   }
 });
 
-describe('10,000 random steps against an array', () => {
+describe(`${STEPS} random steps against an array`, () => {
   const shapes: [name: string, fill: number, depth: number, plainFrom: number, most: number][] = [
     ['fill -2', -2, 0, QL_PLAIN_FROM, 600],
     ['fill -1, all ends busy', -1, 0, 5000, 300],
@@ -337,7 +338,7 @@ describe('10,000 random steps against an array', () => {
   for (const [index, [name, fill, depth, plainFrom, most]] of shapes.entries())
     test(name, () => {
       const pair = new Pair(index + 1, fill, depth, plainFrom, most);
-      for (let i = 0; i < 10_000; i++) {
+      for (let i = 0; i < STEPS; i++) {
         pair.step();
         pair.check(i % 64 === 0);
       }

@@ -22,6 +22,7 @@ import {
   sdsWrite,
   sdsZeroes,
 } from '../../../src/structures/sds.ts';
+import { STEPS } from '../../support/long.ts';
 
 const out = new Slice();
 
@@ -76,7 +77,7 @@ describe('sds', () => {
       const m = createMemory();
       let model = 'begin';
       let s = sdsNew(m, sliceOf(model));
-      for (let step = 0; step < 10_000; step++) {
+      for (let step = 0; step < STEPS; step++) {
         const value = randomText(random);
         const at = random.below(model.length + 1);
         switch (random.below(8)) {

@@ -18,6 +18,7 @@ import {
   hashNew,
 } from '../../../src/values/hash.ts';
 import { LooseSlot } from '../../../src/values/value.ts';
+import { STEPS } from '../../support/long.ts';
 
 function newHash(encoding: Encoding, limits = new HashLimits()): { m: Memory; slot: LooseSlot; hash: HashValue } {
   const m = createMemory();
@@ -44,14 +45,14 @@ const ENCODINGS = [
 const LENGTHS = [0, 1, 5, 20, 60, 200, 254, 255, 256, 300, 5000];
 
 describe.each(ENCODINGS)('%s', (_, encoding) => {
-  test.each([1, 2])('10,000 random steps against a model, seed %i', (seed) => {
+  test.each([1, 2])(`${STEPS} random steps against a model, seed %i`, (seed) => {
     const random = new SeededRandom(seed);
     const limits = new HashLimits();
     limits.listpackEntries = 10_000;
     limits.listpackValue = 10_000;
     const { m, slot, hash } = newHash(encoding, limits);
     const model = new Map<string, string>();
-    for (let step = 0; step < 10_000; step++) {
+    for (let step = 0; step < STEPS; step++) {
       const field = random.below(3) === 0 ? String(random.below(30)) : `field:${random.below(40)}`;
       if (random.below(10) < (Math.floor(step / 1500) % 2 ? 6 : 3)) {
         expect(hash.remove(sliceOf(field))).toBe(model.delete(field));

@@ -18,6 +18,7 @@ import {
   setNew,
 } from '../../../src/values/set.ts';
 import { LooseSlot } from '../../../src/values/value.ts';
+import { STEPS } from '../../support/long.ts';
 
 function newSet(encoding: Encoding, limits = new SetLimits()): { m: Memory; slot: LooseSlot; set: SetValue } {
   const m = createMemory();
@@ -38,13 +39,13 @@ const ENCODINGS = [
 ] as const;
 
 describe.each(ENCODINGS)('%s', (_, encoding) => {
-  test.each([1, 2])('10,000 random steps against a model, seed %i', (seed) => {
+  test.each([1, 2])(`${STEPS} random steps against a model, seed %i`, (seed) => {
     const random = new SeededRandom(seed);
     const limits = new SetLimits();
     limits.intsetEntries = 10_000;
     const { m, slot, set } = newSet(encoding, limits);
     const model = new Set<string>();
-    for (let step = 0; step < 10_000; step++) {
+    for (let step = 0; step < STEPS; step++) {
       const text = String(random.below(300) - 150);
       const member = sliceOf(text);
       if (random.below(10) < (Math.floor(step / 1500) % 2 ? 7 : 3)) expect(set.remove(member)).toBe(model.delete(text));

@@ -33,6 +33,7 @@ import {
   Pending,
 } from '../../../src/values/stream-group.ts';
 import { nodeIsValid } from '../../../src/values/stream-node.ts';
+import { STEPS } from '../../support/long.ts';
 
 interface Row {
   readonly id: StreamId;
@@ -138,9 +139,9 @@ class Pair {
 }
 
 describe('against a model', () => {
-  test.each([1, 2, 3, 4])('10,000 random steps, seed %i', (seed) => {
+  test.each([1, 2, 3, 4])(`${STEPS} random steps, seed %i`, (seed) => {
     const pair = new Pair(seed);
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < STEPS; i++) {
       const kind = pair.random.below(100);
       if (kind < 70) pair.add();
       else if (kind < 85) pair.remove();
