@@ -20,8 +20,8 @@ export interface Target {
   readonly port: number;
   /** Over TLS, with the certificates of the settings. */
   readonly secure: boolean;
-  /** Milliseconds until it must be open, the handshake of TLS included. */
-  readonly timeout: number;
+  /** Milliseconds until it must be open, the handshake of TLS included; null where its owner watches over that. */
+  readonly timeout: number | null;
   /** Where it goes out from, if that can be had: an address or a name, empty for any. */
   readonly source?: string;
 }
@@ -90,7 +90,7 @@ export class Link {
   private readonly network: Network;
   private readonly clock: Clock;
   private readonly context: SecureContext | null | undefined;
-  private readonly late: Timer;
+  private readonly late: Timer | null;
   private receiver: LinkReceiver | null;
   private stream: Outgoing | null = null;
   /** What TLS goes over. */
@@ -110,7 +110,8 @@ export class Link {
     this.context = context;
     this.receiver = receiver;
     this.lastRead = clock.now();
-    this.late = clock.after(target.timeout, () => this.fail(new LinkError('late', 'Connection timed out')));
+    const late = (): void => this.fail(new LinkError('late', 'Connection timed out'));
+    this.late = target.timeout === null ? null : clock.after(target.timeout, late);
     const { host, port, source = '' } = target;
     if (host === '' || !(port >= 0 && port < 65536)) this.failSoon('unresolved', 'Name or service not known');
     else if (context === undefined) this.failSoon('refused', 'TLS is not configured');
@@ -167,7 +168,7 @@ export class Link {
   close(): void {
     this.receiver = null;
     this.state = 'closed';
-    this.late.cancel();
+    this.late?.cancel();
     this.stream?.destroy();
     this.raw?.destroy();
   }
@@ -225,7 +226,7 @@ export class Link {
   private established(stream: Outgoing): void {
     if (this.state !== 'opening') return;
     this.state = 'open';
-    this.late.cancel();
+    this.late?.cancel();
     stream.once('end', () => this.lost());
     stream.once('close', () => this.lost());
     stream.on('data', (bytes: Buffer) => {

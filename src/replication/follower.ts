@@ -17,6 +17,7 @@ import type { Engine } from '../engine/engine.ts';
 import { GATE_READONLY, GATE_STALE } from '../engine/gates.ts';
 import type { Incoming, IncomingOptions, IncomingResult, StreamContext } from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
+import type { LinkError, LinkReceiver } from '../links/link.ts';
 import { Handshake, type Outcome, type Step } from './handshake.ts';
 import type { Master } from './master.ts';
 import type { ReplicationSettings } from './options.ts';
@@ -36,14 +37,6 @@ export interface MasterLink {
   close(): void;
   /** The port as which the master's commands come in. */
   session(broken: (reason: string) => void, resume: () => void): StreamPort;
-}
-
-export interface LinkReceiver {
-  opened(): void;
-  /** Good until it returns. */
-  data(bytes: Uint8Array, from: number, to: number): void;
-  /** Lost, or never had; the reason for the log. */
-  closed(reason: string): void;
 }
 
 export interface FollowerParts {
@@ -199,7 +192,7 @@ export class Follower {
     this.link = this.parts.dial(this.host, this.port, {
       opened: () => this.opened(),
       data: (bytes, from, to) => this.data(bytes, from, to),
-      closed: (reason) => this.lost(reason),
+      closed: (error) => this.lost(error),
     });
   }
 
@@ -242,10 +235,11 @@ export class Follower {
   }
 
   /** The link is gone, whoever ended it. */
-  private lost(reason: string): void {
+  private lost({ failure, message: reason }: LinkError): void {
     const { log } = this.parts;
     this.link = null;
-    if (this.state === 'connecting') log.warning(`Error condition on socket for SYNC: ${reason}`);
+    if (failure === 'unresolved') log.warning(`Unable to connect to MASTER: ${reason}`);
+    else if (this.state === 'connecting') log.warning(`Error condition on socket for SYNC: ${reason}`);
     else if (this.state === 'connected') log.warning('Connection with master lost.');
     else if (this.state === 'transfer') log.warning(`I/O error trying to sync with MASTER: ${reason}`);
     else log.warning(`Failed to read response from the server: ${reason}`);

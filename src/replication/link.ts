@@ -1,74 +1,51 @@
-/** The link to a master, over the network that is handed in. */
-import type { Duplex } from 'node:stream';
-import type { Network } from '../base/network.ts';
-import type { Clock } from '../base/time.ts';
-import type { FollowerParts, LinkReceiver, MasterLink } from './follower.ts';
+/** The link to a master, over the links that are handed in: by TLS with tls-replication, out from bind-source-addr. */
+import { type Dialer, type Link, LinkError, type LinkReceiver } from '../links/link.ts';
+import type { FollowerParts, MasterLink } from './follower.ts';
+import type { ReplicationSettings } from './options.ts';
 import type { StreamPort } from './stream.ts';
 
 /** Bytes that wait to be written to a master that does not read; it gets signs of life and acknowledgements only. */
 const UNSENT_MOST = 1024 * 1024;
 
-class SocketLink implements MasterLink {
-  private readonly stream: Duplex;
-  private readonly address: string;
-  private receiver: LinkReceiver | null;
-  private lastActive: number;
+class DialledLink implements MasterLink {
+  private readonly link: Link;
 
-  constructor(stream: Duplex, address: string, clock: Clock, receiver: LinkReceiver) {
-    this.stream = stream;
-    this.address = address;
-    this.receiver = receiver;
-    this.lastActive = clock.now();
-    stream.once('connect', () => this.receiver?.opened());
-    stream.on('data', (bytes: Buffer) => {
-      this.lastActive = clock.now();
-      this.receiver?.data(bytes, 0, bytes.length);
-    });
-    stream.once('error', (error) => this.ended(error.message));
-    stream.once('close', () => this.ended('Connection closed'));
-    stream.once('end', () => this.ended('Connection closed by the master'));
-  }
-
-  private ended(reason: string): void {
-    const { receiver } = this;
-    this.receiver = null;
-    this.stream.destroy();
-    receiver?.closed(reason);
+  constructor(link: Link) {
+    this.link = link;
   }
 
   write(bytes: Uint8Array): void {
-    if (this.stream.writableLength > UNSENT_MOST) this.ended('The master takes nothing more');
-    else this.stream.write(bytes);
+    if (this.link.unsent > UNSENT_MOST) this.link.fail(new LinkError('lost', 'The master takes nothing more'));
+    else this.link.write(bytes);
   }
 
   pause(): void {
-    this.stream.pause();
+    this.link.pause();
   }
 
   resume(): void {
-    this.stream.resume();
+    this.link.resume();
   }
 
   close(): void {
-    this.receiver = null;
-    this.stream.on('error', () => {});
-    this.stream.destroy();
+    this.link.close();
   }
 
   session(broken: (reason: string) => void, resume: () => void): StreamPort {
-    const link = this;
+    const { link } = this;
+    const { host, port } = link.target;
     return {
       fd: -1,
-      address: this.address,
-      localAddress: '',
+      address: `${host}:${port}`,
+      localAddress: link.localAddress,
       unix: false,
       queryBytes: 0,
       queryFree: 0,
       argumentBytes: 0,
       get lastActive() {
-        return link.lastActive;
+        return link.lastRead;
       },
-      close: () => this.ended('The link to the master is closed'),
+      close: () => link.fail(new LinkError('lost', 'The link to the master is closed')),
       resume,
       divert: () => {},
       flush: () => {},
@@ -77,7 +54,22 @@ class SocketLink implements MasterLink {
   }
 }
 
-/** How masters are reached over `network`. */
-export function dialer(network: Network, clock: Clock): FollowerParts['dial'] {
-  return (host, port, receiver) => new SocketLink(network.connect({ host, port }), `${host}:${port}`, clock, receiver);
+/** How masters are reached. The follower itself sees to it that none is waited for too long. */
+export function masterDialer(links: Dialer, settings: ReplicationSettings): FollowerParts['dial'] {
+  return (host, port, receiver) => {
+    const { tlsReplication: secure, bindSourceAddr: source } = settings;
+    const link = links.open({ host, port, secure, source, timeout: null }, keptAlive(receiver));
+    return new DialledLink(link);
+
+    /** Probed by the system as clients are, from its opening on. */
+    function keptAlive({ opened, ...rest }: LinkReceiver): LinkReceiver {
+      return {
+        ...rest,
+        opened: () => {
+          link.keepAlive(settings.tcpKeepalive);
+          opened();
+        },
+      };
+    }
+  };
 }

@@ -24,6 +24,8 @@ export type ReplicationSettings = Readonly<
     | 'replicaPriority'
     | 'replicaLazyFlush'
     | 'tlsReplication'
+    | 'bindSourceAddr'
+    | 'tcpKeepalive'
     | 'port'
     | 'tlsPort'
   >

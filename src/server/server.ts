@@ -22,7 +22,7 @@ import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/network.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
-import { dialer } from '../replication/link.ts';
+import { masterDialer } from '../replication/link.ts';
 import { attachReplication } from '../replication/owners.ts';
 import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
@@ -162,7 +162,7 @@ class Server implements CinnabarServer {
       newId: () => environment.ids.secret(20).toString('hex'),
       snapshots: this.persistence.forReplicas,
       receive: (incoming) => this.persistence.receive(incoming),
-      dial: dialer(environment.network, clock),
+      dial: masterDialer(engine.server.links, config.settings),
       ownPort: () => config.settings.port,
     });
     this.watchdog = new Watchdog(this.engine, config, clock);

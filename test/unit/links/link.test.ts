@@ -59,6 +59,15 @@ test('a direction that is cut costs the time limit and no more', async () => {
   expect(notes.seen).toEqual(['late: Connection timed out']);
 });
 
+test('without a limit of its own it is its owner who gives up', async () => {
+  await hosts.listen(() => {});
+  hosts.wires.cut('us', 'them');
+  const link = hosts.dialer.open({ ...TARGET, timeout: null }, notes);
+  await hosts.pass(5000);
+  expect([notes.seen, link.state]).toEqual([[], 'opening']);
+  link.close();
+});
+
 test('a host that has vanished is found out by a write, once it is there again', async () => {
   await hosts.listen(() => {});
   const link = hosts.dialer.open(TARGET, notes);
