@@ -186,14 +186,14 @@ class Lookup {
   }
 
   private find(): Addr {
-    const { db, engine, session } = this.c;
+    const { db, engine } = this.c;
     const e = db.find(this.key, db.hash(this.key));
     if (e === NULL) {
       engine.stats.keyspaceMisses++;
       return e;
     }
     engine.stats.keyspaceHits++;
-    if (!session.noTouch) db.touch(e);
+    db.touch(e);
     return e;
   }
 }

@@ -211,14 +211,14 @@ export class Call {
       return NULL;
     }
     stats.keyspaceHits++;
-    if (touch && !this.session.noTouch) this.db.touch(e);
+    if (touch) this.db.touch(e);
     return e;
   }
 
   /** The same for writing: no hit, no miss. */
   findForWrite(i: number): Addr {
     const e = this.peek(i);
-    if (e !== NULL && !this.session.noTouch) {
+    if (e !== NULL) {
       const { stored } = this.memory;
       this.db.touch(e);
       if (!stored) this.memory.watchStores();

@@ -100,8 +100,6 @@ export class Session implements TransportSession {
   /** Wall time of the last command, ms. */
   lastCommandAt: number;
   lastCommand: Registered | null = null;
-  /** Commands run. */
-  calls = 0;
 
   /** Between MULTI and EXEC. */
   transaction: Transaction | null = null;
@@ -124,7 +122,6 @@ export class Session implements TransportSession {
   /** While it is told of changes to what it caches. */
   tracking: Tracker | null = null;
   noEvict = false;
-  noTouch = false;
   /** Closing: no further command is taken. */
   closing = false;
   closed = false;

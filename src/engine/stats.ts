@@ -27,14 +27,12 @@ export class Stats implements ErrorListener {
   unexpectedErrorReplies = 0;
   totalReads = 0;
   totalWrites = 0;
-  activeTimeNotifications = 0;
   outputLimitDisconnections = 0;
   queryLimitDisconnections = 0;
   /** How often each error code has been replied. */
   readonly errors = new Map<string, number>();
   /** Writes since the last save. */
   dirty = 0;
-  errorsDisabled = false;
   readonly rates = new Rates();
 
   errorReplied(text: string, counted = true): void {

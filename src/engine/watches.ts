@@ -90,11 +90,6 @@ export class Watches {
   isTouched(session: Session): boolean {
     return this.touched.has(session);
   }
-
-  /** Marks a session's transaction as failed from outside (a lost master, a flushed database). */
-  fail(session: Session): void {
-    this.touched.add(session);
-  }
 }
 
 /** Whether the content of `other` (nothing when null) in place of that of `db` changes a watched key. */

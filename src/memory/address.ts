@@ -4,7 +4,7 @@
  *   31 bits, so that an address is a small integer in V8:
  *   [ segment : 9 ][ granule : 22 ]      a granule is 16 bytes, a segment 64 MiB, the image at most 32 GiB
  *
- * 0 is the null address: the first page of the first segment holds the image's root block and is never handed out.
+ * 0 is the null address: the first page of the first segment is never handed out.
  * A block larger than a segment gets a segment of its own, of its own length, and starts at that segment's granule 0.
  */
 import { assert } from '../base/assert.ts';

@@ -1,3 +1,4 @@
+/** Which memory image a server gets. */
 import { verifies } from '../base/assert.ts';
 import { Memory, type MemoryOptions } from './memory.ts';
 import { VerifiedMemory } from './verified.ts';

@@ -7,6 +7,7 @@
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
 
+import { isLoopback } from '../base/loopback.ts';
 import { type Network, RealNetwork } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
@@ -146,7 +147,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     client.session = session;
     session.reply.owner = client;
     this.clients.add(client);
-    if (this.settings.protectedMode && session.authenticated && !isLocal(connection)) {
+    if (this.settings.protectedMode && session.authenticated && !connection.unix && !isLoopback(connection.peer)) {
       this.counters.rejectedConnections++;
       session.reply.raw(DENIED, 0, DENIED.length);
       client.close(true);
@@ -226,8 +227,4 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
       if (!next.done) next.value.tick(now);
     }
   }
-}
-
-function isLocal(connection: Connection): boolean {
-  return connection.unix || connection.peer.startsWith('127.') || connection.peer === '::1';
 }

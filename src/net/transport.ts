@@ -26,7 +26,7 @@ export interface Listening {
   close(): void;
 }
 
-/** Hears what happens to a connection. Nothing is called after `onClose`, nor after the connection's own `close()`. */
+/** Hears what happens to a connection. Nothing is called after `onEnd`, nor after the connection's own `close()`. */
 export interface Receiver {
   /** Bytes from `from` to `to` of a buffer that is the transport's again when this returns; they may be changed. */
   onData(buffer: Uint8Array, from: number, to: number): void;

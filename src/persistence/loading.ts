@@ -11,6 +11,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { DiskFile } from '../base/disk.ts';
+import { sleepThread } from '../base/sleep.ts';
 import type { Slice } from '../base/slice.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import { GATE_LOADING } from '../engine/gates.ts';
@@ -89,7 +90,6 @@ export class Loading {
   private total = 0;
   /** Unix time, ms. */
   private startedAt = 0;
-  private readonly sleeper = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(parts: PersistenceParts, values: ValueReader, owner: LoadingOwner) {
     this.parts = parts;
@@ -410,8 +410,8 @@ export class Loading {
     const { keyLoadDelay: delay } = this.parts.config.settings;
     let steps = 0;
     return () => {
-      if (delay > 0) Atomics.wait(this.sleeper, 0, 0, delay / 1000);
-      else if (delay < 0 && ++steps % -delay === 0) Atomics.wait(this.sleeper, 0, 0, 0.001);
+      if (delay > 0) sleepThread(delay / 1000);
+      else if (delay < 0 && ++steps % -delay === 0) sleepThread(0.001);
       return delay > 0;
     };
   }

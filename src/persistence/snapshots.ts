@@ -9,8 +9,10 @@
  * Saving is what `background` does of this kind, so nothing here has to agree with it. Of the changes that are counted,
  * those from before the instant of the view are settled by its good end, the later ones stay.
  */
+
 import { assert } from '../base/assert.ts';
 import { removeQuietly } from '../base/disk.ts';
+import { sleepThread } from '../base/sleep.ts';
 import type { BackgroundSave } from '../engine/persistence-port.ts';
 import type { Background } from './background.ts';
 import { currentDataset, saveTarget } from './dataset.ts';
@@ -21,7 +23,6 @@ import { type JobEnd, SaveJob } from './save/job.ts';
 
 /** Seconds after a failure before the save points try again. */
 const RETRY_SECONDS = 5;
-const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /** What saving asks of the whole. */
 interface SnapshotsOwner {
@@ -72,9 +73,7 @@ export class Snapshots {
     const { rdbKeySaveDelay: delay } = config.settings;
     try {
       saveFile(environment.disk, engine.memory, this.dataset(), this.target(), {
-        key: () => {
-          if (delay > 0) Atomics.wait(NEVER, 0, 0, delay / 1000);
-        },
+        key: () => sleepThread(delay / 1000),
       });
     } catch (error) {
       if (!(error instanceof SaveError)) throw error;

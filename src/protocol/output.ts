@@ -87,12 +87,6 @@ export class Output {
     }
   }
 
-  /** Bytes that are given away: not copied, and never changed by the giver again. */
-  rawOwned(bytes: Uint8Array): void {
-    if (bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);
-    else if (!this.silent) this.append(this.pool.wrap(bytes));
-  }
-
   /** Bytes that others may be given too, not copied when they can go out by themselves. */
   rawShared(bytes: Uint8Array): void {
     if (this.first !== null && bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);

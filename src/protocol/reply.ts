@@ -276,10 +276,6 @@ export class Reply extends Output {
     this.settle(handle, this.resp >= 3 ? TILDE : STAR, length);
   }
 
-  settlePush(handle: number, length: number): void {
-    this.settle(handle, this.resp >= 3 ? ANGLE : STAR, length);
-  }
-
   // Inside.
 
   private header(kind: number, length: number): void {

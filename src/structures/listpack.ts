@@ -254,13 +254,6 @@ function valueIn(buffer: Uint8Array, at: number, into: Slice): Slice {
   return into.set(text, 0, decoded.writeInteger(text));
 }
 
-export function lpEntryEquals(r: Reader, lp: Addr, p: number, value: Slice): boolean {
-  encodeEntry(value, entry);
-  if (sizeAt(r, lp, p) !== entry.size) return false;
-  const { buffer, start } = r.borrow(whole, lp, p, entry.size);
-  return entryIs(buffer, start, entry, value);
-}
-
 /** Shows the entries where they lie; one at `start + i` has the position LP_FIRST + i. */
 export function lpBorrow(r: Reader, lp: Addr, into: Slice): Slice {
   return r.borrow(into, lp, HEADER, r.u32(lp, 0) - EMPTY_BYTES);
@@ -350,12 +343,6 @@ export function lpAppend(m: Memory, lp: Addr, value: Slice): Addr {
 
 export function lpPrepend(m: Memory, lp: Addr, value: Slice): Addr {
   return insertAt(m, lp, HEADER, value);
-}
-
-/** Appends a safe integer without its text. */
-export function lpAppendInteger(m: Memory, lp: Addr, value: number): Addr {
-  encodeInteger(value, entry);
-  return insertEncoded(m, lp, m.u32(lp, 0) - 1, NOTHING);
 }
 
 const NOTHING = new Slice();

@@ -63,11 +63,6 @@ export function sdsBytes(r: Reader, s: Addr, into: Slice): Slice {
   return r.borrow(into, s, BYTES, r.u32(s, LENGTH));
 }
 
-/** Shows `length` bytes from `from` through `into`; they must be there. */
-export function sdsRange(r: Reader, s: Addr, from: number, length: number, into: Slice): Slice {
-  return r.borrow(into, s, BYTES + from, length);
-}
-
 /** Makes room for `length` bytes in all; what lies beyond the present length is undefined. */
 export function sdsReserve(m: Memory, s: Addr, length: number): Addr {
   if (BYTES + length <= m.sizeOf(s)) return s;
@@ -132,11 +127,6 @@ export function sdsOverwrite(m: Memory, s: Addr, value: Slice): boolean {
   m.write(s, BYTES, value);
   m.setU32(s, LENGTH, value.length);
   return true;
-}
-
-/** Gives room beyond the length back. */
-export function sdsFit(m: Memory, s: Addr): Addr {
-  return m.resize(s, BYTES + m.u32(s, LENGTH));
 }
 
 /** Throws where the invariant does not hold. */

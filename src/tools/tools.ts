@@ -2,8 +2,10 @@
  * The tools beside the server. As with Redis, one program is all of them: under the name of a tool (a link to it that is
  * named redis-check-rdb), or with the tool as its first word (cinnabar check-rdb FILE).
  */
+
 import { readSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
+import { sleepThread } from '../base/sleep.ts';
 import { narrow } from '../base/text.ts';
 
 /** How the program was called: its names (argv[0] as the system has it, and the path of the script), and the arguments. */
@@ -20,11 +22,6 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** A terminal or pipe that is not ready is asked again in a millisecond. */
-function nap(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-}
-
 /** Text of one character a byte, written before the call returns. */
 function printer(file: number): (text: string) => void {
   return (text) => {
@@ -35,7 +32,7 @@ function printer(file: number): (text: string) => void {
       } catch (error) {
         if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
         if (codeOf(error) !== 'EAGAIN') throw error;
-        nap();
+        sleepThread(1);
       }
     }
   };
@@ -56,7 +53,7 @@ function readByte(into: Uint8Array): boolean {
     } catch (error) {
       if (codeOf(error) === 'EOF') return false;
       if (codeOf(error) !== 'EAGAIN') throw error;
-      nap();
+      sleepThread(1);
     }
   }
 }

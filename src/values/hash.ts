@@ -20,7 +20,6 @@ import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
-  dictBytes,
   dictDrain,
   dictExpand,
   dictFairRandom,
@@ -428,28 +427,9 @@ export function hashLength(r: Reader, encoding: Encoding, root: Addr): number {
   return encoding === ENC_HASHTABLE ? dictSize(r, root) : lpLength(r, root) >>> 1;
 }
 
-export function hashFree(m: Memory, encoding: Encoding, root: Addr): void {
-  hashFreeSome(m, encoding, root, Number.POSITIVE_INFINITY);
-}
-
 /** Releases about `budget` fields of a hash that is going away; true when all of it is gone. */
 export function hashFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: number): boolean {
   if (encoding === ENC_HASHTABLE) return dictDrain(m, root, budget, (e) => freeHashEntry(m, e));
   m.release(root);
   return true;
-}
-
-/** Bytes that the hash takes; of a dict's fields, `samples` are looked at (all when 0) and the rest reckoned. */
-export function hashMemory(m: Memory, encoding: Encoding, root: Addr, samples: number): number {
-  if (encoding !== ENC_HASHTABLE) return m.sizeOf(root);
-  const cursor = new DictCursor(m).reset(m, root);
-  const length = dictSize(m, root);
-  let seen = 0;
-  let bytes = 0;
-  for (let e = cursor.next(); e !== NULL && (samples === 0 || seen < samples); e = cursor.next()) {
-    bytes += m.sizeOf(e);
-    if (!isInline(m, e)) bytes += m.sizeOf(m.addr(e, VALUE_ADDRESS));
-    seen++;
-  }
-  return dictBytes(m, root) + (seen === 0 ? 0 : Math.floor((bytes / seen) * length));
 }

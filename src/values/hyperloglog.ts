@@ -56,7 +56,7 @@ const STALE = 0x80;
 
 /** What adding did: found the string corrupt, changed nothing, changed a register. */
 export const HLL_CORRUPT = -1;
-export const HLL_SAME = 0;
+const HLL_SAME = 0;
 export const HLL_CHANGED = 1;
 
 const MAGIC = [0x48, 0x59, 0x4c, 0x4c] as const;

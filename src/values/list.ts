@@ -72,11 +72,6 @@ export function listDebugText(r: Reader, root: Addr): string {
   return qlDebugText(r, root);
 }
 
-/** Throws where an invariant does not hold. */
-export function listVerify(m: Memory, root: Addr): void {
-  qlVerify(m, root);
-}
-
 export class ListValue extends ValueAccessor {
   /** A walk that belongs to this accessor: nothing may be written while it is in use. */
   readonly cursor = new QuicklistCursor();

@@ -16,7 +16,6 @@ import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
-  dictBytes,
   dictDrain,
   dictExpand,
   dictFairRandom,
@@ -286,18 +285,4 @@ export function setFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: n
   if (encoding === ENC_HASHTABLE) return dictDrain(m, root, budget, (e) => m.release(e));
   m.release(root);
   return true;
-}
-
-/** Bytes that the set takes; of a dict's members, `samples` are looked at (all when 0) and the rest reckoned. */
-export function setMemory(m: Memory, encoding: Encoding, root: Addr, samples: number): number {
-  if (encoding !== ENC_HASHTABLE) return m.sizeOf(root);
-  const cursor = new DictCursor(m).reset(m, root);
-  const length = dictSize(m, root);
-  let seen = 0;
-  let bytes = 0;
-  for (let e = cursor.next(); e !== NULL && (samples === 0 || seen < samples); e = cursor.next()) {
-    bytes += m.sizeOf(e);
-    seen++;
-  }
-  return dictBytes(m, root) + (seen === 0 ? 0 : Math.floor((bytes / seen) * length));
 }

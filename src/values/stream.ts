@@ -41,7 +41,7 @@ import {
   nodeLastId,
   nodeLive,
 } from './stream-node.ts';
-import { LooseSlot, ValueAccessor } from './value.ts';
+import { ValueAccessor } from './value.ts';
 
 /** How large a node becomes; the options stream-node-max-bytes and -entries write here. 0 is no limit. */
 export class StreamLimits {
@@ -476,9 +476,4 @@ export function streamCopy(m: Memory, root: Addr): Addr {
     throw error;
   }
   return copy;
-}
-
-/** A stream that belongs to no key, for building and tests. */
-export function looseStream(m: Memory): LooseSlot {
-  return new LooseSlot(m, streamNew(m), ENC_STREAM);
 }

@@ -10,7 +10,6 @@ import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import {
-  dictBytes,
   dictExpand,
   dictFind,
   dictFree,
@@ -430,20 +429,6 @@ export function zsetFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: 
     slSetOwner(m, root, NULL);
   }
   return slFreeSome(m, root, budget);
-}
-
-/** Bytes that a sorted set takes; of a skip list's nodes, `samples` are looked at (all when 0) and the rest reckoned. */
-export function zsetMemory(m: Memory, encoding: Encoding, root: Addr, samples: number): number {
-  if (encoding === ENC_LISTPACK) return m.sizeOf(root);
-  const length = slLength(m, root);
-  let seen = 0;
-  let bytes = 0;
-  for (let node = slFirst(m, root); node !== NULL && (samples === 0 || seen < samples); node = slNext(m, node)) {
-    bytes += m.sizeOf(node);
-    seen++;
-  }
-  const nodes = seen === 0 ? 0 : Math.floor((bytes / seen) * length);
-  return m.sizeOf(root) + dictBytes(m, slOwner(m, root)) + nodes;
 }
 
 export function zsetLength(m: Reader, encoding: Encoding, root: Addr): number {

@@ -16,7 +16,12 @@ async function ours(...command: string[]): Promise<Answer> {
 }
 
 /** Fields that only we have. */
-const OWN_FIELDS = new Set(['node_version', 'used_memory_runtime', 'used_memory_runtime_human']);
+const OWN_FIELDS = new Set([
+  'node_version',
+  'last_full_sync_reason',
+  'used_memory_runtime',
+  'used_memory_runtime_human',
+]);
 
 /** Field names, one a line, of INFO. */
 function fields(_: readonly string[], answer: Answer): Answer {

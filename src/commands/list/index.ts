@@ -1,3 +1,4 @@
+/** All commands of lists. */
 import type { Command } from '../../engine/command.ts';
 import { moveCommands } from './move.ts';
 import { pushCommands } from './push.ts';

@@ -2,6 +2,7 @@
  * DEBUG. What needs persistence, replication or the cluster answers that it isn't there yet; the rest of Redis's list is
  * here. Only clients that enable-debug-command lets may call it.
  */
+import { sleepThread } from '../../base/sleep.ts';
 import { isWord, sliceOf } from '../../base/slice.ts';
 import { parseMemory } from '../../config/kinds.ts';
 import type { Call } from '../../engine/call.ts';
@@ -66,8 +67,7 @@ function present(c: Call, i: number): number {
 }
 
 function sleep(c: Call): void {
-  const seconds = Number.parseFloat(c.arg(2).latin1());
-  if (seconds > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000);
+  sleepThread(Number.parseFloat(c.arg(2).latin1()) * 1000);
   c.reply.ok();
 }
 

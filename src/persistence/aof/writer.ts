@@ -14,6 +14,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { copyBytes } from '../../base/copy.ts';
+import { sleepThread } from '../../base/sleep.ts';
 import { bytesOf } from '../../base/slice.ts';
 import { systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
@@ -75,7 +76,6 @@ export class AofWriter implements EffectSink {
   private writeFault: string | null = null;
   private syncFault: string | null = null;
   private complainedAt = Number.NEGATIVE_INFINITY;
-  private readonly nap = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(parts: WriterParts) {
     this.parts = parts;
@@ -285,7 +285,7 @@ export class AofWriter implements EffectSink {
   /** Whether all was written. */
   private write(file: LogFile, syncing: boolean): boolean {
     const { latency, clock } = this.parts;
-    if (this.sleep > 0) Atomics.wait(this.nap, 0, 0, this.sleep / 1000);
+    sleepThread(this.sleep / 1000);
     const begin = latency.threshold > 0 ? clock.monotonic() : 0;
     let taken = 0;
     let error: unknown = null;

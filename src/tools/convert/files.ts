@@ -1,7 +1,9 @@
 /** Where bytes come from and go to: files, or the standard streams under the name `-`. */
+
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { RealDisk } from '../../base/disk.ts';
+import { sleepThread } from '../../base/sleep.ts';
 import { codeOf, systemError } from '../../base/system-error.ts';
 import { narrow } from '../../base/text.ts';
 import { ConvertError } from './record.ts';
@@ -69,7 +71,7 @@ export class Input {
       } catch (error) {
         if (codeOf(error) === 'EOF') return 0;
         if (codeOf(error) !== 'EAGAIN') throw error;
-        nap();
+        sleepThread(1);
       }
     }
   }
@@ -146,7 +148,7 @@ export class Output {
         } catch (error) {
           if (codeOf(error) === 'EPIPE') throw new BrokenPipe();
           if (codeOf(error) !== 'EAGAIN') throw error;
-          nap();
+          sleepThread(1);
         }
       }
     });
@@ -161,9 +163,4 @@ function attempt<T>(name: string, action: () => T): T {
     if (error instanceof BrokenPipe) throw error;
     throw new ConvertError(`${name}: ${systemError(error)}`);
   }
-}
-
-/** A pipe that is full, or empty for now, is looked at again in a millisecond. */
-function nap(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }

@@ -14,7 +14,6 @@ import {
   setFree,
   setFreeSome,
   setHas,
-  setMemory,
   setNew,
 } from '../../../src/values/set.ts';
 import { LooseSlot } from '../../../src/values/value.ts';
@@ -127,8 +126,6 @@ test('scan visits every member', () => {
 test('a large set is released in slices', () => {
   const { m, slot, set } = newSet(ENC_HASHTABLE);
   for (let i = 0; i < 1000; i++) set.add(sliceOf(`member:${i}`));
-  expect(setMemory(m, slot.encoding, slot.root, 0)).toBeLessThanOrEqual(m.used);
-  expect(setMemory(m, slot.encoding, slot.root, 5)).toBeGreaterThan(19_000);
   let slices = 1;
   while (!setFreeSome(m, slot.encoding, slot.root, 64)) slices++;
   expect(slices).toBeGreaterThan(10);

@@ -10,14 +10,15 @@ import { VerifiedMemory } from '../../../src/memory/verified.ts';
 import { FrozenView } from '../../../src/memory/view.ts';
 import { idtSize } from '../../../src/structures/idtree.ts';
 import { StreamId } from '../../../src/structures/stream-id.ts';
+import { ENC_STREAM } from '../../../src/values/entry.ts';
 import {
-  looseStream,
   StreamLimits,
   StreamValue,
   streamBytes,
   streamCopy,
   streamFree,
   streamFreeSome,
+  streamNew,
 } from '../../../src/values/stream.ts';
 import { StreamCursor } from '../../../src/values/stream-cursor.ts';
 import {
@@ -33,6 +34,7 @@ import {
   Pending,
 } from '../../../src/values/stream-group.ts';
 import { nodeIsValid } from '../../../src/values/stream-node.ts';
+import { LooseSlot } from '../../../src/values/value.ts';
 import { STEPS } from '../../support/long.ts';
 
 interface Row {
@@ -64,7 +66,7 @@ class Pair {
   readonly m = createMemory();
   readonly start = this.m.used;
   readonly limits = new StreamLimits();
-  readonly slot = looseStream(this.m);
+  readonly slot = new LooseSlot(this.m, streamNew(this.m), ENC_STREAM);
   readonly stream = new StreamValue(this.m, this.limits).bind(this.slot);
   readonly random: SeededRandom;
   rows: Row[] = [];
@@ -237,7 +239,7 @@ test('groups and what is pending against a model', () => {
 test('an entry with one value of sixteen bytes takes no more than Redis takes', () => {
   const m = createMemory();
   const stream = new StreamValue(m, new StreamLimits());
-  const slot = looseStream(m);
+  const slot = new LooseSlot(m, streamNew(m), ENC_STREAM);
   stream.bind(slot);
   const before = m.used;
   const id = new StreamId();
@@ -250,7 +252,7 @@ test('an entry with one value of sixteen bytes takes no more than Redis takes', 
 test('want of memory leaves the stream as it was', () => {
   const m = new VerifiedMemory();
   const random = new SeededRandom(5);
-  const slot = looseStream(m);
+  const slot = new LooseSlot(m, streamNew(m), ENC_STREAM);
   const stream = new StreamValue(m, new StreamLimits()).bind(slot);
   const group = groupCreate(m, slot.root, sliceOf('g'), new StreamId(), 0n);
   const consumer = consumerCreate(m, group, sliceOf('c'), 1);
