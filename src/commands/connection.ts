@@ -107,8 +107,9 @@ const reset = command({
     session.name = '';
     engine.acl.welcome(session);
     session.replyOff = false;
-    session.replySkip = 'no';
-    c.reply.suppressed = false;
+    // CLIENT REPLY SKIP before it keeps this reply back.
+    if (session.replySkip === 'next') session.replySkip = 'no';
+    c.reply.suppressed = session.replySkip === 'this';
     c.reply.status('RESET');
   },
 });

@@ -225,7 +225,7 @@ export class Config implements WorkingDirectory {
     const steps = new Map<Listener, Step>();
     for (const { entry, name, before } of changes) {
       const { kind, volatile } = entry.option;
-      if (!volatile && kind.text(before) === kind.text(entry.value)) continue;
+      if (!volatile && isSame(kind, before, entry.value)) continue;
       for (const listener of this.listeners.get(entry.option.name) ?? [])
         if (!steps.has(listener)) steps.set(listener, { name, listener });
     }
@@ -273,4 +273,9 @@ function failed(name: string, reason: string): string {
 function upToNul(text: string): string {
   const end = text.indexOf('\0');
   return end < 0 ? text : text.slice(0, end);
+}
+
+/** Whether a setting has kept its value. Two values may be shown as one text: of bits, Redis names no class twice. */
+function isSame({ text }: Option['kind'], before: unknown, now: unknown): boolean {
+  return typeof before === 'object' ? text(before) === text(now) : before === now;
 }

@@ -3,7 +3,7 @@ import { memoryOf } from './client-memory.ts';
 import type { Session } from './session.ts';
 
 function flagsOf(session: Session): string {
-  let flags = session.monitor ? 'O' : session.role.letter;
+  let flags = session.role.letter;
   if (session.subscriptions > 0) flags += 'P';
   if (session.transaction) flags += 'x';
   if (session.waiter || session.postponed) flags += 'b';
@@ -12,6 +12,7 @@ function flagsOf(session: Session): string {
   if (session.tracking?.broadcast) flags += 'B';
   if (session.engine.watches.isTouched(session)) flags += 'd';
   if (session.closing) flags += 'c';
+  if (session.released) flags += 'u';
   if (session.port.unix) flags += 'U';
   if (session.noEvict) flags += 'e';
   return flags === '' ? 'N' : flags;

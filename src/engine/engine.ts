@@ -180,7 +180,7 @@ export class Engine implements SessionHost<Session> {
     this.sessions.delete(session.id);
     this.clientMemory.released(session);
     this.clientMemory.remove(session);
-    if (session.postponed) this.pause.forget(session);
+    this.pause.forget(session);
     this.release(session);
     session.onClosed();
   }
@@ -241,12 +241,12 @@ export class Engine implements SessionHost<Session> {
   /** Runs one command of a session; false when the session takes no further one for now. */
   execute(session: Session, args: readonly Slice[], argc: number): boolean {
     session.lastCommandAt = this.keyspaces.now;
+    session.lastCommand = null;
     const registered = this.resolve(session, args, argc);
     if (registered !== undefined) {
       const gates = registered.gates & GATES_BEFORE & (session.gates | (this.gates.bits & session.minds));
       const free = gates === 0 && !this.gatekeeper.crowded;
       if (free || this.gatekeeper.pass(session, registered, args, argc, gates)) {
-        session.lastCommand = registered;
         try {
           this.call(session, registered, args, argc);
         } catch (error) {
@@ -261,6 +261,16 @@ export class Engine implements SessionHost<Session> {
     return session.waiter === null && !session.closing && !session.postponed;
   }
 
+  goOn(session: Session): boolean {
+    return this.pause.goOn(session);
+  }
+
+  /** An empty request counts as a command where the next one was to be treated in a way of its own. */
+  executeNothing(session: Session): void {
+    if (session.replySkip !== 'no') this.skipReplies(session);
+    this.tracking.commandDone(session, null);
+  }
+
   enter(): void {
     assert(this.depth === 0, 'nothing comes from outside within a command');
     this.lastMicros = this.clock.monotonic();
@@ -270,13 +280,9 @@ export class Engine implements SessionHost<Session> {
 
   /** CLIENT REPLY SKIP: a command has replied. */
   private skipReplies(session: Session): void {
-    if (session.replySkip === 'next') {
-      session.replySkip = 'this';
-      session.reply.suppressed = true;
-    } else {
-      session.replySkip = 'no';
-      session.reply.suppressed = session.replyOff;
-    }
+    const next = session.replySkip === 'next';
+    session.replySkip = next ? 'this' : 'no';
+    session.reply.suppressed = next || session.replyOff;
   }
 
   /** The command that the arguments name, with its arity checked; undefined when an error has been replied. */
@@ -284,7 +290,7 @@ export class Engine implements SessionHost<Session> {
     let registered = this.table.find(args[0]);
     if (registered === undefined) {
       if (this.crossProtocol.ends(session, args[0], this.keyspaces.now)) return undefined;
-      return this.refuse(session, null, unknownCommand(args, argc));
+      return this.refuse(session, null, args, argc, unknownCommand(args, argc));
     }
     const subcommands = registered.subcommands;
     if (subcommands !== null && argc > 1) {
@@ -294,17 +300,32 @@ export class Engine implements SessionHost<Session> {
         return this.refuse(
           session,
           null,
+          args,
+          argc,
           `ERR unknown subcommand '${args[1].shown(128)}'. Try ${args[0].shown(128).toUpperCase()} HELP.`,
         );
     }
+    session.lastCommand = registered;
     const arity = registered.arity;
     if (arity > 0 ? arity !== argc : argc < -arity)
-      return this.refuse(session, registered, `ERR wrong number of arguments for '${registered.name}' command`);
+      return this.refuse(
+        session,
+        registered,
+        args,
+        argc,
+        `ERR wrong number of arguments for '${registered.name}' command`,
+      );
     return registered;
   }
 
   /** Replies an error instead of running a command; a transaction that is being queued is broken by it. */
-  refuse(session: Session, registered: Registered | null, error: string): undefined {
+  refuse(
+    session: Session,
+    registered: Registered | null,
+    args: readonly Slice[],
+    argc: number,
+    error: string,
+  ): undefined {
     if (registered) registered.rejected++;
     if (registered?.runsQueue) {
       this.discard(session);
@@ -313,6 +334,8 @@ export class Engine implements SessionHost<Session> {
     if (session.transaction) session.transaction.broken = true;
     this.tracking.commandDone(session, registered);
     session.reply.error(error);
+    // Who watches has been shown MULTI, and is to see where it ends.
+    if (registered?.runsQueue && this.gates.any(GATE_MONITORED)) this.monitors.show(session, registered, args, argc);
     return undefined;
   }
 
@@ -497,6 +520,7 @@ export class Engine implements SessionHost<Session> {
   /** What a session was held for has its reply: it takes commands again. */
   answered(session: Session): void {
     if (session.replySkip !== 'no') this.skipReplies(session);
+    session.released = true;
     session.port.resume();
   }
 

@@ -98,11 +98,12 @@ export class Gatekeeper {
       flagsWith === undefined ? registered.gates : registered.gatesWith(flagsWith(engine as never, args, argc));
     let left = gates & concerned & GATES_BEFORE;
     if (registered.runsQueue) left &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
-    if (left & GATE_AUTH) return this.refuse(session, registered, NO_AUTH);
-    if (left & GATE_NO_MULTI) return this.refuse(session, registered, 'ERR Command not allowed inside a transaction');
+    if (left & GATE_AUTH) return this.refuse(session, registered, args, argc, NO_AUTH);
+    if (left & GATE_NO_MULTI)
+      return this.refuse(session, registered, args, argc, 'ERR Command not allowed inside a transaction');
     if (left & GATE_ACL) {
       const error = engine.acl.permits(session, registered, args, argc);
-      if (error !== null) return this.refuse(session, registered, error);
+      if (error !== null) return this.refuse(session, registered, args, argc, error);
     }
     if (left & GATE_CLUSTER) {
       const elsewhere = this.cluster.redirection(session, registered, args, argc);
@@ -111,22 +112,24 @@ export class Gatekeeper {
     if (this.isShort(session)) {
       const takes = registered.runsQueue ? (transaction?.gates ?? 0) : concerned;
       // What is queued takes memory as well, whatever the command.
-      if ((left & GATE_QUEUE) | (takes & GATE_OOM)) return this.refuse(session, registered, OOM);
+      if ((left & GATE_QUEUE) | (takes & GATE_OOM)) return this.refuse(session, registered, args, argc, OOM);
     }
     if (left & GATE_TRACKING_FULL) engine.tracking.limit();
     left &= ~(GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_CLUSTER | GATE_OOM | GATE_TRACKING_FULL);
     if (left === 0) return true;
     const refusal = this.refusal(left, registered);
-    if (refusal !== null) return this.refuse(session, registered, refusal);
+    if (refusal !== null) return this.refuse(session, registered, args, argc, refusal);
     if (left & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) {
       engine.pause.hold(session, args, argc);
       return false;
     }
     if ((left & GATE_QUEUE) === 0 || registered.immediate || transaction === null) return true;
+    session.reply.status('QUEUED');
+    // What will never be run needn't be kept.
+    if (transaction.broken || engine.watches.isTouched(session)) return false;
     // A disk error that PING tells of is none of EXEC's.
     const queuedFor = registered.has(WRITE) ? concerned : concerned & ~GATE_MISCONF;
     engine.usedMemory.queued += transaction.add(registered, args, argc, queuedFor);
-    session.reply.status('QUEUED');
     return false;
   }
 
@@ -194,8 +197,14 @@ export class Gatekeeper {
     return false;
   }
 
-  private refuse(session: Session, registered: Registered, error: string): boolean {
-    this.engine.refuse(session, registered, error);
+  private refuse(
+    session: Session,
+    registered: Registered,
+    args: readonly Slice[],
+    argc: number,
+    error: string,
+  ): boolean {
+    this.engine.refuse(session, registered, args, argc, error);
     return false;
   }
 }

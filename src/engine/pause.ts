@@ -23,6 +23,8 @@ interface Paused {
 export class Pause {
   private readonly engine: Paused;
   private readonly held = new Map<Session, Slice[]>();
+  /** What was held and runs before the turn ends. */
+  private readonly freed = new Map<Session, Slice[]>();
   /** Pauses of the server's own, which clients can't end: whether each holds everything. */
   private readonly own = new Set<{ readonly all: boolean }>();
   private timer: Timer | null = null;
@@ -43,7 +45,7 @@ export class Pause {
     this.follow();
   }
 
-  /** Ends the pause; the commands held run as soon as the one at hand is done, and are held again if there is a new one. */
+  /** Ends the pause; the commands held run before the turn ends, and are held again if there is a new one. */
   end(): void {
     this.timer?.cancel();
     this.timer = null;
@@ -73,28 +75,41 @@ export class Pause {
 
   private follow(): void {
     const { engine } = this;
+    const { bits } = engine.gates;
     const paused = this.timer !== null || this.own.size > 0;
     const all = this.all || [...this.own].some((pause) => pause.all);
     engine.gates.set(GATE_PAUSED_ALL, 'pause', paused && all);
     engine.gates.set(GATE_PAUSED_WRITE, 'pause', paused);
     // Replicas must not see keys go while nothing may be written.
     engine.keyspaces.keepExpired('pause', paused);
-    if (this.held.size > 0 && !(paused && all)) engine.clock.after(0, () => this.release());
+    if (bits & ~engine.gates.bits & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) this.free();
   }
 
-  private release(): void {
-    const { engine } = this;
-    engine.enter();
-    for (const [session, args] of [...this.held]) {
-      if (!this.held.delete(session)) continue;
+  private free(): void {
+    const { engine, held, freed } = this;
+    engine.blocking.count -= held.size;
+    for (const [session, args] of held) {
       session.postponed = false;
-      engine.blocking.count--;
-      if (engine.execute(session, args, args.length)) session.port.resume();
+      session.released = true;
+      freed.set(session, args);
+      session.port.resume();
     }
+    held.clear();
+  }
+
+  /** Runs the command of a session that was held, if one was; false when the session takes no further one for now. */
+  goOn(session: Session): boolean {
+    const { engine, freed } = this;
+    const args = freed.get(session);
+    if (args === undefined) return true;
+    freed.delete(session);
+    engine.enter();
+    return engine.execute(session, args, args.length);
   }
 
   /** A session that may have a held command is gone. */
   forget(session: Session): void {
+    this.freed.delete(session);
     if (this.held.delete(session)) this.engine.blocking.count--;
   }
 

@@ -11,7 +11,8 @@
  * - Whatever comes from outside (a read, a timer, a thread's message) calls `enter` before it runs commands, and sees to it
  *   that its turn of the event loop ends with `beforeWrite`, whether anybody is owed a reply or not.
  * - When `execute` returns false the transport hands over no further command of that connection; bytes keep arriving
- *   and wait. `port.resume()` ends that; it never executes anything itself, the commands follow before the turn ends.
+ *   and wait. `port.resume()` ends that; it never executes anything itself. Before the turn ends, in the order in which
+ *   sessions were resumed, the transport calls `goOn` for each, and its waiting commands follow.
  * - Replies are put into `session.reply` at any time; the first byte makes the transport write at the end of the turn.
  * - `session.reply` is the transport's: it alone gives back what is owed, once its connection is closed (`abandon`). The
  *   engine may take a session out of its registers before (CLIENT KILL), and never touches what has been replied.
@@ -63,6 +64,8 @@ export interface TransportSession {
   readonly outputClass: number;
   /** Called when everything owed has been written, if it is there: the place of one who hands over bytes at that pace. */
   readonly onDrained: (() => void) | null;
+  /** It may take commands again and hasn't gone on yet: the transport clears it. */
+  released: boolean;
   /** Whether `timeout` closes this session when it is idle: not a blocked, subscribed, replica or master one. */
   readonly mayIdleOut: boolean;
   /** One line about the client for the log, in the words of CLIENT LIST. */
@@ -87,6 +90,10 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   enter(): void;
   /** Runs one command; false when the session takes no further one for now (blocked, paused, closing). */
   execute(session: S, args: Slice[], argc: number): boolean;
+  /** Runs the command of a resumed session that was held back, if one was; false when it takes no further one for now. */
+  goOn(session: S): boolean;
+  /** Takes an empty request, which is answered by nothing. */
+  executeNothing(session: S): void;
   /** The client broke the protocol; the transport replies the error and closes, the engine counts and logs. */
   protocolError(session: S, reason: string): void;
   /** The session is gone, or as good as: it is taken out of every register. A second time is nothing. */

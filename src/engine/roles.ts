@@ -5,6 +5,7 @@
  *   local    a caller within the process (server.session()); the server treats it as a client
  *   master   the link to our master: its commands are its master's writes, which are never judged again
  *   replica  a replica's link, which takes our writes
+ *   monitor  a client that is shown every command (MONITOR)
  *   script   runs the commands of scripts, as the user who runs the script
  *   replay   plays the append-only file again
  *
@@ -28,7 +29,7 @@ import { OUTPUT_NORMAL, OUTPUT_REPLICA } from './ports.ts';
 export type SessionType = 'normal' | 'master' | 'replica' | 'pubsub';
 
 export interface Role {
-  readonly name: 'client' | 'local' | 'master' | 'replica' | 'script' | 'replay';
+  readonly name: 'client' | 'local' | 'master' | 'replica' | 'monitor' | 'script' | 'replay';
   /** Its type while it listens to no channel. */
   readonly type: SessionType;
   /** What stands for it among CLIENT LIST's flags. */
@@ -39,6 +40,8 @@ export interface Role {
   readonly mustObey: boolean;
   /** Keys past their time are there for its commands: whoever sends them says when a key goes. */
   readonly seesExpired: boolean;
+  /** Whether it may work with the keyspace at all. */
+  readonly readsKeys: boolean;
   /** Its class of client-output-buffer-limit while it listens to no channel. */
   readonly outputClass: number;
   /** Whether `timeout` may close it. */
@@ -60,6 +63,7 @@ export const CLIENT: Role = {
   exempt: 0,
   mustObey: false,
   seesExpired: false,
+  readsKeys: true,
   outputClass: OUTPUT_NORMAL,
   mayIdleOut: true,
   evictable: true,
@@ -86,10 +90,21 @@ export const REPLICA: Role = {
   type: 'replica',
   letter: 'S',
   exempt: GATE_PAUSED_ALL | GATE_PAUSED_WRITE,
+  readsKeys: false,
   outputClass: OUTPUT_REPLICA,
   mayIdleOut: false,
   evictable: false,
   counted: false,
+};
+
+/** To Redis it is a replica in most respects. */
+export const MONITOR: Role = {
+  ...CLIENT,
+  name: 'monitor',
+  letter: 'O',
+  exempt: GATE_PAUSED_ALL | GATE_PAUSED_WRITE,
+  readsKeys: false,
+  mayIdleOut: false,
 };
 
 export const SCRIPT: Role = { ...CLIENT, name: 'script', mayIdleOut: false, evictable: false, counted: false };

@@ -9,7 +9,7 @@ import type { Named } from '../structures/byte-map.ts';
 import type { User } from './acl/user.ts';
 import { GATE_ACL, GATE_AUTH, GATE_KEYSPACE, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
 import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
-import { REPLICA, type Role, type SessionType } from './roles.ts';
+import type { Role, SessionType } from './roles.ts';
 import type { Registered } from './table.ts';
 import type { Tracker } from './tracker.ts';
 import type { Transaction, WatchedKey } from './transaction.ts';
@@ -118,7 +118,8 @@ export class Session implements TransportSession {
   executing: Transaction | null = null;
   /** Commands held back: by CLIENT PAUSE, or while a script of this session is suspended. */
   postponed = false;
-  monitor = false;
+  /** May take commands again and hasn't gone on yet. */
+  released = false;
   /** While it is told of changes to what it caches. */
   tracking: Tracker | null = null;
   noEvict = false;
@@ -153,7 +154,7 @@ export class Session implements TransportSession {
     this.role = role;
     this.minds = ~role.exempt;
     this.gates &= this.minds;
-    this.setGates(GATE_KEYSPACE, role === REPLICA);
+    this.setGates(GATE_KEYSPACE, !role.readsKeys);
   }
 
   private setGates(bits: number, on: boolean): void {
@@ -216,7 +217,7 @@ export class Session implements TransportSession {
   }
 
   get mayIdleOut(): boolean {
-    return this.role.mayIdleOut && this.waiter === null && this.subscriptions === 0 && !this.monitor;
+    return this.role.mayIdleOut && this.waiter === null && this.subscriptions === 0;
   }
 
   describe(): string {

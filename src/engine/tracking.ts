@@ -4,10 +4,10 @@
  *   table:     key -> the ids of the sessions that have read it since they were last told
  *   broadcast: prefix -> sessions that hear of every key that begins with it, and the keys changed in this turn
  *
- * What concerns others goes out at once, what goes to the session whose command runs once that command has replied
- * (`pending`; Redis tells the receiver of a redirection at once, in the middle of the replies of its EXEC), and broadcasts
- * once a turn. Ids rather than sessions are in the table: one that is gone is only noticed when
- * its key changes, so that a closing session costs nothing.
+ * What concerns others goes out at once (to the receiver of a redirection in the middle of the replies of its EXEC, as
+ * Redis does), what concerns the session whose command runs once that command has replied (`pending`), and broadcasts once a
+ * turn. Changes take keys out of the table also while nobody tracks: who has read them may track again. Ids rather than
+ * sessions are in the table: one that is gone is only noticed when its key changes, so that a closing session costs nothing.
  */
 import type { Random } from '../base/random.ts';
 import { compareBytes, Slice } from '../base/slice.ts';
@@ -22,6 +22,7 @@ import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 import { Tracker, type TrackingChoice } from './tracker.ts';
 
+const RESP2_NULL = Buffer.from('$-1\r\n');
 const CHANNEL = '__redis__:invalidate';
 /** Keys that one command has to forget when the table is too large; each time it still is, so many more. */
 const EFFORT = 100;
@@ -159,7 +160,7 @@ export class Tracking {
         this.table.add(entry);
         this.order.push(entry);
         this.keyBytes += key.length;
-        this.watchSize();
+        this.watchTable();
       }
       if (entry.ids.has(session.id)) continue;
       entry.ids.add(session.id);
@@ -172,9 +173,11 @@ export class Tracking {
     this.items -= entry.ids.size;
     this.keyBytes -= entry.name.length;
     const last = this.order.pop();
-    if (last === undefined || last === entry) return;
-    this.order[entry.at] = last;
-    last.at = entry.at;
+    if (last !== undefined && last !== entry) {
+      this.order[entry.at] = last;
+      last.at = entry.at;
+    }
+    if (this.order.length === 0) this.watchTable();
   }
 
   /** CLIENT CACHING holds for one command, or for the transaction that it begins. */
@@ -227,6 +230,12 @@ export class Tracking {
     this.order.length = 0;
     this.items = 0;
     this.keyBytes = 0;
+    this.watchTable();
+  }
+
+  private watchTable(): void {
+    this.engine.gates.set(GATE_TRACKED, 'table', this.table.size > 0);
+    this.watchSize();
   }
 
   /** Lets commands see to it that the table is cut down (`limit`) while it is too large and somebody tracks. */
@@ -259,9 +268,7 @@ export class Tracking {
 
   /** Tells now or, where it would fall into the middle of a reply, after it. */
   private tell(session: Session, key: Slice | null): void {
-    const running = this.engine.current;
-    if (running !== null && (session === running || session.tracking?.redirect === running.id))
-      this.pending.push({ session, key });
+    if (session === this.engine.current) this.pending.push({ session, key });
     else this.send(session, key === null ? null : [key]);
   }
 
@@ -295,7 +302,7 @@ export class Tracking {
     const { tracking } = session;
     if (tracking === null) return;
     if (tracking.redirect === 0) {
-      if (session.resp >= 3) unsilenced(session, () => push(session, keys));
+      if (session.resp >= 3) unsilenced(session, () => push(session, keys, 3));
       return;
     }
     const receiver = this.engine.sessions.get(tracking.redirect);
@@ -303,7 +310,7 @@ export class Tracking {
       tracking.broken = true;
       if (session.resp >= 3) unsilenced(session, () => pushBroken(session, tracking.redirect));
     } else if (receiver.resp >= 3 || receiver.subscriptions > 0) {
-      unsilenced(receiver, () => push(receiver, keys));
+      unsilenced(receiver, () => push(receiver, keys, session.resp));
     }
   }
 }
@@ -312,8 +319,8 @@ function byName(a: Named, b: Named): number {
   return compareBytes(a.name, b.name);
 }
 
-/** A RESP2 client hears it as a message of a channel. */
-function push({ reply }: Session, keys: readonly Slice[] | null): void {
+/** A RESP2 client hears it as a message of a channel. To one of RESP3 null has the form of the tracker's protocol. */
+function push({ reply }: Session, keys: readonly Slice[] | null, trackersResp: number): void {
   if (reply.resp >= 3) {
     reply.push(2);
     reply.bulkText('invalidate');
@@ -323,7 +330,8 @@ function push({ reply }: Session, keys: readonly Slice[] | null): void {
     reply.bulkText(CHANNEL);
   }
   if (keys === null) {
-    reply.null();
+    if (trackersResp >= 3) reply.null();
+    else reply.raw(RESP2_NULL, 0, RESP2_NULL.length);
     return;
   }
   reply.array(keys.length);

@@ -47,6 +47,8 @@ export interface ClientHost<S extends TransportSession> {
   readonly now: number;
   /** Serves `client` at the end of this turn. */
   enlist(client: Client<S>): void;
+  /** `client` goes on at the end of this turn, after those that were resumed before it. */
+  resume(client: Client<S>): void;
 }
 
 export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
@@ -204,6 +206,10 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     host.enter();
     while (!this.stopped && !this.full && !this.closing) {
       const outcome = parser.next(buffer, to, session.authenticated);
+      if (parser.empties > 0) {
+        parser.empties = 0;
+        host.executeNothing(session);
+      }
       if (outcome === MORE) return;
       if (outcome === BROKEN) {
         this.broken();
@@ -260,7 +266,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   resume(): void {
     this.resumed = true;
-    this.server.enlist(this);
+    this.server.resume(this);
   }
 
   divert(receiver: Bytes | null): void {
@@ -361,7 +367,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     }
     if (this.resumed) {
       this.resumed = false;
-      this.stopped = false;
+      this.session.released = false;
+      if (!this.closing) this.stopped = !this.server.host.goOn(this.session);
     }
     if (this.waiting.length > 0 && !this.stopped && !this.full && !this.closing) this.runWaiting();
   }

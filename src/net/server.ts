@@ -60,6 +60,8 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   private walk: Iterator<Client<S>> = this.clients.values();
   private list: Client<S>[] = [];
   private spareList: Client<S>[] = [];
+  /** Those whose sessions take commands again, in that order. */
+  private readonly resumed: Client<S>[] = [];
   private scheduled = false;
   private timed = false;
   private turnNow = 0;
@@ -176,11 +178,27 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     this.clock.soon(this.runTurn);
   }
 
+  /** `client` goes on at the end of this turn, after those that were resumed before it. */
+  resume(client: Client<S>): void {
+    this.resumed.push(client);
+    this.enlist(client);
+  }
+
+  private continueResumed(): void {
+    const { resumed } = this;
+    for (let i = 0; i < resumed.length; i++) resumed[i].continue();
+    resumed.length = 0;
+  }
+
   /** Ends the turn now: what waits goes on, replies are written, ended connections go. */
   endTurn(): void {
     const list = this.list;
     // The list grows while it is walked: a command that goes on here may give replies to other clients.
-    for (let i = 0; i < list.length; i++) list[i].continue();
+    this.continueResumed();
+    for (let i = 0; i < list.length; i++) {
+      list[i].continue();
+      if (this.resumed.length > 0) this.continueResumed();
+    }
     const { clientMemory } = this.host;
     if (clientMemory?.active) clientMemory.prepare();
     this.host.beforeWrite();

@@ -51,6 +51,8 @@ export class RequestParser {
   /** The command at hand, good until the next call of `next()`. */
   readonly args: Slice[] = [];
   argc = 0;
+  /** Requests of nothing (an empty line, an empty multibulk) that were skipped and that the owner has not asked for yet. */
+  empties = 0;
   begin = 0;
   at = 0;
   /** What was wrong, in the words of the reply and of the log, after BROKEN. */
@@ -130,6 +132,7 @@ export class RequestParser {
       if (buffer[this.at] !== STAR) {
         const outcome = this.inline(buffer, to);
         if (outcome !== READY || this.argc > 0) return outcome;
+        this.empties++;
         continue;
       }
       const count = this.length(buffer, to);
@@ -142,6 +145,7 @@ export class RequestParser {
         return this.broken('unauthenticated multibulk length', 'unauth mbulk count');
       }
       if (count > 0) this.missing = count;
+      else this.empties++;
     }
     return this.multibulk(buffer, to, trusted);
   }

@@ -69,7 +69,14 @@ export class MasterStream {
 
   /** The engine takes commands again. */
   resume(): void {
-    const { held } = this;
+    this.engine.clock.soon(() => this.goOn());
+  }
+
+  private goOn(): void {
+    const { session, held } = this;
+    if (session.closed) return;
+    session.released = false;
+    if (!this.engine.goOn(session)) return;
     this.held = null;
     if (held !== null) this.done(held, 0, held.length);
     this.stopped = false;

@@ -94,7 +94,7 @@ export class LocalSession implements SessionPort {
 
   /** Whether the session takes no command now. */
   private get held(): boolean {
-    return this.session.waiter !== null || this.session.postponed;
+    return this.session.waiter !== null || this.session.postponed || this.session.released;
   }
 
   /** The end of the turn is still to come: commands that waited go on, and replies are delivered. */
@@ -103,9 +103,15 @@ export class LocalSession implements SessionPort {
     this.scheduled = true;
     this.engine.clock.soon(() => {
       this.scheduled = false;
+      if (this.session.released) this.goOn();
       while (this.backlog.length > 0 && !this.held) this.backlog.shift()?.();
       this.flush();
     });
+  }
+
+  private goOn(): void {
+    this.session.released = false;
+    if (!this.session.closing) this.engine.goOn(this.session);
   }
 
   flush(): void {

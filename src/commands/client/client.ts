@@ -78,7 +78,8 @@ const reply = command({
     const { session } = c;
     if (isWord(c.arg(2), 'ON')) {
       session.replyOff = false;
-      session.replySkip = 'no';
+      // Of SKIP before it in the same transaction it takes nothing back.
+      if (session.replySkip === 'this') session.replySkip = 'no';
       c.reply.suppressed = false;
       c.reply.ok();
     } else if (isWord(c.arg(2), 'OFF')) {

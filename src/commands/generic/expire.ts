@@ -79,7 +79,6 @@ function expire(c: Call, base: number, unit: number): void {
   const { rules } = c.db;
   if (when <= c.now && rules.removesExpired && !rules.seesExpired) removeNow(c);
   else setExpiry(c, e, when);
-  c.reply.int(1);
 }
 
 /** A time that is past already: the key goes at once. */
@@ -88,6 +87,7 @@ function removeNow(c: Call): void {
   c.remove(1, lazily);
   c.rewrite(lazily ? 'UNLINK' : 'DEL', c.arg(1));
   c.changed(1, 'del');
+  c.reply.int(1);
 }
 
 function setExpiry(c: Call, e: Addr, when: number): void {
@@ -98,6 +98,7 @@ function setExpiry(c: Call, e: Addr, when: number): void {
     for (let i = 3; i < c.argc; i++) options.push(c.arg(i));
     c.rewrite('PEXPIREAT', c.arg(1), BigInt(when).toString(), ...options);
   }
+  c.reply.int(1);
   c.changed(1, 'expire');
 }
 

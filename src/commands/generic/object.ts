@@ -1,8 +1,9 @@
 /** OBJECT: how a value is kept, and when it was used. */
 import { parseInteger } from '../../base/numbers.ts';
-import { Slice } from '../../base/slice.ts';
+import { Slice, sameBytes } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
+import { flagBit } from '../../engine/derive.ts';
 import { key } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
@@ -14,6 +15,10 @@ const SHARED_REFERENCES = 2_147_483_647;
 const ADJUSTS =
   'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
 
+/** Commands that store an argument of theirs as it is. */
+const STORES_ARGUMENT = new Set(['set', 'setnx', 'setex', 'psetex', 'getset', 'mset', 'msetnx']);
+
+const WRITE = flagBit('write');
 const scratch = new Slice();
 
 /** The entry that a subcommand asks about; NULL when null has been replied. Neither touched nor notified. */
@@ -29,12 +34,28 @@ function lookUp(c: Call): Addr {
   return e;
 }
 
-function references(c: Call, e: Addr): number {
-  if (entryEncoding(c.memory, e) !== ENC_INT) return 1;
+/** Of the entry of the key at argument `i`: how many would hold its value in Redis. */
+export function references(c: Call, i: number, e: Addr): number {
+  return isShared(c, e) ? SHARED_REFERENCES : isQueued(c, c.arg(i)) ? 2 : 1;
+}
+
+function isShared(c: Call, e: Addr): boolean {
+  if (entryEncoding(c.memory, e) !== ENC_INT) return false;
   const { maxmemory, maxmemoryPolicy } = c.engine.server.settings;
-  if (maxmemory > 0 && /-l[rf]u$/.test(maxmemoryPolicy)) return 1;
+  if (maxmemory > 0 && /-l[rf]u$/.test(maxmemoryPolicy)) return false;
   const value = parseInteger(inlineString(c.memory, e, scratch));
-  return value >= 0 && value < SHARED_INTEGERS ? SHARED_REFERENCES : 1;
+  return value >= 0 && value < SHARED_INTEGERS;
+}
+
+/** Whether the key's value is an argument of the transaction that runs: the queue holds it too, up to its end. */
+function isQueued(c: Call, key: Slice): boolean {
+  const { executing } = c.session;
+  if (executing === null) return false;
+  const wrote = executing.queue
+    .slice(0, executing.done)
+    .reverse()
+    .find(({ registered, args }) => registered.has(WRITE) && args.some((arg, i) => i > 0 && sameBytes(arg, key)));
+  return wrote !== undefined && STORES_ARGUMENT.has(wrote.registered.name);
 }
 
 function subcommand(name: string, since: string, summary: string, answer: (c: Call, e: Addr) => void): Command {
@@ -92,7 +113,7 @@ export const object = command({
       { group: 'generic', since: '6.2.0', categories: ['keyspace'] },
     ),
     subcommand('REFCOUNT', '2.2.3', 'Counts the references to the value of a key.', (c, e) => {
-      c.reply.int(references(c, e));
+      c.reply.int(references(c, 2, e));
     }),
   ],
 });

@@ -77,10 +77,9 @@ export const geoadd = command({
       if (outcome === ZSET_ADDED) added++;
       else if (outcome === ZSET_UPDATED) updated++;
     }
-    if (added + updated > 0) {
-      c.changed(1, 'zadd', added + updated);
-      if (c.propagates) propagate(c, first, scores);
-    }
     c.reply.int(changed ? added + updated : added);
+    if (added + updated === 0) return;
+    c.changed(1, 'zadd', added + updated);
+    if (c.propagates) propagate(c, first, scores);
   },
 });

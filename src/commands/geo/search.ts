@@ -321,7 +321,7 @@ function store(c: Call, found: Found, query: Query, event: string): void {
       if (point.length > longest) longest = point.length;
     }
     result.zset.settle(longest);
-    result.store(c, query.storeAt, event);
+    result.storeAndTell(c, query.storeAt, event);
     c.dirty += Math.max(0, found.points.length - 1);
   } finally {
     result.end();

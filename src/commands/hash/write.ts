@@ -13,18 +13,19 @@ const ZERO = sliceOf('0');
 const NOT_AN_INTEGER_VALUE = 'ERR hash value is not an integer';
 const OVERFLOW = 'ERR increment or decrement would overflow';
 
-/** Writes the pairs of the arguments; how many fields are new, or -1 when an error has been replied. */
-function putPairs(c: Call): number {
+/** Writes the pairs of the arguments, and replies how many fields are new, or only that it is done. */
+function putPairs(c: Call, counts: boolean): void {
   if (c.argc % 2 === 1) {
     c.wrongArity();
-    return -1;
+    return;
   }
   const hash = c.hashForWrite(1);
-  if (!hash) return -1;
+  if (!hash) return;
   let added = 0;
   for (let i = 2; i < c.argc; i += 2) if (hash.put(c.arg(i), c.arg(i + 1))) added++;
+  if (counts) c.reply.int(added);
+  else c.reply.ok();
   c.changed(1, 'hset', c.argc / 2 - 1);
-  return added;
 }
 
 const hset = command({
@@ -37,8 +38,7 @@ const hset = command({
   history: [['4.0.0', 'Takes several fields with their values.']],
   args: [key('key', 'RW UPDATE'), manyOf('field_value', bytes('field'), bytes('value'))],
   run(c) {
-    const added = putPairs(c);
-    if (added >= 0) c.reply.int(added);
+    putPairs(c, true);
   },
 });
 
@@ -54,7 +54,7 @@ const hmset = command({
   replacedBy: '`HSET` with multiple field-value pairs',
   args: [key('key', 'RW UPDATE'), manyOf('field_value', bytes('field'), bytes('value'))],
   run(c) {
-    if (putPairs(c) >= 0) c.reply.ok();
+    putPairs(c, false);
   },
 });
 
@@ -74,8 +74,8 @@ const hsetnx = command({
       return;
     }
     hash.put(c.arg(2), c.arg(3));
-    c.changed(1, 'hset');
     c.reply.int(1);
+    c.changed(1, 'hset');
   },
 });
 
@@ -105,8 +105,8 @@ const hincrby = command({
     }
     digits.length = writeInteger(digits.buffer, 0, sum);
     hash.put(c.arg(2), digits);
-    c.changed(1, 'hincrby');
     c.reply.int(sum);
+    c.changed(1, 'hincrby');
   },
 });
 
@@ -118,8 +118,8 @@ function incrementExactly(c: Call, text: Slice): void {
     return;
   }
   c.hashForWrite(1)?.put(c.arg(2), sliceOf(sum.toString()));
-  c.changed(1, 'hincrby');
   c.reply.bigint(sum);
+  c.changed(1, 'hincrby');
 }
 
 const hincrbyfloat = command({
@@ -154,8 +154,8 @@ const hincrbyfloat = command({
     }
     const text = sliceOf(formatLongDouble(sum));
     hash.put(c.arg(2), text);
-    c.changed(1, 'hincrbyfloat');
     c.reply.bulk(text);
+    c.changed(1, 'hincrbyfloat');
     // Floating point may differ between machines: what is propagated is the result.
     if (c.propagates) c.rewrite('HSET', c.arg(1), c.arg(2), text);
   },

@@ -17,12 +17,11 @@ function move(c: Call, fromHead: boolean, toHead: boolean): boolean {
   const target = c.listForWrite(2, true, 1);
   if (!target) return false;
   // The element is pushed before it is dropped, so that want of memory loses nothing.
-  if (!source.isSame(target) || fromHead !== toHead) {
-    pushFirst(c, 2, target, source.peek(fromHead, element), toHead);
-    replyEnd(c, source, fromHead);
-    source.drop(fromHead);
-  } else replyEnd(c, source, fromHead);
+  const moves = !source.isSame(target) || fromHead !== toHead;
+  if (moves) pushFirst(c, 2, target, source.peek(fromHead, element), toHead);
   c.changed(2, toHead ? 'lpush' : 'rpush', 0);
+  replyEnd(c, source, fromHead);
+  if (moves) source.drop(fromHead);
   popped(c, 1, source, fromHead, 1);
   return true;
 }

@@ -16,8 +16,8 @@ function push(c: Call, atHead: boolean, create: boolean): void {
   const { argc } = c;
   if (argc === 3) pushFirst(c, 1, list, c.arg(2), atHead);
   else pushAll(c, list, atHead);
-  c.changed(1, atHead ? 'lpush' : 'rpush', argc - 2);
   c.reply.int(list.length);
+  c.changed(1, atHead ? 'lpush' : 'rpush', argc - 2);
 }
 
 /** Want of memory leaves none of the elements behind, nor an empty list. */
@@ -146,8 +146,8 @@ export const lset = command({
       c.reply.error('ERR index out of range');
       return;
     }
-    c.changed(1, 'lset');
     c.reply.ok();
+    c.changed(1, 'lset');
   },
 });
 

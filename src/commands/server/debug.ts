@@ -27,6 +27,7 @@ import {
 } from '../../values/entry.ts';
 import { listDebugText } from '../../values/list.ts';
 import { stringLength } from '../../values/string.ts';
+import { references } from '../generic/object.ts';
 import { rewrite } from './config.ts';
 import { DEBUG_HELP } from './debug-help.ts';
 import { replySample } from './debug-protocol.ts';
@@ -112,7 +113,7 @@ function object(c: Call): void {
   const lru = entryLru(memory, e);
   const idle = Math.max(0, (Math.floor(c.now / 1000) & 0xffffff) - lru);
   const address = `0x${(e * 16).toString(16)}`;
-  let text = `Value at:${address} refcount:1 encoding:${encodingName(encoding)}`;
+  let text = `Value at:${address} refcount:${references(c, 2, e)} encoding:${encodingName(encoding)}`;
   text += ` serializedlength:${length} lru:${lru} lru_seconds_idle:${idle}`;
   if (type === TYPE_LIST) text += listDebugText(memory, c.engine.accessors.list(e, 1).root);
   c.reply.status(text);

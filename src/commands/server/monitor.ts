@@ -13,6 +13,8 @@ export const monitor = command({
       c.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
       return;
     }
+    // Who is shown every command, to us or as a replica, is told no more.
+    if (!c.session.role.readsKeys) return;
     c.engine.monitors.add(c.session);
     c.reply.ok();
   },

@@ -86,11 +86,11 @@ class Result {
     if (length > 0) {
       this.stored = true;
       c.storeValue(1, TYPE_SET, this.slot.encoding, this.slot.root);
+      c.reply.int(length);
       c.changed(1, event);
     } else {
       removeTarget(c);
     }
-    c.reply.int(length);
   }
 
   /** Releases the set unless it was stored; to be called in any case. */
@@ -99,8 +99,11 @@ class Result {
   }
 }
 
+/** Of a combination without members. */
 function removeTarget(c: Call): void {
-  if (c.remove(1)) c.changed(1, 'del');
+  const removed = c.remove(1);
+  c.reply.int(0);
+  if (removed) c.changed(1, 'del');
 }
 
 type Combination = (sets: readonly (SetValue | null)[], into: SetValue) => void;
@@ -214,7 +217,6 @@ const sinterstore = command({
     if (sets === undefined) return;
     if (sets === null) {
       removeTarget(c);
-      c.reply.int(0);
       return;
     }
     const result = new Result(c);

@@ -93,10 +93,11 @@ const spop = command({
       return;
     }
     popped.like(set.random(c.random));
+    // The event comes before the reply, and the member goes only after that: it lies in the set.
+    c.changed(1, 'spop');
     c.reply.bulk(popped);
     if (c.propagates) c.rewrite('SREM', c.arg(1), popped);
     set.remove(popped);
-    c.changed(1, 'spop');
     c.dropEmpty(1, set);
   },
 });
@@ -117,9 +118,9 @@ function popMembers(c: Call): void {
   }
   const length = set.length;
   if (count >= length) {
+    c.changed(1, 'spop', length);
     replyAll(c, set);
     c.remove(1);
-    c.changed(1, 'spop', length);
     c.changed(1, 'del', 0);
     if (c.propagates) c.rewrite('DEL', c.arg(1));
     return;

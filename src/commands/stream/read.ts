@@ -177,9 +177,9 @@ function read(c: Call, group: boolean): void {
   else reply.nullArray();
 }
 
-/** The stream at argument `i`, which has been looked up before. */
+/** The stream at argument `i`, which has been looked up before; that it is looked up is counted and notified again. */
 function openAgain(c: Call, i: number): StreamValue | null {
-  const e = c.peek(i);
+  const e = c.find(i);
   return e === NULL ? null : c.engine.accessors.stream(e);
 }
 

@@ -123,9 +123,9 @@ function addPairs(c: Call, zset: ZsetValue, flags: number, first: number, pairs:
     if (outcome === ZSET_ADDED) added++;
     else if (outcome === ZSET_UPDATED) updated++;
   }
-  if (added + updated > 0) c.changed(1, increments ? 'zincr' : 'zadd', added + updated);
   if (!increments) c.reply.int((flags & CHANGED) !== 0 ? added + updated : added);
   else if (outcome === ZSET_NAN) c.reply.error(NOT_A_NUMBER);
   else if (outcome === ZSET_HELD_BACK) c.reply.null();
   else replyScore(c.reply, zset.newScore);
+  if (added + updated > 0) c.changed(1, increments ? 'zincr' : 'zadd', added + updated);
 }

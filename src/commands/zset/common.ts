@@ -74,15 +74,26 @@ export class Result {
 
   /** Stores the set under argument `i`, or removes that key when the set is empty; replies the length. */
   store(c: Call, i: number, event: string): void {
-    const length = this.zset.length;
-    if (length > 0) {
-      c.storeValue(i, TYPE_ZSET, this.slot.encoding, this.slot.root);
-      this.stored = true;
-      c.changed(i, event);
-    } else if (c.remove(i)) {
-      c.changed(i, 'del');
-    }
+    const { length } = this.zset;
+    const happened = this.put(c, i, event);
     c.reply.int(length);
+    if (happened !== null) c.changed(i, happened);
+  }
+
+  /** The same where the event comes before the reply. */
+  storeAndTell(c: Call, i: number, event: string): void {
+    const { length } = this.zset;
+    const happened = this.put(c, i, event);
+    if (happened !== null) c.changed(i, happened);
+    c.reply.int(length);
+  }
+
+  /** What has happened to the key: `event`, its removal, or nothing. */
+  private put(c: Call, i: number, event: string): string | null {
+    if (this.zset.length === 0) return c.remove(i) ? 'del' : null;
+    c.storeValue(i, TYPE_ZSET, this.slot.encoding, this.slot.root);
+    this.stored = true;
+    return event;
   }
 
   /** Releases the set unless it was stored; to be called in any case. */

@@ -13,6 +13,7 @@ import { replyScore } from './common.ts';
 function pop(c: Call, i: number, zset: ZsetValue, max: boolean, count: number, nested: boolean): void {
   const length = zset.length;
   const taken = count < length ? count : length;
+  c.changed(i, max ? 'zpopmax' : 'zpopmin', taken);
   const cursor = zset.cursor(0, max);
   for (let left = taken; left > 0 && cursor.next(); left--) {
     if (nested) c.reply.array(2);
@@ -21,7 +22,6 @@ function pop(c: Call, i: number, zset: ZsetValue, max: boolean, count: number, n
   }
   if (max) zset.removeRanks(length - taken, length);
   else zset.removeRanks(0, taken);
-  c.changed(i, max ? 'zpopmax' : 'zpopmin', taken);
   c.dropEmpty(i, zset);
 }
 

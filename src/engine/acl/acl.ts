@@ -206,7 +206,6 @@ export class Acl implements AclBasis {
   /** The gate's question: the error for the client when a command isn't permitted, which is logged as well. */
   permits(session: Session, registered: Registered, args: readonly Slice[], argc: number): string | null {
     const context = session.transaction ? 'multi' : 'toplevel';
-    session.lastCommand = registered;
     const verdict = this.check(session, registered, args, argc, context);
     return verdict === ALLOWED ? null : `NOPERM ${denialText(verdict, registered)}`;
   }

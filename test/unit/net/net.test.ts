@@ -24,6 +24,7 @@ class FakeSession implements TransportSession {
   authenticated = true;
   outputClass = 0;
   mayIdleOut = true;
+  released = false;
 
   constructor(port: SessionPort, pool: ChunkPool) {
     this.port = port;
@@ -42,6 +43,7 @@ class FakeHost implements SessionHost<FakeSession> {
   readonly blocked: FakeSession[] = [];
   readonly reasons: string[] = [];
   executed = 0;
+  empties = 0;
   authenticated = true;
 
   get sessionCount(): number {
@@ -53,6 +55,14 @@ class FakeHost implements SessionHost<FakeSession> {
     session.authenticated = this.authenticated;
     this.sessions.add(session);
     return session;
+  }
+
+  goOn(): boolean {
+    return true;
+  }
+
+  executeNothing(): void {
+    this.empties++;
   }
 
   execute(session: FakeSession, args: Slice[], argc: number): boolean {
