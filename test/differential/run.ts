@@ -4,8 +4,9 @@
  *
  *   npm run test:differential -- [--commands N] [--seed S] [--smoke] [--failures N] [--only WORD,WORD]
  *                                [--port-ours P] [--port-theirs P]
+ *   npm run test:differential -- --connections [--steps N] [--seed S] [--pairs P] [--failures N]
  *
- * A round is 2,000 commands on emptied servers, from a seed of its own, in RESP2 or RESP3, with thresholds of encodings
+ * With --connections several clients at once (connections/). Otherwise a round is 2,000 commands on emptied servers, from a seed of its own, in RESP2 or RESP3, with thresholds of encodings
  * that are low enough to be crossed. A difference is shrunk to a minimal sequence and printed with its seed; a command
  * that has differed is left out of later rounds. `--port-theirs` with a second redis-server shows what is not
  * deterministic in Redis itself. Planted bug, found within the first round: one count too many from ZADD.
@@ -13,6 +14,7 @@
 import { SeededRandom } from '../../src/base/random.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../support/server-process.ts';
 import { Both, type Difference } from './both.ts';
+import { compareConnections } from './connections/compare.ts';
 import { commandsOf, type DocCommand } from './docs.ts';
 import { Generator } from './generate.ts';
 import { safe } from './safe.ts';
@@ -191,16 +193,42 @@ async function compare(given: Options, portOurs: number, portTheirs: number): Pr
   return failures;
 }
 
-const given = options(process.argv.slice(2));
-const started: ServerProcess[] = [];
-const start = async (server: Promise<ServerProcess>): Promise<number> => {
-  started.push(await server);
-  return started[started.length - 1].port;
-};
-try {
-  const theirs = given.portTheirs ?? (await start(startRedis()));
-  const ours = given.portOurs ?? (await start(startCinnabar()));
-  process.exitCode = (await compare(given, ours, theirs)) === 0 ? 0 : 1;
-} finally {
-  for (const server of started) await server.stop();
+/** The other form of the tester: several connections. */
+async function manyConnections(argv: readonly string[]): Promise<number> {
+  const number = (name: string, usual: number): number => {
+    const at = argv.indexOf('--' + name);
+    return at < 0 ? usual : Number(argv[at + 1]);
+  };
+  const wanted = {
+    steps: number('steps', 20_000),
+    seed: number('seed', Date.now() % 1_000_000),
+    pairs: number('pairs', 2),
+    failures: number('failures', 10),
+  };
+  const { steps, runs, unsteady, differences } = await compareConnections(wanted, (text) =>
+    console.log('\nDIFFERENCE  ' + text),
+  );
+  console.log(
+    `${steps} steps in ${runs} runs, seed ${wanted.seed}: ${differences.length} differences, ${unsteady} that did not come again`,
+  );
+  return differences.length;
 }
+
+async function oneConnection(argv: readonly string[]): Promise<number> {
+  const given = options(argv);
+  const started: ServerProcess[] = [];
+  const start = async (server: Promise<ServerProcess>): Promise<number> => {
+    started.push(await server);
+    return started[started.length - 1].port;
+  };
+  try {
+    const theirs = given.portTheirs ?? (await start(startRedis()));
+    const ours = given.portOurs ?? (await start(startCinnabar()));
+    return await compare(given, ours, theirs);
+  } finally {
+    for (const server of started) await server.stop();
+  }
+}
+
+const argv = process.argv.slice(2);
+process.exitCode = (await (argv.includes('--connections') ? manyConnections(argv) : oneConnection(argv))) === 0 ? 0 : 1;

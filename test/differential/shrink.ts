@@ -1,13 +1,12 @@
-/** Finds a short sequence of commands that still fails: takes out ever smaller pieces for as long as it does. */
-import type { Command } from './wire.ts';
+/** Finds a short sequence of steps that still fails: takes out ever smaller pieces for as long as it does. */
 
 /** `fails` tells whether a sequence still shows the difference; at most `budget` sequences are tried, for 20 s. */
-export async function shrink(
-  commands: readonly Command[],
-  fails: (candidate: readonly Command[]) => Promise<boolean>,
+export async function shrink<T>(
+  steps: readonly T[],
+  fails: (candidate: readonly T[]) => Promise<boolean>,
   budget = 3000,
-): Promise<readonly Command[]> {
-  let kept = commands;
+): Promise<readonly T[]> {
+  let kept = steps;
   let tries = 0;
   const until = Date.now() + 20_000;
   for (let piece = Math.ceil(kept.length / 2); piece >= 1 && tries < budget && Date.now() < until; ) {
