@@ -385,9 +385,14 @@ export class Call {
 
   /** What is propagated in place of the command; text is one byte a character. Can be called again to add. */
   rewrite(...parts: EffectPart[]): void {
+    this.rewriteFor(TO_ALL, ...parts);
+  }
+
+  /** The same for those of `mask` only (bits of propagation.ts). */
+  rewriteFor(mask: number, ...parts: EffectPart[]): void {
     this.heardBy = TO_NOBODY;
     this.rewritten = true;
-    this.engine.propagation.effect(this.db.index, parts, TO_ALL);
+    this.engine.propagation.effect(this.db.index, parts, mask);
   }
 
   /** The command itself is not propagated, whatever it changed: only what `rewrite` names, if it is called. */

@@ -358,6 +358,9 @@ export class Engine implements SessionHost<Session> {
     this.nestedErrors = 0;
     const { markChunk, markAt } = session.reply;
     if (registered.has(WRITE)) this.memory.watchStores();
+    const writesBeside = this.keyspaces.localExpiry !== null && registered.has(WRITE);
+    // What a client writes on a replica takes the place of a key past its time, whatever the master will say of that.
+    if (writesBeside) this.keyspaces.keepExpired('replica', false);
     const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();
     try {
       registered.run?.(c as never);
@@ -366,6 +369,7 @@ export class Engine implements SessionHost<Session> {
       this.failed(c, error);
     }
     if (seesExpired) this.keyspaces.showExpired('master', false);
+    if (writesBeside) this.keyspaces.keepExpired('replica', true);
     const end = this.clock.monotonic();
     this.lastMicros = end;
     const done = !c.stillWaiting;

@@ -76,6 +76,8 @@ export interface DatabaseRules {
   created(db: Database, key: Slice): void;
   /** A key has been removed because its time was up. `key` is a copy. */
   expired(db: Database, key: Slice): void;
+  /** On a replica that clients write to: what they have given a time; null elsewhere. */
+  localExpiry: { note(db: Database, key: Slice, hash: number): void } | null;
   /** Whether large values go lazily that a command drops on its way (lazyfree-lazy-server-del). */
   lazyServerDel: boolean;
   readonly reclaimer: Reclaimer;
@@ -170,7 +172,10 @@ export class Database {
     const m = this.memory;
     if (old !== NULL && isInline(entryEncoding(m, old)) && entryHasExpiry(m, old) === expiry >= 0) {
       if (overwriteInline(m, old, encoding, value)) {
-        if (expiry >= 0) overwriteExpiry(m, old, expiry);
+        if (expiry >= 0) {
+          overwriteExpiry(m, old, expiry);
+          this.noteExpiry(key, hash);
+        }
         setEntryLru(m, old, this.rules.overwritten(entryLru(m, old)));
         return old;
       }
@@ -204,6 +209,7 @@ export class Database {
     const m = this.memory;
     if (entryHasExpiry(m, e)) {
       overwriteExpiry(m, e, expiry);
+      this.noteExpiry(key, hash);
       return e;
     }
     return this.rebuild(key, hash, e, expiry);
@@ -313,6 +319,7 @@ export class Database {
   private put(key: Slice, hash: number, old: Addr, fresh: Addr, releaseValue: boolean): Addr {
     const m = this.memory;
     const expires = entryHasExpiry(m, fresh);
+    if (expires) this.noteExpiry(key, hash);
     if (old === NULL) {
       this.enter(key, hash, fresh, expires);
       setEntryLru(m, fresh, this.rules.stamp);
@@ -330,6 +337,12 @@ export class Database {
       this.rules.reclaimer.release(entryType(m, old), encoding, entryValue(m, old), this.rules.lazyServerDel);
     m.release(old);
     return fresh;
+  }
+
+  private noteExpiry(key: Slice, hash: number): void {
+    const { localExpiry, seesExpired } = this.rules;
+    // Commands of the master's see what is expired; its keys are not ours to remove.
+    if (localExpiry !== null && !seesExpired) localExpiry.note(this, key, hash);
   }
 
   /** Comes before all else that a store changes: when a first table can't be had, nothing has. */

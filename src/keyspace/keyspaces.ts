@@ -6,6 +6,7 @@ import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { Database, type DatabaseRules } from './database.ts';
 import { Defragmenter } from './defragmenter.ts';
+import type { LocalExpiry } from './local-expiry.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { UsageClock, type UsagePolicy } from './usage.ts';
 
@@ -26,6 +27,8 @@ export class Keyspaces implements DatabaseRules {
   removesExpired = true;
   lazyServerDel = false;
   seesExpired = false;
+  /** There on a replica that clients may write to. */
+  localExpiry: LocalExpiry | null = null;
   private readonly reasonsToKeep = new Reasons();
   private readonly reasonsToShow = new Reasons();
   /** Whether keys past their time are looked for (DEBUG SET-ACTIVE-EXPIRE). */

@@ -17,6 +17,7 @@ import type { Engine } from '../engine/engine.ts';
 import { GATE_READONLY, GATE_STALE } from '../engine/gates.ts';
 import type { Incoming, IncomingOptions, IncomingResult, StreamContext } from '../engine/replication-port.ts';
 import type { Log } from '../engine/server-port.ts';
+import { LocalExpiry } from '../keyspace/local-expiry.ts';
 import type { LinkError, LinkReceiver } from '../links/link.ts';
 import { Handshake, type Outcome, type Step } from './handshake.ts';
 import type { Master } from './master.ts';
@@ -383,8 +384,9 @@ export class Follower {
 
   /** The old data are gone: until the new ones are here nobody may go on from us, nor we from there. */
   private emptied(): void {
-    const { master, newId } = this.parts;
+    const { engine, master, newId } = this.parts;
     this.known = false;
+    engine.keyspaces.localExpiry?.clear();
     master.restart(newId(), 0);
   }
 
@@ -462,6 +464,9 @@ export class Follower {
   /** The settings that the gates hang on have changed. */
   refresh(): void {
     const { engine, settings } = this.parts;
+    const { keyspaces } = engine;
+    if (!this.following) keyspaces.localExpiry = null;
+    else if (!settings.replicaReadOnly) keyspaces.localExpiry ??= new LocalExpiry();
     engine.gates.set(GATE_READONLY, 'replica', this.following && settings.replicaReadOnly);
     engine.gates.set(GATE_STALE, 'replica', this.following && !this.connected && !settings.replicaServeStaleData);
   }

@@ -242,6 +242,8 @@ export class Master {
     const { session } = replica;
     session.become(REPLICA);
     session.reply.suppressed = true;
+    // The first is not pinged at once: there is time until it would miss us.
+    if (this.replicas.count === 0) this.pingedAt = this.parts.clock.now();
     this.replicas.add(replica);
     this.aloneSince = -1;
     session.onClosed = () => this.gone(replica);

@@ -72,10 +72,7 @@ export class Replication implements ReplicationPort {
       this.follower.refresh();
       return undefined;
     });
-    config.on(['min-replicas-to-write', 'min-replicas-max-lag'], () => {
-      this.master.countGood();
-      return undefined;
-    });
+    config.follow(['min-replicas-to-write', 'min-replicas-max-lag'], () => this.master.countGood());
   }
 
   /** Before anything is loaded: whoever is to be followed is known. */

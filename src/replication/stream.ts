@@ -53,7 +53,8 @@ export class MasterStream {
 
   /** Bytes that have been received and not run. */
   get pending(): number {
-    return this.waiting.length;
+    const begun = this.queued.reduce((sum, { length }) => sum + length, this.held?.length ?? 0);
+    return this.waiting.length + begun;
   }
 
   take(buffer: Uint8Array, from: number, to: number): void {

@@ -87,6 +87,7 @@ export class Cron {
     this.sampleRates();
     this.expiry.begin();
     if (this.expiryTimer === null) this.expire();
+    if (engine.keyspaces.activeExpire) engine.keyspaces.localExpiry?.run(this.clock);
     this.resizeDicts();
     engine.tracking.limit();
     this.memoryLimit.settle();

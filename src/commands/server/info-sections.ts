@@ -196,7 +196,7 @@ function stats(engine: Engine): string {
     latest_fork_usec: engine.server.persistence.forkMicros,
     total_forks: engine.server.persistence.forks,
     migrate_cached_sockets: keptLinks(engine),
-    slave_expires_tracked_keys: 0,
+    slave_expires_tracked_keys: engine.keyspaces.localExpiry?.size ?? 0,
     active_defrag_hits: engine.memory.moves,
     active_defrag_misses: engine.memory.stays,
     active_defrag_key_hits: engine.keyspaces.defragmenter.keyHits,

@@ -1,6 +1,7 @@
 /** What the families of stream commands share: entries in replies, consequences, and what groups know of the stream. */
 import { Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
+import { TO_ALL } from '../../engine/propagation.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import type { Memory } from '../../memory/memory.ts';
 import type { Reply } from '../../protocol/reply.ts';
@@ -67,12 +68,12 @@ export function propagateClaim(c: Call, keyAt: number, name: Slice, group: Addr,
   );
 }
 
-/** The same for where the group stands. */
-export function propagateGroup(c: Call, keyAt: number, name: Slice, group: Addr): void {
+/** The same for where the group stands, for those of `mask`. */
+export function propagateGroup(c: Call, keyAt: number, name: Slice, group: Addr, mask = TO_ALL): void {
   if (!c.propagates) return;
   const m = c.memory;
   const read = readCounterExactly(m, group, Group.readHigh).toString();
-  c.rewrite('XGROUP', 'SETID', c.arg(keyAt), name, groupLast(m, group, last).text, 'ENTRIESREAD', read);
+  c.rewriteFor(mask, 'XGROUP', 'SETID', c.arg(keyAt), name, groupLast(m, group, last).text, 'ENTRIESREAD', read);
 }
 
 /** A counter of 64 bits. */

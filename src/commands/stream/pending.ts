@@ -21,7 +21,7 @@ import {
 } from '../../values/stream-group.ts';
 import { consumerFor, noGroup, propagateClaim, propagateGroup, replyEntry } from './common.ts';
 import { endAt, idAt, parseId, replyId, startAt } from './ids.ts';
-import { pendingOf } from './read.ts';
+import { advance, pendingOf } from './read.ts';
 
 const start = new StreamId();
 const end = new StreamId();
@@ -212,6 +212,14 @@ function give(c: Call, group: Addr): void {
   pendingOf(c).give(id, claimant.address);
 }
 
+/** LASTID is behind where the group stands. What the master tells in this form of one entry was a delivery. */
+function moveGroup(c: Call, stream: StreamValue, group: Addr): void {
+  parseId(c.arg(5), id, false, true);
+  const delivery = c.session.role.mustObey && claim.end === 6 && id.compare(claim.last) === 0;
+  if (delivery) advance(stream, group, claim.last);
+  else groupSetLast(c.memory, group, claim.last);
+}
+
 /** Claims the entry `id`, named as argument `i`; says whether it is the consumer's now. */
 function claimOne(c: Call, stream: StreamValue, group: Addr, i: number): boolean {
   const pending = pendingOf(c);
@@ -280,7 +288,7 @@ export const xclaim = command({
     if (!readClaim(c)) return;
     c.propagateRewrites();
     const moved = claim.last.compare(groupLast(memory, group, id)) > 0;
-    if (moved) groupSetLast(memory, group, claim.last);
+    if (moved) moveGroup(c, stream, group);
     claimant.address = NULL;
     claimant.told = false;
     const handle = reply.deferArray();
@@ -291,10 +299,8 @@ export const xclaim = command({
       replyClaimed(c, stream, claim.justId);
       count++;
     }
-    if (moved && !claimant.told) {
-      propagateGroup(c, 1, c.arg(2), group);
-      c.dirty++;
-    }
+    if (moved) propagateGroup(c, 1, c.arg(2), group);
+    if (moved && !claimant.told) c.dirty++;
     reply.settleArray(handle, count);
   },
 });

@@ -3,6 +3,7 @@ import { isText, isWord, sameBytes } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { command, type KeySpec } from '../../engine/command.ts';
 import { after, block, bytes, integer, key, many, optional, token } from '../../engine/grammar.ts';
+import { TO_ALL, TO_AOF } from '../../engine/propagation.ts';
 import { SCRIPT } from '../../engine/roles.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { IdCursor } from '../../structures/idtree.ts';
@@ -263,13 +264,14 @@ function deliver(c: Call, keyAt: number, stream: StreamValue, group: Addr, consu
     if (++shown === count) break;
     cursor.refresh();
   }
-  // XCLAIM doesn't say how many entries the group has read, which redis-server 7.0 lets its log forget.
-  if (shown > 0) propagateGroup(c, keyAt, name, group);
+  // XCLAIM doesn't say how many entries the group has read, which redis-server 7.0 lets its log forget. A replica of ours
+  // counts them as it claims.
+  if (shown > 0) propagateGroup(c, keyAt, name, group, request.noack ? TO_ALL : TO_AOF);
   reply.settleArray(handle, shown);
 }
 
 /** The group has read up to `id`. */
-function advance(stream: StreamValue, group: Addr, id: StreamId): void {
+export function advance(stream: StreamValue, group: Addr, id: StreamId): void {
   const { memory } = stream;
   if (groupRead(memory, group) !== -1 && !hasTombstonesFrom(stream, id)) groupReadOne(memory, group);
   else if (stream.added !== 0) groupSetRead(memory, group, distanceTo(stream, id));
