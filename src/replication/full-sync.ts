@@ -31,6 +31,8 @@ export interface FullSyncParts {
   readonly begin: () => StreamContext;
   /** The replica reads the stream from that position on. */
   readonly follow: (replica: Replica, at: number) => void;
+  /** The replica has the snapshot now. */
+  readonly arrived: (replica: Replica) => void;
   /** Ends a replica, after it has been told `reply` if there is one. */
   readonly drop: (replica: Replica, reply: string) => void;
 }
@@ -223,6 +225,7 @@ export class FullSync {
         `Streamed RDB transfer with replica ${replica.name} succeeded (socket). Waiting for REPLCONF ACK from slave to enable streaming`,
       );
       replica.phase = 'acknowledging';
+      this.parts.arrived(replica);
     }
   }
 
@@ -236,6 +239,7 @@ export class FullSync {
   /** The replica has the snapshot: the stream follows. */
   online(replica: Replica): void {
     replica.phase = 'online';
+    this.parts.arrived(replica);
     this.parts.log.notice(`Synchronization with replica ${replica.name} succeeded`);
   }
 

@@ -71,6 +71,7 @@ export class Master {
       follow: (replica, at) => {
         replica.reader = this.readerAt(at);
       },
+      arrived: (replica) => this.heardOf(replica),
       drop: (replica, reply) => this.drop(replica, reply),
     });
   }
@@ -289,11 +290,15 @@ export class Master {
     const replica = this.replicas.of(session);
     if (replica === undefined) return;
     if (offset > replica.acked) replica.acked = offset;
-    replica.ackedAt = this.parts.clock.now();
     if (replica.phase === 'acknowledging') {
       this.fullSync.online(replica);
       this.replicas.feedOne(replica);
     }
+    this.heardOf(replica);
+  }
+
+  private heardOf(replica: Replica): void {
+    replica.ackedAt = this.parts.clock.now();
     this.countGood();
   }
 

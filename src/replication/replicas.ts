@@ -139,10 +139,10 @@ export class Replicas {
     return this.list.reduce((sum, { phase, acked }) => (phase === 'online' && acked >= at ? sum + 1 : sum), 0);
   }
 
-  /** Online replicas that were heard of within `lag` ms. */
+  /** Replicas that have the snapshot and were heard of within `lag` ms. */
   good(now: number, lag: number): number {
     return this.list.reduce(
-      (sum, { phase, ackedAt }) => (phase === 'online' && now - ackedAt <= lag ? sum + 1 : sum),
+      (sum, { state, ackedAt }) => (state === 'online' && now - ackedAt <= lag ? sum + 1 : sum),
       0,
     );
   }
