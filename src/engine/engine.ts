@@ -359,7 +359,6 @@ export class Engine implements SessionHost<Session> {
     const { markChunk, markAt } = session.reply;
     if (registered.has(WRITE)) this.memory.watchStores();
     const writesBeside = this.keyspaces.localExpiry !== null && registered.has(WRITE);
-    // What a client writes on a replica takes the place of a key past its time, whatever the master will say of that.
     if (writesBeside) this.keyspaces.keepExpired('replica', false);
     const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();
     try {

@@ -27,7 +27,7 @@ export class Keyspaces implements DatabaseRules {
   removesExpired = true;
   lazyServerDel = false;
   seesExpired = false;
-  /** There on a replica that clients may write to. */
+  /** There on a replica that clients may write to; their writes remove keys past their time, whatever the master will say. */
   localExpiry: LocalExpiry | null = null;
   private readonly reasonsToKeep = new Reasons();
   private readonly reasonsToShow = new Reasons();

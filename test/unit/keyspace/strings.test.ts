@@ -30,6 +30,7 @@ function newDatabase(): Database {
     removesExpired: true,
     lazyServerDel: false,
     seesExpired: false,
+    localExpiry: null,
     created: () => {},
     expired: () => {},
     reclaimer: new Reclaimer(memory),
