@@ -23,7 +23,7 @@ import type { Lua } from './lua/lua.ts';
 import { LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
 import { isName, NAME_RULE, type Registration, refuse, registration } from './register.ts';
 import type { Runner } from './runner.ts';
-import { SANDBOX_BYTES, type Scripts } from './scripts.ts';
+import { COMPILED_SHARE, SANDBOX_BYTES, type Scripts } from './scripts.ts';
 
 /** What FUNCTION LOAD may take, in microseconds. */
 const LOAD_MICROS = 500_000;
@@ -174,7 +174,9 @@ export class Libraries implements LibrariesPort {
   }
 
   clear(): void {
+    const { bytes } = this;
     this.set = new LibrarySet();
+    this.runner.dropped(bytes * COMPILED_SHARE);
   }
 
   // ---- changes

@@ -161,6 +161,13 @@ const STACK_SLOTS = 8000;
 const FIRST_SLOT = 2;
 const STEP_SLOTS = 4;
 
+/** What a script may reply: its values may be shared, and their copies take more than all that it may have. */
+const MOST_BYTES = 2 ** 29 + 2 ** 20;
+const MOST_ITEMS = 2 ** 23;
+const ITEM_BYTES = 4;
+/** An error costs as much as so many items. */
+const ERROR_ITEMS = 64;
+
 /** A table whose items are being written. */
 interface Opened {
   readonly kind: 'array' | 'map' | 'set';
@@ -172,19 +179,30 @@ interface Opened {
   inPair: boolean;
 }
 
-/** Writes what a script returned; `resp3` when the script had asked for RESP3 itself. */
+/** Writes what a script returned, or an error where that is too much; `resp3` when the script had asked for RESP3 itself. */
 export function writeValue(reply: Reply, value: Value, resp3: boolean): void {
   const opened: Opened[] = [];
+  const { markChunk, markAt } = reply;
+  let bytes = 0;
+  let items = 0;
   const write = (item: Value, slot: number): void => {
-    if (slot + STEP_SLOTS > STACK_SLOTS) reply.error('ERR reached lua stack limit');
-    else if (item instanceof LuaTable) {
+    items++;
+    bytes += typeof item === 'string' ? item.length : ITEM_BYTES;
+    if (bytes > MOST_BYTES || items > MOST_ITEMS) {
+      opened.length = 0;
+      reply.rewind(markChunk, markAt);
+      reply.error("ERR the script's reply is too large");
+    } else if (slot + STEP_SLOTS > STACK_SLOTS) {
+      items += ERROR_ITEMS;
+      reply.error('ERR reached lua stack limit');
+    } else if (item instanceof LuaTable) {
       const inner = writeTable(reply, item, slot);
       if (inner !== null) opened.push(inner);
     } else writePlain(reply, item, resp3);
   };
   write(value, FIRST_SLOT);
   for (let top = opened.at(-1); top !== undefined; top = opened.at(-1)) {
-    if (!writeNext(top, write)) opened.pop();
+    if (!writeNext(top, write) && opened.at(-1) === top) opened.pop();
   }
 }
 

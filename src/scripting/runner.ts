@@ -32,6 +32,9 @@ import { writeValue } from './replies.ts';
 /** What a suspended script gets between two turns, ms. */
 const SLICE = 5;
 
+/** Bytes of the heap for which a collection is worth its pause. */
+const WORTH_COLLECTING = 16 * 1024 * 1024;
+
 export type ScriptKind = 'SCRIPT' | 'FUNCTION';
 
 /** What is to be run. */
@@ -114,6 +117,11 @@ export class Runner {
   private faulted(error: Error): void {
     const { registered } = this.engine.outermost ?? {};
     this.engine.server.commandFailed(registered?.name ?? 'script', error, false);
+  }
+
+  /** So many bytes of scripts were let go of: where that is much, they go back to the system now. */
+  dropped(bytes: number): void {
+    if (bytes >= WORTH_COLLECTING) this.engine.keyspaces.memory.collector.now();
   }
 
   /** redis.log's work. */

@@ -19,7 +19,7 @@ const SHA_LENGTH = 40;
  */
 const SCRIPT_BYTES = 320;
 const COMPILED_BYTES = 2000;
-const COMPILED_SHARE = 20;
+export const COMPILED_SHARE = 20;
 /** The same of what a sandbox holds from the beginning. */
 export const SANDBOX_BYTES = 32 * 1024;
 
@@ -88,12 +88,14 @@ export class Scripts {
   }
 
   flush(): void {
+    const { bytes } = this;
     this.scripts.clear();
     this.bySource.clear();
     this.sourceBytes = 0;
     this.compiledBytes = 0;
     this.fresh = null;
     this.sandbox = null;
+    this.runner.dropped(bytes);
   }
 
   /** The flags of a script that EVAL or EVALSHA names, without loading it; undeclared where it can't be known. */

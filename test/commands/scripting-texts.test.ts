@@ -152,6 +152,17 @@ describe('while a long text is compiled everybody else is served, and its client
   });
 });
 
+test('a reply whose shared values would take more than a script may have is an error, and nothing else', async () => {
+  const error = { message: "ERR the script's reply is too large" };
+  const endless = 'local t={} t[1]=t t[2]=t return {1,t}';
+  const long = "local s=('x'):rep(6e7) return {s,s,s,s,s,s,s,s,s}";
+  for (const script of [endless, long]) {
+    expect(await both.ours.send([['EVAL', script, '0'], ['PING']])).toMatchObject([error, 'PONG']);
+  }
+  const block = [['MULTI'], ['ECHO', 'a'], ['EVAL', endless, '0'], ['ECHO', 'b'], ['EXEC']];
+  expect((await both.ours.send(block)).at(-1)).toMatchObject(['a', error, 'b']);
+});
+
 test('SCRIPT DEBUG YES is refused, and so is the script that was meant for it', async () => {
   const [refused, script, next] = await both.ours.send([['SCRIPT', 'DEBUG', 'YES'], ['PING']]).then(async ([reply]) => [
     reply,

@@ -318,6 +318,9 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
   ["return #string.format(('%%'):rep(5e6))", 10],
   ['local t={} for i=1,2e7 do t[i]=1 end for i=1,2e7-1 do t[i]=nil end while true do next(t) end', 270],
   ["return type(loadstring(string.rep('f() ',5e6)))", 20],
+  ["local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t", 600],
+  ['local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t', 200],
+  ['local t={} t[1]=t t[2]=t return t', 200],
 ];
 /** ms that the system takes to hand out and fill a MB of fresh memory, some copies of it in one slice. */
 const COPIED = 3;

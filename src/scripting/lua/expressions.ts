@@ -25,7 +25,7 @@ import type { LuaError } from './value.ts';
 export type Steps<T> = Generator<undefined, T>;
 
 /** Characters between two yields. */
-const PIECE = 8192;
+const PIECE = 2048;
 const UNARY_PRIORITY = 8;
 /** Items of a table that are put into it at once. */
 const FLUSH = 50;

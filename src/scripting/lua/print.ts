@@ -53,7 +53,7 @@ export function printMaker(proto: Proto): string {
   if (code.vararg) params.push('...va');
   const declared = ['pc=0', `w=d+${weight}`, 'x', ...registerNames(code.params, code.registers)].join(',');
   const body = `let ${declared};try{\n${new Printer(proto, 'quick').text()}}${handler(code)}`;
-  return `'use strict';const {${NAMES}}=K;const p=P[${code.id}];return (${upvalueNames(code)})=>new F(p.name,(${params.join(',')})=>{${body}});`;
+  return `'use strict';const {${NAMES}}=K;const p=P[${code.id}];return (${upvalueNames(code)})=>new F(${JSON.stringify(proto.name)},(${params.join(',')})=>{${body}});`;
 }
 
 /** A program whose value is the function that resumes frames. */
@@ -443,7 +443,7 @@ function forIn(p: Printer, pc: number): void {
 function closure(p: Printer): void {
   const inner = p.word(3);
   const shared = p.shared(inner);
-  p.js(`${p.to('function')}=P[${inner}].close(${shared});`);
+  p.js(`${p.to('function')}=P[${inner}].made===null?P[${inner}].close(${shared}):P[${inner}].made(${shared});`);
 }
 
 function returns(p: Printer): void {

@@ -65,7 +65,8 @@ export class Proto implements FrameOwner {
   readonly code: FunctionCode;
   readonly weight: number;
   private heat = 0;
-  private made: Maker | null = null;
+  /** Its maker, once it is printed. */
+  made: Maker | null = null;
   private resuming: Resumer | null = null;
 
   constructor(chunk: Chunk, code: FunctionCode) {

@@ -38,6 +38,7 @@ const MAX_RESULTS = 8000;
 const MAX_INT = 0x7fffffff;
 /** What is charged for work that takes longer than the step of a program. */
 const COMPILE_CHARGE = 2000;
+const PIECE_CHARGE = 500;
 const THROW_CHARGE = 50;
 /** About what compiling takes for each byte of source. */
 const COMPILE_BYTES = 64;
@@ -274,7 +275,7 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
           if (error instanceof LuaError) return [undefined, error.value];
           throw error;
         }
-        rt.charge(COMPILE_CHARGE);
+        rt.charge(PIECE_CHARGE);
         return MORE;
       });
     },
