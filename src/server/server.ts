@@ -35,6 +35,7 @@ import { silentLog } from './log.ts';
 import { Services } from './services.ts';
 import { followSettings } from './settings.ts';
 import { Shutdown } from './shutdown.ts';
+import { warnOfUnread } from './unread.ts';
 import { followRequirepass, loadUsers } from './users.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -144,6 +145,7 @@ class Server implements CinnabarServer {
     this.cron = new Cron(this.engine, config, clock, eviction);
     eviction.attach(this.engine, config);
     followSettings(this.engine, config);
+    warnOfUnread(config, log);
     const { engine } = this;
     const automatic = options.persistent ?? false;
     const die = (): void => this.shutdown.abandon();
