@@ -2,8 +2,8 @@
  * The replica's side of replication: which master is followed, and the life of the link to it.
  *
  *   connect ─> connecting ─> handshake ─┬─> transfer ─> connected        each goes back to `connect` when the link is
- *      ^            │             │     └─────────────> connected        lost, and tries again a second later
- *      └────────────┴─────────────┘
+ *      ^            │             │     └─────────────> connected        lost; from `connected` it tries again at once, else
+ *      └────────────┴─────────────┘                                      a second later
  *
  * What stands here are the rules (when to connect, what a line or a lost link means, when silence is too long); the link,
  * the coming in of a snapshot and the engine are handed in. Time is told by `tick`, once a second.
@@ -51,8 +51,8 @@ export interface FollowerParts {
   readonly receive: (options: IncomingOptions) => Incoming;
   /** The port that we are reached at. */
   readonly ownPort: () => number;
-  /** This server has become a replica, or a master again; its state has changed. */
-  readonly changed: () => void;
+  /** The master has let us synchronize, or not; before anything comes of that. It may be followed no longer then. */
+  readonly answered: (accepted: boolean) => void;
 }
 
 export class Follower {
@@ -171,6 +171,8 @@ export class Follower {
     const { history } = master;
     const { offset } = master;
     history.branch(newId(), offset);
+    // They learn the new id by asking again.
+    master.dropAll();
     log.warning(
       `Setting secondary replication ID to ${history.id2}, valid up to offset: ${history.until}. New replication ID is ${history.id}`,
     );
@@ -212,7 +214,7 @@ export class Follower {
     });
     this.line = '';
     this.enter('handshake');
-    this.step(this.handshake.begin());
+    this.step(this.handshake.begin(), false);
   }
 
   private data(bytes: Uint8Array, from: number, to: number): void {
@@ -266,9 +268,14 @@ export class Follower {
   }
 
   private retry(): void {
+    const { connected, host, port } = this;
     if (this.downSince === 0) this.downSince = this.parts.clock.now();
     this.disconnect();
     this.enter('connect');
+    if (!connected) return;
+    // At once: the longer it takes, the more likely the backlog has moved on.
+    this.parts.log.notice(`Reconnecting to MASTER ${host}:${port}`);
+    this.connect();
   }
 
   private fail(reason: string): void {
@@ -290,7 +297,9 @@ export class Follower {
       if (byte === 10) {
         const line = this.line;
         this.line = '';
-        if (this.handshake !== null) this.step(this.handshake.line(line));
+        const { handshake } = this;
+        const asked = handshake?.state === 'psync';
+        if (handshake !== null) this.step(handshake.line(line), asked);
         return i + 1;
       }
       if (byte !== 13) this.line += String.fromCharCode(byte);
@@ -302,11 +311,14 @@ export class Follower {
     return to;
   }
 
-  private step({ send, log, outcome }: Step): void {
+  /** `asked`: the step is what the answer to PSYNC leads to. */
+  private step({ send, log, outcome }: Step, asked: boolean): void {
     for (const { level, text } of log) this.parts.log[level](text);
     for (const words of send) this.link?.write(request(...words));
     if (outcome === null) return;
     this.handshake = null;
+    if (asked) this.parts.answered(outcome.kind === 'full' || outcome.kind === 'continue');
+    if (this.state !== 'handshake') return;
     if (outcome.kind === 'continue') this.goOn(outcome.id);
     else if (outcome.kind === 'full') this.beginTransfer(outcome);
     else this.retry();
@@ -474,7 +486,6 @@ export class Follower {
   private enter(state: FollowerState): void {
     this.state = state;
     this.refresh();
-    this.parts.changed();
   }
 
   /** Throws where an invariant of the header does not hold. */

@@ -54,12 +54,13 @@ export class Master {
   private writes = true;
   /** Since when there has been no replica, ms; -1 while there is one. */
   private aloneSince = -1;
-  private pingedAt = 0;
+  private pingedAt: number;
   private feeding = false;
 
   constructor(parts: MasterParts) {
     this.parts = parts;
     this.history = new History(parts.newId());
+    this.pingedAt = parts.clock.now();
     this.sink = new ReplicaSink({ append: (bytes, from, to) => this.append(bytes, from, to) });
     this.fullSync = new FullSync({
       replicas: this.replicas,

@@ -54,7 +54,12 @@ export class Replication implements ReplicationPort {
     const { engine, config, clock, log, newId, snapshots } = parts;
     const { settings } = config;
     this.master = new Master({ engine, settings, snapshots, clock, log, newId });
-    this.follower = new Follower({ ...parts, settings, master: this.master, changed: () => this.changed() });
+    this.follower = new Follower({
+      ...parts,
+      settings,
+      master: this.master,
+      answered: (accepted) => this.answered(accepted),
+    });
     this.failover = new Failover({
       log,
       now: () => clock.now(),
@@ -147,10 +152,10 @@ export class Replication implements ReplicationPort {
     this.parts.config.force('replicaof', ['no', 'one']);
   }
 
-  private changed(): void {
+  private answered(accepted: boolean): void {
     if (this.failover.state !== 'failover-in-progress') return;
-    if (this.follower.state === 'connected' || this.follower.state === 'transfer') this.failover.done();
-    else if (this.follower.state === 'connect') this.failover.abort('Failover target rejected psync request');
+    if (accepted) this.failover.done();
+    else this.failover.abort('Failover target rejected psync request');
   }
 
   // WAIT.

@@ -71,3 +71,43 @@ test.each(['yes', 'no'])(
     world.end();
   },
 );
+
+test('a promotion cuts replicas off, which go on under the new id; a link that is lost is had again at once', async () => {
+  const world = new World(22);
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => world.machine(name));
+  const [first, second] = [
+    (await a.start(SETTINGS)).client(),
+    (await b.start({ ...SETTINGS, replicaof: 'a 6379' })).client(),
+  ];
+  const third = (await c.start({ ...SETTINGS, replicaof: 'b 6379' })).client();
+  await until(world, () => isUp(third));
+  await first.call('SET', 'k', 'v');
+  await world.pass(2000);
+  expect(await second.call('REPLICAOF', 'NO', 'ONE')).toBe('OK');
+  await world.pass(20);
+  expect(await field(third, 'master_link_status')).toBe('up');
+  expect(await field(third, 'master_replid')).toBe(await field(second, 'master_replid'));
+  expect(await field(second, 'sync_partial_ok')).toBe('1');
+  world.end();
+});
+
+test('FAILOVER hands over, and takes back where the target refuses; everybody goes on partially', async () => {
+  const world = new World(23);
+  const [a, b] = [world.machine('a'), world.machine('b')];
+  const first = (await a.start(SETTINGS)).client();
+  const second = (await b.start({ ...SETTINGS, replicaof: 'a 6379', bind: 'b' })).client();
+  await until(world, () => isUp(second));
+  await second.call('ACL', 'SETUSER', 'default', '-psync');
+  expect(await first.call('FAILOVER')).toBe('OK');
+  await world.pass(3000);
+  expect([await field(first, 'role'), await field(first, 'master_failover_state')]).toEqual(['master', 'no-failover']);
+  expect(await isUp(second)).toBe(true);
+  await second.call('ACL', 'SETUSER', 'default', '+psync');
+  expect(await first.call('SET', 'k', 'v')).toBe('OK');
+  expect(await first.call('FAILOVER', 'TO', 'b', '6379')).toBe('OK');
+  await until(world, async () => (await field(first, 'role')) === 'slave' && (await isUp(first)));
+  expect(await field(second, 'role')).toBe('master');
+  expect(await field(second, 'sync_full')).toBe('0');
+  await sameDigests(world, [first, second]);
+  world.end();
+});
