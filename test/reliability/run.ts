@@ -14,6 +14,7 @@ import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
+import { replicationChaos } from './replication.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
@@ -42,6 +43,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
     named: await namedCosts(),
     generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
   }),
+  replication: () => replicationChaos(option('seconds', 1800), seed),
   teardown: () => teardowns(option('count', 20)),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
   kill9: async () => ({

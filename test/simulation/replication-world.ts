@@ -189,9 +189,14 @@ class ReplicationWorld {
     let have = 0;
     while (have < count && this.world.clock.now() < until) {
       have = 0;
-      for (const name of NAMES) if (name !== master && (await this.ask(name, 'EXISTS', key)) === 1) have++;
+      for (const name of NAMES) if (name !== master && (await this.has(name, key))) have++;
     }
     if (have < count) throw new Broken(`WAIT has counted ${count} replicas, of which ${have} have ${key}`);
+  }
+
+  private async has(name: string, key: string): Promise<boolean> {
+    await this.ask(name, 'SELECT', '0');
+    return (await this.ask(name, 'EXISTS', key)) === 1;
   }
 
   private cut(): void {
