@@ -5,8 +5,6 @@
  *
  * A gap is counted by watch.ts; what looks like one is tried again on a fresh server, where the better run counts. One
  * long string is copied in one go, whatever is done: texts are at most LONGEST here.
- *
- * Planted once each, and found: a native that doesn't charge (string.byte), a rope that isn't flattened (concat).
  */
 import { SeededRandom } from '../../src/base/random.ts';
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
