@@ -4,7 +4,7 @@
  * Integers travel as JavaScript numbers wherever they are safe (below 2^53) and as bigint beyond: the first reading is
  * always `parseInteger`, and only a result that isn't a safe integer sends the caller to `parseInt64`.
  */
-import { latin1, type Slice } from './slice.ts';
+import { isWord, Slice } from './slice.ts';
 
 const ZERO = 48;
 const NINE = 57;
@@ -65,7 +65,7 @@ export function parseInt64(s: Slice): bigint | undefined {
   const value = parseInteger(s);
   if (Number.isSafeInteger(value)) return BigInt(value);
   if (Number.isNaN(value)) return undefined;
-  return BigInt(s.latin1());
+  return BigInt(s.beginning(LONGEST_INT64));
 }
 
 /** Decimal digits of a non-negative safe integer. */
@@ -149,10 +149,43 @@ function scanDecimal(buffer: Uint8Array, at: number, end: number): boolean {
   return !Number.isNaN(parseExponent(buffer, at + 1, end));
 }
 
+/** Longer numbers are cut to their significant digits before they are read. */
+const READ_WHOLE = 4096;
+/** More digits than tell any double from its neighbours: of those behind it only counts whether one isn't zero. */
+const SIGNIFICANT = 800;
+
+/** The double nearest to a decimal number of any length without a sign; NaN for what is none. */
+export function readDecimal(buffer: Uint8Array, at: number, end: number): number {
+  return scanDecimal(buffer, at, end) ? decimalValue(buffer, at, end) : Number.NaN;
+}
+
+/** The same of what scanDecimal has accepted. */
+function decimalValue(buffer: Uint8Array, at: number, end: number): number {
+  if (end - at <= READ_WHOLE) return Number(new Slice(buffer, at, end - at).beginning(READ_WHOLE));
+  let digits = '';
+  let exponent = 0;
+  let point = false;
+  let more = false;
+  for (; at < end && (buffer[at] | 32) !== 101; at++) {
+    const byte = buffer[at];
+    if (byte === POINT) point = true;
+    else if (digits === '' && byte === ZERO) exponent -= point ? 1 : 0;
+    else if (digits.length < SIGNIFICANT) {
+      digits += String.fromCharCode(byte);
+      exponent -= point ? 1 : 0;
+    } else {
+      more ||= byte !== ZERO;
+      exponent += point ? 0 : 1;
+    }
+  }
+  if (at < end) exponent += parseExponent(buffer, at + 1, end);
+  return Number(more ? `${digits}1e${exponent - 1}` : `${digits === '' ? '0' : digits}e${exponent}`);
+}
+
 /** Whether the bytes spell "inf" or "infinity" in any case. */
 export function isInfinity(buffer: Uint8Array, at: number, length: number): boolean {
   if (length !== 3 && length !== 8) return false;
-  return latin1(buffer, at, length).toLowerCase() === (length === 3 ? 'inf' : 'infinity');
+  return isWord(new Slice(buffer, at, length), length === 3 ? 'INF' : 'INFINITY');
 }
 
 /**
@@ -170,7 +203,7 @@ export function parseDouble(s: Slice): number | undefined {
   if (scanDecimal(buffer, at, end)) {
     if (scanned.plain) value = scanned.mantissa / POWERS_OF_TEN[scanned.fraction];
     else {
-      value = Number(latin1(buffer, at, end - at));
+      value = decimalValue(buffer, at, end);
       if (value === Number.POSITIVE_INFINITY || (value === 0 && !scanned.zero)) return undefined;
     }
   } else if (isInfinity(buffer, at, end - at)) {

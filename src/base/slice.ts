@@ -5,6 +5,7 @@
  * the memory image is good until the next store or allocation. Whoever wants to keep the bytes calls `copy()`.
  * Slices are pooled by their owners (the parser, a cursor) so that the hot path makes none.
  */
+import { constants } from 'node:buffer';
 import { copied } from './copy.ts';
 import { enlist } from './showing.ts';
 
@@ -49,7 +50,7 @@ export class Slice {
     return this.buffer.subarray(this.start, this.start + this.length);
   }
 
-  /** One character a byte (latin1): exact, reversible, fit to be a Map's key; never UTF-8. */
+  /** One character a byte (latin1), never UTF-8. Throws TextTooLong for more than LONGEST_TEXT bytes. */
   latin1(): string {
     return latin1(this.buffer, this.start, this.length);
   }
@@ -59,16 +60,21 @@ export class Slice {
     return latin1(this.buffer, this.start, Math.min(limit, this.length));
   }
 
+  /** The same of a word that is looked up among words of ours: cut where it is longer than any of them. */
+  keyword(): string {
+    return this.beginning(KEYWORD);
+  }
+
   /** The same for an error's text: up to a zero byte, as a string of C ends, and no more than `limit` bytes. */
   shown(limit = SHOWN): string {
-    const text = this.beginning(limit);
-    const end = text.indexOf('\0');
-    return end < 0 ? text : text.slice(0, end);
+    return shownText(this.beginning(limit));
   }
 }
 
 const EMPTY = new Uint8Array(0);
 
+/** No word of ours (a command's, an option's, a category's, a hash) is as long. */
+const KEYWORD = 128;
 /** More than this of a word is of no use in an error; Redis shows all of it in some. */
 const SHOWN = 64 * 1024;
 
@@ -88,17 +94,36 @@ function readsShared(): boolean {
 /** Up to here characters one by one beat the call into Node. */
 const CHARACTER_WISE = 8;
 
-/** `length` bytes of `buffer` from `start` as a string of one character a byte. */
+/** The longest string of V8. */
+export const LONGEST_TEXT = constants.MAX_STRING_LENGTH;
+
+/** Bytes were to become a text, and are more than one can hold. */
+export class TextTooLong extends RangeError {
+  override name = 'TextTooLong';
+
+  constructor() {
+    super(`text exceeds maximum allowed size (${LONGEST_TEXT} bytes)`);
+  }
+}
+
+/** `length` bytes of `buffer` from `start` as a string of one character a byte. Throws TextTooLong. */
 export function latin1(buffer: Uint8Array, start: number, length: number): string {
   if (length <= CHARACTER_WISE) {
     let text = '';
     for (let i = start; i < start + length; i++) text += String.fromCharCode(buffer[i]);
     return text;
   }
+  if (length > LONGEST_TEXT) throw new TextTooLong();
   if (!READS_SHARED && buffer.buffer instanceof SharedArrayBuffer) {
     return latin1Slice.call(buffer.slice(start, start + length), 0, length);
   }
   return latin1Slice.call(buffer, start, start + length);
+}
+
+/** What an error shows of a text of one byte a character: see Slice.shown. */
+export function shownText(text: string): string {
+  const end = text.indexOf('\0');
+  return text.slice(0, end < 0 ? SHOWN : Math.min(end, SHOWN));
 }
 
 /** The bytes of a string that holds one byte a character. */

@@ -1,6 +1,6 @@
 /** Numbers as C's strtod reads them where Redis asks it directly: for bounds of ranges and what SORT sorts by. */
-import { parseDouble } from './numbers.ts';
-import { latin1, Slice } from './slice.ts';
+import { parseDouble, readDecimal } from './numbers.ts';
+import { Slice } from './slice.ts';
 
 const digits = new Slice();
 
@@ -23,5 +23,8 @@ function extremeOf(text: Slice): number {
     const fits = (byte >= 48 && byte <= 57) || byte === 43 || byte === 45 || byte === 46 || (byte | 32) === 101;
     if (!fits) return Number.NaN;
   }
-  return Number(latin1(text.buffer, text.start, text.length));
+  const signed = text.length > 0 && (text.at(0) === 43 || text.at(0) === 45);
+  const start = text.start + (signed ? 1 : 0);
+  const value = readDecimal(text.buffer, start, text.start + text.length);
+  return signed && text.at(0) === 45 ? -value : value;
 }

@@ -200,7 +200,7 @@ function helloOptions(c: Call): boolean {
       if (!setName(c, c.arg(i + 1))) return false;
       i++;
     } else {
-      c.reply.error(`ERR Syntax error in HELLO option '${option.latin1()}'`);
+      c.reply.error(`ERR Syntax error in HELLO option '${option.shown()}'`);
       return false;
     }
   }

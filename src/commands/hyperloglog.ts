@@ -204,7 +204,7 @@ function debug(c: Call, hll: HyperLogLog): void {
     const converted = madeDense(c, hll);
     if (converted !== undefined) c.reply.int(converted ? 1 : 0);
   } else {
-    c.reply.error(`ERR Unknown PFDEBUG subcommand '${word.latin1().split('\0', 1)[0]}'`);
+    c.reply.error(`ERR Unknown PFDEBUG subcommand '${word.shown()}'`);
   }
 }
 

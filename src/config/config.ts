@@ -7,7 +7,7 @@
 import { resolve } from 'node:path';
 import { type Disk, RealDisk } from '../base/disk.ts';
 import { globMatch } from '../base/glob.ts';
-import { type Slice, sliceOf } from '../base/slice.ts';
+import { type Slice, shownText, sliceOf } from '../base/slice.ts';
 import { systemError } from '../base/system-error.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
 import { ConfigError, fieldName, type Option, optionsIn, type WorkingDirectory } from './option.ts';
@@ -131,7 +131,7 @@ export class Config implements WorkingDirectory {
     const found = new Map<string, string>();
     const seen = new Set<string>();
     for (const pattern of patterns) {
-      const text = pattern.latin1();
+      const text = pattern.keyword();
       if (!/[[*?]/.test(text)) {
         const name = text.toLowerCase();
         if (this.names.has(name) && !seen.has(name)) found.set(text, this.text(name));
@@ -210,7 +210,7 @@ export class Config implements WorkingDirectory {
     for (let i = 0; i < words.length; i += 2) {
       const name = words[i].toLowerCase();
       const option = this.names.get(name)?.option;
-      if (!option) return `Unknown option or number of arguments for CONFIG SET - '${upToNul(words[i])}'`;
+      if (!option) return `Unknown option or number of arguments for CONFIG SET - '${shownText(words[i])}'`;
       if (option.immutable) return failed(words[i], "can't set immutable config");
       if (option.protected && !context.mayProtected) return failed(words[i], "can't set protected config");
       if (context.loading && option.denyLoading) return LOADING;
@@ -266,13 +266,7 @@ export class Config implements WorkingDirectory {
 }
 
 function failed(name: string, reason: string): string {
-  return `CONFIG SET failed (possibly related to argument '${upToNul(name)}') - ${reason}`;
-}
-
-/** As C prints a string. */
-function upToNul(text: string): string {
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
+  return `CONFIG SET failed (possibly related to argument '${shownText(name)}') - ${reason}`;
 }
 
 /** Whether a setting has kept its value. Two values may be shown as one text: of bits, Redis names no class twice. */

@@ -182,7 +182,7 @@ export class Call {
   unknownSubcommand(i: number): void {
     const parent = (this.registered.parent ?? this.registered).name.toUpperCase();
     this.reply.error(
-      `ERR unknown subcommand or wrong number of arguments for '${this.args[i].latin1()}'. Try ${parent} HELP.`,
+      `ERR unknown subcommand or wrong number of arguments for '${this.args[i].shown(128)}'. Try ${parent} HELP.`,
     );
   }
 

@@ -10,7 +10,7 @@
 import { assert, verifies } from '../base/assert.ts';
 import { ProcessMemory } from '../base/process-memory.ts';
 import type { Random } from '../base/random.ts';
-import { type Slice, sliceOf } from '../base/slice.ts';
+import { type Slice, sliceOf, TextTooLong } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { NOTIFY } from '../config/special.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -471,13 +471,13 @@ export class Engine implements SessionHost<Session> {
   }
 
   /**
-   * A command threw; what it had replied has been taken back. Out of memory is an answer; all else is a bug of ours, told to
-   * the client and the log, and the end of the server where the data has been changed by halves.
+   * A command threw; what it had replied has been taken back. Out of memory is an answer, and so is a text too long for a
+   * string; all else is a bug of ours, told to the client and the log, and the end of the server if data changed by halves.
    */
   private failed(c: Call, error: unknown): void {
-    if (error instanceof OutOfMemory) {
+    if (error instanceof OutOfMemory || (error instanceof TextTooLong && !c.changedAnything)) {
       c.dropCreated();
-      c.reply.error(OOM);
+      c.reply.error(error instanceof OutOfMemory ? OOM : `ERR ${error.message}`);
       return;
     }
     // One that has begun to wait is answered now.

@@ -2,7 +2,7 @@
  * Where the keys of a command with its arguments are: for COMMAND GETKEYS, and for whoever must know keys before a command
  * runs (ACL, cluster routing, tracking).
  */
-import { parseInt64, parseInteger } from '../base/numbers.ts';
+import { INT64_MAX, parseInt64, parseInteger } from '../base/numbers.ts';
 import { isWord, type Slice } from '../base/slice.ts';
 import { slotOf } from '../keyspace/slot.ts';
 import type { KeySpec } from './declaration.ts';
@@ -45,6 +45,9 @@ export function findKeys(
   return keys;
 }
 
+const PLUS = 43;
+const MINUS = 45;
+const ZERO = 48;
 const MOVABLE = flagBit('movablekeys');
 /** The command has no keys. */
 export const NO_SLOT = -1;
@@ -95,7 +98,7 @@ function looseKeys(specs: readonly KeySpec[], args: readonly Slice[], argc: numb
     }
     const at = begin + find.keyNumIndex;
     const first = begin + find.firstKey;
-    const count = at < argc ? atoi(args[at].latin1()) : 0;
+    const count = at < argc ? atoi(args[at]) : 0;
     if (!(count >= 1 && count <= (argc - first) / find.step)) return undefined;
     for (let i = 0; i < count; i++) keys.push({ at: first + i * find.step, access: '' });
   }
@@ -108,11 +111,24 @@ function int32(count: number, text: Slice): number {
 }
 
 /** The integer with which a text begins, as a C program takes it: clamped to 64 bits, then the lower 32 of them. */
-function atoi(text: string): number {
-  const digits = /^[ \t-\r]*([+-]?\d+)/.exec(text)?.[1] ?? '0';
-  const value = BigInt(digits.startsWith('+') ? digits.slice(1) : digits);
-  const limit = 1n << 63n;
-  return Number(BigInt.asIntN(32, value >= limit ? limit - 1n : value < -limit ? -limit : value));
+function atoi(text: Slice): number {
+  let at = 0;
+  while (at < text.length && isSpace(text.at(at))) at++;
+  const sign = at < text.length ? text.at(at) : 0;
+  if (sign === PLUS || sign === MINUS) at++;
+  const limit = sign === MINUS ? INT64_MAX + 1n : INT64_MAX;
+  let value = 0n;
+  for (; at < text.length && value < limit; at++) {
+    const digit = text.at(at) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10n + BigInt(digit);
+  }
+  if (value > limit) value = limit;
+  return Number(BigInt.asIntN(32, sign === MINUS ? -value : value));
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
 }
 
 /** Where a specification's search begins, 0 when its keyword isn't there. */

@@ -1,6 +1,6 @@
 /** The sessions that are shown every command (MONITOR). */
-import { quoted } from '../base/quoting.ts';
-import type { Slice } from '../base/slice.ts';
+import { quoted, quotedBytes } from '../base/quoting.ts';
+import { bytesOf, type Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { GATE_MONITORED, type Gates } from './gates.ts';
 import { isSecret, REDACTED } from './redact.ts';
@@ -15,16 +15,37 @@ function origin({ role, port }: Session, { settings }: ServerPort): string {
   return port.unix ? `unix:${settings.unixsocket}` : port.address;
 }
 
+/** Arguments of more bytes in all are not made a string. */
+const LONG = 64 * 1024;
+
 /** `1795212112.172068 [9 127.0.0.1:48186] "select" "9"` */
-function line(engine: Watched, session: Session, registered: Registered, args: readonly Slice[], argc: number): string {
+function line(
+  engine: Watched,
+  session: Session,
+  registered: Registered,
+  args: readonly Slice[],
+  argc: number,
+): string | Uint8Array {
   const micros = engine.clock.micros();
   const time = `${Math.floor(micros / 1e6)}.${String(micros % 1e6).padStart(6, '0')}`;
-  let text = `${time} [${session.db.index} ${origin(session, engine.server)}]`;
-  for (let i = 0; i < argc; i++) {
-    const secret = isSecret(registered, args, i, engine.server.config);
-    text += ` ${quoted(secret ? REDACTED : args[i].latin1())}`;
-  }
+  const head = `${time} [${session.db.index} ${origin(session, engine.server)}]`;
+  const isHidden = (i: number): boolean => isSecret(registered, args, i, engine.server.config);
+  let length = 0;
+  for (let i = 0; i < argc; i++) length += args[i].length;
+  if (length > LONG) return longLine(head, args, argc, isHidden);
+  let text = head;
+  for (let i = 0; i < argc; i++) text += ` ${quoted(isHidden(i) ? REDACTED : args[i].beginning(LONG))}`;
   return text;
+}
+
+/** The same line of words that may be longer than any string, as the reply that a watcher gets. */
+function longLine(head: string, args: readonly Slice[], argc: number, isHidden: (i: number) => boolean): Uint8Array {
+  const parts = [bytesOf(`+${head}`)];
+  for (let i = 0; i < argc; i++) {
+    parts.push(bytesOf(' '), isHidden(i) ? bytesOf(quoted(REDACTED)) : quotedBytes(args[i]));
+  }
+  parts.push(bytesOf('\r\n'));
+  return Buffer.concat(parts);
 }
 
 /** The engine whose commands are shown. */
@@ -59,7 +80,10 @@ export class Monitors {
 
   /** Shows a command. */
   show(session: Session, registered: Registered, args: readonly Slice[], argc: number): void {
-    const text = line(this.engine, session, registered, args, argc);
-    for (const watcher of this.sessions.keys()) watcher.reply.status(text);
+    const shown = line(this.engine, session, registered, args, argc);
+    for (const { reply } of this.sessions.keys()) {
+      if (typeof shown === 'string') reply.status(shown);
+      else reply.rawShared(shown);
+    }
   }
 }

@@ -17,7 +17,7 @@ export function isSecret(registered: Registered, args: readonly Slice[], i: numb
     case 'acl|setuser':
       return i > 1;
     case 'config|set':
-      return i > 2 && i % 2 === 1 && config.option(args[i - 1].latin1())?.sensitive === true;
+      return i > 2 && i % 2 === 1 && config.option(args[i - 1].keyword())?.sensitive === true;
     default:
       return false;
   }

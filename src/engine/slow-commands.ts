@@ -19,7 +19,7 @@ function keptArguments(c: Call): string[] {
     if (isSecret(c.registered, c.args, i, c.engine.server.config)) kept.push(REDACTED);
     else if (arg.length > MAX_LENGTH)
       kept.push(`${arg.beginning(MAX_LENGTH)}... (${arg.length - MAX_LENGTH} more bytes)`);
-    else kept.push(arg.latin1());
+    else kept.push(arg.beginning(MAX_LENGTH));
   }
   if (shown < c.argc) kept.push(`... (${c.argc - shown} more arguments)`);
   return kept;

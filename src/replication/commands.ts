@@ -24,7 +24,7 @@ function refusalToSync(c: Call, replication: Replication): string | null {
 function takeOver(c: Call, replication: Replication): string | null {
   const { follower, master } = replication;
   if (!follower.following) return "PSYNC FAILOVER can't be sent to a master.";
-  if (!master.history.is(c.arg(1).latin1())) return 'PSYNC FAILOVER replid must match my replid.';
+  if (!master.history.is(c.arg(1).keyword())) return 'PSYNC FAILOVER replid must match my replid.';
   c.engine.server.log.warning(`Failover request received for replid ${master.history.id}.`);
   replication.promote();
   c.engine.server.log.notice(`MASTER MODE enabled (failover request from '${c.session.describe()}')`);

@@ -19,7 +19,7 @@ function note(info: ReplicaInfo, option: Slice, value: Slice): string | null {
   } else if (isWord(option, 'IP-ADDRESS')) {
     if (value.length > IP_MAX)
       return `ERR REPLCONF ip-address provided by replica instance is too long: ${value.length} bytes`;
-    info.ip = value.latin1();
+    info.ip = value.beginning(IP_MAX);
   } else if (isWord(option, 'CAPA')) {
     // Capabilities that we don't know are of no concern.
     if (isWord(value, 'EOF')) info.eof = true;

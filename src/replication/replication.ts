@@ -92,7 +92,7 @@ export class Replication implements ReplicationPort {
   }
 
   expiredInSnapshot(db: number, key: Slice): void {
-    if (this.master.buffer !== null) this.master.sink.effect(db, ...whole(request('DEL', key.latin1())));
+    if (this.master.buffer !== null) this.master.sink.effect(db, ...whole(request('DEL', key)));
   }
 
   start(): void {

@@ -3,22 +3,26 @@
  * around what belongs together.
  */
 import { assert } from '../base/assert.ts';
-import { bytesOf } from '../base/slice.ts';
+import { bytesOf, type Slice } from '../base/slice.ts';
 import { type EffectSink, TO_REPLICAS } from '../engine/propagation.ts';
 import { ARRAY, BULK, HEADING_BYTES, writeHeading } from '../protocol/heading.ts';
 
+const CR = 13;
+const LF = 10;
 const MULTI = request('MULTI');
 const EXEC = request('EXEC');
 
-/** Words of one character a byte as a request in RESP. */
-export function request(...words: readonly string[]): Uint8Array {
+/** Words, texts of one character a byte, as a request in RESP. */
+export function request(...words: readonly (string | Slice)[]): Uint8Array {
   const size = words.reduce((sum, word) => sum + HEADING_BYTES + word.length + 2, HEADING_BYTES);
   const bytes = new Uint8Array(size);
   let at = writeHeading(bytes, 0, ARRAY, words.length);
   for (const word of words) {
     at = writeHeading(bytes, at, BULK, word.length);
-    bytes.set(bytesOf(`${word}\r\n`), at);
-    at += word.length + 2;
+    bytes.set(typeof word === 'string' ? bytesOf(word) : word.view(), at);
+    at += word.length;
+    bytes[at++] = CR;
+    bytes[at++] = LF;
   }
   return bytes.subarray(0, at);
 }

@@ -1,6 +1,6 @@
 /** EVAL and its kin, and SCRIPT. */
 import { parseInteger } from '../base/numbers.ts';
-import { isWord, type Slice } from '../base/slice.ts';
+import { isWord, LONGEST_TEXT, type Slice } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { flagBits } from '../engine/derive.ts';
@@ -69,7 +69,8 @@ function evaluates(name: string, since: string, bySha: boolean, readOnly: boolea
     complexity: 'That of the script.',
     callee: bySha ? 'sha1' : 'script',
     readOnly,
-    flagsOf: (engine, callee) => scriptsOf(engine).flagsOf(callee.latin1(), bySha),
+    flagsOf: (engine, callee) =>
+      scriptsOf(engine).flagsOf(bySha ? callee.keyword() : callee.beginning(LONGEST_TEXT), bySha),
     run: (c) => evaluate(c, bySha, readOnly),
   });
 }
@@ -89,7 +90,7 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
     c.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
     return;
   }
-  const text = c.arg(1).latin1();
+  const text = bySha ? c.arg(1).keyword() : c.arg(1).latin1();
   const watcher = debugged ? new Debugger(c.engine, c.session, text) : null;
   const keys = parseInteger(c.arg(2));
   const given = keys >= 0 && keys <= c.argc - 3;
@@ -163,7 +164,7 @@ const SUBCOMMANDS: readonly Command[] = [
     run(c) {
       const scripts = scriptsOf(c.engine);
       c.reply.array(c.argc - 2);
-      for (let i = 2; i < c.argc; i++) c.reply.int(scripts.find(c.arg(i).latin1()) === undefined ? 0 : 1);
+      for (let i = 2; i < c.argc; i++) c.reply.int(scripts.find(c.arg(i).keyword()) === undefined ? 0 : 1);
     },
   }),
   command({

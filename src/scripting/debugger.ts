@@ -11,6 +11,7 @@
  * It stops at the lines at which the reference does, since traced code has the reference's instructions (lua/code.ts). The
  * variables that are shown are those of the innermost function; sessions on a copy of the server (SCRIPT DEBUG YES) there are none.
  */
+import { LONGEST_TEXT } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
@@ -206,7 +207,7 @@ export class Debugger {
       this.parser.start(0);
       const outcome = this.parser.next(this.input, this.input.length, true);
       if (outcome === READY) {
-        const words = this.parser.args.slice(0, this.parser.argc).map((arg) => arg.latin1());
+        const words = this.parser.args.slice(0, this.parser.argc).map((arg) => arg.beginning(LONGEST_TEXT));
         this.input = this.input.slice(this.parser.at);
         this.command(words);
       } else if (this.parser.error !== '') {

@@ -1,7 +1,7 @@
 /** FUNCTION and FCALL. */
 import { globMatch } from '../base/glob.ts';
 import { parseInteger } from '../base/numbers.ts';
-import { isWord, Slice, sliceOf } from '../base/slice.ts';
+import { isWord, LONGEST_TEXT, Slice, sliceOf } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { after, bytes, oneOf, optional, token } from '../engine/grammar.ts';
@@ -22,7 +22,7 @@ function calls(name: string, readOnly: boolean): Command {
     summary: `Calls a function${readOnly ? ' that only reads' : ''}.`,
     callee: 'function',
     readOnly,
-    flagsOf: (engine, callee) => librariesOf(engine).find(callee.latin1())?.flags ?? UNDECLARED,
+    flagsOf: (engine, callee) => librariesOf(engine).find(callee.beginning(LONGEST_TEXT))?.flags ?? UNDECLARED,
     run: (c) => callFunction(c, readOnly),
   });
 }
@@ -30,7 +30,7 @@ function calls(name: string, readOnly: boolean): Command {
 function callFunction(c: Call, readOnly: boolean): void {
   const libraries = librariesOf(c.engine);
   const { runner: scripts } = scriptsOf(c.engine);
-  const found = libraries.find(c.arg(1).latin1());
+  const found = libraries.find(c.arg(1).beginning(LONGEST_TEXT));
   if (found === undefined) {
     c.reply.error('ERR Function not found');
     return;
@@ -57,7 +57,7 @@ function load(c: Call): void {
   let replace = false;
   for (let i = 2; i < last; i++) {
     if (!isWord(c.arg(i), 'REPLACE')) {
-      c.reply.error(`ERR Unknown option given: ${c.arg(i).latin1()}`);
+      c.reply.error(`ERR Unknown option given: ${c.arg(i).shown()}`);
       return;
     }
     replace = true;
@@ -73,7 +73,7 @@ function load(c: Call): void {
 }
 
 function remove(c: Call): void {
-  if (!librariesOf(c.engine).remove(c.arg(2).latin1())) {
+  if (!librariesOf(c.engine).remove(c.arg(2).beginning(LONGEST_TEXT))) {
     c.reply.error('ERR Library not found');
     return;
   }
@@ -143,7 +143,7 @@ function listOptions(c: Call): ListOptions | undefined {
       }
       pattern = c.arg(++i);
     } else {
-      c.reply.error(`ERR Unknown argument ${c.arg(i).latin1()}`);
+      c.reply.error(`ERR Unknown argument ${c.arg(i).shown()}`);
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 /** The texts that the commands of a transaction will have compiled. */
+import { LONGEST_TEXT } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import type { Queued } from '../engine/transaction.ts';
 import { AT_ONCE } from './compilations.ts';
@@ -6,8 +7,6 @@ import type { Libraries } from './libraries.ts';
 import type { Text } from './lua/chunk.ts';
 import type { Scripts } from './scripts.ts';
 
-/** What V8 makes no string of is refused by the command itself. */
-const LONGEST = 2 ** 29 - 25;
 /** In a payload texts are compressed, 64 to 1 at best. */
 const PACKED = AT_ONCE / 64;
 
@@ -18,7 +17,8 @@ export function queuedTexts(c: Call, queue: readonly Queued[], scripts: Scripts,
   };
   for (const { registered, args } of queue) {
     const last = args[args.length - 1];
-    if (args.some(({ length }) => length > LONGEST)) continue;
+    // The command itself refuses what is no text.
+    if (args.some(({ length }) => length > LONGEST_TEXT)) continue;
     switch (registered.name) {
       case 'eval':
       case 'eval_ro':
@@ -26,7 +26,7 @@ export function queuedTexts(c: Call, queue: readonly Queued[], scripts: Scripts,
         break;
       case 'evalsha':
       case 'evalsha_ro':
-        add(scripts.textFor(args[1].latin1(), true));
+        add(scripts.textFor(args[1].keyword(), true));
         break;
       case 'script|load':
         if (last.length >= AT_ONCE) add(scripts.textFor(last.latin1(), false));

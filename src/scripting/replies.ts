@@ -33,17 +33,19 @@ export class ReplyReader {
   private at = 0;
   private readonly shown = new Slice();
 
-  /** Takes the reply to one command out of `reply`. */
+  /** Takes the reply to one command out of `reply`. Throws TextTooLong where it holds what no string can. */
   read(reply: Reply): Value {
     const { shown } = this;
     if (!reply.showOnly(shown)) shown.set(reply.take(), 0, 0);
     this.bytes = shown.buffer;
     this.at = shown.start;
-    const value = this.value();
-    reply.clear();
-    this.bytes = NONE;
-    shown.set(NONE, 0, 0);
-    return value;
+    try {
+      return this.value();
+    } finally {
+      reply.clear();
+      this.bytes = NONE;
+      shown.set(NONE, 0, 0);
+    }
   }
 
   /** The rest of the line, without its end. */

@@ -118,7 +118,7 @@ export class RdbCheck {
   }
 
   private file(input: RdbInput): void {
-    const head = input.bytes(9, this.text).latin1();
+    const head = input.bytes(9, this.text).keyword();
     if (!head.startsWith('REDIS')) throw new CheckError('Wrong signature trying to load DB from file');
     this.version = Number.parseInt(head.slice(5), 10) || 0;
     if (this.version < 1 || this.version > rdb.VERSION_READ)
@@ -185,8 +185,8 @@ export class RdbCheck {
 
   private aux(input: RdbInput): void {
     this.doing = 'read-aux';
-    const name = shown(input.keep(this.room, this.key));
-    this.info(`AUX FIELD ${name} = '${shown(input.string(this.text))}'`);
+    const name = input.keep(this.room, this.key).shown();
+    this.info(`AUX FIELD ${name} = '${input.string(this.text).shown()}'`);
   }
 
   private moduleAux(input: RdbInput): void {
@@ -269,7 +269,7 @@ export class RdbCheck {
     this.print('--- RDB ERROR DETECTED ---\n');
     this.info(message);
     this.print(`[additional info] While doing: ${this.doing}\n`);
-    if (this.reading !== null) this.print(`[additional info] Reading key '${shown(this.reading)}'\n`);
+    if (this.reading !== null) this.print(`[additional info] Reading key '${this.reading.shown()}'\n`);
     if (this.type !== -1)
       this.print(`[additional info] Reading type ${this.type} (${TYPE_NAMES[this.type] ?? 'unknown'})\n`);
     this.figures();
@@ -284,13 +284,6 @@ export class RdbCheck {
       `[info] ${this.keys} keys read\n[info] ${this.expires} expires\n[info] ${this.expired} already expired\n`,
     );
   }
-}
-
-/** Bytes as C shows them: up to a zero. */
-function shown(bytes: Slice): string {
-  const text = bytes.latin1();
-  const end = text.indexOf('\0');
-  return end < 0 ? text : text.slice(0, end);
 }
 
 /** The tool, called as `program`; returns the exit code. */

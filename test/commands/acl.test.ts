@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { sliceOf } from '../../src/base/slice.ts';
 import { Config } from '../../src/config/config.ts';
 import { ALL_COMMANDS } from '../../src/server/commands.ts';
 import { ServerDirectives } from '../../src/server/directives.ts';
@@ -499,6 +500,6 @@ test('passwords are kept as hashes only', async () => {
   const own = createServer();
   const root = own.session();
   await root.call('ACL', 'SETUSER', 'a', '>open sesame');
-  expect(JSON.stringify(own.engine.acl.find('a')?.passwords)).not.toContain('sesame');
+  expect(JSON.stringify(own.engine.acl.find(sliceOf('a'))?.passwords)).not.toContain('sesame');
   await own.close();
 });

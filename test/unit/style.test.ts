@@ -7,7 +7,9 @@
  *      length, may not grow, and leaves the list once it is short enough.
  *   5. Files, network, time, chance and the process are handed in (base/environment.ts); whoever reaches for them by himself
  *      is listed with his reason.
- *   6. Within a room no files import one another's values in a circle; circles of types are listed with the number of their
+ *   6. Bytes from outside, of any number, become no strings: those that stay short do by a bounded form (Slice.keyword,
+ *      shown, beginning); whoever makes a text of all bytes is listed with the reason, and lives with TextTooLong.
+ *   7. Within a room no files import one another's values in a circle; circles of types are listed with the number of their
  *      files, and may not grow.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -209,6 +211,37 @@ function worldly(node: ts.Node): string | undefined {
   return isDate && (node.arguments?.length ?? 0) === 0 ? 'new Date()' : undefined;
 }
 
+/** Who may make a string of all bytes of a slice, and why. */
+const WHOLE_TEXTS: Record<string, string> = {
+  'src/base/slice.ts': 'makes them',
+  'src/engine/acl/acl.ts': 'a name, once it is known to be no longer than a string can be',
+  'src/commands/acl/index.ts': 'rules and names of users are texts',
+  'src/commands/client/client.ts': 'the name of a client is a text',
+  'src/commands/server/config.ts': 'settings are texts',
+  'src/scripting/commands.ts': 'scripts are texts',
+  'src/scripting/functions.ts': 'libraries are texts',
+  'src/scripting/libraries.ts': 'libraries are texts',
+  'src/scripting/queued-texts.ts': 'scripts and libraries are texts',
+  'src/persistence/rdb/dump-libraries.ts': 'libraries are texts',
+  'src/persistence/rdb/library.ts': 'libraries are texts',
+  'src/scripting/arguments.ts': 'what is handed to a script is a text of Lua',
+  'src/scripting/replies.ts': 'what is handed to a script is a text of Lua',
+  'src/base/long-double.ts': 'numbers of so many bytes are refused before',
+  'src/net/client.ts': 'the beginning of a query',
+  'src/persistence/aof/manifest.ts': 'a line of a file of our own',
+  'src/structures/dict-walk.ts': 'verify() only',
+  'src/values/zset.ts': 'verify() only',
+};
+
+/** Whether a node makes a string of as many bytes as there are. */
+function makesWholeText(node: ts.Node): boolean {
+  if (!ts.isCallExpression(node)) return false;
+  const { expression } = node;
+  if (ts.isPropertyAccessExpression(expression))
+    return expression.name.text === 'latin1' && node.arguments.length === 0;
+  return ts.isIdentifier(expression) && expression.text === 'latin1';
+}
+
 /** Compares lengths over a limit with the list of exemptions. */
 function overLimit(lengths: Map<string, number>, limit: number, exempt: Record<string, number>): string[] {
   const problems: string[] = [];
@@ -278,6 +311,19 @@ describe('the house rules', () => {
     expect(found).toEqual([]);
     const stale = Object.entries(WORLDLY).flatMap(([path, all]) => all.map((what) => `${path} ${what}`));
     expect(stale.filter((each) => !used.has(each))).toEqual([]);
+  });
+
+  test('bytes of any number become no strings', () => {
+    const used = new Set<string>();
+    const found = offences((source, report) => {
+      everyNode(source, (node) => {
+        if (!makesWholeText(node)) return;
+        if (WHOLE_TEXTS[source.path] === undefined) report(node, 'makes a string of all bytes');
+        used.add(source.path);
+      });
+    });
+    expect(found).toEqual([]);
+    expect(Object.keys(WHOLE_TEXTS).filter((path) => !used.has(path))).toEqual([]);
   });
 
   test('no circles of values, and no larger circles of types', () => {

@@ -1,7 +1,7 @@
 /** ACL: users, what they may do, and what they were denied. */
-import { isWord } from '../../base/slice.ts';
+import { isWord, shownText } from '../../base/slice.ts';
 import { DEFAULT_USER } from '../../engine/acl/acl.ts';
-import { faultText, hasSpaces, joinSelectors, upToZero } from '../../engine/acl/fault.ts';
+import { faultText, hasSpaces, joinSelectors } from '../../engine/acl/fault.ts';
 import { type AclLogEntry, reasonOf } from '../../engine/acl/log.ts';
 import { ALLOWED, DENIED_COMMAND, DENIED_KEY, type Selector } from '../../engine/acl/selector.ts';
 import type { Call } from '../../engine/call.ts';
@@ -40,8 +40,8 @@ const cat = command({
   run(c) {
     if (c.argc > 3) return c.unknownSubcommand(1);
     if (c.argc === 2) return replyTexts(c, CATEGORIES);
-    const members = c.engine.acl.commands.ofCategory(c.arg(2).latin1());
-    if (!members) c.reply.error(`ERR Unknown category '${c.arg(2).latin1()}'`);
+    const members = c.engine.acl.commands.ofCategory(c.arg(2).keyword());
+    if (!members) c.reply.error(`ERR Unknown category '${c.arg(2).shown()}'`);
     else
       replyTexts(
         c,
@@ -85,14 +85,14 @@ const dryrun = command({
   args: [bytes('username'), bytes('command'), optional(many(bytes('arg')))],
   run(c) {
     const { acl } = c.engine;
-    const user = acl.find(c.arg(2).latin1());
+    const user = acl.find(c.arg(2));
     if (!user) {
-      c.reply.error(`ERR User '${c.arg(2).latin1()}' not found`);
+      c.reply.error(`ERR User '${c.arg(2).shown()}' not found`);
       return;
     }
     const registered = commandAt(c, 3);
     if (!registered) {
-      c.reply.error(`ERR Command '${c.arg(3).latin1()}' not found`);
+      c.reply.error(`ERR Command '${c.arg(3).shown()}' not found`);
       return;
     }
     const args = c.args.slice(3, c.argc);
@@ -107,7 +107,7 @@ const dryrun = command({
       c.reply.bulkText(`This user has no permissions to run the '${registered.name}' command`);
     else {
       const kind = verdict === DENIED_KEY ? 'key' : 'channel';
-      c.reply.bulkText(`This user has no permissions to access the '${args[acl.deniedAt].latin1()}' ${kind}`);
+      c.reply.bulkText(`This user has no permissions to access the '${args[acl.deniedAt].shown()}' ${kind}`);
     }
   },
 });
@@ -163,7 +163,7 @@ const getuser = command({
   ],
   args: [bytes('username')],
   run(c) {
-    const user = c.engine.acl.find(c.arg(2).latin1());
+    const user = c.engine.acl.find(c.arg(2));
     if (!user) {
       c.reply.null();
       return;
@@ -270,7 +270,7 @@ const setuser = command({
     }
     const refused = c.engine.acl.setUser(name, joined, c.session);
     if (refused)
-      c.reply.error(`ERR Error in ACL SETUSER modifier '${upToZero(refused.rule)}': ${faultText(refused.fault)}`);
+      c.reply.error(`ERR Error in ACL SETUSER modifier '${shownText(refused.rule)}': ${faultText(refused.fault)}`);
     else c.reply.ok();
   },
 });

@@ -44,12 +44,12 @@ function readFilter(c: Call, i: number, filters: Filters): boolean {
   }
   if (isWord(option, 'TYPE')) {
     filters.type = typeNamed(value) ?? null;
-    if (filters.type === null) c.reply.error(`ERR Unknown client type '${value.latin1()}'`);
+    if (filters.type === null) c.reply.error(`ERR Unknown client type '${value.shown()}'`);
     return filters.type !== null;
   }
   if (isWord(option, 'USER')) {
-    filters.user = c.engine.acl.find(value.latin1()) ?? null;
-    if (filters.user === null) c.reply.error(`ERR No such user '${value.latin1()}'`);
+    filters.user = c.engine.acl.find(value) ?? null;
+    if (filters.user === null) c.reply.error(`ERR No such user '${value.shown()}'`);
     return filters.user !== null;
   }
   if (isWord(option, 'ADDR')) filters.address = value;

@@ -65,7 +65,7 @@ function choose(c: Call): Iterable<Session> | undefined {
   if (c.argc === 4 && isWord(c.arg(2), 'TYPE')) {
     const type = typeNamed(c.arg(3));
     if (type !== undefined) return [...sessions.values()].filter((session) => session.type === type);
-    c.reply.error(`ERR Unknown client type '${c.arg(3).latin1()}'`);
+    c.reply.error(`ERR Unknown client type '${c.arg(3).shown()}'`);
     return undefined;
   }
   if (c.argc > 3 && isWord(c.arg(2), 'ID')) {

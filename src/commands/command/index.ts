@@ -13,7 +13,7 @@ import { accessWords, replyInfo } from './info.ts';
 
 /** The command of that name, 'container|sub' included. */
 function findByName(c: Call, name: Slice): Registered | undefined {
-  const text = name.latin1().toLowerCase();
+  const text = name.keyword().toLowerCase();
   const bar = text.indexOf('|');
   const table = c.engine.table;
   if (bar < 0) return table.find(name);
@@ -103,7 +103,7 @@ function readFilter(c: Call): Filter | undefined {
   const value = c.arg(4);
   if (isWord(by, 'MODULE')) return () => false;
   if (isWord(by, 'ACLCAT')) {
-    const category = value.latin1().toLowerCase();
+    const category = value.keyword().toLowerCase();
     return CATEGORIES.includes(category) ? (r) => r.categories.includes(category) : () => false;
   }
   if (isWord(by, 'PATTERN')) {

@@ -231,9 +231,9 @@ function conflictIn(c: Call, form: Form, query: Query): string | null {
     return `ERR ${who} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`;
   }
   if (byOption && query.origin === '')
-    return `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ${c.arg(0).latin1()}`;
+    return `ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ${c.arg(0).shown()}`;
   if (byOption && query.extent === '')
-    return `ERR exactly one of BYRADIUS and BYBOX can be specified for ${c.arg(0).latin1()}`;
+    return `ERR exactly one of BYRADIUS and BYBOX can be specified for ${c.arg(0).shown()}`;
   return query.any && query.count === 0 ? 'ERR the ANY argument requires COUNT argument' : null;
 }
 

@@ -35,6 +35,8 @@ const USUAL_TIMEOUT = 1000;
 /** What a thread may take beyond the time limits of its waits, in ms: it has to start. */
 const THREAD_GRACE = 10_000;
 /** The longest that a timer waits. */
+/** No host's name is longer (getaddrinfo's NI_MAXHOST). */
+const LONGEST_HOST = 1025;
 const LONGEST_TIMEOUT = 0x7fffffff;
 /** An effect of more keys becomes several. */
 const KEYS_PER_EFFECT = 10_000;
@@ -270,9 +272,9 @@ function run(c: Call): void {
     return;
   }
   const migration: Migration = {
-    host: c.arg(1).latin1(),
+    host: c.arg(1).shown(LONGEST_HOST),
     // Too large a port is taken as the system takes it.
-    port: Number.parseInt(c.arg(2).latin1(), 10) & 0xffff,
+    port: Number.parseInt(c.arg(2).shown(LONGEST_HOST), 10) & 0xffff,
     secure: c.engine.server.settings.tlsCluster,
     db: String(db),
     timeout: timeout > 0 ? Math.min(timeout, LONGEST_TIMEOUT) : USUAL_TIMEOUT,

@@ -57,7 +57,7 @@ function ok(c: Call): void {
 }
 
 function notYet(c: Call): void {
-  c.reply.error(`ERR DEBUG ${c.arg(1).latin1().toUpperCase()} is not supported by this version yet`);
+  c.reply.error(`ERR DEBUG ${c.arg(1).shown().toUpperCase()} is not supported by this version yet`);
 }
 
 /** The entry of the key at argument `i`; NULL when the error has been replied. */
@@ -68,7 +68,7 @@ function present(c: Call, i: number): number {
 }
 
 function sleep(c: Call): void {
-  sleepThread(Number.parseFloat(c.arg(2).latin1()) * 1000);
+  sleepThread(Number.parseFloat(c.arg(2).keyword()) * 1000);
   c.reply.ok();
 }
 
@@ -84,7 +84,7 @@ function populate(c: Call): void {
   if (count === undefined) return;
   const size = c.argc > 4 ? positive(c, 4) : 0;
   if (size === undefined) return;
-  const prefix = c.argc > 3 ? c.arg(3).latin1() : 'key';
+  const prefix = c.argc > 3 ? c.arg(3).shown() : 'key';
   const { db } = c;
   db.expand(count, 0);
   for (let i = 0; i < count; i++) {
@@ -156,7 +156,7 @@ function digestValues(c: Call): void {
 }
 
 function packedThreshold(c: Call): void {
-  const bytes = parseMemory(c.arg(2).latin1());
+  const bytes = parseMemory(c.arg(2).keyword());
   if (bytes === undefined || bytes > PACKED_MAX) {
     c.reply.error('ERR argument must be a memory value bigger than 1 and smaller than 4gb');
     return;
@@ -201,7 +201,7 @@ function replyBuffer(c: Call): void {
       figures.peakMilliseconds = milliseconds;
     }
   } else if (isWord(c.arg(2), 'RESIZING')) {
-    figures.resizing = Number.parseInt(value.latin1(), 10) > 0;
+    figures.resizing = Number.parseInt(value.keyword(), 10) > 0;
   } else {
     c.unknownSubcommand(1);
     return;
@@ -216,7 +216,7 @@ function clientEviction(c: Call): void {
 }
 
 function log(c: Call): void {
-  c.engine.server.log.warning(`DEBUG LOG: ${c.arg(2).latin1()}`);
+  c.engine.server.log.warning(`DEBUG LOG: ${c.arg(2).shown()}`);
   c.reply.ok();
 }
 
@@ -242,13 +242,13 @@ function reload(c: Call): void {
 }
 
 function aofFlushSleep(c: Call): void {
-  c.engine.server.persistence.flushSleep = Number.parseInt(c.arg(2).latin1(), 10) || 0;
+  c.engine.server.persistence.flushSleep = Number.parseInt(c.arg(2).keyword(), 10) || 0;
   c.reply.ok();
 }
 
 function flag(set: (c: Call, on: boolean) => void): Subcommand {
   return take(3, 3, (c) => {
-    set(c, Number.parseInt(c.arg(2).latin1(), 10) > 0);
+    set(c, Number.parseInt(c.arg(2).keyword(), 10) > 0);
     c.reply.ok();
   });
 }
@@ -269,10 +269,10 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['OOM', take(2, 2, crash('out of memory'))],
   ['SLEEP', take(3, 3, sleep)],
   ['LOG', take(3, 3, log)],
-  ['ERROR', take(3, 3, (c) => c.reply.error(c.arg(2).latin1()))],
+  ['ERROR', take(3, 3, (c) => c.reply.error(c.arg(2).shown()))],
   ['LEAK', take(3, 3, ok)],
   ['POPULATE', take(3, 5, populate)],
-  ['PROTOCOL', take(3, 3, (c) => replySample(c, c.arg(2).latin1().toLowerCase()))],
+  ['PROTOCOL', take(3, 3, (c) => replySample(c, c.arg(2).keyword().toLowerCase()))],
   ['OBJECT', take(3, 4, object)],
   ['SDSLEN', take(3, 3, sdslen)],
   ['HTSTATS', take(3, 4, htstats)],
@@ -335,7 +335,7 @@ export const debug = command({
       c.reply.error(REFUSED);
       return;
     }
-    const found = SUBCOMMANDS.get(c.arg(1).latin1().toUpperCase());
+    const found = SUBCOMMANDS.get(c.arg(1).keyword().toUpperCase());
     if (found && c.argc >= found.least && c.argc <= found.most) found.run(c);
     else c.unknownSubcommand(1);
   },

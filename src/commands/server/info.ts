@@ -27,7 +27,7 @@ function wanted(words: readonly Slice[]): ReadonlySet<string> {
   };
   if (words.length === 0) usual();
   for (const word of words) {
-    const name = word.latin1().toLowerCase();
+    const name = word.keyword().toLowerCase();
     if (name === 'all' || name === 'everything') for (const [each] of ALL) names.add(each);
     else if (name === 'default') usual();
     else names.add(name);

@@ -24,7 +24,7 @@ const history = command({
   summary: 'Tells the spikes of one kind of event.',
   args: [bytes('event')],
   run(c) {
-    const samples = c.engine.latency.series(c.arg(2).latin1())?.samples ?? [];
+    const samples = c.engine.latency.series(c.arg(2).keyword())?.samples ?? [];
     c.reply.array(samples.length);
     for (const { time, milliseconds } of samples) {
       c.reply.array(2);
@@ -62,7 +62,7 @@ const reset = command({
   args: [optional(many(bytes('event')))],
   run(c) {
     const { latency } = c.engine;
-    const names = c.argc === 2 ? latency.names() : c.args.slice(2, c.argc).map((arg) => arg.latin1());
+    const names = c.argc === 2 ? latency.names() : c.args.slice(2, c.argc).map((arg) => arg.keyword());
     c.reply.int(names.filter((name) => latency.reset(name)).length);
   },
 });
@@ -100,7 +100,7 @@ const histogram = command({
     }
     const chosen = new Set<Registered>();
     for (let i = 2; i < c.argc; i++) {
-      const name = c.arg(i).latin1().toLowerCase();
+      const name = c.arg(i).keyword().toLowerCase();
       const found = all.find((each) => each.name === name);
       if (!found) continue;
       if (found.subcommands) for (const sub of found.subcommands.all()) chosen.add(sub);
@@ -141,7 +141,7 @@ const graphCommand = command({
   summary: 'Draws the spikes of one kind of event.',
   args: [bytes('event')],
   run(c) {
-    const event = c.arg(2).latin1();
+    const event = c.arg(2).keyword();
     const series = c.engine.latency.series(event);
     if (!series || series.samples.length === 0) c.reply.error(`ERR No samples available for event '${event}'`);
     else c.reply.verbatim(graph(series, event, c.engine.clock.now()));

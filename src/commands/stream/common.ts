@@ -128,5 +128,5 @@ export function lagOf(stream: StreamValue, group: Addr): bigint | null {
 
 /** The error of commands whose group must be there. */
 export function noGroup(c: Call, keyAt: number, groupAt: number, rest = ''): void {
-  c.reply.error(`NOGROUP No such key '${c.arg(keyAt).latin1()}' or consumer group '${c.arg(groupAt).latin1()}'${rest}`);
+  c.reply.error(`NOGROUP No such key '${c.arg(keyAt).shown()}' or consumer group '${c.arg(groupAt).shown()}'${rest}`);
 }

@@ -62,7 +62,7 @@ function open(c: Call, mayBeAbsent = false): StreamValue | null | undefined {
 function groupAt(c: Call, stream: StreamValue): Addr {
   const group = groupFind(c.memory, stream.root, c.arg(3));
   if (group === NULL)
-    c.reply.error(`NOGROUP No such consumer group '${c.arg(3).latin1()}' for key name '${c.arg(2).latin1()}'`);
+    c.reply.error(`NOGROUP No such consumer group '${c.arg(3).shown()}' for key name '${c.arg(2).shown()}'`);
   return group;
 }
 

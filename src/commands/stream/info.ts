@@ -73,7 +73,7 @@ function consumers(c: Call): void {
   const { reply, memory } = c;
   const group = groupFind(memory, stream.root, c.arg(3));
   if (group === NULL) {
-    reply.error(`NOGROUP No such consumer group '${c.arg(3).latin1()}' for key name '${c.arg(2).latin1()}'`);
+    reply.error(`NOGROUP No such consumer group '${c.arg(3).shown()}' for key name '${c.arg(2).shown()}'`);
     return;
   }
   const all = consumersOf(memory, group);

@@ -192,7 +192,7 @@ function readClaim(c: Call): boolean {
     } else if (more && isWord(word, 'LASTID')) {
       if (!idAt(c, ++i, claim.last)) return false;
     } else {
-      c.reply.error(`ERR Unrecognized XCLAIM option '${word.latin1()}'`);
+      c.reply.error(`ERR Unrecognized XCLAIM option '${word.shown()}'`);
       return false;
     }
   }

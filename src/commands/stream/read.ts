@@ -74,7 +74,7 @@ function readRequest(c: Call, group: boolean): boolean {
     const word = c.arg(i);
     if (more > 0 && isWord(word, 'BLOCK')) {
       if (c.session.role === SCRIPT)
-        return refuse(c, `ERR ${c.arg(0).latin1()} command is not allowed with BLOCK option from scripts`);
+        return refuse(c, `ERR ${c.arg(0).shown()} command is not allowed with BLOCK option from scripts`);
       if (!readTimeout(c, ++i)) return false;
     } else if (more > 0 && isWord(word, 'COUNT')) {
       const count = c.integer(++i);

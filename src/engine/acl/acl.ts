@@ -8,7 +8,7 @@
  * exists, only changed, so that sessions can point at it; whoever changes one goes through `setUser`, `deleteUser` and
  * `load`, which bring the sessions up to date.
  */
-import type { Slice } from '../../base/slice.ts';
+import { LONGEST_TEXT, type Slice } from '../../base/slice.ts';
 import type { Engine } from '../engine.ts';
 import { SCRIPT } from '../roles.ts';
 import type { Session } from '../session.ts';
@@ -44,6 +44,9 @@ export function denialText(verdict: Verdict, registered: Registered): string {
       return 'lacking the permissions for the command';
   }
 }
+
+/** So much of a key, a channel or a name is kept in ACL LOG. */
+const LOGGED = 64 * 1024;
 
 export class Acl implements AclBasis {
   readonly commands: AclCommands;
@@ -83,8 +86,8 @@ export class Acl implements AclBasis {
 
   // Users.
 
-  find(name: string): User | undefined {
-    return this.users.get(name);
+  find(name: Slice): User | undefined {
+    return name.length > LONGEST_TEXT ? undefined : this.users.get(name.latin1());
   }
 
   /** All users, in the order of their names' bytes. */
@@ -154,8 +157,8 @@ export class Acl implements AclBasis {
 
   /** Turns a session into `name`'s when the password is right. */
   authenticate(session: Session, name: Slice, password: Slice): boolean {
-    const user = this.users.get(name.latin1());
-    if (!user?.accepts(password.latin1())) return false;
+    const user = this.find(name);
+    if (!user?.accepts(password)) return false;
     session.user = user;
     session.hasAuthenticated = true;
     this.refreshSession(session);
@@ -215,7 +218,7 @@ export class Acl implements AclBasis {
     if (!session.restricted || session.user === null) return ALLOWED;
     const verdict = this.checkUser(session.user, registered, args, argc);
     if (verdict === ALLOWED) return verdict;
-    const object = verdict === DENIED_COMMAND ? registered.name : args[this.denied.at].latin1();
+    const object = verdict === DENIED_COMMAND ? registered.name : args[this.denied.at].beginning(LOGGED);
     this.logDenial(session, verdict, context, object, session.userName);
     return verdict;
   }
@@ -243,7 +246,7 @@ export class Acl implements AclBasis {
   /** Logs that somebody failed to prove to be `name`, with the command that it was tried by. */
   authenticationFailed(session: Session, name: Slice, command: Slice): void {
     const context = session.transaction ? 'multi' : 'toplevel';
-    this.logDenial(session, DENIED_AUTH, context, command.latin1(), name.latin1());
+    this.logDenial(session, DENIED_AUTH, context, command.keyword(), name.beginning(LOGGED));
   }
 
   private logDenial(session: Session, verdict: Verdict, context: AclContext, object: string, user: string): void {

@@ -1,4 +1,5 @@
 /** Users as lines of text: ACL files, and the `user` lines of redis.conf. */
+import { sliceOf } from '../../base/slice.ts';
 import type { Log } from '../server-port.ts';
 import { type Acl, DEFAULT_USER } from './acl.ts';
 import { type AclFault, faultText, hasSpaces, joinSelectors } from './fault.ts';
@@ -91,7 +92,7 @@ export class UserLines {
         if (refused)
           return `Error loading ACL rule '${rule}' for the user named '${name}': ${faultText(refused.fault)}`;
       }
-      if (!acl.find(name)?.enabled)
+      if (!acl.find(sliceOf(name))?.enabled)
         log.notice(
           `The user '${name}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error.`,
         );

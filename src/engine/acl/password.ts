@@ -1,11 +1,11 @@
 /** Passwords are kept as the hexadecimal text of their SHA-256 only, and compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Slice } from '../../base/slice.ts';
 
 const HASH_LENGTH = 64;
 
-/** The hash of a password of one byte a character. */
-export function hashPassword(password: string): string {
-  return createHash('sha256').update(password, 'latin1').digest('hex');
+export function hashPassword(password: Uint8Array): string {
+  return createHash('sha256').update(password).digest('hex');
 }
 
 /** Whether the text is the hash of something. */
@@ -16,8 +16,8 @@ export function isHash(text: string): boolean {
 }
 
 /** Whether one of the hashes is that of `password`; which one, and how much of it agrees, can't be told by the time. */
-export function isPasswordOf(password: string, hashes: readonly string[]): boolean {
-  const given = Buffer.from(hashPassword(password), 'latin1');
+export function isPasswordOf(password: Slice, hashes: readonly string[]): boolean {
+  const given = Buffer.from(hashPassword(password.view()), 'latin1');
   let found = false;
   for (const hash of hashes) if (timingSafeEqual(given, Buffer.from(hash, 'latin1'))) found = true;
   return found;

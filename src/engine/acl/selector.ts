@@ -247,7 +247,7 @@ export class Selector {
     if (this.allCommands || registered.has(NO_AUTH) || this.bits.has(registered.bit)) return true;
     const words = this.firstArgs.get(registered.bit);
     if (words === undefined || argc < 2) return false;
-    return words.some((word) => sameWord(word, args[1].latin1()));
+    return words.some((word) => sameWord(word, args[1].beginning(word.length + 1)));
   }
 
   permitsKey(key: Slice, permission: number): boolean {

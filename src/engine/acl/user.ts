@@ -1,5 +1,5 @@
 /** A user: who it is, how it proves that, and what it may do. */
-import type { Slice } from '../../base/slice.ts';
+import { bytesOf, type Slice } from '../../base/slice.ts';
 import type { Registered } from '../table.ts';
 import type { AclCommands } from './command-bits.ts';
 import { type AclFault, joinSelectors, type RefusedRule } from './fault.ts';
@@ -125,7 +125,7 @@ export class User {
   private addPassword(rule: string): AclFault | undefined {
     const word = rule.slice(1);
     if (rule[0] === '#' && !isHash(word)) return 'bad-hash';
-    const hash = rule[0] === '#' ? word : hashPassword(word);
+    const hash = rule[0] === '#' ? word : hashPassword(bytesOf(word));
     if (!this.passwords.includes(hash)) this.passwords.push(hash);
     this.nopass = false;
     return undefined;
@@ -134,7 +134,7 @@ export class User {
   private removePassword(rule: string): AclFault | undefined {
     const word = rule.slice(1);
     if (rule[0] === '!' && !isHash(word)) return 'bad-hash';
-    const index = this.passwords.indexOf(rule[0] === '!' ? word : hashPassword(word));
+    const index = this.passwords.indexOf(rule[0] === '!' ? word : hashPassword(bytesOf(word)));
     if (index < 0) return 'no-password';
     this.passwords.splice(index, 1);
     return undefined;
@@ -150,7 +150,7 @@ export class User {
     return undefined;
   }
 
-  accepts(password: string): boolean {
+  accepts(password: Slice): boolean {
     return this.enabled && (this.nopass || isPasswordOf(password, this.passwords));
   }
 

@@ -267,7 +267,7 @@ class AofFileLoader {
     const { args, argc } = reader;
     const outcome = this.replayer.play(args, argc);
     if (outcome === 'unknown')
-      this.fail(`Unknown command '${args[0].latin1()}' reading the append only file ${this.name}`);
+      this.fail(`Unknown command '${args[0].shown()}' reading the append only file ${this.name}`);
     else if (outcome === 'unfit') this.badFormat();
     else if (outcome === 'began') this.beganAt = reader.offset;
     else if (outcome === 'again') {

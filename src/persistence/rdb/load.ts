@@ -145,7 +145,7 @@ export class RdbLoader implements SnapshotLoad {
   }
 
   private readVersion(): void {
-    const text = this.input.bytes(9, this.scratch).latin1();
+    const text = this.input.bytes(9, this.scratch).keyword();
     if (!text.startsWith('REDIS')) throw new RdbError('foreign', 'Wrong signature trying to load DB from file');
     const version = Number.parseInt(text.slice(5), 10);
     if (!(version >= 1 && version <= rdb.VERSION_READ))
@@ -229,8 +229,8 @@ export class RdbLoader implements SnapshotLoad {
 
   private aux(): void {
     const { log } = this.options;
-    const name = this.input.keep(this.room, this.key).latin1();
-    const value = this.input.string(this.scratch).latin1();
+    const name = this.input.keep(this.room, this.key).keyword();
+    const value = this.input.string(this.scratch).shown();
     const number = Number.parseInt(value, 10) || 0;
     if (name.startsWith('%')) {
       log.notice(`RDB '${name}': ${value}`);
@@ -378,7 +378,7 @@ export class RdbLoader implements SnapshotLoad {
       if (error instanceof MoreNeeded) throw error;
       this.unfinished = false;
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
-      if (this.empty++ < 10) log.warning(`rdbLoadObject skipping empty key: ${this.key.latin1()}`);
+      if (this.empty++ < 10) log.warning(`rdbLoadObject skipping empty key: ${this.key.shown()}`);
     }
     this.forget();
   }
@@ -419,7 +419,7 @@ export class RdbLoader implements SnapshotLoad {
   private unique(key: Slice, hash: number): void {
     const { db } = this;
     if (db.peek(key, hash) === NULL) return;
-    if (!this.options.merge) corrupt(`RDB has duplicated key '${key.latin1()}' in DB ${db.index}`);
+    if (!this.options.merge) corrupt(`RDB has duplicated key '${key.shown()}' in DB ${db.index}`);
     db.remove(key, hash);
   }
 

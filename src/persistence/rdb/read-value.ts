@@ -435,7 +435,7 @@ export class ValueReader {
     const m = this.memory;
     if (lpBytes(m, lp) <= SMALL_LISTPACK) {
       const names = new Set<string>();
-      return this.testPairs(type, form, lp, (name) => names.size < names.add(name.latin1()).size);
+      return this.testPairs(type, form, lp, (name) => names.size < names.add(name.beginning(SMALL_LISTPACK)).size);
     }
     const slot = new LooseSlot(m, setNew(m), ENC_INTSET);
     const names = this.sets.bind(slot);

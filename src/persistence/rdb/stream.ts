@@ -263,7 +263,7 @@ export class StreamReader {
     this.reading = faults.SHORT_GROUP_READ;
     const read = type === STREAM_LISTPACKS ? this.estimate(stream, id) : BigInt.asIntN(64, input.size64());
     const group = groupCreate(m, stream.root, name, id, read);
-    return group === NULL ? damaged(faults.SAME_GROUP, ` ${name.latin1()}`) : group;
+    return group === NULL ? damaged(faults.SAME_GROUP, ` ${name.shown()}`) : group;
   }
 
   private pendingEntry(input: RdbInput, group: Addr): void {

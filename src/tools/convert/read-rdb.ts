@@ -44,7 +44,7 @@ export class RdbSource {
   }
 
   private file(input: RdbInput): void {
-    const head = input.bytes(9, this.text).latin1();
+    const head = input.bytes(9, this.text).keyword();
     this.version = Number.parseInt(head.slice(5), 10) || 0;
     if (!head.startsWith('REDIS')) throw new ConvertError('not a snapshot: it does not begin with REDIS');
     if (this.version < 1 || this.version > rdb.VERSION_READ)
@@ -133,7 +133,7 @@ export class RdbSource {
       values.read(input, type, true);
     } catch (error) {
       if (!(error instanceof RdbError) || error.fault !== 'empty') throw error;
-      this.warn(`key '${key.latin1()}' has no elements and is left out`);
+      this.warn(`key '${key.shown()}' has no elements and is left out`);
       return;
     }
     const entry = storeValue(desk.db, key, desk.db.hash(key), NULL, values, expiry);

@@ -211,3 +211,25 @@ describe('beside the real server', () => {
       expect(parseInt64(sliceOf(texts[i])) !== undefined, texts[i]).toBe(encodings[i] === 'int');
   });
 });
+
+describe('numbers of many digits', () => {
+  const many = 5000;
+  const value = (text: string) => parseDouble(sliceOf(text));
+
+  test('are those that their digits say', () => {
+    expect(value(`${'0'.repeat(many)}1.5`)).toBe(1.5);
+    expect(value(`-0.${'0'.repeat(300)}1${'0'.repeat(many)}`)).toBe(-1e-301);
+    expect(value(`1${'0'.repeat(many)}e-${many}`)).toBe(1);
+    expect(value(`0.${'0'.repeat(many)}25e${many + 1}`)).toBe(2.5);
+    expect(value(`${'0'.repeat(many)}.${'0'.repeat(many)}`)).toBe(0);
+    expect(value(`${'9'.repeat(many)}`)).toBeUndefined();
+    expect(value(`${'9'.repeat(many)}x`)).toBeUndefined();
+  });
+
+  test('are rounded by all of them', () => {
+    // Half way between 1 and the double after it, and a little more.
+    const half = '1.00000000000000011102230246251565404236316680908203125';
+    expect(value(half + '0'.repeat(many))).toBe(1);
+    expect(value(`${half}${'0'.repeat(many)}1`)).toBe(1 + Number.EPSILON);
+  });
+});

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
-import { sliceOf } from '../../../src/base/slice.ts';
+import { bytesOf, sliceOf } from '../../../src/base/slice.ts';
 import { AclCommands } from '../../../src/engine/acl/command-bits.ts';
 import { joinSelectors } from '../../../src/engine/acl/fault.ts';
 import { AclLog } from '../../../src/engine/acl/log.ts';
@@ -116,11 +116,11 @@ test('words of selectors are put together', () => {
 });
 
 test('passwords', () => {
-  const hashes = [hashPassword('one'), hashPassword('two')];
+  const hashes = [hashPassword(bytesOf('one')), hashPassword(bytesOf('two'))];
   expect(hashes.every(isHash)).toBe(true);
-  expect(isPasswordOf('two', hashes)).toBe(true);
-  expect(isPasswordOf('three', hashes)).toBe(false);
-  expect(isPasswordOf('', [])).toBe(false);
+  expect(isPasswordOf(sliceOf('two'), hashes)).toBe(true);
+  expect(isPasswordOf(sliceOf('three'), hashes)).toBe(false);
+  expect(isPasswordOf(sliceOf(''), [])).toBe(false);
 });
 
 describe('the log', () => {

@@ -1,5 +1,6 @@
 /** Bytes that a transport is still writing stay as they are, however the session ends; commands and clients are real ones. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { sliceOf } from '../../../src/base/slice.ts';
 import type { Session } from '../../../src/engine/session.ts';
 import { type FakeConnection, FakeServer } from '../../support/fake-transport.ts';
 
@@ -43,7 +44,7 @@ const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) =>
   'CLIENT KILL of an address': ({ port }, killer) => killer.command('CLIENT', 'KILL', port.address),
   'ACL DELUSER': (session, killer) => {
     killer.command('ACL', 'SETUSER', 'gone', 'on', 'nopass', '+@all', '~*');
-    session.user = fake.server.engine.acl.find('gone')!;
+    session.user = fake.server.engine.acl.find(sliceOf('gone'))!;
     killer.command('ACL', 'DELUSER', 'gone');
   },
   'client eviction': (_, killer) => {
