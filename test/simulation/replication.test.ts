@@ -88,6 +88,8 @@ test('a promotion cuts replicas off, which go on under the new id; a link that i
   expect(await field(third, 'master_link_status')).toBe('up');
   expect(await field(third, 'master_replid')).toBe(await field(second, 'master_replid'));
   expect(await field(second, 'sync_partial_ok')).toBe('1');
+  await second.call('CONFIG', 'RESETSTAT');
+  expect([await field(second, 'sync_partial_ok'), await field(second, 'sync_full')]).toEqual(['0', '0']);
   world.end();
 });
 

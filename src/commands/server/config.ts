@@ -99,6 +99,7 @@ const resetstat = command({
     c.engine.keyspaces.defragmenter.resetStats();
     c.engine.defrag.reset(c.engine.clock.monotonic());
     c.engine.server.persistence.resetStats();
+    Object.assign(c.engine.replication.syncs, { full: 0, partialOk: 0, partialRefused: 0 });
     for (const registered of table.all()) registered.resetStats();
     c.reply.ok();
   },
