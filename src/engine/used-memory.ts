@@ -6,6 +6,7 @@
  * own share (code, compiled functions, free heap) is no part of it.
  */
 import { SESSION_BYTES } from './footprint.ts';
+import type { ReplicationPort } from './replication-port.ts';
 import type { ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
 
@@ -24,6 +25,7 @@ interface Counted {
   readonly acl: { readonly bytes: number };
   readonly scripting: ScriptingPort;
   readonly server: ServerPort;
+  readonly replication: ReplicationPort;
 }
 
 export class UsedMemory {
@@ -51,18 +53,27 @@ export class UsedMemory {
     return SERVER_BYTES + this.engine.tracking.bytes + this.measured;
   }
 
-  /** Bytes in buffers that count in `total` and are not bounded by maxmemory: what waits to be written to the log. */
+  /**
+   * Bytes in buffers that count in `total` and are not bounded by maxmemory: what waits to be written to the log, and what
+   * replicas are owed beyond the backlog.
+   */
   get notBounded(): number {
-    return this.engine.server.persistence.aofBuffer;
+    return this.engine.server.persistence.aofBuffer + this.engine.replication.unboundedBytes;
+  }
+
+  /** The backlog, which is kept whether a replica wants it or not. */
+  private get backlog(): number {
+    const { bufferBytes, unboundedBytes } = this.engine.replication;
+    return bufferBytes - unboundedBytes;
   }
 
   /**
    * Bytes that maxmemory bounds, at the cost of a few additions: live blocks of the image, `sessions`, the tracking table,
-   * users, scripts and libraries, and the server's own constant share. The append-only file's buffer is left out, as
+   * users, scripts and libraries, the backlog, and the server's own constant share. The append-only file's buffer is left out, as
    * replicas' buffers are: evicting keys makes both longer.
    */
   get forMaxmemory(): number {
-    return this.engine.memory.used + this.sessions + this.registers;
+    return this.engine.memory.used + this.sessions + this.registers + this.backlog;
   }
 
   /** INFO's used_memory. */

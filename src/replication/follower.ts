@@ -51,6 +51,8 @@ export interface FollowerParts {
   readonly receive: (options: IncomingOptions) => Incoming;
   /** The port that we are reached at. */
   readonly ownPort: () => number;
+  /** This server follows a master now, or does so no more. */
+  readonly roleChanged: (isReplica: boolean) => void;
   /** The master has let us synchronize, or not; before anything comes of that. It may be followed no longer then. */
   readonly answered: (accepted: boolean) => void;
 }
@@ -484,8 +486,10 @@ export class Follower {
   }
 
   private enter(state: FollowerState): void {
+    const { following } = this;
     this.state = state;
     this.refresh();
+    if (this.following !== following) this.parts.roleChanged(this.following);
   }
 
   /** Throws where an invariant of the header does not hold. */

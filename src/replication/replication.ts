@@ -31,6 +31,8 @@ export interface ReplicationParts {
   readonly dial: FollowerParts['dial'];
   readonly receive: FollowerParts['receive'];
   readonly ownPort: () => number;
+  /** This server follows a master now, or does so no more. */
+  readonly roleChanged: (isReplica: boolean) => void;
 }
 
 /** A client that waits until `wanted` replicas have acknowledged the stream up to `offset`. */

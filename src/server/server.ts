@@ -60,6 +60,8 @@ export interface ServerOptions extends Partial<Environment> {
   readonly collector?: Collector;
   /** Called when it takes connections, before it loads. */
   readonly onListening?: () => void;
+  /** Called when it has become a replica, or a master again. */
+  readonly onRole?: (isReplica: boolean) => void;
   /** Called when everything is closed, before the server says that it is ready to exit. */
   readonly onStop?: () => void;
   /** Called when the server has come to its end (SHUTDOWN, a signal), with the exit code. */
@@ -166,6 +168,7 @@ class Server implements CinnabarServer {
       receive: (incoming) => this.persistence.receive(incoming),
       dial: masterDialer(engine.server.links, config.settings),
       ownPort: () => config.settings.port,
+      roleChanged: options.onRole ?? (() => {}),
     });
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);

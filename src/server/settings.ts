@@ -1,13 +1,8 @@
 /** The settings that the engine obeys, followed: its gates, its limits and what it tells of. */
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
-import { GATE_REPLICAS } from '../engine/gates.ts';
 
 export function followSettings(engine: Engine, config: Config): void {
-  // Until there are replicas none of them is a good one.
-  config.follow(['min-replicas-to-write', 'min-replicas-max-lag'], (s) =>
-    engine.gates.set(GATE_REPLICAS, 'settings', s.minReplicasToWrite > 0 && s.minReplicasMaxLag > 0),
-  );
   config.follow('notify-keyspace-events', (s) => {
     engine.events = s.notifyKeyspaceEvents === 0 ? null : s.notifyKeyspaceEvents;
   });

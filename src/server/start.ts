@@ -18,6 +18,7 @@ import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
 import {
   DEFAULT_PID_FILE,
   isDaemonChild,
+  type OomRole,
   OomScore,
   removePidFile,
   setProcessTitle,
@@ -86,15 +87,23 @@ function limitClients(config: Config, log: ServerLog): void {
   );
 }
 
-function followProcess(config: Config): void {
+/** What is to be done when the server becomes a replica, or a master. */
+function followProcess(config: Config, log: ServerLog): (isReplica: boolean) => void {
   setProcessTitle(config.settings, config.file);
   config.on(['proc-title-template', 'port', 'tls-port', 'bind'], (settings) => {
     setProcessTitle(settings, config.file);
     return undefined;
   });
   const oom = new OomScore((path) => readFileSync(path, 'latin1'));
-  oom.apply(config.settings);
-  config.on(['oom-score-adj', 'oom-score-adj-values'], (settings) => oom.apply(settings));
+  let role: OomRole = 'master';
+  oom.apply(config.settings, role);
+  config.on(['oom-score-adj', 'oom-score-adj-values'], (settings) => oom.apply(settings, role));
+  return (isReplica) => {
+    role = isReplica ? 'replica' : 'master';
+    log.role = isReplica ? 'S' : 'M';
+    const error = oom.apply(config.settings, role);
+    if (error !== undefined) log.warning(error);
+  };
 }
 
 function failed(error: unknown): never {
@@ -157,9 +166,11 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
   if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
   limitClients(config, log);
+  const onRole = followProcess(config, log);
   const server = createOrExit({
     config,
     log,
+    onRole,
     users: directives.users,
     persistent: true,
     collector: PROMPT,
@@ -179,7 +190,6 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
     onExit: (code) => process.exit(code),
   });
   directives.apply(server.engine.table);
-  followProcess(config);
   const signals = new Signals(log, settings, {
     insist: () => server.dropUnfinished(),
     stop(words) {

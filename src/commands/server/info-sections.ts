@@ -94,6 +94,7 @@ function memory(engine: Engine): string {
   const sandboxes = scripting.evalSandboxBytes + scripting.functionSandboxBytes;
   const sources = scripting.scriptBytes + scripting.functionBytes;
   const { settings } = engine.server;
+  const { bufferBytes, unboundedBytes } = engine.replication;
   return lines({
     used_memory: f.used,
     used_memory_human: humanBytes(f.used),
@@ -138,9 +139,9 @@ function memory(engine: Engine): string {
     mem_fragmentation_ratio: ratio(f.resident - f.runtime, f.used),
     mem_fragmentation_bytes: f.resident - f.runtime - f.used,
     mem_not_counted_for_evict: f.notBounded,
-    mem_replication_backlog: 0,
-    mem_total_replication_buffers: 0,
-    mem_clients_slaves: 0,
+    mem_replication_backlog: bufferBytes - unboundedBytes,
+    mem_total_replication_buffers: bufferBytes,
+    mem_clients_slaves: unboundedBytes,
     mem_clients_normal: f.clients,
     mem_cluster_links: 0,
     mem_aof_buffer: engine.server.persistence.aofBuffer,

@@ -91,15 +91,16 @@ const stats = command({
     const f = memoryFigures(c.engine);
     const scripting = c.engine.scripting.figures();
     const databases = databaseOverheads(c.engine);
+    const { bufferBytes, unboundedBytes } = c.engine.replication;
     const head: Figure[] = [
       ['peak.allocated', f.peak],
       ['total.allocated', f.used],
       ['startup.allocated', f.startup],
-      ['replication.backlog', 0],
-      ['clients.slaves', 0],
+      ['replication.backlog', bufferBytes - unboundedBytes],
+      ['clients.slaves', unboundedBytes],
       ['clients.normal', f.clients],
       ['cluster.links', 0],
-      ['aof.buffer', f.notBounded],
+      ['aof.buffer', c.engine.server.persistence.aofBuffer],
       ['lua.caches', scripting.scriptBytes],
       ['functions.caches', scripting.functionBytes],
     ];
