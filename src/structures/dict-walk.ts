@@ -236,8 +236,8 @@ export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
 }
 
 /**
- * Writes up to `count` entries into `out` from its start and returns how many: whole chains from a random bucket onwards,
- * so one call never returns an entry twice. May return fewer than asked for and than there are.
+ * Writes up to `count` entries into `out` from its start and returns how many, each once: whole chains from a random bucket
+ * onwards, and from another one where buckets are empty for long. May return fewer than asked for and than there are.
  */
 export function dictSome(m: Memory, d: Addr, count: number, random: Random, out: Addr[]): number {
   const size = dictSize(m, d);
@@ -251,6 +251,7 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
   let bucket = random.below(mask + 1);
   let empty = 0;
   let seen = 0;
+  let jumped = false;
   for (let steps = wanted * 10; steps > 0 && seen < wanted; steps--) {
     const before = seen;
     // Where the second table is the smaller one, there is nothing in the moved buckets beyond it.
@@ -261,11 +262,25 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
     else if (++empty >= 5 && empty > wanted) {
       bucket = random.below(mask + 1);
       empty = 0;
+      jumped = true;
       continue;
     }
     bucket = (bucket + 1) & mask;
   }
-  return seen < wanted ? seen : wanted;
+  const found = seen < wanted ? seen : wanted;
+  // A second walk may have come across the first one's buckets.
+  return jumped ? keepFirsts(out, found) : found;
+}
+
+/** Drops what stands twice among the first `count`; how many are left. */
+function keepFirsts(out: Addr[], count: number): number {
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    let at = 0;
+    while (at < kept && out[at] !== out[i]) at++;
+    if (at === kept) out[kept++] = out[i];
+  }
+  return kept;
 }
 
 /**
