@@ -2,10 +2,10 @@
 import type { Option, SettingsOf } from './option.ts';
 import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
-import { cluster, replication, scripting } from './options/later.ts';
 import { network } from './options/network.ts';
 import { appendOnly, snapshots } from './options/persistence.ts';
 import { security } from './options/security.ts';
+import { cluster, replication, scripting } from './options/servers.ts';
 import { tls } from './options/tls.ts';
 
 const ALL = [
@@ -41,7 +41,7 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Encodings of small values', options: encodings },
   { title: 'Snapshots', options: snapshots },
   { title: 'The append-only file', options: appendOnly },
-  { title: 'Replication (accepted now, at work in a later version)', options: replication },
+  { title: 'Replication', options: replication },
   { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
   { title: 'TLS', options: tls },
   { title: 'Scripting', options: scripting },

@@ -1,6 +1,6 @@
 /**
- * Settings whose capability comes later. They have Redis's names, defaults and bounds now, so that configuration files
- * and tools work; the room named beside each group takes it over when it is built.
+ * Settings of servers that work together. Those of Cluster have Redis's names, defaults and bounds already, so that
+ * configuration files and tools work; server/unread.ts knows which settings nothing obeys.
  */
 import { bool, INT_MAX, integer, LONG_MAX, memory, string, unsignedMemory, word } from '../kinds.ts';
 import { option } from '../option.ts';
