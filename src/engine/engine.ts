@@ -52,6 +52,7 @@ import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import type { Queued } from './transaction.ts';
+import { unknownCommand } from './unknown-command.ts';
 import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
 import { Watches } from './watches.ts';
 
@@ -429,6 +430,11 @@ export class Engine implements SessionHost<Session> {
     return this.depth > 0 ? this.calls[0].session : null;
   }
 
+  /** The session whose command changes keys now: within a script that of its commands, which is no client's. */
+  get innermost(): Session | null {
+    return this.depth > 0 ? this.calls[this.depth - 1].session : null;
+  }
+
   /** Shows a command that has run to those who want to know of it. */
   private observe(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): void {
     if (gates & GATE_MONITORED) this.monitors.show(session, registered, args, argc);
@@ -591,10 +597,4 @@ export class Engine implements SessionHost<Session> {
     this.propagation.effect(db.index, [lazily ? 'UNLINK' : 'DEL', key], TO_ALL);
     if (this.depth === 0) this.propagation.flush(false);
   }
-}
-
-function unknownCommand(args: readonly Slice[], argc: number): string {
-  let rest = '';
-  for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${args[i].shown(128 - rest.length)}' `;
-  return `ERR unknown command '${args[0].shown(128)}', with args beginning with: ${rest}`;
 }

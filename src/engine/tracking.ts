@@ -56,6 +56,7 @@ interface TrackingHost {
   readonly server: ServerPort;
   readonly sessions: ReadonlyMap<number, Session>;
   readonly current: Session | null;
+  readonly innermost: Session | null;
 }
 
 export class Tracking {
@@ -191,7 +192,9 @@ export class Tracking {
 
   /** A key has changed by the doing of `by`, or of no client; `hash` is the key's. */
   changed(key: Slice, hash: number, by: Session | null): void {
-    if (this.audiences.size > 0) this.noteForBroadcast(key, hash, by);
+    // NOLOOP of broadcasts doesn't cover what a script of the same client changes.
+    const writer = by === null ? null : this.engine.innermost;
+    if (this.audiences.size > 0) this.noteForBroadcast(key, hash, writer);
     const entry = this.table.find(key, hash);
     if (entry !== undefined) this.invalidate(entry, by);
   }

@@ -184,6 +184,17 @@ describe('sequences that differed once', () => {
       0: GET b
     `));
 
+  test('NOLOOP of broadcasts does not cover what a script of the same client changes', () =>
+    same(`
+      1: HELLO 3
+      1: CLIENT TRACKING ON BCAST NOLOOP
+      1: EVAL return(redis.call('set',KEYS[1],1)) 1 a
+      1: CLIENT TRACKING OFF
+      1: CLIENT TRACKING ON NOLOOP
+      1: GET a
+      1: EVAL return(redis.call('set',KEYS[1],2)) 1 a
+    `));
+
   test('broadcasts come after what clients that go on have still to say', () =>
     same(`
       2: CLIENT PAUSE 100000 WRITE
