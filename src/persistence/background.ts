@@ -49,6 +49,7 @@ export class Background {
 
   set delay(micros: number) {
     if (this.job !== null) this.job.delay = micros;
+    if (this.streamed !== null) this.streamed.save.delay = micros;
   }
 
   /** Begins; throws where no view or no thread can be had. `onEnd` is called once, with the bytes that were preserved. */
@@ -79,6 +80,7 @@ export class Background {
   stream(
     dataset: Dataset,
     format: SaveFormat,
+    delay: number,
     take: (chunk: Uint8Array) => boolean,
     onEnd: (error: Error | null, cow: number) => void,
   ): SlicedSave {
@@ -92,7 +94,7 @@ export class Background {
       this.total = 0;
       onEnd(error, view.preservedBytes);
     };
-    const save = new SlicedSave({ clock, view, image: view.image, dataset, format, take, onEnd: ended });
+    const save = new SlicedSave({ clock, view, image: view.image, dataset, format, delay, take, onEnd: ended });
     this.streamed = { save, view };
     this.begun('replicas', dataset, begin);
     return save;

@@ -75,7 +75,7 @@ export class ReplicaSnapshots implements SnapshotPort {
     const format = { kind: 'rdb', compress, checksum } as const;
     let aborted = false;
     try {
-      const save = background.stream(dataset, format, take, (error, cow) => {
+      const save = background.stream(dataset, format, config.settings.rdbKeySaveDelay, take, (error, cow) => {
         if (aborted) return;
         if (error === null) {
           background.tellCow('RDB', cow);

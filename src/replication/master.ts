@@ -16,6 +16,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_REPLICAS } from '../engine/gates.ts';
+import { OUTPUT_REPLICA } from '../engine/ports.ts';
 import type { SnapshotPort, StreamContext, SyncCounts } from '../engine/replication-port.ts';
 import { CLIENT, REPLICA } from '../engine/roles.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -319,6 +320,7 @@ export class Master {
     const { settings } = this.parts;
     if (this.writes && pings && this.replicas.count > 0) this.ping(now);
     for (const replica of this.replicas.all) this.keepAlive(replica, now);
+    this.limitReplicas();
     this.fullSync.tick(now);
     this.countGood();
     const { replBacklogTtl: ttl } = settings;
@@ -334,6 +336,20 @@ export class Master {
     if (now - this.pingedAt < this.parts.settings.replPingReplicaPeriod * 1000) return;
     this.pingedAt = now;
     this.sink.command('PING');
+  }
+
+  /** Ends replicas that are owed too much; at the end of each turn. */
+  limitReplicas(): void {
+    if (this.replicas.count === 0) return;
+    const { settings, engine, log, clock } = this.parts;
+    const limit = settings.clientOutputBufferLimit[OUTPUT_REPLICA];
+    for (const replica of this.replicas.all) {
+      const { session } = replica;
+      if (session.closing || !replica.isOver(limit, settings.replBacklogSize, clock.now())) continue;
+      log.warning(`Client ${session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`);
+      engine.stats.outputLimitDisconnections++;
+      session.close(false);
+    }
   }
 
   private keepAlive(replica: Replica, now: number): void {

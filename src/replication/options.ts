@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.ts';
 export type ReplicationSettings = Readonly<
   Pick<
     Settings,
+    | 'clientOutputBufferLimit'
     | 'replBacklogSize'
     | 'replBacklogTtl'
     | 'replDisklessSync'

@@ -16,6 +16,13 @@ import { assert } from '../base/assert.ts';
 import type { Session } from '../engine/session.ts';
 import type { BufferReader } from './buffer.ts';
 
+/** One class of client-output-buffer-limit; 0 is none. */
+export interface OutputLimit {
+  readonly hardBytes: number;
+  readonly softBytes: number;
+  readonly softSeconds: number;
+}
+
 export type Phase = 'waiting' | 'saving' | 'sending' | 'acknowledging' | 'online';
 
 /** What a session has told of itself by REPLCONF, replica or not yet. */
@@ -87,6 +94,22 @@ export class Replica {
   get state(): 'wait_bgsave' | 'send_bulk' | 'online' {
     if (this.phase === 'waiting' || this.phase === 'saving') return 'wait_bgsave';
     return this.phase === 'sending' ? 'send_bulk' : 'online';
+  }
+
+  /** Since when it has been owed more than the soft limit, ms; 0 while it is not. */
+  private softSince = 0;
+
+  /**
+   * Whether it is owed more than its class of clients may be. What the backlog keeps anyway is no burden: a limit below its
+   * size counts as that.
+   */
+  isOver({ hardBytes, softBytes, softSeconds }: OutputLimit, backlog: number, now: number): boolean {
+    const { owed } = this;
+    if (hardBytes > 0 && owed > Math.max(hardBytes, backlog)) return true;
+    if (softBytes === 0 || owed <= Math.max(softBytes, backlog)) this.softSince = 0;
+    else if (this.softSince === 0) this.softSince = now;
+    else return now - this.softSince > softSeconds * 1000;
+    return false;
   }
 
   /** Bytes of the stream that it is owed. */

@@ -129,6 +129,7 @@ export class Replication implements ReplicationPort {
       this.master.askForAcknowledgement();
     }
     this.master.replicas.feed();
+    this.master.limitReplicas();
     this.failover.check();
   }
 

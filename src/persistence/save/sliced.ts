@@ -22,6 +22,8 @@ const SLICE_MICROS = 1000;
 const SLICE_KEYS = 1024;
 /** Keys between two looks at the clock. */
 const KEYS_PER_LOOK = 16;
+/** In microseconds. */
+const MILLISECOND = 1000;
 
 export interface SlicedSaveOptions {
   readonly clock: Clock;
@@ -30,6 +32,8 @@ export interface SlicedSaveOptions {
   readonly image: FrozenImage;
   readonly dataset: Dataset;
   readonly format: SaveFormat;
+  /** Microseconds to wait for after each key (rdb-key-save-delay). */
+  readonly delay?: number;
   /** Takes bytes, which are its own from then on; false where it wants no more before it calls `resume`. */
   readonly take: (chunk: Uint8Array) => boolean;
   /** Null when all has been taken, else why not. */
@@ -37,6 +41,8 @@ export interface SlicedSaveOptions {
 }
 
 export class SlicedSave {
+  /** Microseconds to wait for after each key. */
+  delay: number;
   private steps = 0;
   private state: 'running' | 'full' | 'ended' = 'running';
   private due = false;
@@ -47,6 +53,7 @@ export class SlicedSave {
   constructor(options: SlicedSaveOptions) {
     const { image, dataset, format } = options;
     this.options = options;
+    this.delay = options.delay ?? 0;
     this.memory = new FrozenMemory(image);
     this.writer = datasetWriter(this.memory, dataset, format, (bytes) => {
       if (!options.take(bytes.slice()) && this.state === 'running') this.state = 'full';
@@ -74,7 +81,9 @@ export class SlicedSave {
   private schedule(): void {
     if (this.due) return;
     this.due = true;
-    this.options.clock.soon(() => this.slice());
+    const { clock } = this.options;
+    if (this.delay > 0) clock.after(Math.ceil(this.delay / MILLISECOND), () => this.slice());
+    else clock.soon(() => this.slice());
   }
 
   private slice(): void {
@@ -93,7 +102,8 @@ export class SlicedSave {
   private work(): boolean {
     const { clock } = this.options;
     const until = clock.monotonic() + SLICE_MICROS;
-    for (let keys = 1; keys <= SLICE_KEYS && this.state === 'running'; keys++) {
+    const most = this.delay > 0 ? Math.max(1, Math.floor(MILLISECOND / this.delay)) : SLICE_KEYS;
+    for (let keys = 1; keys <= most && this.state === 'running'; keys++) {
       if (!this.writer.step()) return false;
       this.steps++;
       if (keys % KEYS_PER_LOOK === 0 && clock.monotonic() >= until) break;
