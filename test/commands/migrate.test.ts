@@ -354,7 +354,13 @@ describe('a target that does not do its part', () => {
     ).toEqual(['1', 0]);
     expect(written).toBe(false);
     expect(await write).toBe('OK');
-    expect(text(own.client.unasked())).toEqual(['IOERR error or timeout reading to target instance']);
+    const told: string[] = [];
+    await expect
+      .poll(() => {
+        told.push(...text(own.client.unasked()));
+        return told;
+      }, PATIENCE)
+      .toEqual(['IOERR error or timeout reading to target instance']);
     expect(await reader.call('GET', 'a')).toBe('changed');
     reader.close();
     writer.close();
