@@ -184,8 +184,10 @@ export class Debugger {
     if (!this.paused) return;
     this.paused = false;
     this.locals = [];
-    this.release();
+    // Who waits goes on behind the script, or behind its next stop.
+    const { release } = this;
     this.goOn();
+    release();
   }
 
   // ---- input and output

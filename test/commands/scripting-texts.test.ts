@@ -101,6 +101,7 @@ describe('while a long text is compiled everybody else is served, and its client
   });
 
   test('FUNCTION LOAD, of a text that fails as well', async () => {
+    await both.ours.send([['FUNCTION', 'FLUSH']]);
     expect(
       await overtaken([
         ['FUNCTION', 'LOAD', 'REPLACE', LIBRARY],

@@ -104,7 +104,8 @@ describe('memory under random commands', () => {
       defragment(engine);
       verifyMemory(memory);
       verifyValues(engine);
-      expect(memory.used).toBe(used);
+      // A pass takes nothing; a table whose growth ends on the way gives its old half back.
+      expect(memory.used).toBeLessThanOrEqual(used);
       expect(await call(['DEBUG', 'DIGEST'])).toBe(digest);
     }
     await server.close();
