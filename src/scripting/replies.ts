@@ -181,52 +181,79 @@ interface Opened {
   inPair: boolean;
 }
 
+/** From so many bytes on it is looked first how many there are in all. */
+const MANY_BYTES = 2 ** 20;
+
 /** Writes what a script returned, or an error where that is too much; `resp3` when the script had asked for RESP3 itself. */
 export function writeValue(reply: Reply, value: Value, resp3: boolean): void {
   const opened: Opened[] = [];
   const { markChunk, markAt } = reply;
   let bytes = 0;
-  let items = 0;
+  let measured = false;
   const write = (item: Value, slot: number): void => {
-    items++;
     bytes += typeof item === 'string' ? item.length : ITEM_BYTES;
-    if (bytes > MOST_BYTES || items > MOST_ITEMS) {
-      opened.length = 0;
-      reply.rewind(markChunk, markAt);
-      reply.error("ERR the script's reply is too large");
-    } else if (slot + STEP_SLOTS > STACK_SLOTS) {
-      items += ERROR_ITEMS;
-      reply.error('ERR reached lua stack limit');
-    } else if (item instanceof LuaTable) {
-      const inner = writeTable(reply, item, slot);
+    if (bytes > MANY_BYTES && !measured) {
+      measured = true;
+      if (isTooLarge(value)) {
+        opened.length = 0;
+        reply.rewind(markChunk, markAt);
+        reply.error("ERR the script's reply is too large");
+        return;
+      }
+    }
+    if (slot + STEP_SLOTS > STACK_SLOTS) reply.error('ERR reached lua stack limit');
+    else if (item instanceof LuaTable) {
+      const inner = contentOf(item, slot);
+      writeHead(reply, item, inner);
       if (inner !== null) opened.push(inner);
     } else writePlain(reply, item, resp3);
   };
-  write(value, FIRST_SLOT);
+  walk(value, opened, write);
+}
+
+/** Whether a value's reply would pass the bounds; nothing is written for it. */
+function isTooLarge(value: Value): boolean {
+  const opened: Opened[] = [];
+  let bytes = 0;
+  let items = 0;
+  walk(value, opened, (item, slot) => {
+    const deep = slot + STEP_SLOTS > STACK_SLOTS;
+    items += deep ? ERROR_ITEMS : 1;
+    bytes += typeof item === 'string' ? item.length : ITEM_BYTES;
+    const inner = !deep && item instanceof LuaTable ? contentOf(item, slot) : null;
+    if (bytes > MOST_BYTES || items > MOST_ITEMS) opened.length = 0;
+    else if (inner !== null) opened.push(inner);
+  });
+  return bytes > MOST_BYTES || items > MOST_ITEMS;
+}
+
+/** Visits a value and all that lies in it; `visit` adds to `opened` the tables whose items are to follow. */
+function walk(value: Value, opened: Opened[], visit: (item: Value, slot: number) => void): void {
+  visit(value, FIRST_SLOT);
   for (let top = opened.at(-1); top !== undefined; top = opened.at(-1)) {
-    if (!writeNext(top, write) && opened.at(-1) === top) opened.pop();
+    if (!visitNext(top, visit) && opened.at(-1) === top) opened.pop();
   }
 }
 
-/** Writes the next item of a table; false when there is none. */
-function writeNext(opened: Opened, write: (item: Value, slot: number) => void): boolean {
+/** Visits the next item of a table; false when there is none. */
+function visitNext(opened: Opened, visit: (item: Value, slot: number) => void): boolean {
   const { kind, table, slot } = opened;
   if (kind === 'array') {
     const item = table.get(++opened.at);
     if (item === undefined) return false;
-    write(item, slot + 1);
+    visit(item, slot + 1);
     return true;
   }
   if (opened.inPair) {
     opened.inPair = false;
-    write(table.valueAt(opened.at++), slot + 3);
+    visit(table.valueAt(opened.at++), slot + 3);
     return true;
   }
   const at = table.seek(opened.at);
   if (at < 0) return false;
   opened.inPair = kind === 'map';
   opened.at = opened.inPair ? at : at + 1;
-  write(table.keyAt(at), slot + (opened.inPair ? 4 : 3));
+  visit(table.keyAt(at), slot + (opened.inPair ? 4 : 3));
   return true;
 }
 
@@ -255,54 +282,65 @@ function cString(text: string): string {
   return text.slice(0, cLength(text));
 }
 
-/** Writes a table that stands for one value; for any other its head, and gives what is to be written next. */
-function writeTable(reply: Reply, table: LuaTable, slot: number): Opened | null {
+/** What is to be written of a table behind its head; null where it stands for one value. */
+function contentOf(table: LuaTable, slot: number): Opened | null {
+  if (typeof table.getStr('err') === 'string' || typeof table.getStr('ok') === 'string') return null;
+  if (typeof table.getStr('double') === 'number') return null;
+  const map = table.getStr('map');
+  if (map instanceof LuaTable) return { kind: 'map', table: map, slot, at: 0, inPair: false };
+  const set = table.getStr('set');
+  if (set instanceof LuaTable) return { kind: 'set', table: set, slot, at: 0, inPair: false };
+  if (typeof table.getStr('big_number') === 'string' || verbatimOf(table) !== null) return null;
+  return { kind: 'array', table, slot, at: 0, inPair: false };
+}
+
+/** Writes the head of a table's content, or the one value that it stands for. */
+function writeHead(reply: Reply, table: LuaTable, content: Opened | null): void {
+  if (content === null) {
+    writeOne(reply, table);
+    return;
+  }
+  if (content.kind === 'map') reply.map(content.table.count());
+  else if (content.kind === 'set') reply.set(content.table.count());
+  else {
+    let length = 0;
+    while (table.get(length + 1) !== undefined) length++;
+    reply.array(length);
+  }
+}
+
+/** The value that a table stands for. */
+function writeOne(reply: Reply, table: LuaTable): void {
   const err = table.getStr('err');
   if (typeof err === 'string') {
     reply.error(cString(err), table.getStr('ignore_error_stats_update') !== true);
-    return null;
+    return;
   }
   const ok = table.getStr('ok');
   if (typeof ok === 'string') {
     reply.status(oneLine(cString(ok)));
-    return null;
+    return;
   }
   const double = table.getStr('double');
   if (typeof double === 'number') {
     // What isn't a number is a negative one where it comes from arithmetic.
     if (double === double) reply.double(double);
     else reply.decimal('-nan');
-    return null;
+    return;
   }
-  const map = table.getStr('map');
-  if (map instanceof LuaTable) {
-    reply.map(map.count());
-    return { kind: 'map', table: map, slot, at: 0, inPair: false };
-  }
-  const set = table.getStr('set');
-  if (set instanceof LuaTable) {
-    reply.set(set.count());
-    return { kind: 'set', table: set, slot, at: 0, inPair: false };
-  }
-  if (writeText(reply, table)) return null;
-  let length = 0;
-  while (table.get(length + 1) !== undefined) length++;
-  reply.array(length);
-  return { kind: 'array', table, slot, at: 0, inPair: false };
-}
-
-/** Big numbers and verbatim strings. */
-function writeText(reply: Reply, table: LuaTable): boolean {
   const big = table.getStr('big_number');
   if (typeof big === 'string') {
     reply.bigNumber(oneLine(big));
-    return true;
+    return;
   }
+  const verbatim = verbatimOf(table);
+  if (verbatim !== null) reply.verbatim(verbatim.text, (verbatim.format + '   ').slice(0, 3));
+}
+
+function verbatimOf(table: LuaTable): { readonly format: string; readonly text: string } | null {
   const verbatim = table.getStr('verbatim_string');
-  if (!(verbatim instanceof LuaTable)) return false;
+  if (!(verbatim instanceof LuaTable)) return null;
   const format = verbatim.getStr('format');
   const text = verbatim.getStr('string');
-  if (typeof format !== 'string' || typeof text !== 'string') return false;
-  reply.verbatim(text, (format + '   ').slice(0, 3));
-  return true;
+  return typeof format === 'string' && typeof text === 'string' ? { format, text } : null;
 }
