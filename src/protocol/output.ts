@@ -263,6 +263,11 @@ export class Output {
     return this.lent;
   }
 
+  /** Bytes that no transport has begun to write: whoever has read all that was sent to him still waits for these. */
+  get unsent(): number {
+    return this.pending - this.lent;
+  }
+
   /** A write of the first `count` bytes owed has begun and not finished. */
   lend(count: number): void {
     assert(this.lent === 0 && count <= this.pending, 'one write is under way at a time, of what is owed');

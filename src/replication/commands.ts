@@ -14,7 +14,7 @@ function refusalToSync(c: Call, replication: Replication): string | null {
   const { follower, failover, master } = replication;
   if (failover.active) return "-NOMASTERLINK Can't SYNC while failing over";
   if (follower.following && !follower.connected) return "-NOMASTERLINK Can't SYNC while not connected with my master";
-  if (c.reply.pending > 0) return '-ERR SYNC and PSYNC are invalid with pending output';
+  if (c.reply.unsent > 0) return '-ERR SYNC and PSYNC are invalid with pending output';
   const { withoutData, withoutFunctions, eof } = master.infoOf(c.session);
   if ((withoutData || withoutFunctions) && !eof) return '-ERR Filtered replica requires EOF capability';
   return null;

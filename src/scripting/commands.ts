@@ -108,7 +108,7 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
 }
 
 function debug(c: Call): void {
-  if (c.reply.pending > 0) c.reply.error('ERR SCRIPT DEBUG must be called outside a pipeline');
+  if (c.reply.unsent > 0) c.reply.error('ERR SCRIPT DEBUG must be called outside a pipeline');
   else if (isWord(c.arg(2), 'YES')) {
     scriptsOf(c.engine).refuseNext(c.session);
     c.reply.error(NO_COPY);

@@ -40,7 +40,7 @@ describe.each<[Kind, Kind]>([
   ['ours', 'redis'],
   ['ours', 'ours'],
 ])('%s is the master of %s', (masterKind, replicaKind) => {
-  test('over TLS, with a certificate of its own for what it opens', async () => {
+  test('over TLS, with a certificate of its own for what it opens, and again after a cut', async () => {
     const tlsPort = String(await freePort());
     const master = await start(masterKind, tls({ 'tls-port': tlsPort }));
     const identity = {
@@ -51,7 +51,11 @@ describe.each<[Kind, Kind]>([
     await master.send('SET', 'k', 'x'.repeat(2_000_000));
     await replica.send('REPLICAOF', '127.0.0.1', tlsPort);
     await replica.until('the link is up', () => isUp(replica));
-    for (let i = 0; i < 100; i++) await master.send('RPUSH', 'list', String(i));
+    for (let i = 0; i < 100; i++) {
+      await master.send('RPUSH', 'list', String(i));
+      if (i === 50) await master.send('CLIENT', 'KILL', 'TYPE', 'replica');
+    }
+    await master.until('it has gone on', async () => (await master.info('sync_partial_ok')) === '1');
     await replica.until('it has caught up', async () => (await replica.send('LLEN', 'list')) === 100);
     expect(await replica.send('DEBUG', 'DIGEST')).toBe(await master.send('DEBUG', 'DIGEST'));
   });
