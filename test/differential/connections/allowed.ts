@@ -6,6 +6,15 @@ interface Allowance {
   fits(burst: readonly Step[], ours: string, theirs: string): boolean;
 }
 
+/** The two differ by integers alone that are 0 in ours and 1 in theirs. */
+function served(ours: string, theirs: string): boolean {
+  const [lines, others] = [ours.split('\r\n'), theirs.split('\r\n')];
+  return (
+    lines.length === others.length &&
+    lines.every((line, i) => line === others[i] || (line === ':0' && others[i] === ':1'))
+  );
+}
+
 /** Commands that overwrite their target whatever it holds. */
 const OVERWRITES = /^(SORT|[SZ]\w+STORE|GEO\w+|BITOP)$/;
 
@@ -19,6 +28,13 @@ export const ALLOWANCES: readonly Allowance[] = [
     reason: 'a result that is stored over a key of another type wakes who waits for its type, as by later versions',
     fits: (burst, ours, theirs) =>
       burst.some(({ command: [name] }) => OVERWRITES.test(name)) && ours.startsWith(theirs),
+  },
+  {
+    reason: 'who was woken so has been served when CLIENT UNBLOCK of the same burst looks for it',
+    fits: (burst, ours, theirs) => {
+      const unblock = burst.findIndex(({ command: [, sub] }) => sub === 'UNBLOCK');
+      return burst.slice(0, unblock + 1).some(({ command: [name] }) => OVERWRITES.test(name)) && served(ours, theirs);
+    },
   },
   {
     reason: 'QUIT closes the connection also while replies are off',

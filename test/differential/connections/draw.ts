@@ -194,7 +194,7 @@ const THEMES: Readonly<Record<string, readonly string[]>> = {
     'PERSIST KEY',
     'TTL KEY',
     'GETEX KEY PERSIST',
-    'SET KEY VALUE PX 1|(wait)',
+    'SET KEY VALUE PX 20|(wait)',
     'PEXPIRE KEY 1|(wait)',
   ],
 };

@@ -12,8 +12,8 @@ export interface Difference {
   readonly theirs: string;
 }
 
-/** What has expired within this many ms has expired for both. */
-const SHORT_LIFE = 4;
+/** A short life is 20 ms, longer than a burst takes, so that within one a key lives for both; after this many it has ended for both. */
+const SHORT_LIFE = 25;
 /** A difference is one when it is still there after so many more settlings. */
 const LOOKS = 20;
 
