@@ -83,7 +83,7 @@ const quit = command({
   arity: -1,
   run(c) {
     c.reply.ok();
-    c.session.close(true);
+    c.session.closeAfterReply();
   },
 });
 

@@ -34,11 +34,12 @@ export class Blocking {
   bytes = 0;
   /** The key whose waiters are being served, each by running its command again. */
   serving: Slice = NO_KEY;
-  /** Called for a waiter whose time is up, after it was taken out of the register. */
-  onTimeout: (waiter: Waiter) => void = () => {};
+  private readonly timedOut: (waiter: Waiter) => void;
 
-  constructor(clock: Clock) {
+  /** `timedOut` is called for a waiter whose time is up, after it was taken out of the register. */
+  constructor(clock: Clock, timedOut: (waiter: Waiter) => void) {
     this.clock = clock;
+    this.timedOut = timedOut;
   }
 
   get idle(): boolean {
@@ -126,7 +127,7 @@ export class Blocking {
 
   private expire(waiter: Waiter): void {
     this.remove(waiter.session);
-    this.onTimeout(waiter);
+    this.timedOut(waiter);
   }
 
   /** A key was written: whoever waits for it is served after the command. */

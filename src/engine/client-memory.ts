@@ -127,7 +127,7 @@ export class ClientMemory {
   private evict(session: Session): void {
     this.engine.server.log.notice(`Evicting client: ${session.describe()}`);
     this.engine.stats.evictedClients++;
-    session.close(false);
+    session.close();
     this.remove(session);
   }
 

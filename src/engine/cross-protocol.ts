@@ -23,7 +23,7 @@ export class CrossProtocol {
       this.warnedAt = now;
       this.log.warning(WARNING);
     }
-    session.close(false);
+    session.close();
     return true;
   }
 }

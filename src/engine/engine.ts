@@ -143,12 +143,11 @@ export class Engine implements SessionHost<Session> {
     this.server = parts.server;
     this.accessors = new Accessors(parts.memory, parts.limits);
     this.pubsub = new PubSub(parts.memory.seed);
-    this.blocking = new Blocking(parts.clock);
+    this.blocking = new Blocking(parts.clock, (waiter) => this.timedOut(waiter));
     this.tracking = new Tracking(this);
     this.clientMemory = new ClientMemory(this);
     this.usedMemory = new UsedMemory(this);
     this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION, parts.cluster ?? NO_CLUSTER);
-    this.blocking.onTimeout = (waiter) => this.timedOut(waiter);
     this.monitors = new Monitors(this);
     this.pause = new Pause(this);
     this.slow = new SlowCommands(this);
@@ -188,7 +187,7 @@ export class Engine implements SessionHost<Session> {
 
   /** Ends a session from outside: its connection ends with this turn, and nothing is owed to it any more. */
   kill(session: Session): void {
-    session.close(false);
+    session.close();
     this.leave(session);
   }
 

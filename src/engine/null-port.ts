@@ -11,6 +11,7 @@ export const NULL_PORT: SessionPort = {
   argumentBytes: 0,
   lastActive: 0,
   close: () => {},
+  closeAfterReply: () => {},
   resume: () => {},
   divert: () => {},
   flush: () => {},

@@ -42,8 +42,10 @@ export interface SessionPort {
   readonly argumentBytes: number;
   /** When bytes last went in or out, in ms of the server's clock. */
   readonly lastActive: number;
-  /** Ends the connection: at once with whatever is owed dropped, or when all that has been replied is written. */
-  close(afterReply: boolean): void;
+  /** Ends the connection at once; what is owed is dropped. */
+  close(): void;
+  /** Ends the connection when all that has been replied is written. */
+  closeAfterReply(): void;
   /** The session can take commands again. */
   resume(): void;
   /**

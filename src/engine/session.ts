@@ -228,7 +228,7 @@ export class Session implements TransportSession {
   closeAfterCommand(): void {
     this.closing = true;
     queueMicrotask(() => {
-      if (!this.closed) this.port.close(true);
+      if (!this.closed) this.port.closeAfterReply();
     });
   }
 
@@ -245,10 +245,16 @@ export class Session implements TransportSession {
     this.reply.verify();
   }
 
-  /** Ends the connection; with `afterReply` once everything owed is written. */
-  close(afterReply: boolean): void {
+  /** Ends the connection at once. */
+  close(): void {
     this.closing = true;
-    this.port.close(afterReply);
+    this.port.close();
+  }
+
+  /** Ends the connection once everything owed is written. */
+  closeAfterReply(): void {
+    this.closing = true;
+    this.port.closeAfterReply();
   }
 }
 

@@ -159,7 +159,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       else this.waiting.keep(buffer, to);
     } catch {
       this.server.log.warning(`No memory for the query of a client: ${this.session.describe()}`);
-      this.close(false);
+      this.close();
       return false;
     }
     const { clientQueryBufferLimit } = this.server.settings;
@@ -172,7 +172,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     );
     this.server.counters.queryLimitDisconnections++;
     this.uncount();
-    this.close(false);
+    this.close();
     return false;
   }
 
@@ -230,13 +230,13 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.server.log.warning(`Closing client after an internal error: ${this.session.describe()}: ${what}`);
     this.session.reply.error('ERR internal error, see the log');
-    this.close(true);
+    this.closeAfterReply();
   }
 
   private broken(): void {
     this.session.reply.error(this.parser.error);
     this.server.host.protocolError(this.session, this.parser.reason);
-    this.close(true);
+    this.closeAfterReply();
   }
 
   /** Lets others be read before this connection goes on. */
@@ -251,16 +251,21 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     if (error === null) this.server.log.verbose('Client closed connection');
     else this.server.log.verbose(`Reading from client: ${error}`);
     // One who only ends its own side still gets what it has asked for.
-    this.close(error === null && !this.closing);
+    if (error === null && !this.closing) this.closeAfterReply();
+    else this.close();
   }
 
   // The session's side.
 
-  close(afterReply: boolean): void {
+  close(): void {
+    // What it is owed stays as it is until the connection is closed: a write may be under way.
+    this.dead = true;
+    this.closeAfterReply();
+  }
+
+  closeAfterReply(): void {
     this.closing = true;
     this.session.reply.end();
-    // What it is owed stays as it is until the connection is closed: a write may be under way.
-    if (!afterReply) this.dead = true;
     this.server.enlist(this);
   }
 
@@ -305,7 +310,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       `Client ${this.session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`,
     );
     this.server.counters.outputLimitDisconnections++;
-    this.close(false);
+    this.close();
     return true;
   }
 
@@ -406,7 +411,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     const { timeout } = this.server.settings;
     if (timeout > 0 && idle > timeout * 1000 && this.session.mayIdleOut) {
       this.server.log.verbose('Closing idle client');
-      this.close(false);
+      this.close();
       return;
     }
     this.waiting.shrink(idle);

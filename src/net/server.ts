@@ -152,7 +152,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     if (this.settings.protectedMode && session.authenticated && !connection.unix && !isLoopback(connection.peer)) {
       this.counters.rejectedConnections++;
       session.reply.raw(DENIED, 0, DENIED.length);
-      client.close(true);
+      client.closeAfterReply();
       return;
     }
     if (this.settings.tcpKeepalive > 0) connection.keepAlive(this.settings.tcpKeepalive);

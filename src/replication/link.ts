@@ -34,6 +34,8 @@ class DialledLink implements MasterLink {
   session(broken: (reason: string) => void, resume: () => void): StreamPort {
     const { link } = this;
     const { host, port } = link.target;
+    // The master is owed nothing but acknowledgements, so that an end needn't wait for them.
+    const close = (): void => link.fail(new LinkError('lost', 'The link to the master is closed'));
     return {
       fd: -1,
       address: `${host}:${port}`,
@@ -45,7 +47,8 @@ class DialledLink implements MasterLink {
       get lastActive() {
         return link.lastRead;
       },
-      close: () => link.fail(new LinkError('lost', 'The link to the master is closed')),
+      close,
+      closeAfterReply: close,
       resume,
       divert: () => {},
       flush: () => {},

@@ -275,7 +275,7 @@ export class Master {
     const { session } = replica;
     if (reply !== '') replica.say(reply);
     session.become(CLIENT);
-    session.close(true);
+    session.closeAfterReply();
   }
 
   /** Ends all: the data are about to be others. */
@@ -283,7 +283,7 @@ export class Master {
     for (const replica of [...this.replicas.all]) {
       this.forget(replica);
       replica.session.onClosed = () => {};
-      replica.session.close(false);
+      replica.session.close();
     }
   }
 
@@ -348,7 +348,7 @@ export class Master {
       if (session.closing || !replica.isOver(limit, settings.replBacklogSize, clock.now())) continue;
       log.warning(`Client ${session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`);
       engine.stats.outputLimitDisconnections++;
-      session.close(false);
+      session.close();
     }
   }
 
@@ -361,7 +361,7 @@ export class Master {
     if (old || (phase !== 'online' && phase !== 'acknowledging')) return;
     if (now - ackedAt <= this.parts.settings.replTimeout * 1000) return;
     this.parts.log.warning(`Disconnecting timedout replica (streaming sync): ${name}`);
-    session.close(false);
+    session.close();
   }
 
   /** Asks the replicas how far they are; their answers come as REPLCONF ACK. */

@@ -146,7 +146,7 @@ export class Replication implements ReplicationPort {
       if (session.waiter === null) continue;
       session.reply.error(STATE_CHANGED);
       engine.interruptWait(session, true);
-      session.close(true);
+      session.closeAfterReply();
     }
   }
 

@@ -86,7 +86,7 @@ export class MasterStream {
 
   close(): void {
     this.waiting.drop();
-    this.session.close(false);
+    this.session.close();
     this.engine.leave(this.session);
     this.session.reply.abandon();
   }

@@ -150,6 +150,10 @@ export class LocalSession implements SessionPort {
     else this.engine.clock.soon(() => this.finish());
   }
 
+  closeAfterReply(): void {
+    this.close();
+  }
+
   private finish(): void {
     this.flush();
     this.end(new Error(CLOSED));

@@ -233,7 +233,7 @@ class Server implements CinnabarServer {
     onStop?.();
     await this.network.close();
     // Those without a socket are left.
-    for (const session of this.engine.sessions.values()) session.close(false);
+    for (const session of this.engine.sessions.values()) session.close();
   }
 
   close(): Promise<void> {

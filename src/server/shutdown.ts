@@ -131,7 +131,7 @@ export class Shutdown {
     this.go('abandoned');
     for (const session of this.parts.engine.sessions.values()) {
       session.reply.abandon();
-      session.close(false);
+      session.close();
     }
     this.parts.onExit(1);
     void this.parts.stop();

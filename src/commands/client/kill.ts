@@ -133,6 +133,6 @@ export const kill = command({
     if (!old) c.reply.int(killed);
     else if (killed > 0) c.reply.ok();
     else c.reply.error('ERR No such client');
-    if (self) c.session.close(true);
+    if (self) c.session.closeAfterReply();
   },
 });

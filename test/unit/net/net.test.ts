@@ -88,11 +88,11 @@ class FakeHost implements SessionHost<FakeSession> {
         break;
       case 'QUIT':
         session.reply.ok();
-        session.port.close(true);
+        session.port.closeAfterReply();
         return false;
       case 'DIE':
         session.reply.ok();
-        session.port.close(false);
+        session.port.close();
         return false;
       default:
         break;
@@ -506,7 +506,7 @@ test.each([4, 300_000])(
     await turn();
     const reply = `$${size}\r\n${'a'.repeat(size)}\r\n`;
     expect(one.look() === reply).toBe(true);
-    [...host.sessions][0].port.close(false);
+    [...host.sessions][0].port.close();
     ask(other, 'b');
     expect(one.look() === reply).toBe(true);
     await turn();

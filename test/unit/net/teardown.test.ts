@@ -63,7 +63,7 @@ const ENDS: Readonly<Record<string, (victim: Session, killer: FakeConnection) =>
   'a failed sync under appendfsync always': () => {
     for (const { reply, port } of fake.server.engine.sessions.values()) {
       reply.abandon();
-      port.close(false);
+      port.close();
     }
   },
   'the end of the server': () => fake.net.stop(),
