@@ -3,7 +3,9 @@
  *
  *   npm run test:conformance                          the units of expected.tsv
  *   npm run test:conformance -- unit/type/string ...  these units; type/string and string do as well
+ *   npm run test:conformance -- sentinel              the files of the Sentinel suite
  *     --all           every unit of the suite
+ *     --real WHICH    in the Sentinel suite Debian's own: servers, sentinels, or odd (every second instance of both)
  *     --update        raise expected.tsv to what passed
  *     --waiting       run the tests of waiting.tsv too
  *     --only NAME     only the test of this name, or of this /pattern (repeatable)
@@ -17,8 +19,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MAIN, startCinnabar } from '../support/server-process.ts';
+import { isOfInstances, runInstances } from './instances.ts';
 import { baseline, expected, raiseExpected, skipLines } from './records.ts';
-import { ensureSuite, foreignServer, ownServer } from './suite.ts';
+import { ensureSuite, foreignServer, mixedServer, ownServer, REAL_INSTANCES, type ServerUnderTest } from './suite.ts';
 import { killAll, runUnit, type UnitResult } from './unit.ts';
 
 const LOGS = join(import.meta.dirname, '.logs');
@@ -36,6 +39,7 @@ const { values: flags, positionals } = parseArgs({
     skip: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
     server: { type: 'string' },
+    real: { type: 'string' },
     jobs: { type: 'string', default: '2' },
     limit: { type: 'string', default: '360' },
     baseport: { type: 'string', default: '21111' },
@@ -46,7 +50,8 @@ const { values: flags, positionals } = parseArgs({
 function chosenUnits(known: string[]): string[] {
   if (flags.all) return known;
   if (positionals.length === 0) return [...expected().keys()];
-  return positionals.map((asked) => {
+  return positionals.flatMap((asked) => {
+    if (asked === 'sentinel') return known.filter(isOfInstances);
     const unit = known.find((name) => [name, `unit/${name}`].includes(asked) || name.endsWith(`/${asked}`));
     if (unit === undefined) throw new Error(`no such unit: ${asked}`);
     return unit;
@@ -58,6 +63,15 @@ async function assertServerStarts(): Promise<void> {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
   const server = await startCinnabar();
   await server.stop();
+}
+
+function serverUnderTest(): ServerUnderTest {
+  if (flags.server !== undefined) return foreignServer(resolve(flags.server));
+  const ours = ownServer(MAIN);
+  if (flags.real === undefined) return ours;
+  const real = REAL_INSTANCES.find((name) => name === flags.real);
+  if (real === undefined) throw new Error(`--real is one of ${REAL_INSTANCES.join(', ')}`);
+  return mixedServer(ours, real);
 }
 
 function reportUnit(result: UnitResult, real: number, record: number | undefined): void {
@@ -77,13 +91,14 @@ async function main(): Promise<number> {
   const queue = chosenUnits([...real.keys()]);
   const suite = ensureSuite();
   if (flags.server === undefined) await assertServerStarts();
-  const server = flags.server === undefined ? ownServer(MAIN) : foreignServer(resolve(flags.server));
+  const server = serverUnderTest();
   mkdirSync(LOGS, { recursive: true });
 
   const results: UnitResult[] = [];
   const work = async (worker: number): Promise<void> => {
     for (let unit = queue.shift(); unit !== undefined; unit = queue.shift()) {
-      const result = await runUnit({
+      const run = isOfInstances(unit) ? runInstances : runUnit;
+      const result = await run({
         suite,
         unit,
         server,

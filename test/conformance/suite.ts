@@ -133,6 +133,23 @@ export function foreignServer(path: string): ServerUnderTest {
   return { serverScript: `exec ${quote(path)} "$@"`, sentinelScript: `exec ${quote(path)} "$@" --sentinel` };
 }
 
+/** Which instances of a suite of several servers are Debian's: all of one kind, or every second of both. */
+export const REAL_INSTANCES = ['servers', 'sentinels', 'odd'] as const;
+export type RealInstances = (typeof REAL_INSTANCES)[number];
+
+/** Ours, but for some instances; their number ends the name of the folder in which their configuration file lies. */
+export function mixedServer(ours: ServerUnderTest, real: RealInstances): ServerUnderTest {
+  const script = (line: string, kind: RealInstances, program: string): string => {
+    const theirs = `exec ${program} "$@"`;
+    if (real !== 'odd') return real === kind ? theirs : line;
+    return `case "$(dirname "$1")" in *[13579]) ${theirs} ;; esac\n${line}`;
+  };
+  return {
+    serverScript: script(ours.serverScript, 'servers', 'redis-server'),
+    sentinelScript: script(ours.sentinelScript, 'sentinels', 'redis-sentinel'),
+  };
+}
+
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
@@ -142,7 +159,7 @@ export function scratchCopy(suite: string, name: string, server: ServerUnderTest
   const copy = join(SCRATCH, `run-${process.pid}-${name}`);
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'src'), { recursive: true });
-  for (const entry of ['tests', 'runtest', 'utils', 'redis.conf', 'sentinel.conf']) {
+  for (const entry of ['tests', 'runtest', 'runtest-sentinel', 'utils', 'redis.conf', 'sentinel.conf']) {
     cpSync(join(suite, entry), join(copy, entry), { recursive: true, filter: (path) => basename(path) !== 'modules' });
   }
   writeScript(join(copy, 'src', 'redis-server'), server.serverScript);
@@ -154,7 +171,7 @@ export function scratchCopy(suite: string, name: string, server: ServerUnderTest
   return copy;
 }
 
-function writeScript(path: string, line: string): void {
-  writeFileSync(path, `#!/bin/bash\n${line}\n`);
+function writeScript(path: string, lines: string): void {
+  writeFileSync(path, `#!/bin/bash\n${lines}\n`);
   chmodSync(path, 0o755);
 }

@@ -62,7 +62,12 @@ export async function runUnit(options: UnitOptions): Promise<UnitResult> {
   writeFileSync(skipFile, options.skip.join('\n'));
   const log = join(options.logFolder, `${name}.log`);
   const started = performance.now();
-  const timedOut = await runHarness(folder, skipFile, log, options);
+  // The skip file goes before any other list: the harness replaces its list when it reads the file.
+  const args = ['--single', options.unit, '--clients', '1', '--durable', '--dont-clean'];
+  const { basePort } = options;
+  args.push('--baseport', String(basePort), '--portcount', '2900', '--timeout', '300', '--skipfile', skipFile);
+  for (const name of options.only) args.push('--only', name);
+  const timedOut = await runHarness(folder, ['./runtest', ...args], log, options.limitSeconds);
   const seconds = (performance.now() - started) / 1000;
   const result = readOutput(options.unit, readFileSync(log, 'latin1'));
   collectServerErrors(folder, join(options.logFolder, `${name}.stderr.log`));
@@ -70,13 +75,10 @@ export async function runUnit(options: UnitOptions): Promise<UnitResult> {
   return { ...result, seconds, timedOut };
 }
 
-function runHarness(folder: string, skipFile: string, log: string, options: UnitOptions): Promise<boolean> {
-  // The skip file goes before any other list: the harness replaces its list when it reads the file.
-  const args = ['--single', options.unit, '--clients', '1', '--durable', '--dont-clean'];
-  args.push('--baseport', String(options.basePort), '--portcount', '2900', '--timeout', '300', '--skipfile', skipFile);
-  for (const name of options.only) args.push('--only', name);
+/** Runs one of the suite's programs to its end; true where its time was up. */
+export function runHarness(folder: string, command: string[], log: string, limitSeconds: number): Promise<boolean> {
   const output = openSync(log, 'w');
-  const child = spawn('./runtest', args, {
+  const child = spawn(command[0]!, command.slice(1), {
     cwd: folder,
     detached: true,
     stdio: ['ignore', output, output],
@@ -89,7 +91,7 @@ function runHarness(folder: string, skipFile: string, log: string, options: Unit
     const limit = setTimeout(() => {
       timedOut = true;
       if (pid !== undefined) killGroup(pid);
-    }, options.limitSeconds * 1000);
+    }, limitSeconds * 1000);
     if (pid !== undefined) running.add(pid);
     child.on('error', reject);
     child.on('exit', () => {
@@ -104,12 +106,16 @@ function runHarness(folder: string, skipFile: string, log: string, options: Unit
   });
 }
 
-type Counts = Omit<UnitResult, 'seconds' | 'timedOut'>;
+export type Counts = Omit<UnitResult, 'seconds' | 'timedOut'>;
+
+export function withoutColours(text: string): string {
+  return text.replaceAll(/\x1b\[[0-9;]*m/g, '');
+}
 
 /** Reads `[status]: data` lines; an error's further lines and the summary at the end carry no status. */
 export function readOutput(unit: string, text: string): Counts {
   const result: Counts = { unit, ok: 0, failed: [], exceptions: [], ignored: 0, skipped: 0 };
-  for (const line of text.replaceAll(/\x1b\[[0-9;]*m/g, '').split('\n')) {
+  for (const line of withoutColours(text).split('\n')) {
     const [, status, data] = /^\[(\w+)\]: (.*)$/.exec(line) ?? [];
     if (status === 'ok') result.ok++;
     else if (status === 'err') result.failed.push(data!.replace(/ in tests\/\S+\.tcl$/, ''));

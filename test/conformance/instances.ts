@@ -1,0 +1,68 @@
+/**
+ * Runs one file of the suites of several servers (`sentinel/00-base`): five Sentinels and five servers that are killed,
+ * stopped and started again by a harness of its own.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { scratchCopy } from './suite.ts';
+import { type Counts, runHarness, type UnitOptions, type UnitResult, withoutColours } from './unit.ts';
+
+/** From the first port of the Sentinels to that of the servers. */
+const PORTS_A_KIND = 1200;
+const LOG_BYTES_KEPT = 512 * 1024;
+
+export function isOfInstances(unit: string): boolean {
+  return unit.startsWith('sentinel/');
+}
+
+export async function runInstances(options: UnitOptions): Promise<UnitResult> {
+  const [kind, file] = options.unit.split('/') as [string, string];
+  const name = `${kind}-${file}`;
+  const folder = scratchCopy(options.suite, name, options.server);
+  choosePorts(folder, options.basePort);
+  const log = join(options.logFolder, `${name}.log`);
+  const started = performance.now();
+  const command = [`./runtest-${kind}`, '--single', `${file}.tcl`, '--dont-clean'];
+  const timedOut = await runHarness(folder, command, log, options.limitSeconds);
+  const seconds = (performance.now() - started) / 1000;
+  collectLogs(join(folder, 'tests', kind, 'tmp'), join(options.logFolder, `${name}.instances.log`));
+  if (!options.keepScratch) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  return { ...readInstances(options.unit, readFileSync(log, 'latin1')), seconds, timedOut };
+}
+
+/** The harness takes no ports as arguments: they stand in its source. */
+function choosePorts(folder: string, base: number): void {
+  const file = join(folder, 'tests', 'instances.tcl');
+  const ports = { sentinel_base_port: base, redis_base_port: base + PORTS_A_KIND };
+  let text = readFileSync(file, 'utf8');
+  for (const [name, port] of Object.entries(ports))
+    text = text.replace(new RegExp(`(set ::${name}) \\d+`), `$1 ${port}`);
+  writeFileSync(file, text);
+}
+
+/** Reads `time> name: OK` and `time> name: FAILED: reason`; what went wrong outside of a check has a line of its own. */
+export function readInstances(unit: string, text: string): Counts {
+  const result: Counts = { unit, ok: 0, failed: [], exceptions: [], ignored: 0, skipped: 0 };
+  for (const line of withoutColours(text).split('\n')) {
+    const [, name, reason] = /^[\d:]+> (.*): FAILED: (.*)$/.exec(line) ?? [];
+    if (/^[\d:]+> .*OK$/.test(line)) result.ok++;
+    else if (name !== undefined) result.failed.push(`${name}: ${reason}`);
+    else if (/FAILED|\[exception\]|Can't start|WARNING: Aborting|^>>>>>>>>/.test(line)) result.exceptions.push(line);
+  }
+  if (!/^(GOOD! No errors\.|WARNING \d+ test\(s\) failed\.)$/m.test(withoutColours(text)))
+    result.exceptions.push('the harness did not reach its end');
+  return result;
+}
+
+/** What the instances logged, and what they wrote to stderr, one after the other. */
+function collectLogs(temporary: string, target: string): void {
+  const found = existsSync(temporary) ? readdirSync(temporary).sort() : [];
+  const parts = found.flatMap((instance) =>
+    ['log.txt', 'err.txt'].flatMap((file) => {
+      const path = join(temporary, instance, file);
+      const text = existsSync(path) ? readFileSync(path, 'latin1').slice(-LOG_BYTES_KEPT) : '';
+      return text === '' ? [] : [`== ${instance}/${file}\n${text}\n`];
+    }),
+  );
+  writeFileSync(target, parts.join(''), 'latin1');
+}
