@@ -21,11 +21,18 @@ export class UnreadableConfigError extends Error {
   override name = 'UnreadableConfigError';
 }
 
+/** A line as it stands in a file. */
+export interface Place {
+  readonly number: number;
+  readonly line: string;
+}
+
 /** Lines that are no settings, taken by the rooms that know what they mean; a text refuses. */
 export interface Directives {
   renameCommand(from: string, to: string): string | undefined;
   user(words: readonly string[]): string | undefined;
   loadModule(words: readonly string[]): string | undefined;
+  sentinel(words: readonly string[], place: Place): string | undefined;
 }
 
 /** Where the configuration comes from, as the command line says it. */
@@ -45,6 +52,10 @@ const FORGOTTEN = new Set(['list-max-ziplist-entries', 'list-max-ziplist-value']
 
 export function fatal(text: string): FatalConfigError {
   return new FatalConfigError(`\n${HEADING}\n${text}\n`);
+}
+
+export function fatalAt({ number, line }: Place, text: string): FatalConfigError {
+  return fatal(`Reading the configuration file, at line ${number}\n>>> '${line}'\n${text}`);
 }
 
 export function readCommandLine(args: readonly string[]): Sources {
@@ -104,10 +115,10 @@ export class ConfigReader {
       try {
         const words = splitArguments(line);
         if (words === undefined) throw new ConfigError('Unbalanced quotes in configuration line');
-        if (words.length > 0) this.readWords(words);
+        if (words.length > 0) this.readWords(words, { number: number + 1, line });
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        throw fatal(`Reading the configuration file, at line ${number + 1}\n>>> '${line}'\n${error.message}`);
+        throw fatalAt({ number: number + 1, line }, error.message);
       }
     }
   }
@@ -135,7 +146,7 @@ export class ConfigReader {
     this.depth--;
   }
 
-  private readWords(words: readonly string[]): void {
+  private readWords(words: readonly string[], place: Place): void {
     const name = words[0].toLowerCase();
     if (this.config.has(name)) {
       this.config.load(name, words.slice(1));
@@ -146,10 +157,13 @@ export class ConfigReader {
       return;
     }
     if (FORGOTTEN.has(name) && words.length === 2) return;
+    // The word alone says nothing: --sentinel is of the command line.
+    if (name === 'sentinel' && words.length === 1) return;
     let refused: string | undefined = 'Bad directive or wrong number of arguments';
     if (name === 'rename-command' && words.length === 3) refused = this.directives.renameCommand(words[1], words[2]);
     else if (name === 'user' && words.length >= 2) refused = this.directives.user(words.slice(1));
     else if (name === 'loadmodule' && words.length >= 2) refused = this.directives.loadModule(words.slice(1));
+    else if (name === 'sentinel') refused = this.directives.sentinel(words.slice(1), place);
     if (refused !== undefined) throw new ConfigError(refused);
   }
 }

@@ -21,6 +21,12 @@ export interface ExtraLines {
   lines(): readonly string[];
 }
 
+/** What lines must share to take one another's places: of a Sentinel's, the second word as well. */
+function placeName(words: readonly string[]): string {
+  const name = words[0].toLowerCase();
+  return name === 'sentinel' ? `${name} ${(words[1] ?? '').toLowerCase()}` : name;
+}
+
 class Rewriter {
   private readonly lines: string[] = [];
   /** Of each name in the file, the numbers of its lines that were not rewritten yet. */
@@ -40,13 +46,13 @@ class Rewriter {
       this.lines.push(line);
       return;
     }
-    const name = splitArguments(line)?.[0]?.toLowerCase();
-    const option = name === undefined ? undefined : config.option(name);
-    if (name === undefined || (!option && !DIRECTIVES.has(name))) {
+    const words = splitArguments(line);
+    const option = words?.length ? config.option(words[0]) : undefined;
+    if (!words?.length || (!option && !DIRECTIVES.has(words[0].toLowerCase()))) {
       this.lines.push(`# ??? ${line}`);
       return;
     }
-    const key = option ? option.name : name;
+    const key = option ? option.name : placeName(words);
     const places = this.places.get(key) ?? [];
     places.push(this.lines.length);
     this.places.set(key, places);
@@ -68,9 +74,10 @@ class Rewriter {
     this.lines.push(text);
   }
 
-  /** What is left of `name` in the file goes. */
+  /** What is left of `name` in the file goes, with what begins with it as a word. */
   settle(name: string): void {
     this.rewritten.add(name);
+    for (const place of this.places.keys()) if (place.startsWith(`${name} `)) this.rewritten.add(place);
   }
 
   finish(): string {
@@ -82,28 +89,38 @@ class Rewriter {
   }
 }
 
-/** The new text of the file that now holds `old`. `all` writes settings with their usual values too. */
-export function rewriteText(old: string, config: Config, extra: readonly ExtraLines[], all = false): string {
+export interface RewriteOptions {
+  readonly extra?: readonly ExtraLines[];
+  /** Writes settings with their usual values too. */
+  readonly all?: boolean;
+  /** Settings that have no lines: one who saves nothing has no use for `save`. */
+  readonly without?: ReadonlySet<string>;
+}
+
+/** The new text of the file that now holds `old`. */
+export function rewriteText(old: string, config: Config, options: RewriteOptions = {}): string {
+  const { extra = [], all = false, without } = options;
   const rewriter = new Rewriter(old, config, all);
   for (const option of OPTIONS) {
-    for (const line of option.kind.rewrite(option.name, config.stored(option.name)))
-      rewriter.write(option.name, line.text, line.force);
+    if (!without?.has(option.name))
+      for (const line of option.kind.rewrite(option.name, config.stored(option.name)))
+        rewriter.write(option.name, line.text, line.force);
     rewriter.settle(option.name);
   }
   for (const { name, lines } of extra) {
-    for (const line of lines()) rewriter.write(name, line, true);
+    for (const line of lines()) rewriter.write(placeName(splitArguments(line) ?? [name]), line, true);
     rewriter.settle(name);
   }
   return rewriter.finish();
 }
 
 /** Rewrites the configuration file by way of `temporary`; throws what the file system throws. */
-export function rewriteConfig(config: Config, temporary: string, extra: readonly ExtraLines[] = [], all = false): void {
+export function rewriteConfig(config: Config, temporary: string, options: RewriteOptions = {}): void {
   let old = '';
   try {
     old = config.disk.read(config.file).toString('latin1');
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-  replaceFile(config.disk, config.file, temporary, rewriteText(old, config, extra, all));
+  replaceFile(config.disk, config.file, temporary, rewriteText(old, config, options));
 }

@@ -47,6 +47,10 @@ export class ServerDirectives implements Directives {
     return 'Modules are not supported';
   }
 
+  sentinel(): string | undefined {
+    return 'sentinel directive while not in sentinel mode';
+  }
+
   /** Renames in the table; a command renamed to nothing can't be called. */
   apply(table: CommandTable): void {
     for (const [from, to] of this.renames) {

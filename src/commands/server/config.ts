@@ -115,7 +115,7 @@ export function rewrite(c: Call, all: boolean): void {
   }
   try {
     const users = { name: 'user', lines: () => (aclfile === '' ? aclLines(c.engine.acl) : []) };
-    rewriteConfig(config, `${config.file}-${fileNames.next()}.rewrite`, [users], all);
+    rewriteConfig(config, `${config.file}-${fileNames.next()}.rewrite`, { extra: [users], all });
   } catch (error) {
     const reason = systemError(error);
     log.warning(`CONFIG REWRITE failed: ${reason}`);

@@ -24,6 +24,7 @@ function load(text: string, files: Record<string, string> = {}): Config {
     renameCommand: () => undefined,
     user: () => undefined,
     loadModule: () => undefined,
+    sentinel: () => undefined,
   }).readText(text);
   return config;
 }
@@ -220,6 +221,7 @@ describe('CONFIG REWRITE', () => {
       renameCommand: () => undefined,
       user: () => undefined,
       loadModule: () => undefined,
+      sentinel: () => undefined,
     }).readText(old);
     config.set(['maxmemory', '200mb', 'list-max-ziplist-size', '5', 'save', '5 5 6 6'], RULES);
     rewriteConfig(config, '/srv/new.conf');
@@ -256,7 +258,7 @@ describe('CONFIG REWRITE', () => {
     const config = new Config(disk);
     config.file = '/srv/all.conf';
     config.set(['requirepass', 'a "b"\n\xff', 'bind', '127.0.0.1 ::1', 'save', ''], RULES);
-    rewriteConfig(config, '/srv/new.conf', [], true);
+    rewriteConfig(config, '/srv/new.conf', { all: true });
     const back = load(disk.read('/srv/all.conf').toString('latin1'));
     for (const [name, text] of config.get([sliceOf('*')])) expect([name, back.text(name)]).toEqual([name, text]);
   });

@@ -7,7 +7,12 @@ import { ConfigReader } from '../../../src/config/file.ts';
 import { exampleText } from '../../support/conf-example.ts';
 
 const FILE = join(import.meta.dirname, '../../../redis.conf.example');
-const NONE = { renameCommand: () => undefined, user: () => undefined, loadModule: () => undefined };
+const NONE = {
+  renameCommand: () => undefined,
+  user: () => undefined,
+  loadModule: () => undefined,
+  sentinel: () => undefined,
+};
 
 /** UPDATE_EXAMPLE=1 writes the file anew. */
 test('redis.conf.example holds every setting, as it is declared', () => {
