@@ -439,8 +439,9 @@ export class Engine implements SessionHost<Session> {
     if (gates & GATE_MONITORED) this.monitors.show(session, registered, args, argc);
     if ((gates & GATE_TRACKED) === 0) return;
     const outer = this.calls[0];
-    // A script is judged by what it runs.
-    const reads = registered.has(READS) && registered.command.flagsWith === undefined;
+    // A script is judged by what it runs. One that waited has read what it named when it began to.
+    const waited = session.waiter !== null && this.calls[this.depth - 1].resuming;
+    const reads = !waited && registered.has(READS) && registered.command.flagsWith === undefined;
     if (reads && outer.session.tracking !== null) {
       if (session === outer.session) this.tracking.remember(session, registered, args, argc);
       else this.rememberScript(this.calls[this.depth - 2]);

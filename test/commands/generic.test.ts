@@ -256,6 +256,19 @@ describe('beside the real server', () => {
       OBJECT ENCODING
       OBJECT ENCODING a b
     `));
+
+  test('OBJECT REFCOUNT of what the transaction itself stores', () =>
+    both.same(`
+      FLUSHALL
+      MULTI
+      SET a x
+      OBJECT REFCOUNT a
+      APPEND a y
+      OBJECT REFCOUNT a
+      APPEND b y
+      OBJECT REFCOUNT b
+      EXEC
+    `));
 });
 
 test('a lazily removed value is given back in the background', async () => {

@@ -51,6 +51,16 @@ describe('CLIENT TRACKING beside the real server', () => {
       1 CLIENT CACHING yes
     `));
 
+  test('a read that waits is remembered when it begins to wait, and not again when it is served', () =>
+    same(`
+      1 HELLO 3
+      1 CLIENT TRACKING on
+      1! XREAD BLOCK 0 STREAMS s $
+      2 XADD s 4-1 f hello
+      2 XADD s 5-1 f hello
+      1 PING
+    `));
+
   test('GETREDIR, TRACKINGINFO and the modes they tell', () =>
     same(`
       1 CLIENT GETREDIR

@@ -8,6 +8,7 @@ import { key } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { ENC_INT, encodingName, entryEncoding, entryLru, inlineString } from '../../values/entry.ts';
+import { stringLength } from '../../values/string.ts';
 
 /** Small integers count as shared by all who hold them, as they are in Redis, unless eviction goes by each key's use. */
 const SHARED_INTEGERS = 10_000;
@@ -15,7 +16,7 @@ const SHARED_REFERENCES = 2_147_483_647;
 const ADJUSTS =
   'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
 
-/** Commands that store an argument of theirs as it is. */
+/** Commands that store an argument of theirs as it is, as APPEND does where there was nothing. */
 const STORES_ARGUMENT = new Set(['set', 'setnx', 'setex', 'psetex', 'getset', 'mset', 'msetnx']);
 
 const WRITE = flagBit('write');
@@ -36,7 +37,7 @@ function lookUp(c: Call): Addr {
 
 /** Of the entry of the key at argument `i`: how many would hold its value in Redis. */
 export function references(c: Call, i: number, e: Addr): number {
-  return isShared(c, e) ? SHARED_REFERENCES : isQueued(c, c.arg(i)) ? 2 : 1;
+  return isShared(c, e) ? SHARED_REFERENCES : isQueued(c, c.arg(i), e) ? 2 : 1;
 }
 
 function isShared(c: Call, e: Addr): boolean {
@@ -48,13 +49,14 @@ function isShared(c: Call, e: Addr): boolean {
 }
 
 /** Whether the key's value is an argument of the transaction that runs: the queue holds it too, up to its end. */
-function isQueued(c: Call, key: Slice): boolean {
+function isQueued(c: Call, key: Slice, e: Addr): boolean {
   const { executing } = c.session;
   if (executing === null) return false;
   const wrote = executing.queue
     .slice(0, executing.done)
     .reverse()
     .find(({ registered, args }) => registered.has(WRITE) && args.some((arg, i) => i > 0 && sameBytes(arg, key)));
+  if (wrote?.registered.name === 'append') return stringLength(c.memory, e) === wrote.args[2].length;
   return wrote !== undefined && STORES_ARGUMENT.has(wrote.registered.name);
 }
 
