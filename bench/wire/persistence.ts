@@ -15,18 +15,16 @@
  * Every figure has its bound, in the units of Redis's or absolute; the last column says which are missed.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
-import { startWorker } from '../../test/support/worker.ts';
-import { fill } from './sets.ts';
-import type { SetterTask } from './setter.ts';
+import { cpuOf, type Line, memoryOf, Results } from './figures.ts';
+import { fill, probeWhile } from './sets.ts';
 
 const VALUE_BYTES = 32;
 const MOST_REQUESTS = 5_000_000;
-const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
 /** Between two looks at the file or at the memory. */
 const LOOK_MILLISECONDS = 2;
 const MEMORY_LOOK_MILLISECONDS = 25;
@@ -57,49 +55,8 @@ const SERVERS: readonly { readonly name: 'redis' | 'ours'; readonly start: Start
   { name: 'ours', start: startCinnabar },
 ];
 
-/** What was measured in each round, by figure and server. */
-class Results {
-  private readonly rounds = new Map<string, { redis: number[]; ours: number[] }>();
-
-  add(figure: string, server: 'redis' | 'ours', value: number): void {
-    const entry = this.rounds.get(figure) ?? { redis: [], ours: [] };
-    this.rounds.set(figure, entry);
-    entry[server].push(value);
-  }
-
-  of(figure: string): { redis: number[]; ours: number[] } | undefined {
-    return this.rounds.get(figure);
-  }
-}
-
 function sleep(milliseconds: number): Promise<void> {
   return new Promise((done) => setTimeout(done, milliseconds));
-}
-
-/** Processor seconds of a process so far, those of its children that have ended included. */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return [11, 12, 13, 14].reduce((sum, i) => sum + Number(fields[i]), 0) / CLOCK_TICKS;
-}
-
-function childrenOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
-  return children === '' ? [] : children.split(' ').map(Number);
-}
-
-/** MiB of memory that the process and its children hold, what they share counted once. */
-function memoryOf(pid: number): number {
-  let kilobytes = 0;
-  for (const each of [pid, ...childrenOf(pid)]) {
-    try {
-      const rollup = readFileSync(`/proc/${each}/smaps_rollup`, 'latin1');
-      kilobytes += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-    } catch {
-      // The child has ended meanwhile.
-    }
-  }
-  return kilobytes / 1024;
 }
 
 const fileOf = (server: ServerProcess): string => join(server.folder, 'dump.rdb');
@@ -122,25 +79,14 @@ async function settled(client: Pipeline): Promise<void> {
   while (!String(await client.call('INFO', 'persistence')).includes('rdb_bgsave_in_progress:0')) await sleep(20);
 }
 
-/** Milliseconds of each SET while `during` runs. */
-async function settingWhile(port: number, keys: number, during: () => Promise<void>): Promise<Float64Array> {
-  const worker = startWorker(new URL('./setter.ts', import.meta.url));
-  const task: SetterTask = { port, keys, valueBytes: VALUE_BYTES, most: MOST_REQUESTS };
-  worker.postMessage(task);
-  await new Promise((begun) => worker.once('message', begun));
-  const taken = new Promise<Float64Array>((resolve) => worker.once('message', resolve));
-  await during();
-  worker.postMessage('end');
-  const samples = await taken;
-  await worker.terminate();
-  return samples.sort();
-}
+const setWhile = (port: number, keys: number, during: () => Promise<void>): Promise<Float64Array> =>
+  probeWhile({ port, keys, valueBytes: VALUE_BYTES, most: MOST_REQUESTS, command: 'SET' }, during);
 
 async function pause(server: ServerProcess, name: 'redis' | 'ours', keys: number, results: Results): Promise<void> {
   const client = new Pipeline(server.port);
-  const calm = await settingWhile(server.port, keys, () => sleep(1000));
+  const calm = await setWhile(server.port, keys, () => sleep(1000));
   let seconds = 0;
-  const taken = await settingWhile(server.port, keys, async () => {
+  const taken = await setWhile(server.port, keys, async () => {
     seconds = await save(server, client);
   });
   await settled(client);
@@ -162,7 +108,7 @@ async function memory(server: ServerProcess, name: 'redis' | 'ours', keys: numbe
   const client = new Pipeline(server.port);
   const before = memoryOf(server.pid);
   let peak = before;
-  await settingWhile(server.port, keys, async () => {
+  await setWhile(server.port, keys, async () => {
     let saved = false;
     const saving = save(server, client).finally(() => {
       saved = true;
@@ -209,17 +155,6 @@ async function logging(policy: string, server: (typeof SERVERS)[number], given: 
   }
 }
 
-/** How a figure is told: the best of its rounds or the median, in which unit, and what is asked of it. */
-interface Line {
-  readonly figure: string;
-  readonly unit: string;
-  readonly pick: 'least' | 'most' | 'middle';
-  /** Ours over Redis's is to be at most, or at least, this. */
-  readonly ratio?: readonly ['<=' | '>=', number];
-  /** Ours is to be at most this. */
-  readonly limit?: number;
-}
-
 const LINES: readonly Line[] = [
   { figure: 'calm p99.9', unit: 'ms', pick: 'middle' },
   { figure: 'calm max', unit: 'ms', pick: 'middle' },
@@ -238,30 +173,6 @@ const LINES: readonly Line[] = [
   { figure: 'AOF always', unit: '/s', pick: 'most', ratio: ['>=', 0.9] },
   { figure: 'AOF always cpu', unit: 'us', pick: 'least' },
 ];
-
-function picked(values: readonly number[], pick: Line['pick']): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return pick === 'least' ? sorted[0] : pick === 'most' ? sorted[sorted.length - 1] : sorted[sorted.length >> 1];
-}
-
-function verdict({ ratio, limit }: Line, ours: number, of: number): string {
-  if (limit !== undefined) return `${ours <= limit ? 'met' : 'MISSED'} (<= ${limit})`;
-  if (ratio === undefined) return '';
-  const met = ratio[0] === '<=' ? of <= ratio[1] : of >= ratio[1];
-  return `${met ? 'met' : 'MISSED'} (${ratio[0]} ${ratio[1]} x)`;
-}
-
-function print(results: Results): void {
-  const shown = (value: number): string => value.toFixed(value >= 1000 ? 0 : value >= 100 ? 1 : 3).padStart(10);
-  console.log('figure             unit      redis       ours   ratio  bound');
-  for (const line of LINES) {
-    const rounds = results.of(line.figure);
-    if (rounds === undefined || rounds.redis.length === 0 || rounds.ours.length === 0) continue;
-    const [redis, ours] = [picked(rounds.redis, line.pick), picked(rounds.ours, line.pick)];
-    const cells = [line.figure.padEnd(18), line.unit.padEnd(4), shown(redis), shown(ours)];
-    console.log(`${cells.join(' ')} ${(ours / redis).toFixed(2).padStart(7)}  ${verdict(line, ours, ours / redis)}`);
-  }
-}
 
 /** The figures that need a full server: both run throughout, each round on one and then on the other. */
 async function saving(given: Options, results: Results): Promise<void> {
@@ -310,7 +221,7 @@ async function main(given: Options): Promise<void> {
   for (const policy of ['everysec', 'always'].filter((figure) => given.only.includes(figure)))
     for (let round = 0; round < given.repeat; round++)
       for (const server of SERVERS) await logging(policy, server, given, results);
-  print(results);
+  results.print(LINES);
 }
 
 await main(options(process.argv.slice(2)));

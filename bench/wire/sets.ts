@@ -1,9 +1,12 @@
-/** SETs of many keys for the benches of persistence: filling a server, and a client that goes on while it saves. */
+/** SETs of many keys for the benches: filling a server, and a client that goes on while it saves or loads. */
 import { connect, type Socket } from 'node:net';
+import { startWorker } from '../../test/support/worker.ts';
+import type { ProbeTask } from './prober.ts';
 
 /** Digits of a key after `key:`, so that a key has 16 bytes. */
 const DIGITS = 12;
-const HEAD = '*3\r\n$3\r\nSET\r\n$16\r\nkey:';
+const SET_HEAD = '*3\r\n$3\r\nSET\r\n$16\r\nkey:';
+const GET_HEAD = '*2\r\n$3\r\nGET\r\n$16\r\nkey:';
 /** Commands written at once while filling. */
 const BATCH = 5000;
 const OK_BYTES = 5;
@@ -20,9 +23,9 @@ export class SetCommands {
   constructor(count: number, valueBytes: number) {
     const middle = `\r\n$${valueBytes}\r\n`;
     this.valueBytes = valueBytes;
-    this.valueAt = HEAD.length + DIGITS + middle.length;
+    this.valueAt = SET_HEAD.length + DIGITS + middle.length;
     this.size = this.valueAt + valueBytes + 2;
-    const one = `${HEAD}${'0'.repeat(DIGITS)}${middle}${'x'.repeat(valueBytes)}\r\n`;
+    const one = `${SET_HEAD}${'0'.repeat(DIGITS)}${middle}${'x'.repeat(valueBytes)}\r\n`;
     this.bytes = Buffer.from(one.repeat(count), 'latin1');
   }
 
@@ -30,7 +33,7 @@ export class SetCommands {
   put(index: number, key: number): void {
     const start = index * this.size;
     for (let i = DIGITS - 1, rest = key; i >= 0; i--, rest = Math.floor(rest / 10))
-      this.bytes[start + HEAD.length + i] = 48 + (rest % 10);
+      this.bytes[start + SET_HEAD.length + i] = 48 + (rest % 10);
     for (let i = 0; i < this.valueBytes; i++) this.bytes[start + this.valueAt + i] = LETTERS[this.random() & 63];
   }
 
@@ -48,6 +51,11 @@ export class SetCommands {
     this.state = x;
     return x >>> 0;
   }
+}
+
+/** GET of key number `key`. */
+export function getCommand(key: number): Buffer {
+  return Buffer.from(`${GET_HEAD}${String(key).padStart(DIGITS, '0')}\r\n`, 'latin1');
 }
 
 /** Calls back with the number of bytes of each arrival; they are not kept. */
@@ -81,4 +89,17 @@ export async function fill(port: number, count: number, valueBytes: number): Pro
     await answered;
   }
   socket.destroy();
+}
+
+/** Milliseconds of each command of a client that goes on while `during` runs, in rising order. */
+export async function probeWhile(task: ProbeTask, during: () => Promise<void>): Promise<Float64Array> {
+  const worker = startWorker(new URL('./prober.ts', import.meta.url));
+  worker.postMessage(task);
+  await new Promise((begun) => worker.once('message', begun));
+  const taken = new Promise<Float64Array>((resolve) => worker.once('message', resolve));
+  await during();
+  worker.postMessage('end');
+  const samples = await taken;
+  await worker.terminate();
+  return samples.sort();
 }

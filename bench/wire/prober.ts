@@ -1,28 +1,31 @@
-/** A thread with one connection that sets random keys, one after another, and says how long each took. */
+/** A thread with one connection that sets or gets random keys, one after another, and says how long each took. */
 import { parentPort } from 'node:worker_threads';
-import { connectTo, SetCommands } from './sets.ts';
+import { connectTo, getCommand, SetCommands } from './sets.ts';
 
-export interface SetterTask {
+export interface ProbeTask {
   readonly port: number;
   readonly keys: number;
   readonly valueBytes: number;
   /** Requests after which it ends in any case. */
   readonly most: number;
+  readonly command: 'SET' | 'GET';
 }
 
 /** Requests that count for nothing: the thread's code is being compiled. */
 const WARMING = 2000;
 
-function run({ port, keys, valueBytes, most }: SetterTask): void {
+function run({ port, keys, valueBytes, most, command }: ProbeTask): void {
   const commands = new SetCommands(1, valueBytes);
   const taken = new Float64Array(most);
   let count = 0;
   let begun = 0;
   let ended = false;
   const send = (): void => {
-    commands.put(0, commands.random() % keys);
+    const key = commands.random() % keys;
+    commands.put(0, key);
+    const bytes = command === 'SET' ? commands.bytes : getCommand(key);
     begun = performance.now();
-    socket.write(commands.bytes);
+    socket.write(bytes);
   };
   const socket = connectTo(port, () => {
     if (count === WARMING) parentPort?.postMessage('begun');
