@@ -8,7 +8,7 @@
  */
 import type { Reply } from '../links/conversation.ts';
 import type { Configuration } from './configuration.ts';
-import type { Connection, Instance, Script, SimulatedFailure } from './state.ts';
+import type { Connection, Instance, Script } from './state.ts';
 
 export type Input =
   /** The timer: 1000 / hz milliseconds after the last one, hz drawn anew each time from 10 to 19 by the shell. */
@@ -24,8 +24,8 @@ export type Input =
    * of other messages (the confirmation of SUBSCRIBE) with '' as the text: they only say that the connection lives.
    */
   | { readonly kind: 'hello'; readonly connection: Connection | null; readonly text: string }
-  /** A host name that `resolve` asked for: its IP address, null where it has none. */
-  | { readonly kind: 'resolved'; readonly host: string; readonly ip: string | null }
+  /** A host name that `resolve` asked for: all of its IP addresses, none where it has none now. */
+  | { readonly kind: 'resolved'; readonly host: string; readonly ips: readonly string[] }
   /** The configuration of this version and of all before are on the disk, synced; or this one can't be written. */
   | { readonly kind: 'persisted'; readonly version: number }
   | { readonly kind: 'persist-failed'; readonly version: number; readonly reason: string }
@@ -38,7 +38,10 @@ export type Input =
 /** Whoever is to get an answer: the shell's, of any shape, and unread by the rules. */
 export type Asker = object | null;
 
-/** Names are those of the SENTINEL subcommands. Arity and numbers are checked before; what remains is checked here. */
+/**
+ * Names are those of the SENTINEL subcommands. Arity, and numbers where the type says number, are checked before; what
+ * remains is checked here.
+ */
 export type Command =
   /** The address is resolved already. */
   | {
@@ -50,15 +53,21 @@ export type Command =
       readonly quorum: number;
     }
   | { readonly name: 'remove' | 'failover'; readonly master: string }
-  /** Option and values behind one another, as they were given. */
-  | { readonly name: 'set'; readonly master: string; readonly words: readonly string[] }
+  /** Options and values behind one another, as they were given. */
+  | {
+      readonly name: 'set';
+      readonly master: string;
+      readonly words: readonly string[];
+      readonly executable: (path: string) => boolean;
+    }
   /** `matches` says whether a master's name is meant. Answers how many were. */
   | { readonly name: 'reset'; readonly matches: (master: string) => boolean }
   /** One global setting: resolve-hostnames, announce-hostnames, announce-ip, announce-port, sentinel-user, sentinel-pass. */
   | { readonly name: 'config-set'; readonly option: string; readonly value: string }
   /** Pairs of a period's name and milliseconds. */
   | { readonly name: 'debug'; readonly words: readonly string[] }
-  | { readonly name: 'simulate-failure'; readonly at: ReadonlySet<SimulatedFailure> }
+  /** Failures to simulate. */
+  | { readonly name: 'simulate-failure'; readonly words: readonly string[] }
   | { readonly name: 'flushconfig' }
   /** Another Sentinel asks whether this master is down, and, with a `runid` other than '*', for our vote. */
   | {
@@ -86,7 +95,7 @@ export type Output =
    * can't be written, an administrator gets an error, and another Sentinel nothing before a later version is durable.
    */
   | { readonly kind: 'answer'; readonly asker: Asker; readonly answer: Answer; readonly after: number }
-  /** Asks for the IP address of a host name; one request a name is under way at most. */
+  /** Asks for the IP addresses of a host name; one request a name is under way at most. */
   | { readonly kind: 'resolve'; readonly host: string }
   | { readonly kind: 'run-script'; readonly script: Script }
   | { readonly kind: 'kill-script'; readonly script: Script }

@@ -25,6 +25,8 @@ export interface SentinelState {
   sentinelPass: string;
   /** By name, in the order in which they were added. */
   readonly masters: Map<string, Master>;
+  /** Host names, and what they stand for. */
+  readonly hosts: Map<string, Host>;
   readonly periods: Periods;
   tilt: boolean;
   tiltSince: number;
@@ -32,7 +34,7 @@ export interface SentinelState {
   lastTick: number;
   /** Scripts that run or wait, oldest first. */
   readonly scripts: Script[];
-  simulatedFailures: ReadonlySet<SimulatedFailure>;
+  readonly simulatedFailures: Set<SimulatedFailure>;
 }
 
 /** Where SENTINEL SIMULATE-FAILURE ends the process. */
@@ -50,11 +52,21 @@ export interface Script {
   pid: number;
 }
 
+/** What a host name stands for. */
+export interface Host {
+  /** '' while it is not known. */
+  ip: string;
+  /** An answer is still to come. */
+  asked: boolean;
+  askedAt: number;
+}
+
 export type Channel = 'cmd' | 'pubsub';
 
 /**
- * One connection. The shell opens it to `address` (TLS by its own settings), sends AUTH where there is a password, CLIENT
- * SETNAME `name`, and on the channel pubsub SUBSCRIBE __sentinel__:hello; then the requests, in order.
+ * One connection. The shell opens it to `address` (TLS by its own settings), sends AUTH where there is a password (to a
+ * sentinel also its own requirepass, where sentinel-pass is not set), CLIENT SETNAME `name`, and on the channel pubsub
+ * SUBSCRIBE __sentinel__:hello; then the requests, in order.
  */
 export class Connection {
   readonly link: Link;
@@ -121,7 +133,7 @@ export type Instance = Master | Replica | Peer;
 /** What Redis's processes and the other sentinels have in common. */
 export abstract class Watched {
   abstract readonly role: Role;
-  /** A master's as it was given, a replica's <ip>:<port>, a sentinel's its runid. */
+  /** A master's as it was given, a replica's <host>:<port> as we announce it, a sentinel's its runid. */
   name: string;
   /** '' while it is not known. */
   runid = '';
@@ -131,7 +143,9 @@ export abstract class Watched {
   forgotten = false;
   /** Subjectively down since; 0 while it is not. */
   downSince = 0;
-  /** When we last told it of us. */
+  /** When it last went down, also where it is up again. */
+  lastDown = 0;
+  /** When we last told it of us; 0: it is to be told at once. */
   lastPublished: number;
 
   constructor(name: string, address: Address, now: number) {
@@ -147,6 +161,8 @@ export abstract class Server extends Watched {
   /** The last INFO, and when it came. */
   info: Uint8Array | null = null;
   infoTime = 0;
+  /** INFO was sent, and its reply is still to come. */
+  infoAsked = false;
   roleReported: 'master' | 'slave';
   /** Since when it reports that role. */
   roleReportedSince: number;
@@ -162,7 +178,6 @@ export abstract class Server extends Watched {
 
 /** How far a failover has got, by the names that its events have. */
 export type FailoverState =
-  | 'none'
   | 'wait-start'
   | 'select-slave'
   | 'send-slaveof-noone'
@@ -173,18 +188,20 @@ export type FailoverState =
 export class Master extends Server {
   readonly role = 'master';
   readonly settings: MasterSettings;
-  /** By <ip>:<port>. */
+  /** By <host>:<port>, which don't change where the IP address does. */
   readonly replicas = new Map<string, Replica>();
   /** By runid. */
   readonly sentinels = new Map<string, Peer>();
   configEpoch = 0;
   /** Objectively down since; 0 while it is not. */
   objectivelyDownSince = 0;
-  /** Has restarted: PONG is no proof of health before INFO has come (master-reboot-down-after-period). */
+  /** It was seen to have restarted, and has not said PONG since (master-reboot-down-after-period). */
   rebootSince = 0;
   /** Our vote: whom, and in which epoch; '' where none was given. */
   leader = '';
   leaderEpoch = 0;
+  /** The version of the configuration with which that vote is durable: it counts, and is told, no earlier. */
+  voteVersion = 0;
   failover: Failover | null = null;
   /** When the last failover was tried, by us or by somebody whom we voted for: none is begun too soon after. */
   failoverStart = 0;
@@ -228,8 +245,8 @@ export class Replica extends Server {
   reconfiguration: Reconfiguration = 'none';
   reconfigurationSent = 0;
 
-  constructor(master: Master, address: Address, now: number) {
-    super(`${address.ip}:${address.port}`, address, 'slave', now);
+  constructor(master: Master, name: string, address: Address, now: number) {
+    super(name, address, 'slave', now);
     this.master = master;
     this.configChanged = now;
   }
@@ -241,8 +258,10 @@ export class Peer extends Watched {
   readonly master: Master;
   /** When its last hello came. */
   lastHello: number;
-  /** It says that the master is down; when it last said anything. */
+  /** It says that the master is down. */
   saysDown = false;
+  /** When it was last asked about that, and when it last answered. */
+  askedAt = 0;
   saidAt = 0;
   /** Whom it voted for, '' where we know of nobody, and in which epoch. */
   leader = '';
@@ -253,6 +272,14 @@ export class Peer extends Watched {
     this.runid = runid;
     this.master = master;
     this.lastHello = now;
+  }
+}
+
+export function* everyInstance(state: SentinelState): Generator<Instance> {
+  for (const master of state.masters.values()) {
+    yield master;
+    yield* master.replicas.values();
+    yield* master.sentinels.values();
   }
 }
 

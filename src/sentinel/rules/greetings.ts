@@ -1,0 +1,107 @@
+/** Hellos: what we tell of ourselves, and what we learn of other sentinels, of epochs and of where a master is. */
+import { sameAddress } from '../address.ts';
+import { announced, currentAddress } from '../fields.ts';
+import { formatHello, HELLO_CHANNEL, type Hello, parseHello } from '../hello.ts';
+import { type Instance, type Master, masterOf, type Peer } from '../state.ts';
+import { addressOf, means } from './hosts.ts';
+import { disconnect, send } from './links.ts';
+import { addPeer, findReplica, removePeer, switchAddress } from './masters.ts';
+import { reconfigureClients } from './scripts.ts';
+import type { Turn } from './turn.ts';
+import { enterEpoch } from './votes.ts';
+
+/** Tells an instance of us and of its master, once it is known under which address we are reached. */
+export function greet(turn: Turn, instance: Instance): void {
+  const { state } = turn;
+  const master = masterOf(instance);
+  const host = state.announceIp || (instance.link.cmd?.localIp ?? '');
+  if (host === '') return;
+  const place = currentAddress(master);
+  const text = formatHello({
+    host,
+    port: state.announcePort || state.port,
+    runid: state.myid,
+    currentEpoch: state.currentEpoch,
+    master: master.name,
+    masterHost: announced(state, place),
+    masterPort: place.port,
+    configEpoch: master.configEpoch,
+  });
+  instance.lastPublished = turn.now;
+  send(turn, instance, 'hello', ['PUBLISH', HELLO_CHANNEL, text]);
+}
+
+/** What another sentinel tells; what is no hello, is our own or of a master that we don't watch means nothing. */
+export function heardHello(turn: Turn, text: string): void {
+  const hello = parseHello(text);
+  if (hello === undefined || hello.runid === turn.state.myid) return;
+  const master = turn.state.masters.get(hello.master);
+  if (master === undefined) return;
+  const peer = acquaintance(turn, master, hello);
+  enterEpoch(turn, master, hello.currentEpoch);
+  if (peer === null) return;
+  peer.lastHello = turn.now;
+  if (hello.configEpoch > master.configEpoch) followConfiguration(turn, master, peer, hello);
+}
+
+/** The sentinel that speaks: known, known under another address, or new. Null where its host can't be resolved. */
+function acquaintance(turn: Turn, master: Master, hello: Hello): Peer | null {
+  const known = master.sentinels.get(hello.runid);
+  if (known !== undefined && means(turn, known.address, hello.host, hello.port) !== false) return known;
+  const address = addressOf(turn, hello.host, hello.port);
+  if (address === null) return null;
+  turn.persist();
+  if (known !== undefined) {
+    const { host, port, runid } = hello;
+    turn.tell('notice', '+sentinel-address-switch', master, ` ip ${host} port ${port} for ${runid}`);
+    moveEverywhere(turn, known, address);
+    return known;
+  }
+  removeNamesake(turn, master, address);
+  const peer = addPeer(turn, master, hello.runid, address);
+  turn.tell('notice', '+sentinel', peer);
+  return peer;
+}
+
+/** A sentinel has another address, with all masters that it watches. */
+function moveEverywhere(turn: Turn, peer: Peer, address: typeof peer.address): void {
+  let others = 0;
+  for (const master of turn.state.masters.values()) {
+    const same = master.sentinels.get(peer.runid);
+    if (same === undefined) continue;
+    if (same !== peer) others++;
+    same.address = address;
+    disconnect(turn, same.link, 'cmd');
+    same.link.lastReconnect = 0;
+  }
+  if (others > 0) turn.tell('notice', '+sentinel-address-update', peer, ` ${others} additional matching instances`);
+}
+
+/** Who was at the address of a new sentinel is there no more: it has lost its id, and has a new one. */
+function removeNamesake(turn: Turn, master: Master, address: Peer['address']): void {
+  const other = [...master.sentinels.values()].find((each) => sameAddress(each.address, address));
+  if (other === undefined) return;
+  turn.tell('notice', '+sentinel-invalid-addr', other);
+  for (const each of turn.state.masters.values()) removePeer(turn, each, other.runid);
+}
+
+/** Somebody knows a later configuration than ours. */
+function followConfiguration(turn: Turn, master: Master, peer: Peer, hello: Hello): void {
+  const { masterHost, masterPort } = hello;
+  const same = means(turn, master.address, masterHost, masterPort);
+  // Once it is known what the name stands for, the next hello says it again.
+  if (same === null) return;
+  const told = addressOf(turn, masterHost, masterPort);
+  if (!same && told === null) return;
+  master.configEpoch = hello.configEpoch;
+  turn.persist();
+  if (same || told === null) return;
+  const before = master.address;
+  // A replica that we know by its name stays known by it.
+  const address = findReplica(turn, master, masterHost, masterPort)?.address ?? told;
+  turn.tell('warning', '+config-update-from', peer);
+  const [from, to] = [announced(turn.state, before), announced(turn.state, address)];
+  turn.event('warning', '+switch-master', master, `${master.name} ${from} ${before.port} ${to} ${address.port}`);
+  switchAddress(turn, master, address);
+  reconfigureClients(turn, master, 'observer', before, address);
+}
