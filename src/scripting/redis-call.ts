@@ -10,8 +10,9 @@ import type { Session } from '../engine/session.ts';
 import type { Registered } from '../engine/table.ts';
 import { Arguments } from './arguments.ts';
 import type { Lua } from './lua/lua.ts';
-import { BYTES_SHIFT, MUCH_TEXT } from './lua/meter.ts';
+import { MUCH_TEXT } from './lua/meter.ts';
 import { LuaError, LuaTable, type Value } from './lua/value.ts';
+import { BYTES_SHIFT } from './lua/work.ts';
 import { errorTable, ReplyReader } from './replies.ts';
 
 const WRITE = flagBit('write');
@@ -135,9 +136,14 @@ export class RedisCall {
       }
       return this.execute(values[0], args) ?? this.answer(lua);
     } finally {
-      args.trim();
+      args.returned();
       this.idle = args;
     }
+  }
+
+  /** The script has ended. */
+  ended(): void {
+    this.idle?.trim();
   }
 
   /** The client's reply as a value. */

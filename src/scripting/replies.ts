@@ -7,6 +7,7 @@ import { LuaTable, type Value } from './lua/value.ts';
 const NONE = new Uint8Array(0);
 const LF = 10;
 const CR = 13;
+const DOLLAR = 36;
 const MINUS = 45;
 const ZERO = 48;
 /** So many digits make no number that needs rounding. */
@@ -27,6 +28,15 @@ export function errorTable(message: string): LuaTable {
   return one('err', coded ? trimmed.slice(1) : `ERR ${trimmed[0] === '-' ? trimmed.slice(1) : trimmed}`);
 }
 
+/** A bulk string whose bytes have a chunk of their own, read where they lie; undefined where the reply is something else. */
+function longText(reply: Reply): string | undefined {
+  const parts: Uint8Array[] = [];
+  if (reply.views(parts, Number.POSITIVE_INFINITY) === 0 || parts.length !== 3) return undefined;
+  const [head, bytes, end] = parts;
+  const whole = head[0] === DOLLAR && head.indexOf(LF) === head.length - 1 && end.length === 2;
+  return whole ? latin1(bytes, 0, bytes.length) : undefined;
+}
+
 /** Reads what a command replied, the bytes that a client would get, where they lie. */
 export class ReplyReader {
   private bytes: Uint8Array = NONE;
@@ -36,7 +46,14 @@ export class ReplyReader {
   /** Takes the reply to one command out of `reply`. Throws TextTooLong where it holds what no string can. */
   read(reply: Reply): Value {
     const { shown } = this;
-    if (!reply.showOnly(shown)) shown.set(reply.take(), 0, 0);
+    if (!reply.showOnly(shown)) {
+      const text = longText(reply);
+      if (text !== undefined) {
+        reply.clear();
+        return text;
+      }
+      shown.set(reply.take(), 0, 0);
+    }
     this.bytes = shown.buffer;
     this.at = shown.start;
     try {

@@ -204,6 +204,7 @@ export class Runner {
   private ended(running: Running): void {
     const { engine } = this;
     this.running = null;
+    this.calls.ended();
     engine.propagation.targets = TO_ALL;
     if (running.suspension === null) return;
     engine.gates.set(GATE_BUSY, 'script', false);

@@ -304,8 +304,10 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
   ["local s=('1'):rep(1e8) while true do redis.sha1hex(s) end", 100],
   ['local t={} for i=1,1e7 do t[i]=i end while true do table.maxn(t) end', 80],
   ["local s=('i4'):rep(2.5e7) while true do struct.size(s) end", 50],
-  // An argument is copied out of the string, into a buffer of its own, and let go again.
-  ["local s=('i4'):rep(2.5e7) while true do redis.call('strlen',s) end", 150],
+  ["local s=('i4'):rep(2.5e7) while true do redis.call('strlen',s) end", 50],
+  // The argument, the reply, and the text that is read out of it.
+  ["local s=('i4'):rep(2.5e7) while true do redis.call('echo',s) end", 150],
+  ["local t={} for i=1,10 do t[('k'):rep(3e7)..i]=i end while true do for k in next,t do t[k..'']=1 end end", 60],
   ["local a=('x'):rep(1e6) local t={} for i=1,200 do t[a..i]=i end while true do t[a..1]=1 end", 1],
   ["return ('a'):rep(1e6):find('['..('b'):rep(5e6)..']')", 5],
   ["return struct.unpack(('b'):rep(3e7),('x'):rep(3e7))", 60],

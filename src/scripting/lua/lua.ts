@@ -14,7 +14,8 @@
  * script can be left at any time; what takes memory is counted, and ends the script before it ends the process (heap.ts).
  *
  * Known differences from the reference: string.dump gives nothing that can be loaded; load reads all pieces before it
- * compiles the first; the order of next() among keys that are objects, and the sign of not-a-number, are nobody's to rely
+ * compiles the first; the order of next() among keys that are objects or
+ * longer than 64 KiB, and the sign of not-a-number, are nobody's to rely
  * on.
  */
 import { compile, compiling } from './chunk.ts';

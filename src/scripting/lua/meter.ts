@@ -22,8 +22,6 @@ const LOOK_EVERY = 1000;
 const MUCH_MEMORY = 8 * 1024 * 1024;
 /** Strings that are longer are flat, and counted when they are made. */
 export const MUCH_TEXT = 8192;
-/** What is copied, compared or searched by the processor's own loops in about one unit, as a shift. */
-export const BYTES_SHIFT = 6;
 
 /** Thrown to end a script for good: pcall doesn't catch it. */
 export class Killed {

@@ -11,8 +11,10 @@
 import { work } from './work.ts';
 
 const NOBODY = -1;
-/** Characters of a key that take time that counts. */
+/** Characters of a key that take time that counts, and how many of it count at most. */
 const LONG = 256;
+const MOST = 65_536;
+const SPREAD = 16;
 const bits = new DataView(new ArrayBuffer(8));
 
 /** What a key's node is derived from; `address` tells where an object would lie. */
@@ -23,11 +25,12 @@ export function hashOf(key: unknown, address: (object: object) => number): numbe
   return address(key as object) >>> 0;
 }
 
-/** All bytes count, from the end. */
+/** All bytes count, from the end; where that would take long, some do: that is an order of our own. */
 function hashOfString(text: string): number {
   let hash = text.length;
-  if (hash > LONG) work.counter.charge(hash >>> 4);
-  for (let at = text.length - 1; at >= 0; at--) hash ^= ((hash << 5) + (hash >>> 2) + text.charCodeAt(at)) | 0;
+  if (hash > LONG) work.counter.charge(Math.min(hash, MOST) >>> 4);
+  const step = hash <= MOST ? 1 : Math.ceil(hash / MOST) * SPREAD;
+  for (let at = text.length - 1; at >= 0; at -= step) hash ^= ((hash << 5) + (hash >>> 2) + text.charCodeAt(at)) | 0;
   return hash >>> 0;
 }
 
@@ -44,6 +47,8 @@ export class Nodes {
   private readonly entries: Int32Array;
   /** By node: the next of its chain. */
   private readonly next: Int32Array;
+  /** By node that isn't the first of its chain: the one before it. */
+  private readonly before: Int32Array;
   /** By entry: its node. */
   private readonly places: Int32Array;
   /** By entry: its node if it were alone. */
@@ -55,6 +60,7 @@ export class Nodes {
     this.size = size;
     this.entries = new Int32Array(size).fill(NOBODY);
     this.next = new Int32Array(size).fill(NOBODY);
+    this.before = new Int32Array(size);
     this.places = new Int32Array(size).fill(NOBODY);
     this.mains = new Int32Array(size);
     this.free = size;
@@ -84,17 +90,15 @@ export class Nodes {
     }
     const free = this.takeFree();
     if (free === NOBODY) return false;
-    const home = this.mains[occupant];
-    if (home === main) {
-      this.next[free] = this.next[main];
-      this.next[main] = free;
+    if (this.mains[occupant] === main) {
+      this.link(free, this.next[main]);
+      this.link(main, free);
       this.settle(entry, free);
       return true;
     }
-    let before = home;
-    while (this.next[before] !== main) before = this.next[before];
-    this.next[before] = free;
-    this.next[free] = this.next[main];
+    const before = this.before[main];
+    this.link(before, free);
+    this.link(free, this.next[main]);
     this.settle(occupant, free);
     this.next[main] = NOBODY;
     this.settle(entry, main);
@@ -104,6 +108,12 @@ export class Nodes {
   /** The key of an entry whose value is nil is replaced by one that belongs into its node. */
   takeOver(entry: number, main: number): void {
     this.mains[entry] = main;
+  }
+
+  /** One chain has `node` before `after`, or ends there. */
+  private link(node: number, after: number): void {
+    this.next[node] = after;
+    if (after !== NOBODY) this.before[after] = node;
   }
 
   private settle(entry: number, node: number): void {

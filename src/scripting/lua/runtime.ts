@@ -15,7 +15,7 @@
 import { ERRORS_MAX, LEVELS_MAX, levelOf, WEIGHT } from './depth.ts';
 import { badOrder, complete, errorInHandling, overflow } from './errors.ts';
 import { Frame, type FrameOwner } from './frame.ts';
-import { BYTES_SHIFT, flat, Killed, Meter, MUCH_TEXT } from './meter.ts';
+import { flat, Killed, Meter, MUCH_TEXT } from './meter.ts';
 import { numberText, textNumber } from './number.ts';
 import { LONG_NUMERAL, Numeral } from './numeral.ts';
 import {
@@ -29,6 +29,7 @@ import {
   typeName,
   type Value,
 } from './value.ts';
+import { BYTES_SHIFT } from './work.ts';
 
 /** Thrown to capture the running code; nothing else about it matters. */
 export const SUSPEND = Object.freeze({ suspend: true });

@@ -5,7 +5,9 @@
  *   array     values of the keys 1..array.length, nil among them; its length is the size of the reference's array part
  *   entries   all other keys: `slots` finds a key's number, by which `keys` and `values` hold it; at most `size`, the
  *             number of the reference's nodes. An entry whose value became nil stays: traversal may clear fields. Even
- *             nil for a key that isn't there makes an entry.
+ *             nil for a key that isn't there makes an entry. A key longer than LONG_KEY is known to `slots` by a digest;
+ *             one longer than HUGE_KEY by that of a part of it, with a number behind: what has the same digest is
+ *             compared, and there is room in a script's memory for some thousand of those at most.
  *   nodes     which entry lies in which node (nodes.ts); null as long as nobody asks. As long as no entry came after
  *             one had died, the order can be had later: entries are numbered as they came, from `first` nodes on, which
  *             doubled whenever all were taken. `fixed` says that this is no longer so and `nodes` must be kept.
@@ -20,13 +22,17 @@
  */
 import { hash } from 'node:crypto';
 import { hashOf, Nodes } from './nodes.ts';
-import { work } from './work.ts';
+import { BYTES_SHIFT, work } from './work.ts';
 
 /** Where hash entries begin in the numbering of positions that next() walks. */
 const HASH_BASE = 0x20000000;
 const MAX_INDEX = 0x7fffffff;
 /** V8 tells strings longer than 16,383 only by their length, so that tables of them were lists: `slots` has digests of those. */
 const LONG_KEY = 8192;
+/** A part of what is longer is digested, as much as PARTS of PART bytes are, so that no key takes long. */
+const HUGE_KEY = 65_536;
+const PART = 256;
+const PARTS = 64;
 /** Elements passed over in one go that count. */
 const MANY = 64;
 /** From here on an array grows at one go, which V8 then reads a little more slowly. */
@@ -170,7 +176,7 @@ export class LuaTable {
       if (at >= 0 && at < this.array.length && at === (at | 0)) return this.array[at];
     }
     if (this.slots === null) return undefined;
-    const at = this.slots.get(slotOf(key));
+    const at = isLong(key) ? this.slots.get(this.slotOf(key)) : this.slots.get(key);
     return at === undefined ? undefined : this.values[at];
   }
 
@@ -189,7 +195,7 @@ export class LuaTable {
 
   /** The same for a key that the array part can't hold. */
   setHash(key: Value, value: Value): void {
-    const at = this.slots?.get(slotOf(key));
+    const at = this.entryOf(key);
     if (at === undefined) {
       this.insert(key, value);
       return;
@@ -199,6 +205,38 @@ export class LuaTable {
     if (value === undefined) {
       if (old !== undefined) this.dead++;
     } else if (old === undefined) this.dead--;
+  }
+
+  /** The number of a key's entry. */
+  private entryOf(key: Value): number | undefined {
+    return this.slots?.get(isLong(key) ? this.slotOf(key) : key);
+  }
+
+  /** By what `slots` knows a key, or would. Keys of which the same is digested are numbered from 0 on without a gap. */
+  private slotOf(key: Value): Value {
+    if (!isLong(key)) return key;
+    if (key.length <= HUGE_KEY) return digest(key);
+    const start = digest(sample(key));
+    for (let number = 0; ; number++) {
+      const slot = start + number;
+      const entry = this.slots!.get(slot);
+      if (entry === undefined) return slot;
+      work.counter.charge(key.length >>> BYTES_SHIFT);
+      if (this.keys[entry] === key) return slot;
+    }
+  }
+
+  private forget(key: Value): void {
+    const slots = this.slots!;
+    const slot = this.slotOf(key);
+    if (isLong(key) && key.length > HUGE_KEY) {
+      const start = (slot as string).slice(0, DIGEST_LENGTH);
+      let number = Number((slot as string).slice(DIGEST_LENGTH));
+      const gap = number;
+      while (slots.has(start + (number + 1))) number++;
+      slots.set(start + gap, slots.get(start + number)!);
+      slots.delete(start + number);
+    } else slots.delete(slot);
   }
 
   // ---- new keys
@@ -218,7 +256,7 @@ export class LuaTable {
       this.keys = [];
       this.values = [];
     }
-    this.slots.set(slotOf(key), this.keys.length);
+    this.slots.set(this.slotOf(key), this.keys.length);
     this.keys.push(key);
     this.values.push(value);
     if (value === undefined) this.dead++;
@@ -235,8 +273,8 @@ export class LuaTable {
     const main = nodes.mainNode(key, hashOf(key, addressOf));
     const occupant = nodes.entryAt(main);
     if (occupant >= 0 && this.values[occupant] === undefined) {
-      this.slots!.delete(slotOf(this.keys[occupant]));
-      this.slots!.set(slotOf(key), occupant);
+      this.forget(this.keys[occupant]);
+      this.slots!.set(this.slotOf(key), occupant);
       this.keys[occupant] = key;
       this.values[occupant] = value;
       if (value !== undefined) this.dead--;
@@ -408,7 +446,7 @@ export class LuaTable {
   after(key: Value): number {
     if (key === undefined) return 0;
     if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
-    const entry = this.slots?.get(slotOf(key));
+    const entry = this.entryOf(key);
     return entry === undefined ? -1 : HASH_BASE + this.arrangement().placeOf(entry) + 1;
   }
 }
@@ -416,14 +454,26 @@ export class LuaTable {
 /** Stands for the lists of tables that have no entries; never written. */
 const NO_VALUES: Value[] = [];
 
-/** By what `slots` knows a key. No string of Lua has characters beyond 255. */
-function slotOf(key: Value): Value {
-  return typeof key === 'string' && key.length > LONG_KEY ? digest(key) : key;
+function isLong(key: Value): key is string {
+  return typeof key === 'string' && key.length > LONG_KEY;
 }
 
-function digest(key: string): string {
-  work.counter.charge(key.length >>> 4);
-  return `\u0100${hash('sha256', Buffer.from(key, 'latin1'), 'base64')}`;
+/** A character that no string of Lua has, and 44 of base64. */
+const DIGEST_LENGTH = 45;
+
+function digest(text: string): string {
+  work.counter.charge(text.length >>> 4);
+  return `\u0100${hash('sha256', Buffer.from(text, 'latin1'), 'base64')}`;
+}
+
+/** The length of a text, and parts of it from the first to the last byte. */
+function sample(text: string): string {
+  let parts = `${text.length}:`;
+  for (let i = 0; i < PARTS; i++) {
+    const at = Math.floor(((text.length - PART) / (PARTS - 1)) * i);
+    parts += text.slice(at, at + PART);
+  }
+  return parts;
 }
 
 /** Counts what traversal had to pass over on its way to `to`, which it gives. */

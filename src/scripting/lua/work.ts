@@ -6,6 +6,9 @@ export interface Counter {
   reserve(bytes: number): void;
 }
 
+/** What is copied, compared or searched by the processor's own loops in about one unit, as a shift. */
+export const BYTES_SHIFT = 6;
+
 const nobody: Counter = { charge() {}, reserve() {} };
 
 export const work: { counter: Counter } = { counter: nobody };

@@ -1,7 +1,8 @@
 /** Arguments of library functions, checked with the reference's messages. */
-import { BYTES_SHIFT } from '../meter.ts';
+
 import { isLongText, number, type Runtime, text } from '../runtime.ts';
 import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
+import { BYTES_SHIFT } from '../work.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
 export type Native = (args: Value[], d: number) => Result;

@@ -2,9 +2,10 @@
  * Text that a native puts together bit by bit: kept in flat pieces of some PIECE characters, each counted, as time and as
  * memory, when it is full. What is longer than a piece stays as it is.
  */
-import { BYTES_SHIFT, flat } from '../meter.ts';
+import { flat } from '../meter.ts';
 import { MORE, type Runtime } from '../runtime.ts';
 import type { Result } from '../value.ts';
+import { BYTES_SHIFT } from '../work.ts';
 
 const PIECE = 16_384;
 

@@ -3,9 +3,10 @@
  * whole text at each place; so long ones are found by the sums of their characters, which move along the subject: places
  * with the same sum are compared.
  */
-import { BYTES_SHIFT } from '../meter.ts';
+
 import { MORE, type Runtime } from '../runtime.ts';
 import type { Result } from '../value.ts';
+import { BYTES_SHIFT } from '../work.ts';
 
 const SHORT = 128;
 /** Characters of the subject that are gone over in one go. */
