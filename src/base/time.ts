@@ -23,6 +23,11 @@ export interface Clock {
   soon(action: () => void): void;
 }
 
+/** Whole seconds of wall time since 1970. */
+export function unixSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000);
+}
+
 /** The longest that a timer of Node waits. */
 const LONGEST_WAIT = 0x7fffffff;
 

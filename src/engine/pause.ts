@@ -5,7 +5,7 @@
  * clients can't end.
  */
 import { assert } from '../base/assert.ts';
-import { Slice } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE, type Gates } from './gates.ts';
 import { keepArguments, type Session } from './session.ts';
@@ -116,10 +116,7 @@ export class Pause {
   /** Holds a command of a session, which takes no further one until it has run. */
   hold(session: Session, args: readonly Slice[], argc: number): void {
     assert(!this.held.has(session), 'a session has at most one held command');
-    this.held.set(
-      session,
-      keepArguments(args, argc, (bytes) => new Slice(bytes)),
-    );
+    this.held.set(session, keepArguments(args, argc));
     session.postponed = true;
     this.engine.blocking.count++;
   }

@@ -1,6 +1,6 @@
 /** A session: what the server knows of one client, whatever carries it. */
 import { assert } from '../base/assert.ts';
-import type { Slice } from '../base/slice.ts';
+import { Slice } from '../base/slice.ts';
 import type { Timer } from '../base/time.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
@@ -259,8 +259,8 @@ export class Session implements TransportSession {
 }
 
 /** Arguments kept beyond their command (MULTI, BLPOP). */
-export function keepArguments(args: readonly Slice[], argc: number, make: (bytes: Uint8Array) => Slice): Slice[] {
+export function keepArguments(args: readonly Slice[], argc: number): Slice[] {
   const kept: Slice[] = [];
-  for (let i = 0; i < argc; i++) kept.push(make(args[i].copy()));
+  for (let i = 0; i < argc; i++) kept.push(new Slice(args[i].copy()));
   return kept;
 }

@@ -1,4 +1,5 @@
 /** Commands that take long: the slow log, latency events of commands, and whoever else wants to know of them. */
+import { unixSeconds } from '../base/time.ts';
 import type { Call } from './call.ts';
 import { flagBit } from './derive.ts';
 import type { Engine } from './engine.ts';
@@ -61,7 +62,7 @@ export class SlowCommands {
     for (const listener of this.listeners) listener(c, microseconds);
     if (slowlogLogSlowerThan < 0 || microseconds < slowlogLogSlowerThan || c.registered.has(SKIPPED)) return;
     this.log.add({
-      time: Math.floor(engine.clock.now() / 1000),
+      time: unixSeconds(engine.clock),
       microseconds: Math.round(microseconds),
       args: keptArguments(c),
       address: c.session.port.address,

@@ -14,7 +14,7 @@
  * CLIENT REPLY SKIP holds until the reply, however late. A session that is gone meanwhile hears nothing; the work is done.
  */
 import { assert } from '../base/assert.ts';
-import { Slice } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import { type Call, RESUMING } from './call.ts';
 import type { Engine } from './engine.ts';
 import { keepArguments, type Session, type Waiter } from './session.ts';
@@ -47,7 +47,7 @@ export class Suspension {
   static ofUnit(c: Call): Suspension {
     const { engine } = c;
     const { session, registered, args, argc } = engine.outermost!;
-    const kept = keepArguments(args, argc, (bytes) => new Slice(bytes));
+    const kept = keepArguments(args, argc);
     const suspension = new Suspension(engine, session, { registered, args: kept }, null);
     assert(engine.suspended === null && !engine.propagation.held, 'one unit is left half way at a time');
     engine.suspended = suspension;

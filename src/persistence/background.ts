@@ -10,6 +10,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Environment } from '../base/environment.ts';
+import { unixSeconds } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import { FrozenView } from '../memory/view.ts';
@@ -105,7 +106,7 @@ export class Background {
     const { clock } = environment;
     this.kind = kind;
     this.peakCow = 0;
-    this.startedAt = Math.floor(clock.now() / 1000);
+    this.startedAt = unixSeconds(clock);
     this.total = countKeys(engine.memory, dataset.roots);
     this.forkMicros = clock.monotonic() - begin;
     this.forks++;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { exists } from '../base/disk.ts';
 import type { Slice } from '../base/slice.ts';
 import { systemError } from '../base/system-error.ts';
+import { unixSeconds } from '../base/time.ts';
 import type {
   BackgroundRewrite,
   BackgroundSave,
@@ -187,7 +188,7 @@ export class Persistence implements PersistencePort {
     }
     if (config.settings.appendonly) await this.loadLog();
     else await this.loads.run(this.file);
-    this.snapshots.lastSave = Math.floor(this.parts.environment.clock.now() / 1000);
+    this.snapshots.lastSave = unixSeconds(this.parts.environment.clock);
     if (this.loads.cancelled) return;
     if (config.settings.appendonly) this.aof.begin();
     this.aof.removeHistory();

@@ -13,6 +13,7 @@
 import { assert } from '../base/assert.ts';
 import { removeQuietly } from '../base/disk.ts';
 import { sleepThread } from '../base/sleep.ts';
+import { unixSeconds } from '../base/time.ts';
 import type { BackgroundSave } from '../engine/persistence-port.ts';
 import type { Background } from './background.ts';
 import { currentDataset, saveTarget } from './dataset.ts';
@@ -51,15 +52,11 @@ export class Snapshots {
     this.parts = parts;
     this.background = background;
     this.owner = owner;
-    this.lastSave = this.seconds;
+    this.lastSave = unixSeconds(this.parts.environment.clock);
   }
 
   get saving(): boolean {
     return this.background.kind === 'snapshot';
-  }
-
-  private get seconds(): number {
-    return Math.floor(this.parts.environment.clock.now() / 1000);
   }
 
   /** SAVE: of the other ways to save at once none counts. */
@@ -82,7 +79,7 @@ export class Snapshots {
     }
     log.notice('DB saved on disk');
     engine.stats.dirty = 0;
-    this.lastSave = this.seconds;
+    this.lastSave = unixSeconds(this.parts.environment.clock);
     this.settle(true);
     return true;
   }
@@ -107,7 +104,7 @@ export class Snapshots {
     const { engine, log, config } = this.parts;
     this.saves++;
     this.dirtyBefore = engine.stats.dirty;
-    this.lastTry = this.seconds;
+    this.lastTry = unixSeconds(this.parts.environment.clock);
     try {
       const target = this.target();
       this.aside = target;
@@ -133,13 +130,13 @@ export class Snapshots {
   private finished(end: JobEnd, message: string, cow: number): void {
     const { engine, log } = this.parts;
     this.lastCow = cow;
-    this.lastSeconds = this.seconds - this.background.startedAt;
+    this.lastSeconds = unixSeconds(this.parts.environment.clock) - this.background.startedAt;
     if (end === 'saved') {
       log.notice('DB saved on disk');
       this.background.tellCow('RDB', cow);
       log.notice('Background saving terminated with success');
       engine.stats.dirty -= this.dirtyBefore;
-      this.lastSave = this.seconds;
+      this.lastSave = unixSeconds(this.parts.environment.clock);
       this.settle(true);
     } else if (end === 'failed') {
       log.warning(message);
@@ -165,7 +162,7 @@ export class Snapshots {
   tickSavePoints(): void {
     const { engine, config, automatic, log } = this.parts;
     if (!automatic || !this.mayTry) return;
-    const now = this.seconds;
+    const now = unixSeconds(this.parts.environment.clock);
     for (const { seconds, changes } of config.settings.save) {
       if (engine.stats.dirty < changes || now - this.lastSave <= seconds) continue;
       log.notice(`${changes} changes in ${seconds} seconds. Saving...`);
@@ -185,7 +182,7 @@ export class Snapshots {
   private get mayTry(): boolean {
     const { engine } = this.parts;
     if (this.background.busy || !engine.propagation.idle) return false;
-    return this.lastGood || this.seconds - this.lastTry > RETRY_SECONDS;
+    return this.lastGood || unixSeconds(this.parts.environment.clock) - this.lastTry > RETRY_SECONDS;
   }
 
   // The end.
@@ -260,7 +257,7 @@ export class Snapshots {
       rdb_last_save_time: this.lastSave,
       rdb_last_bgsave_status: this.lastGood ? 'ok' : 'err',
       rdb_last_bgsave_time_sec: this.lastSeconds,
-      rdb_current_bgsave_time_sec: saving ? this.seconds - this.background.startedAt : -1,
+      rdb_current_bgsave_time_sec: saving ? unixSeconds(this.parts.environment.clock) - this.background.startedAt : -1,
       rdb_saves: this.saves,
       rdb_last_cow_size: this.lastCow,
     };

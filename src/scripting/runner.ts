@@ -7,7 +7,7 @@
  * Where it is one of a transaction's commands, EXEC stops and goes on with it: what is run again, slice by slice, is always
  * the outermost command.
  */
-import { Slice } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import { type Call, NOT_AN_INTEGER } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
@@ -268,7 +268,7 @@ export class Runner {
 
   private outOfTime(c: Call, running: Running): void {
     const { engine } = this;
-    running.command = keepArguments(c.args, c.argc, (bytes) => new Slice(bytes));
+    running.command = keepArguments(c.args, c.argc);
     running.suspension = Suspension.ofUnit(c);
     engine.gatekeeper.busy = busyError(running.kind);
     if (running.watcher?.paused) return;

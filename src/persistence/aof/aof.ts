@@ -11,6 +11,7 @@
 import { join } from 'node:path';
 import { removeQuietly } from '../../base/disk.ts';
 import type { Environment } from '../../base/environment.ts';
+import { unixSeconds } from '../../base/time.ts';
 import type { Config } from '../../config/config.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { BackgroundRewrite } from '../../engine/persistence-port.ts';
@@ -109,10 +110,6 @@ export class Aof {
 
   private get prefix(): string {
     return this.parts.config.settings.appendfilename;
-  }
-
-  private get seconds(): number {
-    return Math.floor(this.parts.environment.clock.now() / 1000);
   }
 
   // The start.
@@ -338,7 +335,7 @@ export class Aof {
     if (good) this.limit.reset();
     else this.limit.failed();
     this.removeTemporaryBase();
-    this.lastSeconds = this.seconds - background.startedAt;
+    this.lastSeconds = unixSeconds(this.parts.environment.clock) - background.startedAt;
     if (this.state === 'waiting') {
       this.abandon();
       this.scheduled = true;
@@ -444,7 +441,8 @@ export class Aof {
 
   /** Starts a rewrite that had to wait. */
   tickScheduled(): void {
-    if (this.scheduled && this.mayRewrite && !this.limit.holds(this.seconds)) this.startRewrite();
+    if (this.scheduled && this.mayRewrite && !this.limit.holds(unixSeconds(this.parts.environment.clock)))
+      this.startRewrite();
   }
 
   /** Starts one that the log's growth asks for. */
@@ -454,7 +452,7 @@ export class Aof {
     const { size } = this.writer;
     if (this.state !== 'on' || percentage === 0 || size <= least || !this.mayRewrite) return;
     const growth = Math.floor((size * 100) / Math.max(1, this.baseSize)) - 100;
-    if (growth < percentage || this.limit.holds(this.seconds)) return;
+    if (growth < percentage || this.limit.holds(unixSeconds(this.parts.environment.clock))) return;
     log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
     this.startRewrite();
   }
@@ -467,8 +465,8 @@ export class Aof {
   tickWrites(): void {
     if (this.state === 'off') return;
     if (!this.writer.writeFailed) this.writer.flush(false);
-    else if (this.seconds !== this.retriedAt) {
-      this.retriedAt = this.seconds;
+    else if (unixSeconds(this.parts.environment.clock) !== this.retriedAt) {
+      this.retriedAt = unixSeconds(this.parts.environment.clock);
       this.writer.flush(false);
     }
   }
@@ -514,7 +512,9 @@ export class Aof {
       aof_rewrite_in_progress: rewriting ? 1 : 0,
       aof_rewrite_scheduled: this.scheduled ? 1 : 0,
       aof_last_rewrite_time_sec: this.lastSeconds,
-      aof_current_rewrite_time_sec: rewriting ? this.seconds - this.parts.background.startedAt : -1,
+      aof_current_rewrite_time_sec: rewriting
+        ? unixSeconds(this.parts.environment.clock) - this.parts.background.startedAt
+        : -1,
       aof_last_bgrewrite_status: this.lastGood ? 'ok' : 'err',
       aof_rewrites: this.rewrites,
       aof_rewrites_consecutive_failures: this.limit.failures,

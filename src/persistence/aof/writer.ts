@@ -17,7 +17,7 @@ import { copyBytes } from '../../base/copy.ts';
 import { sleepThread } from '../../base/sleep.ts';
 import { bytesOf } from '../../base/slice.ts';
 import { systemError } from '../../base/system-error.ts';
-import type { Clock } from '../../base/time.ts';
+import { type Clock, unixSeconds } from '../../base/time.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { LatencyMonitor } from '../../engine/latency.ts';
 import { type EffectSink, TO_AOF } from '../../engine/propagation.ts';
@@ -108,10 +108,6 @@ export class AofWriter implements EffectSink {
     return this.file?.length ?? 0;
   }
 
-  private get seconds(): number {
-    return Math.floor(this.parts.clock.now() / 1000);
-  }
-
   // Effects.
 
   effect(db: number, bytes: Uint8Array, from: number, to: number): void {
@@ -147,7 +143,7 @@ export class AofWriter implements EffectSink {
   /** Notes the time, where that is wanted and it is another second. */
   private stamp(): void {
     if (!this.parts.settings.aofTimestampEnabled) return;
-    const now = this.seconds;
+    const now = unixSeconds(this.parts.clock);
     if (now <= this.stampedAt) return;
     this.stampedAt = now;
     this.put(bytesOf(`#TS:${now}\r\n`));
@@ -189,7 +185,7 @@ export class AofWriter implements EffectSink {
     this.file = file;
     this.database = -1;
     this.waitingSince = 0;
-    this.syncedAt = this.seconds;
+    this.syncedAt = unixSeconds(this.parts.clock);
     // Where the last sync has failed, the next one tells whether writes may be accepted again.
     this.synced = this.syncFault === null;
     if (before === null) return;
@@ -250,7 +246,7 @@ export class AofWriter implements EffectSink {
     try {
       file.sync();
       this.synced = true;
-      this.syncedAt = this.seconds;
+      this.syncedAt = unixSeconds(this.parts.clock);
     } catch (error) {
       this.parts.log.warning(`Fail to fsync the AOF file: ${systemError(error)}`);
     }
@@ -272,7 +268,7 @@ export class AofWriter implements EffectSink {
   /** Whether a write is to wait for the sync that is under way. */
   private waits(): boolean {
     if (this.parts.settings.appendfsync !== 'everysec' || this.length > MOST_BYTES) return false;
-    const now = this.seconds;
+    const now = unixSeconds(this.parts.clock);
     if (this.waitingSince === 0) this.waitingSince = now;
     if (now - this.waitingSince < PATIENCE) return true;
     this.delayed++;
@@ -324,7 +320,7 @@ export class AofWriter implements EffectSink {
   /** A write took only `taken` bytes: they are taken back, so that the file doesn't end within an effect. */
   private failed(file: LogFile, taken: number, error: unknown): void {
     const { log, settings, changed, die } = this.parts;
-    const now = this.seconds;
+    const now = unixSeconds(this.parts.clock);
     const tells = now - this.complainedAt > COMPLAINT_SECONDS;
     if (tells) this.complainedAt = now;
     const tell = (message: string): void => {
@@ -368,7 +364,7 @@ export class AofWriter implements EffectSink {
       settings.appendfsync === 'everysec' &&
       !file.syncing &&
       this.retiring === 0 &&
-      this.seconds > this.syncedAt
+      unixSeconds(this.parts.clock) > this.syncedAt
     )
       this.syncAside(file);
   }
@@ -388,13 +384,13 @@ export class AofWriter implements EffectSink {
     }
     if (begin > 0) latency.observe('aof-fsync-always', (clock.monotonic() - begin) / 1000, clock.now());
     this.synced = true;
-    this.syncedAt = this.seconds;
+    this.syncedAt = unixSeconds(this.parts.clock);
   }
 
   private syncAside(file: LogFile): void {
     const { log, changed } = this.parts;
     this.synced = true;
-    this.syncedAt = this.seconds;
+    this.syncedAt = unixSeconds(this.parts.clock);
     file.syncAside((error) => {
       if (this.file !== file) return;
       const before = this.syncFault;
