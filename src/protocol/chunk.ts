@@ -11,7 +11,7 @@
  * (`lose`): only the garbage collector knows when the system is done with it. With `poisoned`, free bytes are overwritten.
  */
 import { assert, POISON } from '../base/assert.ts';
-import { copyBytes, uncleared } from '../base/copy.ts';
+import { copyBytes, mapped } from '../base/copy.ts';
 
 export const CHUNK_BYTES = 20 * 1024;
 
@@ -109,7 +109,7 @@ export class ChunkPool {
 
   private takeLarge(room: number): Uint8Array {
     const free = this.large.get(room)?.pop();
-    if (free === undefined) return uncleared(room);
+    if (free === undefined) return mapped(room);
     this.largeKept -= room;
     if (this.largeKept < this.largeSpare) this.largeSpare = this.largeKept;
     return free;

@@ -17,6 +17,8 @@ const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const REHASH_MICROS = 1000;
 const RECLAIM_MICROS = 1000;
+/** Without a command for so long the server is idle. */
+const IDLE_MICROS = 300_000;
 /** Elements that are released between two looks at the clock. */
 const RECLAIM_STEP = 256;
 
@@ -32,6 +34,8 @@ export class Cron {
   private expiryTimer: Timer | null = null;
   private reclaimTimer: Timer | null = null;
   private sampledAt = Number.NEGATIVE_INFINITY;
+  private commandsSeen = 0;
+  private commandsSeenAt = 0;
   private rehashedDatabase = 0;
   /** Commands up to the last slice of expiry. */
   private commandsBefore = 0;
@@ -93,9 +97,20 @@ export class Cron {
     this.memoryLimit.settle();
     engine.server.persistence.tick();
     engine.memory.tidy(this.clock.now());
+    if (this.idle) engine.memory.quiet();
     this.defrag.tick();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
+  }
+
+  private get idle(): boolean {
+    const { commands } = this.engine.stats;
+    const micros = this.clock.monotonic();
+    if (commands !== this.commandsSeen) {
+      this.commandsSeen = commands;
+      this.commandsSeenAt = micros;
+    }
+    return micros - this.commandsSeenAt >= IDLE_MICROS;
   }
 
   private sampleRates(): void {
