@@ -1,31 +1,72 @@
 /**
- * Plays the replication world: `npm run test:simulation -- [--seeds N] [--from S] [--steps N] [--trace]`. Tells each seed
- * in which something is broken, with the fewest steps at which it is; exits with 1 where there is one.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
+ * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
+ * `--bug` the world of Sentinel has a bug that must be found.
  */
-import { course } from './replication-world.ts';
+import * as replication from './replication-world.ts';
+import * as sentinel from './sentinel-world.ts';
+
+interface Course {
+  readonly broken: string;
+  readonly trace: readonly string[];
+  /** Virtual milliseconds that it lasted. */
+  readonly lasted: number;
+  /** What has happened in it that is worth counting. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+interface World {
+  readonly seeds: number;
+  readonly steps: number;
+  play(seed: number, steps: number): Course | Promise<Course>;
+}
+
+const traced = process.argv.includes('--trace');
+const bug = process.argv.includes('--bug') ? 'votes are told early' : 'none';
+
+const WORLDS: Readonly<Record<string, World>> = {
+  replication: {
+    seeds: 3000,
+    steps: 40,
+    async play(seed, steps) {
+      const { full, partial, ...course } = await replication.course(seed, steps);
+      return { ...course, counts: { 'full synchronizations': full, 'partial synchronizations': partial } };
+    },
+  },
+  sentinel: {
+    seeds: 20_000,
+    steps: sentinel.MOST_FAULTS,
+    play(seed, faults) {
+      const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug });
+      return { ...course, counts: { failovers, votes } };
+    },
+  },
+};
 
 function option(name: string, usual: number): number {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? usual : Number(process.argv[at + 1]);
 }
 
-const [seeds, from, steps] = [option('seeds', 3000), option('from', 1), option('steps', 40)];
+const world = WORLDS[process.argv.find((word) => word in WORLDS) ?? 'replication'];
+const [seeds, from, steps] = [option('seeds', world.seeds), option('from', 1), option('steps', world.steps)];
 const begin = performance.now();
-let [failures, lasted, full, partial] = [0, 0, 0, 0];
+const counts = new Map<string, number>();
+let [failures, lasted] = [0, 0];
 for (let seed = from; seed < from + seeds; seed++) {
-  const played = await course(seed, steps);
+  const played = await world.play(seed, steps);
   lasted += played.lasted;
-  full += played.full;
-  partial += played.partial;
-  if (process.argv.includes('--trace')) console.log(played.trace.join('\n'));
+  for (const [what, count] of Object.entries(played.counts)) counts.set(what, (counts.get(what) ?? 0) + count);
+  if (traced) console.log(played.trace.join('\n'));
   if (played.broken === '') continue;
   failures++;
   let fewest = steps;
-  while (fewest > 1 && (await course(seed, fewest - 1)).broken !== '') fewest--;
+  while (fewest > 1 && (await world.play(seed, fewest - 1)).broken !== '') fewest--;
   console.log(`seed ${seed}, ${fewest} steps: ${played.broken}`);
 }
 const seconds = (performance.now() - begin) / 1000;
+const counted = [...counts].map(([what, count]) => `${count} ${what}`).join(', ');
 console.log(
-  `${seeds} seeds from ${from}: ${failures} broken; ${full} full and ${partial} partial synchronizations, ${(lasted / 1000 / seconds).toFixed(0)} times as fast as real time, ${seconds.toFixed(0)} s`,
+  `${seeds} seeds from ${from}: ${failures} broken; ${counted}, ${(lasted / 1000 / seconds).toFixed(0)} times as fast as real time, ${seconds.toFixed(0)} s`,
 );
 if (failures > 0) process.exitCode = 1;

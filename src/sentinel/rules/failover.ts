@@ -9,7 +9,6 @@
  * promoted replica is the master whatever becomes of the others.
  */
 import { assert } from '../../base/assert.ts';
-import { announced } from '../fields.ts';
 import { type Failover, type FailoverState, isDisconnected, type Master, type Replica } from '../state.ts';
 import { isReachable } from './links.ts';
 import { switchAddress, tellAtOnce } from './masters.ts';
@@ -30,7 +29,10 @@ export function startIfNeeded(turn: Turn, master: Master): boolean {
   const pause = failoverStart + master.settings.failoverTimeout * PAUSE - turn.now;
   if (failoverStart !== 0 && pause > 0) {
     if (master.failoverDelayLogged !== failoverStart)
-      turn.log('warning', `Next failover delay: I will not start a failover before ${pause} milliseconds have passed`);
+      turn.log(
+        'warning',
+        `Next failover delay: I will not start a failover before ${Math.ceil(pause)} milliseconds have passed`,
+      );
     master.failoverDelayLogged = failoverStart;
     return false;
   }
@@ -93,6 +95,14 @@ function abort(turn: Turn, master: Master, why: string): void {
   master.failover = null;
 }
 
+/** A configuration has come that is later than a failover which has changed nothing yet: it must not replace it. */
+export function giveWay(turn: Turn, master: Master): void {
+  const { failover } = master;
+  if (failover === null || failover.epoch > master.configEpoch) return;
+  if (failover.state === 'reconf-slaves' || failover.state === 'update-config') return;
+  abort(turn, master, '-failover-abort-superseded');
+}
+
 function waitStart(turn: Turn, master: Master, failover: Failover): void {
   const { state, now } = turn;
   const elected = leaderOf(turn, master, failover.epoch) === state.myid;
@@ -144,7 +154,7 @@ export function promoted(turn: Turn, replica: Replica): void {
   simulateFailure(turn, 'crash-after-promotion');
   turn.tell('warning', '+failover-state-reconf-slaves', master);
   reconfigureClients(turn, master, 'leader', master.address, replica.address);
-  tellAtOnce(turn, master);
+  tellAtOnce(master);
 }
 
 /** Lets the other replicas follow the promoted one, parallel-syncs at a time. */
@@ -204,8 +214,5 @@ export function updateConfig(turn: Turn, master: Master): void {
   const { failover } = master;
   if (failover?.state !== 'update-config') return;
   assert(failover.promoted !== null, 'a replica was promoted');
-  const [before, { address }] = [master.address, failover.promoted];
-  const [from, to] = [announced(turn.state, before), announced(turn.state, address)];
-  turn.event('warning', '+switch-master', master, `${master.name} ${from} ${before.port} ${to} ${address.port}`);
-  switchAddress(turn, master, address);
+  switchAddress(turn, master, master.address, failover.promoted.address);
 }

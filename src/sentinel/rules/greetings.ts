@@ -3,9 +3,10 @@ import { sameAddress } from '../address.ts';
 import { announced, currentAddress } from '../fields.ts';
 import { formatHello, HELLO_CHANNEL, type Hello, parseHello } from '../hello.ts';
 import { type Instance, type Master, masterOf, type Peer } from '../state.ts';
+import { giveWay } from './failover.ts';
 import { addressOf, means } from './hosts.ts';
 import { disconnect, send } from './links.ts';
-import { addPeer, findReplica, removePeer, switchAddress } from './masters.ts';
+import { addPeer, removePeer, switchAddress } from './masters.ts';
 import { reconfigureClients } from './scripts.ts';
 import type { Turn } from './turn.ts';
 import { enterEpoch } from './votes.ts';
@@ -85,23 +86,28 @@ function removeNamesake(turn: Turn, master: Master, address: Peer['address']): v
   for (const each of turn.state.masters.values()) removePeer(turn, each, other.runid);
 }
 
-/** Somebody knows a later configuration than ours. */
+/**
+ * Somebody knows a later configuration than ours. What counts as ours is the address that we tell of: that of the promoted
+ * replica from reconf-slaves on. A failover of ours that began before that configuration is over, wherever it led.
+ */
 function followConfiguration(turn: Turn, master: Master, peer: Peer, hello: Hello): void {
-  const { masterHost, masterPort } = hello;
-  const same = means(turn, master.address, masterHost, masterPort);
+  const { masterHost, masterPort, configEpoch } = hello;
+  const before = currentAddress(master);
+  const same = means(turn, before, masterHost, masterPort);
   // Once it is known what the name stands for, the next hello says it again.
   if (same === null) return;
-  const told = addressOf(turn, masterHost, masterPort);
-  if (!same && told === null) return;
-  master.configEpoch = hello.configEpoch;
+  const told = same ? before : addressOf(turn, masterHost, masterPort);
+  if (told === null) return;
+  master.configEpoch = configEpoch;
   turn.persist();
-  if (same || told === null) return;
-  const before = master.address;
-  // A replica that we know by its name stays known by it.
-  const address = findReplica(turn, master, masterHost, masterPort)?.address ?? told;
+  if (same) {
+    giveWay(turn, master);
+    return;
+  }
+  // A server that we know by its name stays known by it.
+  const known = [master, ...master.replicas.values()].map(({ address }) => address);
+  const address = known.find((each) => sameAddress(each, told)) ?? told;
   turn.tell('warning', '+config-update-from', peer);
-  const [from, to] = [announced(turn.state, before), announced(turn.state, address)];
-  turn.event('warning', '+switch-master', master, `${master.name} ${from} ${before.port} ${to} ${address.port}`);
-  switchAddress(turn, master, address);
+  switchAddress(turn, master, before, address);
   reconfigureClients(turn, master, 'observer', before, address);
 }

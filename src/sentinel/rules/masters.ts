@@ -115,8 +115,13 @@ export function resetMaster(turn: Turn, master: Master, keep: 'sentinels' | 'not
   master.roleReportedSince = turn.now;
 }
 
-/** The master is elsewhere now: whoever was there before, and all of its replicas, are replicas of the new one. */
-export function switchAddress(turn: Turn, master: Master, address: Address): void {
+/**
+ * The master is elsewhere now: whoever was there before, and all of its replicas, are replicas of the new one. `before` is
+ * the address that clients were told up to now.
+ */
+export function switchAddress(turn: Turn, master: Master, before: Address, address: Address): void {
+  const [from, to] = [announced(turn.state, before), announced(turn.state, address)];
+  turn.event('warning', '+switch-master', master, `${master.name} ${from} ${before.port} ${to} ${address.port}`);
   const places = [...master.replicas.values()].map((replica) => replica.address);
   places.push(master.address);
   resetMaster(turn, master, 'sentinels');
@@ -128,11 +133,11 @@ export function switchAddress(turn: Turn, master: Master, address: Address): voi
     if (replica !== null) turn.tell('notice', '+slave', replica);
   }
   turn.persist();
-  tellAtOnce(turn, master);
+  tellAtOnce(master);
 }
 
 /** Others are to hear of a new configuration soon. */
-export function tellAtOnce(_turn: Turn, master: Master): void {
+export function tellAtOnce(master: Master): void {
   const all: Instance[] = [master, ...master.replicas.values(), ...master.sentinels.values()];
   for (const instance of all) instance.lastPublished = 0;
 }

@@ -1,0 +1,223 @@
+/**
+ * A Sentinel of the simulation: its machine, with a clock and a disk of its own, and the shell around the rules. What was
+ * synced outlives a kill; of a write that is under way either the old or the new configuration does.
+ */
+import type { SeededRandom } from '../../src/base/random.ts';
+import type { Reply } from '../../src/links/conversation.ts';
+import type { Configuration } from '../../src/sentinel/configuration.ts';
+import type { Answer, Input, Output, Request } from '../../src/sentinel/messages.ts';
+import type { Periods } from '../../src/sentinel/periods.ts';
+import { Sentinel } from '../../src/sentinel/sentinel.ts';
+import type { Connection } from '../../src/sentinel/state.ts';
+import { Cable, Host, type Network } from './sentinel-network.ts';
+import { Server } from './sentinel-server.ts';
+
+export const SENTINEL_PORT = 26379;
+
+/** What the world wants to know of a Sentinel, and what it finds for it. */
+export interface Surroundings {
+  readonly network: Network;
+  /** Answers are told before the configuration that they rest on is synced: a bug that is to be found. */
+  readonly tellsVotesEarly: boolean;
+  readonly periods: Readonly<Partial<Periods>>;
+  host(name: string): Host;
+  /** Everything that the rules put out, before it is done. */
+  observe(process: SentinelProcess, output: Output): void;
+  /** A reply that has come to a Sentinel. */
+  heard(process: SentinelProcess, request: Request): void;
+  /** An answer that has left a Sentinel. */
+  told(process: SentinelProcess, answer: Answer): void;
+}
+
+type Asker = { readonly reply: (answer: Answer) => void };
+
+interface Write {
+  readonly version: number;
+  readonly configuration: Configuration;
+}
+
+export class SentinelProcess extends Host {
+  /** Milliseconds that a write to the disk takes at most. */
+  diskDelay = 3;
+  diskFails = false;
+  sentinel!: Sentinel;
+  private readonly surroundings: Surroundings;
+  private readonly random: SeededRandom;
+  private saved: Configuration;
+  /** Its clock before ours. */
+  private ahead = 0;
+  private starts = 0;
+  private readonly cables = new Map<Connection, Cable>();
+  private durable = 0;
+  private writing: Write | null = null;
+  private toWrite: Write | null = null;
+  private held: { readonly after: number; readonly output: Output & { kind: 'answer' } }[] = [];
+
+  constructor(surroundings: Surroundings, number: number, random: SeededRandom, configuration: Configuration) {
+    super(`10.0.1.${number}`, number);
+    this.surroundings = surroundings;
+    this.random = random;
+    this.saved = configuration;
+  }
+
+  start(): void {
+    this.up = true;
+    this.starts++;
+    this.durable = 0;
+    this.writing = null;
+    this.toWrite = null;
+    this.held = [];
+    this.sentinel = new Sentinel(this.saved, SENTINEL_PORT, this.random, this.now());
+    Object.assign(this.sentinel.state.periods, this.surroundings.periods);
+    this.tick();
+  }
+
+  override kill(): void {
+    super.kill();
+    if (this.writing !== null && this.random.below(2) === 0) this.saved = this.writing.configuration;
+    for (const cable of this.cables.values()) cable.close();
+    this.cables.clear();
+  }
+
+  jump(ms: number): void {
+    this.ahead += ms;
+  }
+
+  private now(): number {
+    return this.surroundings.network.timeline.now + this.ahead;
+  }
+
+  /** Does something later, unless the process has ended by then; one that stands still does it when it goes on. */
+  private after(ms: number, action: () => void): void {
+    const { starts } = this;
+    this.surroundings.network.timeline.after(ms, () => {
+      if (!this.up || this.starts !== starts) return;
+      if (this.frozen) this.after(50, action);
+      else action();
+    });
+  }
+
+  private tick(): void {
+    this.step({ kind: 'tick' });
+    this.after(1000 / (10 + this.random.below(10)), () => this.tick());
+  }
+
+  step(input: Input): void {
+    if (!this.up) return;
+    for (const output of this.sentinel.step(this.now(), input)) {
+      this.surroundings.observe(this, output);
+      this.perform(output);
+    }
+  }
+
+  private perform(output: Output): void {
+    switch (output.kind) {
+      case 'connect':
+        this.connect(output.connection);
+        break;
+      case 'disconnect':
+        this.cables.get(output.connection)?.close();
+        this.cables.delete(output.connection);
+        break;
+      case 'send':
+        this.send(output.connection, output.request);
+        break;
+      case 'persist':
+        this.toWrite = output;
+        if (this.writing === null) this.write();
+        break;
+      case 'answer':
+        if (output.after <= this.durable || this.surroundings.tellsVotesEarly) this.tell(output);
+        else this.held.push({ after: output.after, output });
+        break;
+      default:
+    }
+  }
+
+  private connect(connection: Connection): void {
+    const { network } = this.surroundings;
+    const host = this.surroundings.host(connection.address.ip);
+    const cable = new Cable(network, this, host);
+    this.cables.set(connection, cable);
+    const lost = (): void => {
+      if (this.cables.get(connection) !== cable) return;
+      this.cables.delete(connection);
+      this.step({ kind: 'lost', connection, reason: 'Connection reset by peer' });
+    };
+    cable.toCallee(() => host.welcome(cable, lost));
+    cable.toCallee(() => {
+      if (connection.channel === 'pubsub' && host instanceof Server) this.subscribe(connection, cable, host);
+      cable.toCaller(() => this.step({ kind: 'connected', connection, localIp: this.name }));
+    });
+  }
+
+  private subscribe(connection: Connection, cable: Cable, server: Server): void {
+    const tell = (text: string): void => {
+      if (this.cables.get(connection) !== cable) server.subscribers.delete(tell);
+      else cable.toCaller(() => this.step({ kind: 'hello', connection, text }));
+    };
+    server.subscribers.add(tell);
+    tell('');
+  }
+
+  private send(connection: Connection, request: Request): void {
+    const cable = this.cables.get(connection);
+    if (cable === undefined) throw new Error('a request over a connection that there is not');
+    const answer = (reply: Reply): void =>
+      cable.toCaller(() => {
+        this.surroundings.heard(this, request);
+        this.step({ kind: 'reply', connection, request, reply });
+      });
+    cable.toCallee(() => cable.callee.serve(request, answer));
+  }
+
+  serve(request: Request, answer: (reply: Reply) => void): void {
+    const words = request.commands[0];
+    if (words[0] === 'PING') answer(Buffer.from('PONG'));
+    else if (words[0] === 'PUBLISH') {
+      this.step({ kind: 'hello', connection: null, text: words[2] });
+      answer(1);
+    } else {
+      const [, , host, port, epoch, runid] = words;
+      const command = {
+        name: 'is-master-down-by-addr',
+        host,
+        port: Number(port),
+        epoch: Number(epoch),
+        runid,
+      } as const;
+      const reply = (told: Answer): void => {
+        if (told.kind !== 'vote') throw new Error('a question about a master is answered by a vote');
+        answer([told.down ? 1 : 0, Buffer.from(told.leader), told.epoch]);
+      };
+      this.step({ kind: 'command', asker: { reply }, command });
+    }
+  }
+
+  private tell({ asker, answer }: Output & { kind: 'answer' }): void {
+    this.surroundings.told(this, answer);
+    (asker as Asker).reply(answer);
+  }
+
+  private write(): void {
+    const write = this.toWrite;
+    if (write === null) return;
+    this.toWrite = null;
+    this.writing = write;
+    this.after(this.random.double01() * this.diskDelay, () => {
+      this.writing = null;
+      if (this.diskFails) this.step({ kind: 'persist-failed', version: write.version, reason: 'No space left' });
+      else this.written(write);
+      if (this.writing === null) this.write();
+    });
+  }
+
+  private written({ version, configuration }: Write): void {
+    this.saved = configuration;
+    this.durable = version;
+    const free = this.held.filter(({ after }) => after <= version);
+    this.held = this.held.filter(({ after }) => after > version);
+    for (const { output } of free) this.tell(output);
+    this.step({ kind: 'persisted', version });
+  }
+}
