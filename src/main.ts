@@ -8,8 +8,8 @@ const names = [process.argv0, process.argv[1]];
 const code = runTool({ names, args });
 if (code !== undefined) process.exitCode = await code;
 else {
-  const answer = answerCommandLine(names, args);
-  if (answer === undefined) (await import('./server/start.ts')).start(args, examineSnapshot);
+  const answer = answerCommandLine(args);
+  if (answer === undefined) (await import('./server/start.ts')).start({ names, args }, examineSnapshot);
   else {
     (answer.code === 0 ? process.stdout : process.stderr).write(answer.text);
     process.exitCode = answer.code;

@@ -7,6 +7,7 @@ import type { Worker, WorkerOptions } from 'node:worker_threads';
 import { type Disk, RealDisk } from './disk.ts';
 import { type Ids, RealIds } from './ids.ts';
 import { type Network, RealNetwork } from './network.ts';
+import { type Programs, RealPrograms } from './programs.ts';
 import { type Random, realRandom } from './random.ts';
 import { startThread } from './thread.ts';
 import { type Clock, RealClock } from './time.ts';
@@ -23,6 +24,8 @@ export interface Environment {
   readonly network: Network;
   /** Null where there are none: what they would do is then done on the event loop. */
   readonly threads: Threads | null;
+  /** Null where none can be run. */
+  readonly programs: Programs | null;
   readonly ids: Ids;
 }
 
@@ -34,6 +37,7 @@ export function environmentWith(given: Partial<Environment> = {}): Environment {
     disk: given.disk ?? new RealDisk(),
     network: given.network ?? new RealNetwork(),
     threads: given.threads === undefined ? { start: startThread } : given.threads,
+    programs: given.programs === undefined ? new RealPrograms() : given.programs,
     ids: given.ids ?? new RealIds(),
   };
 }

@@ -145,6 +145,10 @@ export class MemoryNetwork implements Network {
     return host;
   }
 
+  async addresses(host: string): Promise<string[]> {
+    return [host];
+  }
+
   /** The process has ended. Its system ends its connections, unless the whole host has vanished. */
   cutOff(vanished: boolean): void {
     this.gone = true;

@@ -38,6 +38,8 @@ export interface Network {
   connect(endpoint: Destination): Outgoing;
   /** The first address of a host; rejects where it has none. */
   lookup(host: string, family: 0 | 4 | 6): Promise<string>;
+  /** All addresses of a host; none where it has none. */
+  addresses(host: string): Promise<string[]>;
 }
 
 export { isIP } from 'node:net';
@@ -64,5 +66,10 @@ export class RealNetwork implements Network {
 
   async lookup(host: string, family: 0 | 4 | 6): Promise<string> {
     return (await lookup(host, { family })).address;
+  }
+
+  async addresses(host: string): Promise<string[]> {
+    const found = await lookup(host, { all: true }).catch(() => []);
+    return found.map(({ address }) => address);
   }
 }

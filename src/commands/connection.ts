@@ -209,19 +209,22 @@ function helloOptions(c: Call): boolean {
 
 function replyHello(c: Call): void {
   const { reply, session } = c;
-  reply.map(7);
+  const { version, mode } = c.engine.server;
+  reply.map(mode === 'sentinel' ? 6 : 7);
   reply.bulkText('server');
   reply.bulkText('redis');
   reply.bulkText('version');
-  reply.bulkText(c.engine.server.version.text);
+  reply.bulkText(version.text);
   reply.bulkText('proto');
   reply.int(reply.resp);
   reply.bulkText('id');
   reply.int(session.id);
   reply.bulkText('mode');
-  reply.bulkText('standalone');
-  reply.bulkText('role');
-  reply.bulkText('master');
+  reply.bulkText(mode);
+  if (mode !== 'sentinel') {
+    reply.bulkText('role');
+    reply.bulkText(c.engine.replication.isReplica ? 'replica' : 'master');
+  }
   reply.bulkText('modules');
   reply.array(0);
 }

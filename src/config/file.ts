@@ -75,7 +75,7 @@ export function readCommandLine(args: readonly string[]): Sources {
       const alone = splitArguments(arg)?.length === 1;
       const emptySave = alone && arg.toLowerCase() === '--save' && (last || args[at + 1].startsWith('--'));
       if (emptySave) lines += '""';
-      wantsValue = alone && !emptySave;
+      wantsValue = alone && !emptySave && arg.toLowerCase() !== '--sentinel';
     } else {
       lines += `${quoted(arg)} `;
       wantsValue = false;

@@ -26,6 +26,9 @@ export interface ShutdownRequest {
   readonly force: boolean;
 }
 
+/** What kind of server this is, in the words of INFO. */
+export type ServerMode = 'standalone' | 'cluster' | 'sentinel';
+
 /** It is on its way; the client waits for it, with replicas; or what was to be saved could not be. */
 export type ShutdownAnswer = 'ending' | 'waiting' | 'failed';
 
@@ -33,6 +36,7 @@ export interface ServerPort {
   readonly log: Log;
   readonly config: Config;
   readonly settings: Readonly<Settings>;
+  readonly mode: ServerMode;
   /** 40 hexadecimal digits, new at each start. */
   readonly runId: string;
   readonly fileNames: FileNames;

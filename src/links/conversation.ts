@@ -21,7 +21,8 @@ import { type Dialer, type Link, LinkError, type Target } from './link.ts';
 
 /** Bytes that must be taken within the time limit. */
 const PIECE = 64 * 1024;
-const USUAL_MOST_REPLY = 1024 * 1024;
+/** The most bytes of one reply, where nobody says otherwise. */
+export const USUAL_MOST_REPLY = 1024 * 1024;
 
 export type Request = readonly (string | Uint8Array)[];
 
@@ -213,6 +214,6 @@ export function encode(request: Request): Uint8Array {
 }
 
 /** The parser reads text as UTF-8; what was said was bytes. */
-function refusal(error: Error): ReplyError {
+export function refusal(error: Error): ReplyError {
   return new ReplyError(Buffer.from(error.message, 'utf8').toString('latin1'));
 }

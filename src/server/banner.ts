@@ -2,6 +2,7 @@
 
 import { REDIS_VERSION } from '../base/version.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ServerMode } from '../engine/server-port.ts';
 import type { ServerLog } from './log.ts';
 
 const ART = [
@@ -19,8 +20,7 @@ const ART = [
 ];
 
 /** A crystal, and what there is to know, with the lines that scripts look for. */
-export function banner(settings: Readonly<Settings>, version: string): string {
-  const mode = settings.clusterEnabled ? 'cluster' : 'standalone';
+export function banner(settings: Readonly<Settings>, version: string, mode: ServerMode): string {
   const facts: Readonly<Record<number, string>> = {
     2: `Cinnabar ${version}, as Redis ${REDIS_VERSION} (64 bit)`,
     4: `Running in ${mode} mode`,
@@ -32,11 +32,12 @@ export function banner(settings: Readonly<Settings>, version: string): string {
 }
 
 /** Shown on a terminal, or when always-show-logo asks for it. */
-export function greet(log: ServerLog, settings: Readonly<Settings>, version: string, isTerminal: boolean): void {
+export function greet(
+  log: ServerLog,
+  settings: Readonly<Settings>,
+  { version, mode, isTerminal }: { readonly version: string; readonly mode: ServerMode; readonly isTerminal: boolean },
+): void {
   if (settings.alwaysShowLogo || (settings.logfile === '' && !settings.daemonize && isTerminal))
-    log.raw(banner(settings, version));
-  else {
-    const mode = settings.clusterEnabled ? 'cluster' : 'standalone';
-    log.notice(`Running mode=${mode}, port=${settings.port !== 0 ? settings.port : settings.tlsPort}.`);
-  }
+    log.raw(banner(settings, version, mode));
+  else log.notice(`Running mode=${mode}, port=${settings.port !== 0 ? settings.port : settings.tlsPort}.`);
 }

@@ -1,4 +1,4 @@
-/** The command line's own words, before anything is a setting: --version, --help and the modes that there aren't. */
+/** The command line's own words, before anything is a setting: --version, --help, and whether a Sentinel is asked for. */
 import { basename } from 'node:path';
 import { commander } from '../base/packages.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
@@ -15,6 +15,7 @@ const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
        cinnabar -v or --version
        cinnabar -h or --help
        cinnabar --check-system
+       cinnabar --sentinel /path/to/sentinel.conf
        cinnabar check-rdb <rdb-file-name>
        cinnabar check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>
        cinnabar convert <input> <output> (between snapshots, append-only files and JSON; see cinnabar convert --help)
@@ -67,8 +68,8 @@ function ownOptions([first = '']: readonly string[]): Given {
   return program.parse([first], { from: 'user' }).opts<Given>();
 }
 
-/** The answer to a command line that doesn't start a server; undefined for one that does. `names` as in tools.ts. */
-export function answerCommandLine(names: readonly string[], args: readonly string[]): Answer | undefined {
+/** The answer to a command line that doesn't start a server; undefined for one that does. */
+export function answerCommandLine(args: readonly string[]): Answer | undefined {
   let answer: Answer | undefined;
   const given = ownOptions(args);
   if (given.version) answer = { text: `${versionLine()}\n`, code: 0 };
@@ -76,7 +77,16 @@ export function answerCommandLine(names: readonly string[], args: readonly strin
   else if (given.testMemory)
     answer = { text: 'The memory test is not part of this server; use memtester or memtest86 for it.\n', code: 1 };
   else if (given.checkSystem) answer = checkSystem();
-  else if (args.includes('--sentinel') || names.some((name) => basename(name).includes('redis-sentinel')))
-    answer = { text: 'Sentinel mode is reserved for a later version of this server.\n', code: 1 };
   return answer;
+}
+
+/** Whether a Sentinel is asked for; `names` as in tools.ts. */
+export function isSentinel(names: readonly string[], args: readonly string[]): boolean {
+  return args.includes('--sentinel') || names.some((name) => basename(name).includes('-sentinel'));
+}
+
+/** The arguments of a Sentinel: the file comes first, where it may also stand behind --sentinel. */
+export function sentinelArguments(args: readonly string[]): readonly string[] {
+  const [first, file = '-', next = '--'] = args;
+  return first === '--sentinel' && !file.startsWith('-') && next.startsWith('--') ? args.slice(1) : args;
 }

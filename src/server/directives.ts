@@ -1,6 +1,6 @@
 /** The lines of redis.conf that are no settings: rename-command, user, loadmodule. */
 import type { Config } from '../config/config.ts';
-import type { Directives } from '../config/file.ts';
+import type { Directives, Place } from '../config/file.ts';
 import { AclCommands } from '../engine/acl/command-bits.ts';
 import { UserLines } from '../engine/acl/file.ts';
 import type { AclBasis } from '../engine/acl/user.ts';
@@ -47,7 +47,7 @@ export class ServerDirectives implements Directives {
     return 'Modules are not supported';
   }
 
-  sentinel(): string | undefined {
+  sentinel(_words: readonly string[], _place: Place): string | undefined {
     return 'sentinel directive while not in sentinel mode';
   }
 

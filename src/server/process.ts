@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { systemError } from '../base/system-error.ts';
 import { narrow, widen } from '../base/text.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Log } from '../engine/server-port.ts';
+import type { Log, ServerMode } from '../engine/server-port.ts';
 
 /** Set in the process that a daemon's parent has started. */
 const DAEMON = 'CINNABAR_DAEMON';
@@ -50,14 +50,14 @@ function startedAs(): string {
 }
 
 /** The title that proc-title-template describes. */
-export function processTitle(settings: Readonly<Settings>, configFile: string): string {
-  const { port, tlsPort, bind, unixsocket, clusterEnabled } = settings;
+export function processTitle(settings: Readonly<Settings>, configFile: string, mode: ServerMode): string {
+  const { port, tlsPort, bind, unixsocket } = settings;
   const host = bind.length > 0 ? bind[0] : '*';
   const anyPort = port !== 0 ? port : tlsPort;
   const fields: Readonly<Record<string, string>> = {
     title: startedAs(),
     'listen-addr': anyPort !== 0 ? `${host}:${anyPort}` : unixsocket,
-    'server-mode': clusterEnabled ? '[cluster]' : '',
+    'server-mode': mode === 'standalone' ? '' : `[${mode}]`,
     port: String(port),
     'tls-port': String(tlsPort),
     unixsocket,
@@ -66,8 +66,8 @@ export function processTitle(settings: Readonly<Settings>, configFile: string): 
   return settings.procTitleTemplate.replace(/\{([a-z-]+)\}/g, (_, field: string) => fields[field] ?? '').trimEnd();
 }
 
-export function setProcessTitle(settings: Readonly<Settings>, configFile: string): void {
-  if (settings.setProcTitle) process.title = widen(processTitle(settings, configFile));
+export function setProcessTitle(settings: Readonly<Settings>, configFile: string, mode: ServerMode): void {
+  if (settings.setProcTitle) process.title = widen(processTitle(settings, configFile, mode));
 }
 
 /** A position in oom-score-adj-values. */

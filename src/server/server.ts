@@ -15,7 +15,7 @@ import { ConfigError } from '../config/option.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
-import type { Log, ShutdownRequest } from '../engine/server-port.ts';
+import type { Log, ServerMode, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
@@ -53,6 +53,8 @@ export interface ServerOptions extends Partial<Environment> {
   readonly users?: UserLines;
   /** Instead of all: the commands that there are, before `version` leaves out what came later. */
   readonly commands?: readonly Command[];
+  /** Given for what the settings don't tell: a Sentinel. */
+  readonly mode?: ServerMode;
   /** The version of Redis that it behaves as; 7.0 when absent. */
   readonly version?: Version;
   readonly log?: Log;
@@ -137,8 +139,8 @@ class Server implements CinnabarServer {
     const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
     const pool = new ChunkPool(verifies());
     this.config = config;
-    const { commands = ALL_COMMANDS, version = REDIS_7_0 } = options;
-    const server = new Services(config, environment, log, version);
+    const { commands = ALL_COMMANDS, version = REDIS_7_0, mode } = options;
+    const server = new Services(config, environment, log, version, mode);
     this.services = server;
     const eviction = this.memoryLimit;
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server, eviction });
@@ -202,7 +204,7 @@ class Server implements CinnabarServer {
     if (this.stopped) return this.network.close();
     if (this.anyPort) this.config.force('port', [String(this.port)]);
     this.onListening();
-    this.services.log.warning('Server initialized');
+    if (this.services.mode !== 'sentinel') this.services.log.warning('Server initialized');
     try {
       await this.persistence.load();
     } catch (error) {

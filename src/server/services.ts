@@ -7,7 +7,7 @@ import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
-import type { Log, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
+import type { Log, ServerMode, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { Dialer } from '../links/link.ts';
 import type { Persistence } from '../persistence/persistence.ts';
@@ -33,6 +33,7 @@ export class Services implements ServerPort {
   readonly fileNames: FileNames;
   readonly startedAt: number;
   readonly version: Version;
+  readonly mode: ServerMode;
   private readonly clock: Clock;
   private network: NetworkFace = { port: 0, clientTls: null };
   private store: Persistence | null = null;
@@ -41,13 +42,14 @@ export class Services implements ServerPort {
   private faults = 0;
   private faultsSince = 0;
 
-  constructor(config: Config, environment: Environment, log: Log, version: Version) {
+  constructor(config: Config, environment: Environment, log: Log, version: Version, mode?: ServerMode) {
     const { clock, ids, network } = environment;
     this.links = new Dialer({ network, clock, tls: () => this.network.clientTls });
     this.environment = environment;
     this.runId = ids.secret(20).toString('hex');
     this.fileNames = new FileNames(this.runId);
     this.version = version;
+    this.mode = mode ?? (config.settings.clusterEnabled ? 'cluster' : 'standalone');
     this.config = config;
     this.clock = clock;
     this.log = log;

@@ -221,7 +221,8 @@ export class Shutdown {
 
   /** Whether the end is preceded by a snapshot: what is half loaded is not saved over what it was loaded from. */
   private saves(request: ShutdownRequest): boolean {
-    const { persistence } = this.parts;
+    const { persistence, engine } = this.parts;
+    if (engine.server.mode === 'sentinel') return false;
     return !persistence.loading && (request.save || (persistence.savesAtExit && !request.noSave));
   }
 
@@ -245,11 +246,12 @@ export class Shutdown {
   }
 
   private end(): void {
-    const { persistence, log } = this.parts;
+    const { persistence, log, engine } = this.parts;
+    const name = engine.server.mode === 'sentinel' ? 'Sentinel' : 'Redis';
     this.go('ending');
     persistence.aof.close();
     persistence.loads.cancelled = true;
-    void this.stop(0, () => log.warning('Redis is now ready to exit, bye bye...'));
+    void this.stop(0, () => log.warning(`${name} is now ready to exit, bye bye...`));
   }
 
   private async stop(code: number, farewell?: () => void): Promise<void> {

@@ -3,15 +3,19 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { RealDisk } from '../base/disk.ts';
+import { RealIds } from '../base/ids.ts';
+import { RealPrograms } from '../base/programs.ts';
 import { systemError } from '../base/system-error.ts';
 import { narrow, widen } from '../base/text.ts';
 import { REDIS_VERSION, VERSION } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigReader, FatalConfigError, fatal, readCommandLine, UnreadableConfigError } from '../config/file.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ServerMode } from '../engine/server-port.ts';
 import { PROMPT } from '../memory/collect.ts';
 import { damagedSnapshot } from '../persistence/loading.ts';
 import { greet } from './banner.ts';
+import { isSentinel, sentinelArguments } from './cli.ts';
 import { ALL_COMMANDS } from './commands.ts';
 import { ServerDirectives } from './directives.ts';
 import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
@@ -25,6 +29,7 @@ import {
   startDaemon,
   writePidFile,
 } from './process.ts';
+import { createSentinel, SentinelDirectives, sentinelDefaults } from './sentinel.ts';
 import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
 import { Signals } from './signals.ts';
 import { memoryOvercommit, openFilesLimit } from './system.ts';
@@ -88,10 +93,10 @@ function limitClients(config: Config, log: ServerLog): void {
 }
 
 /** What is to be done when the server becomes a replica, or a master. */
-function followProcess(config: Config, log: ServerLog): (isReplica: boolean) => void {
-  setProcessTitle(config.settings, config.file);
+function followProcess(config: Config, log: ServerLog, mode: ServerMode): (isReplica: boolean) => void {
+  setProcessTitle(config.settings, config.file, mode);
   config.on(['proc-title-template', 'port', 'tls-port', 'bind'], (settings) => {
-    setProcessTitle(settings, config.file);
+    setProcessTitle(settings, config.file, mode);
     return undefined;
   });
   const oom = new OomScore((path) => readFileSync(path, 'latin1'));
@@ -106,47 +111,103 @@ function followProcess(config: Config, log: ServerLog): (isReplica: boolean) => 
   };
 }
 
-function failed(error: unknown): never {
+function failed(error: unknown, early: ServerLog): never {
   if (error instanceof FatalConfigError) process.stderr.write(error.message);
-  else if (error instanceof UnreadableConfigError) new ServerLog(USUAL_LOG).warning(error.message);
+  else if (error instanceof UnreadableConfigError) early.warning(error.message);
   else throw error;
   process.exit(1);
+}
+
+/** How the program was called, as in tools.ts. */
+interface Invocation {
+  readonly names: readonly string[];
+  readonly args: readonly string[];
 }
 
 /** Tells what is wrong with the snapshot at a path, beyond what the log says. */
 type Examine = (path: string) => Promise<void>;
 
+/** What is to be started: its kind, the lines of its configuration that are no settings, and how it is made of all that. */
+interface Plan {
+  readonly mode: ServerMode;
+  readonly directives: ServerDirectives;
+  create(options: PlannedOptions): CinnabarServer;
+}
+
+type PlannedOptions = ServerOptions & { readonly config: Config; readonly log: ServerLog };
+
+function planFor(config: Config, sentinel: boolean): Plan {
+  if (!sentinel) {
+    const directives = new ServerDirectives(ALL_COMMANDS, config);
+    const mode = (): ServerMode => (config.settings.clusterEnabled ? 'cluster' : 'standalone');
+    return {
+      directives,
+      create: createServer,
+      get mode() {
+        return mode();
+      },
+    };
+  }
+  sentinelDefaults(config);
+  const id = new RealIds().secret(20).toString('hex');
+  const programs = new RealPrograms();
+  const directives = new SentinelDirectives(config, id, (path) => programs.runnable(path));
+  const create = (options: PlannedOptions): CinnabarServer => createSentinel({ ...options, start: directives.read() });
+  return { mode: 'sentinel', directives, create };
+}
+
+/** A Sentinel that can't keep what it has promised must not begin. */
+function checkSentinelFile({ file, disk }: Config, log: ServerLog): void {
+  let refused = file === '' ? 'Sentinel needs config file on disk to save state. Exiting...' : undefined;
+  try {
+    if (refused === undefined) disk.open(file, 'a').close();
+  } catch (error) {
+    refused = `Sentinel config file ${file} is not writable: ${systemError(error)}. Exiting...`;
+  }
+  if (refused === undefined) return;
+  log.warning(refused);
+  process.exit(1);
+}
+
 /** Runs the server that the command line describes, until it is told to end. */
-export function start(args: readonly string[], examine: Examine): void {
+export function start({ names, args }: Invocation, examine: Examine): void {
   const disk = new RealDisk();
   const config = new Config(disk);
-  const directives = new ServerDirectives(ALL_COMMANDS, config);
-  const given = readCommandLine(args.map(narrow));
+  const sentinel = isSentinel(names, args);
+  const plan = planFor(config, sentinel);
+  const given = readCommandLine((sentinel ? sentinelArguments(args) : args).map(narrow));
   const sources = given.file === '' ? given : { ...given, file: resolve(disk.folder, given.file) };
+  // Before there is a configuration there is no log of its own.
+  const early = new ServerLog(USUAL_LOG);
+  if (sentinel) early.role = 'X';
   try {
-    // Before there is a configuration there is no log of its own.
-    if (sources.input) new ServerLog(USUAL_LOG).warning('Reading config from stdin');
+    if (sources.input) early.warning('Reading config from stdin');
     // Kept for a daemon, which reads it as well.
     let input: string | undefined;
     const readInput = (): string => (input = readFileSync(0, 'latin1'));
-    new ConfigReader(config, directives, readInput).read(sources);
+    new ConfigReader(config, plan.directives, readInput).read(sources);
+    if (plan.directives instanceof SentinelDirectives) plan.directives.read();
     config.file = sources.file;
     const log = logFor(config);
+    if (sentinel) {
+      log.role = 'X';
+      checkSentinelFile(config, log);
+    }
     if (config.settings.daemonize && !isDaemonChild()) {
       startDaemon(input);
       return;
     }
     announce(log, args);
-    run(config, directives, log, examine);
+    run(config, plan, log, examine);
   } catch (error) {
-    failed(error);
+    failed(error, early);
   }
 }
 
 /** The server, or the end of the program when the users that it is given make no sense. */
-function createOrExit(options: ServerOptions & { readonly log: ServerLog }): CinnabarServer {
+function createOrExit(plan: Plan, options: PlannedOptions): CinnabarServer {
   try {
-    return createServer(options);
+    return plan.create(options);
   } catch (error) {
     if (!(error instanceof UsersError)) throw error;
     for (const line of error.message.split('\n')) options.log.warning(line);
@@ -154,20 +215,21 @@ function createOrExit(options: ServerOptions & { readonly log: ServerLog }): Cin
   }
 }
 
-function run(config: Config, directives: ServerDirectives, log: ServerLog, examine: Examine): void {
+function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void {
   const { settings } = config;
-  const unsupported = checkSupported(settings, log);
+  const { directives, mode } = plan;
+  const unsupported = mode === 'sentinel' ? undefined : checkSupported(settings, log);
   if (unsupported !== undefined) {
     log.warning(unsupported);
     process.exit(1);
   }
-  log.role = 'M';
+  if (mode !== 'sentinel') log.role = 'M';
   log.notice('monotonic clock: POSIX clock_gettime');
   if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
   limitClients(config, log);
-  const onRole = followProcess(config, log);
-  const server = createOrExit({
+  const onRole = followProcess(config, log, mode);
+  const server = createOrExit(plan, {
     config,
     log,
     onRole,
@@ -181,7 +243,7 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
       }
       // Not before: who can't listen leaves the file to the server that does.
       if (pidFile !== '') writePidFile(pidFile, log);
-      greet(log, settings, VERSION, isatty(1));
+      greet(log, settings, { version: VERSION, mode, isTerminal: isatty(1) });
     },
     onStop() {
       if (pidFile !== '') removePidFile(pidFile, log);
@@ -190,6 +252,20 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
     onExit: (code) => process.exit(code),
   });
   directives.apply(server.engine.table);
+  obeySignals(server, settings, log);
+  process.on('uncaughtException', (error) => {
+    log.warning(`=== BUG REPORT: ${error.stack ?? error.message}`);
+    process.exit(1);
+  });
+  server.listen().then(
+    () => {
+      if (mode !== 'sentinel') ready(log, settings);
+    },
+    (error) => void notLoaded(error, examine).finally(() => process.exit(1)),
+  );
+}
+
+function obeySignals(server: CinnabarServer, settings: Readonly<Settings>, log: ServerLog): void {
   const signals = new Signals(log, settings, {
     insist: () => server.dropUnfinished(),
     stop(words) {
@@ -199,14 +275,6 @@ function run(config: Config, directives: ServerDirectives, log: ServerLog, exami
     },
   });
   signals.install();
-  process.on('uncaughtException', (error) => {
-    log.warning(`=== BUG REPORT: ${error.stack ?? error.message}`);
-    process.exit(1);
-  });
-  server.listen().then(
-    () => ready(log, settings),
-    (error) => void notLoaded(error, examine).finally(() => process.exit(1)),
-  );
 }
 
 /** The server can't start; the log has told why. */

@@ -231,6 +231,7 @@ export class Process {
       disk: this.disk,
       network: this.network,
       threads: null,
+      programs: null,
       ids: new SeededIds(world.derivedRandom(), number),
     };
     this.server = createServer({

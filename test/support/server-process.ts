@@ -1,6 +1,6 @@
 /** Starts a server as a process of its own, ours or redis-server, and waits until it takes connections. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -43,10 +43,31 @@ export function startRedis(...options: string[]): Promise<ServerProcess> {
   return start(oracle('redis-server'), [], options);
 }
 
-async function start(program: string, before: string[], options: string[]): Promise<ServerProcess> {
+/** Starts a Sentinel, ours or the real one, with these lines in its sentinel.conf. */
+export function startSentinel(kind: 'cinnabar' | 'redis', lines: readonly string[]): Promise<ServerProcess> {
+  const [program, before] = kind === 'redis' ? [oracle('redis-server'), []] : [process.execPath, [MAIN]];
+  return launch(program, 'Sentinel ID is', (folder, port) => {
+    const file = join(folder, 'sentinel.conf');
+    writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...lines, ''].join('\n'));
+    return [...before, file, '--sentinel'];
+  });
+}
+
+function start(program: string, before: string[], options: string[]): Promise<ServerProcess> {
+  return launch(program, 'Ready to accept connections', (folder, port) => {
+    return [...before, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...options];
+  });
+}
+
+/** `readyLine` is what the log says of a server that takes connections. */
+async function launch(
+  program: string,
+  readyLine: string,
+  argumentsFor: (folder: string, port: number) => string[],
+): Promise<ServerProcess> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'cinnabar-test-'));
-  const args = [...before, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...options];
+  const args = argumentsFor(folder, port);
   const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   const ended = new Promise<void>((done) => {
@@ -59,7 +80,7 @@ async function start(program: string, before: string[], options: string[]): Prom
   const ready = new Promise<boolean>((done) => {
     const read = (chunk: Buffer): void => {
       output += chunk.toString('latin1');
-      if (output.includes('Ready to accept connections')) done(true);
+      if (output.includes(readyLine)) done(true);
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);

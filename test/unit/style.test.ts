@@ -218,6 +218,7 @@ const WHOLE_TEXTS: Record<string, string> = {
   'src/commands/acl/index.ts': 'rules and names of users are texts',
   'src/commands/client/client.ts': 'the name of a client is a text',
   'src/commands/server/config.ts': 'settings are texts',
+  'src/sentinel/commands.ts': 'names, addresses and settings of masters are texts',
   'src/scripting/commands.ts': 'scripts are texts',
   'src/scripting/functions.ts': 'libraries are texts',
   'src/scripting/libraries.ts': 'libraries are texts',

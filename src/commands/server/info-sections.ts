@@ -38,7 +38,7 @@ function server(engine: Engine): string {
     redis_git_sha1: '00000000',
     redis_git_dirty: 0,
     redis_build_id: '0',
-    redis_mode: settings.clusterEnabled ? 'cluster' : 'standalone',
+    redis_mode: port.mode,
     os: `${type()} ${release()} ${arch === 'x64' ? 'x86_64' : arch}`,
     arch_bits: 64,
     monotonic_clock: 'POSIX clock_gettime',

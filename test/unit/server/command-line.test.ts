@@ -18,6 +18,7 @@ beforeAll(() => {
     ['more/a.conf', 'maxmemory 5mb\n'],
     ['more/b.conf', 'maxmemory 5x\n'],
     ['renamed.conf', 'rename-command GET get2\nrename-command get get3\n'],
+    ['watch.conf', 'sentinel bogus m 1\n'],
     ['quotes.conf', 'port 0\ndir "/x\n'],
   ];
   for (const [name, text] of files) writeFileSync(join(folder, name), text);
@@ -77,6 +78,11 @@ describe('the same as redis-server:', () => {
     '--dir none',
     '--logfile none/log',
     '--cluster-enabled yes --replicaof a 1',
+    '--sentinel',
+    '--port 0 --sentinel',
+    'watch.conf',
+    'good.conf --sentinel monitor m 127.0.0.1 1 0',
+    'watch.conf --sentinel --loglevel x',
   ])('%s', (line) => {
     const args = line.split(' ');
     expect(ours(args)).toEqual(theirs(args));
@@ -105,9 +111,12 @@ test('--version and --help do not mind what follows', () => {
   expect(ours(['--help', 'port']).out).toMatch(/^Usage: cinnabar/);
 });
 
-test('under the name of redis-sentinel it says that there is no such mode', () => {
-  const { err, code } = run(process.execPath, [join(folder, 'redis-sentinel'), 'good.conf'], '');
-  expect({ err, code }).toEqual({ err: 'Sentinel mode is reserved for a later version of this server.\n', code: 1 });
+test('under the name of redis-sentinel it is a Sentinel, which does without no file', () => {
+  expect(run(process.execPath, [join(folder, 'redis-sentinel'), '--port', '0'], '')).toEqual(theirs(['--sentinel']));
+});
+
+test('the file of a Sentinel may stand behind --sentinel', () => {
+  expect(ours(['--sentinel', 'watch.conf'])).toEqual(theirs(['watch.conf', '--sentinel']));
 });
 
 test('a manager that waits to be told is warned of', () => {
