@@ -115,6 +115,10 @@ export interface ReplicationPort {
   figures(): Readonly<Record<string, string | number>>;
   /** ROLE's reply. */
   role(reply: Reply): void;
+  /** Replicas get this command, whatever it is; nothing is done here. */
+  feed(words: readonly Slice[]): void;
+  /** The history has another id from here on, and no older one. */
+  renewId(): void;
   /** At the end of each turn, before replies are written. */
   beforeWrite(): void;
 }
@@ -138,5 +142,7 @@ export const NO_REPLICATION: ReplicationPort = {
     reply.int(0);
     reply.array(0);
   },
+  feed: () => {},
+  renewId: () => {},
   beforeWrite: () => {},
 };

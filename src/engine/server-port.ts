@@ -52,6 +52,8 @@ export interface ServerPort {
   readonly persistence: PersistencePort;
   /** A command threw what it should not: logged with its stack, within bounds. Once data is `changed` the server ends. */
   commandFailed(command: string, error: unknown, changed: boolean): void;
+  /** The server can't go on: tells why and ends at once, without another reply. */
+  panic(reason: string): void;
   /** Once a turn, before replies are written. */
   beforeWrite(): void;
   /** Ends the server, for a client. */

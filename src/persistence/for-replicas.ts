@@ -76,6 +76,7 @@ export class ReplicaSnapshots implements SnapshotPort {
     let aborted = false;
     try {
       const save = background.stream(dataset, format, config.settings.rdbKeySaveDelay, take, (error, cow) => {
+        this.snapshots.ended(cow);
         if (aborted) return;
         if (error === null) {
           background.tellCow('RDB', cow);

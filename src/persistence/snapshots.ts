@@ -55,8 +55,10 @@ export class Snapshots {
     this.lastSave = unixSeconds(this.parts.environment.clock);
   }
 
+  /** Into a file, or for replicas at once. */
   get saving(): boolean {
-    return this.background.kind === 'snapshot';
+    const { kind } = this.background;
+    return kind === 'snapshot' || kind === 'replicas';
   }
 
   /** SAVE: of the other ways to save at once none counts. */
@@ -99,6 +101,12 @@ export class Snapshots {
     return this.start(done);
   }
 
+  /** One in the background is over, into a file or to replicas at once. */
+  ended(cow: number): void {
+    this.lastCow = cow;
+    this.lastSeconds = unixSeconds(this.parts.environment.clock) - this.background.startedAt;
+  }
+
   private start(done: (good: boolean) => void = () => {}): boolean {
     assert(!this.saving, 'one snapshot at a time');
     const { engine, log, config } = this.parts;
@@ -129,8 +137,7 @@ export class Snapshots {
 
   private finished(end: JobEnd, message: string, cow: number): void {
     const { engine, log } = this.parts;
-    this.lastCow = cow;
-    this.lastSeconds = unixSeconds(this.parts.environment.clock) - this.background.startedAt;
+    this.ended(cow);
     if (end === 'saved') {
       log.notice('DB saved on disk');
       this.background.tellCow('RDB', cow);
@@ -189,7 +196,7 @@ export class Snapshots {
 
   /** Ends what is being saved in the background: the server is about to end. */
   endJob(): void {
-    if (!this.saving) return;
+    if (this.background.kind !== 'snapshot') return;
     this.parts.log.warning('There is a child saving an .rdb. Killing it!');
     this.background.abort('snapshot');
   }

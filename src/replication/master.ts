@@ -13,6 +13,7 @@
  * master; there is a buffer while there are replicas.
  */
 import { assert } from '../base/assert.ts';
+import type { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { GATE_REPLICAS } from '../engine/gates.ts';
@@ -335,7 +336,7 @@ export class Master {
   private ping(now: number): void {
     if (now - this.pingedAt < this.parts.settings.replPingReplicaPeriod * 1000) return;
     this.pingedAt = now;
-    this.sink.command('PING');
+    this.command('PING');
   }
 
   /** Ends replicas that are owed too much; at the end of each turn. */
@@ -366,7 +367,12 @@ export class Master {
 
   /** Asks the replicas how far they are; their answers come as REPLCONF ACK. */
   askForAcknowledgement(): void {
-    if (this.writes && this.held !== null) this.sink.command('REPLCONF', 'GETACK', '*');
+    this.command('REPLCONF', 'GETACK', '*');
+  }
+
+  /** A command of the stream's own; where there is no stream, nothing. */
+  command(...words: readonly (string | Slice)[]): void {
+    if (this.writes && this.held !== null) this.sink.command(...words);
   }
 
   /** Throws where an invariant of the header does not hold. */

@@ -133,6 +133,14 @@ export class Replication implements ReplicationPort {
     this.failover.check();
   }
 
+  feed(words: readonly Slice[]): void {
+    this.master.command(...words);
+  }
+
+  renewId(): void {
+    this.master.history.renew(this.parts.newId());
+  }
+
   // Whom to follow.
 
   follow(host: string, port: number, takeOver = false): void {
@@ -218,8 +226,8 @@ export class Replication implements ReplicationPort {
   }
 
   get unboundedBytes(): number {
-    const { buffer } = this.master;
-    return buffer === null ? 0 : Math.max(0, buffer.bytes - buffer.size);
+    const { buffer, replicas } = this.master;
+    return buffer === null || replicas.count === 0 ? 0 : Math.max(0, buffer.bytes - buffer.size);
   }
 
   role(reply: Reply): void {

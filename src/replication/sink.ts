@@ -77,7 +77,7 @@ export class ReplicaSink implements EffectSink {
   }
 
   /** A command of the stream's own (PING, REPLCONF GETACK), which has no effect on data. */
-  command(...words: readonly string[]): void {
+  command(...words: readonly (string | Slice)[]): void {
     assert(!this.within, 'nothing comes between the effects of one unit');
     this.stream.append(request(...words));
   }

@@ -8,11 +8,13 @@
  * and not run is asked for again after a cut. Between MULTI and EXEC nothing is done yet, so nothing is counted: the bytes
  * of a transaction are kept, and counted and handed on with its EXEC.
  */
+import { tellDivergence } from '../engine/divergence.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { SessionPort } from '../engine/ports.ts';
 import { MASTER } from '../engine/roles.ts';
 import type { Session } from '../engine/session.ts';
 import { SmallBuffers, Waiting } from '../protocol/input.ts';
+import type { ErrorListener } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
 
 export interface StreamPort extends SessionPort {
@@ -25,7 +27,7 @@ export interface StreamEvents {
   applied(bytes: Uint8Array, from: number, to: number): void;
 }
 
-export class MasterStream {
+export class MasterStream implements ErrorListener {
   readonly session: Session;
   private readonly engine: Engine;
   private readonly port: StreamPort;
@@ -47,6 +49,7 @@ export class MasterStream {
     this.session.db = engine.keyspaces.databases[Math.max(0, db)];
     // Nobody listens for replies on the other side.
     this.session.reply.suppressed = true;
+    this.session.reply.errors = this;
     this.parser = new RequestParser(engine.server.settings);
     this.waiting = new Waiting(new SmallBuffers(), this.parser);
   }
@@ -55,6 +58,21 @@ export class MasterStream {
   get pending(): number {
     const begun = this.queued.reduce((sum, { length }) => sum + length, this.held?.length ?? 0);
     return this.waiting.length + begun;
+  }
+
+  /** A command that the master has done fails here. */
+  errorReplied(text: string, counted: boolean): void {
+    const { engine, session } = this;
+    const { propagationErrorBehavior, replicaReadOnly } = engine.server.settings;
+    engine.stats.errorReplied(text, counted);
+    tellDivergence(engine, engine.server.log, {
+      from: 'replica',
+      to: 'master',
+      error: text,
+      command: session.lastCommand?.name ?? null,
+      // Where clients write as well, that the data differ is to be expected.
+      fatal: replicaReadOnly && propagationErrorBehavior !== 'ignore',
+    });
   }
 
   take(buffer: Uint8Array, from: number, to: number): void {

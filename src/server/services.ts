@@ -87,6 +87,12 @@ export class Services implements ServerPort {
     if (changed) this.ending?.failHalfWay();
   }
 
+  panic(reason: string): void {
+    this.log.warning('!!! Software Failure. Press left mouse button to continue');
+    this.log.warning(`Guru Meditation: ${reason}`);
+    this.ending?.abandon();
+  }
+
   /** Whether one more internal error may be logged: clients who find one can repeat it at will. */
   private mayTell(): boolean {
     const now = this.clock.now();

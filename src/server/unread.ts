@@ -42,7 +42,6 @@ export const UNREAD: Readonly<Partial<Record<OptionName, string>>> = {
   'io-threads-do-reads': RUNTIME,
   'jemalloc-bg-thread': 'there is no jemalloc',
   'lua-enable-deprecated-api': 'scripts never see the functions that were withdrawn',
-  'propagation-error-behavior': REPLICAS,
   'rdb-del-sync-files': REPLICAS,
   'repl-disable-tcp-nodelay': REPLICAS,
   'replica-ignore-disk-write-errors': REPLICAS,

@@ -139,3 +139,79 @@ test('a replica whose clients are paused has read what it has not run', async ()
     await pair.stop();
   }
 });
+
+describe.each<Kind>(['ours', 'redis'])('a command of the master, %s, that fails here', (kind) => {
+  test('is told; clients that write see to more of that; and it may end the replica', async () => {
+    const pair = await Pair.start([kind, 'ours']);
+    const { master, replica } = pair;
+    const critical = (): string[] => replica.log.filter((line) => line.startsWith('== CRITICAL =='));
+    const sending = '== CRITICAL == This replica is sending an error to its master:';
+    try {
+      await master.send('DEBUG', 'REPLICATE', 'no-such-command', 'x');
+      await pair.caughtUp();
+      const unknown = "-ERR unknown command 'no-such-command', with args beginning with: 'x' ";
+      expect(critical()).toEqual([`${sending} '${unknown}' after processing the command '<unknown>'`]);
+
+      await replica.send('CONFIG', 'SET', 'replica-read-only', 'no', 'propagation-error-behavior', 'panic-on-replicas');
+      await replica.send('SET', 'n', 'word');
+      await master.send('INCRBY', 'n', '1');
+      await pair.caughtUp();
+      const noInteger = '-ERR value is not an integer or out of range';
+      expect(critical().at(-1)).toBe(`${sending} '${noInteger}' after processing the command 'incrby'`);
+      expect(await replica.info('unexpected_error_replies')).toBe('2');
+      expect(replica.exitCode).toBe(null);
+
+      await replica.send('CONFIG', 'SET', 'replica-read-only', 'yes');
+      replica.client.close();
+      await master.send('INCRBY', 'n', '1');
+      await expect.poll(() => replica.exitCode, { timeout: 10_000 }).toBe(1);
+      expect(replica.log).toContain(
+        "Guru Meditation: This replica panicked sending an error to its master after processing the command 'incrby'",
+      );
+    } finally {
+      await pair.stop();
+    }
+  });
+});
+
+test('DEBUG CHANGE-REPL-ID makes a history that nobody can go on from', async () => {
+  const pair = await Pair.start(['ours', 'redis']);
+  const { master, replica } = pair;
+  try {
+    await master.send('SET', 'a', 'v');
+    const id = await master.info('master_replid');
+    expect(await master.send('DEBUG', 'CHANGE-REPL-ID')).toBe('OK');
+    expect(await master.info('master_replid')).not.toBe(id);
+    await master.send('CLIENT', 'KILL', 'TYPE', 'replica');
+    await master.until('all is sent anew', async () => (await master.info('sync_full')) === '2');
+    await replica.until('the link is up', async () => (await replica.info('master_link_status')) === 'up');
+    expect(await master.info('sync_partial_ok')).toBe('0');
+    expect(await replica.info('master_replid')).toBe(await master.info('master_replid'));
+  } finally {
+    await pair.stop();
+  }
+});
+
+test('a diskless transfer is a background save to INFO and BGSAVE, and what replicas are owed beyond the backlog is told', async () => {
+  const pair = await Pair.start(['ours', 'ours'], { 'repl-backlog-size': '16384' });
+  const { master, replica } = pair;
+  try {
+    expect(await master.info('rdb_last_bgsave_time_sec')).toBe('0');
+    await master.send('DEBUG', 'POPULATE', '1000');
+    await master.send('CONFIG', 'SET', 'rdb-key-save-delay', '1000000');
+    await replica.send('REPLICAOF', 'NO', 'ONE');
+    await master.until('it has left', async () => (await master.info('connected_slaves')) === '0');
+    await replica.send('SET', 'other', 'history');
+    await replica.send('REPLICAOF', '127.0.0.1', String(master.port));
+    await master.until('it begins', async () => (await master.info('rdb_bgsave_in_progress')) === '1');
+    expect(await replica.send('ROLE')).toEqual(['slave', '127.0.0.1', master.port, 'sync', expect.any(Number)]);
+    expect(String(await master.send('BGSAVE'))).toContain('Background save already in progress');
+    for (let i = 0; i < 20; i++) await master.send('SET', 'long', 'x'.repeat(100_000));
+    expect(Number(await master.info('mem_clients_slaves'))).toBeGreaterThan(1_900_000);
+    await master.send('CLIENT', 'KILL', 'TYPE', 'replica');
+    expect(await master.info('mem_clients_slaves')).toBe('0');
+    expect(await master.info('mem_total_replication_buffers')).toBe(await master.info('mem_replication_backlog'));
+  } finally {
+    await pair.stop();
+  }
+});

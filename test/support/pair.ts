@@ -15,11 +15,15 @@ export class Node {
   readonly client: Pipeline;
   /** The server itself where it is ours. */
   readonly server: CinnabarServer | null;
+  /** What ours has logged from `notice` on, and the code with which it has come to its end by itself. */
+  readonly log: string[];
+  exitCode: number | null = null;
   private readonly end: () => Promise<void>;
 
-  private constructor(port: number, server: CinnabarServer | null, end: () => Promise<void>) {
+  private constructor(port: number, server: CinnabarServer | null, log: string[], end: () => Promise<void>) {
     this.port = port;
     this.server = server;
+    this.log = log;
     this.client = new Pipeline(port);
     this.end = end;
   }
@@ -28,11 +32,18 @@ export class Node {
     const all = { save: '', 'enable-debug-command': 'yes', 'repl-diskless-sync-delay': '0', ...settings };
     if (kind === 'redis') {
       const redis = await startRedis(...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]));
-      return new Node(redis.port, null, () => redis.stop());
+      return new Node(redis.port, null, [], () => redis.stop());
     }
-    const server = createServer({ port: await freePort(), settings: all });
+    const lines: string[] = [];
+    const take = (line: string): void => void lines.push(line);
+    const log = { debug() {}, verbose() {}, notice: take, warning: take };
+    const ended = (code: number): void => {
+      node.exitCode = code;
+    };
+    const server = createServer({ port: await freePort(), settings: all, log, onExit: ended });
     await server.listen();
-    return new Node(server.port, server, () => server.close());
+    const node: Node = new Node(server.port, server, lines, () => server.close());
+    return node;
   }
 
   async send(...command: string[]): Promise<Answer> {

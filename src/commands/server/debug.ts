@@ -1,5 +1,5 @@
 /**
- * DEBUG. What needs persistence, replication or the cluster answers that it isn't there yet; the rest of Redis's list is
+ * DEBUG. What needs the cluster or a new process answers that it isn't there yet; the rest of Redis's list is
  * here. Only clients that enable-debug-command lets may call it.
  */
 import { sleepThread } from '../../base/sleep.ts';
@@ -241,6 +241,17 @@ function reload(c: Call): void {
   else c.reply.error(error === '' ? 'ERR' : error);
 }
 
+function replicate(c: Call): void {
+  c.engine.replication.feed(Array.from({ length: c.argc - 2 }, (_, i) => c.arg(i + 2)));
+  c.reply.ok();
+}
+
+function changeReplicationId(c: Call): void {
+  c.engine.server.log.notice('Changing replication IDs after receiving change-repl-id');
+  c.engine.replication.renewId();
+  c.reply.ok();
+}
+
 function aofFlushSleep(c: Call): void {
   c.engine.server.persistence.flushSleep = Number.parseInt(c.arg(2).keyword(), 10) || 0;
   c.reply.ok();
@@ -284,7 +295,8 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ['QUICKLIST-PACKED-THRESHOLD', take(3, 3, packedThreshold)],
   ['REPLYBUFFER', take(4, 4, replyBuffer)],
   ['CONFIG-REWRITE-FORCE-ALL', take(2, 2, (c) => rewrite(c, true))],
-  ['CHANGE-REPL-ID', take(2, 2, ok)],
+  ['REPLICATE', take(3, Number.POSITIVE_INFINITY, replicate)],
+  ['CHANGE-REPL-ID', take(2, 2, changeReplicationId)],
   ['STRINGMATCH-TEST', take(2, 2, ok)],
   ['STRUCTSIZE', take(2, 2, (c) => c.reply.status('bits:64 granule:16 address:4 '))],
   ['CLIENT-EVICTION', take(2, 2, clientEviction)],
@@ -315,7 +327,7 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
       c.engine.keyspaces.cronPaused = on;
     }),
   ],
-  ...['RESTART', 'CRASH-AND-RECOVER', 'REPLICATE', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
+  ...['RESTART', 'CRASH-AND-RECOVER', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
     (name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const,
   ),
 ]);

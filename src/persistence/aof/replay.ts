@@ -7,6 +7,7 @@
  */
 import type { Slice } from '../../base/slice.ts';
 import { flagBit } from '../../engine/derive.ts';
+import { tellDivergence } from '../../engine/divergence.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { NULL_PORT } from '../../engine/null-port.ts';
 import { REPLAY } from '../../engine/roles.ts';
@@ -16,8 +17,6 @@ import type { LoadLog } from '../parts.ts';
 import { KeptCommands } from './kept-commands.ts';
 
 const BLOCKING = flagBit('blocking');
-/** As much of an error as the log gets. */
-const SHOWN = 4096;
 
 /** As many bytes of a transaction are kept. */
 const TRANSACTION_BYTES = 1 << 20;
@@ -132,14 +131,16 @@ export class Replayer {
 
   /** A command that was done without an error before has one now. */
   errorReplied(text: string, counted: boolean): void {
-    const { stats } = this.engine;
-    stats.errorReplied(text, counted);
-    stats.unexpectedErrorReplies++;
+    const { engine } = this;
+    engine.stats.errorReplied(text, counted);
     if (counted && this.failing !== null) this.failing.failed++;
-    const shown = `-${text}`.slice(0, SHOWN);
-    this.log.warning(
-      `== CRITICAL == This server is sending an error to its AOF-loading-client: '${shown}' after processing the command '${this.shown?.name}'`,
-    );
+    tellDivergence(engine, this.log, {
+      from: 'server',
+      to: 'AOF-loading-client',
+      error: text,
+      command: this.shown?.name ?? null,
+      fatal: engine.server.settings.propagationErrorBehavior === 'panic',
+    });
   }
 
   /** Takes the session out of wherever commands may have put it. */
