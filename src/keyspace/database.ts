@@ -38,6 +38,7 @@ import {
   setEntryValue,
   type ValueType,
 } from '../values/entry.ts';
+import { KeptKey } from './kept-key.ts';
 import { type EntryCursor, KeyTable, type KeyWalk, tableCursor, tableSize } from './key-table.ts';
 import type { Reclaimer } from './reclaimer.ts';
 
@@ -74,8 +75,10 @@ export interface DatabaseRules {
   seesExpired: boolean;
   /** A key has come into being: nothing was under it before. */
   created(db: Database, key: Slice): void;
-  /** A key has been removed because its time was up. `key` is a copy. */
-  expired(db: Database, key: Slice): void;
+  /** Microseconds by which the removal of a key that is about to begin is timed; 0 when nobody wants to know. */
+  removalBegins(): number;
+  /** A key has been removed because its time was up. `key` is a copy, good until this returns. */
+  expired(db: Database, key: Slice, began: number): void;
   /** On a replica that clients write to: what they have given a time; null elsewhere. */
   localExpiry: { note(db: Database, key: Slice, hash: number): void } | null;
   /** Whether large values go lazily that a command drops on its way (lazyfree-lazy-server-del). */
@@ -93,6 +96,7 @@ export class Database {
   private all: KeyTable;
   private volatile: KeyTable;
   private readonly scratch = new Slice();
+  private readonly leaving = new KeptKey();
 
   constructor(index: number, memory: Memory, rules: DatabaseRules) {
     this.index = index;
@@ -140,7 +144,7 @@ export class Database {
   find(key: Slice, hash: number): Addr {
     const e = this.all.find(key, hash);
     if (e === NULL || !entryHasExpiry(this.memory, e) || !this.isExpired(e)) return e;
-    if (this.rules.removesExpired) this.expire(key, hash);
+    if (this.rules.removesExpired) this.expire(e, hash);
     return NULL;
   }
 
@@ -149,11 +153,12 @@ export class Database {
     return expiry >= 0 && !this.rules.seesExpired && this.rules.now > expiry;
   }
 
-  /** Removes `key`, whose time is up, and tells. */
-  expire(key: Slice, hash: number): void {
-    const copy = new Slice(key.copy());
-    this.remove(copy, hash, true);
-    this.rules.expired(this, copy);
+  /** Removes the entry of a key whose time is up, and tells. */
+  expire(e: Addr, hash: number): void {
+    const key = this.leaving.set(entryKey(this.memory, e, this.scratch));
+    const start = this.rules.removalBegins();
+    this.removeEntry(e, hash, true);
+    this.rules.expired(this, key, start);
   }
 
   /** Stamps an entry as just used. Not while a view is open: a read would cost a preserved page. */
@@ -222,26 +227,35 @@ export class Database {
 
   /** Removes `key` and releases its value, at once or, `lazily`, by the reclaimer when it is large. */
   remove(key: Slice, hash: number, lazily = this.rules.lazyServerDel): boolean {
-    const m = this.memory;
-    const e = this.unlink(key, hash);
+    const e = this.all.find(key, hash);
     if (e === NULL) return false;
+    this.removeEntry(e, hash, lazily);
+    return true;
+  }
+
+  /** The same for an entry that is known to be there. */
+  removeEntry(e: Addr, hash: number, lazily: boolean): void {
+    const m = this.memory;
+    this.unlinkEntry(e, hash);
     const encoding = entryEncoding(m, e);
     if (!isInline(encoding)) this.rules.reclaimer.release(entryType(m, e), encoding, entryValue(m, e), lazily);
     m.release(e);
-    return true;
   }
 
   /** Takes the entry of `key` out of both dicts; its block and value are the caller's from then on. */
   unlink(key: Slice, hash: number): Addr {
-    const m = this.memory;
-    const e = this.all.remove(key, hash);
-    if (e === NULL) return NULL;
-    if (entryHasExpiry(m, e)) {
-      this.volatile.remove(key, hash);
+    const e = this.all.find(key, hash);
+    if (e !== NULL) this.unlinkEntry(e, hash);
+    return e;
+  }
+
+  private unlinkEntry(e: Addr, hash: number): void {
+    this.all.remove(e, hash);
+    if (entryHasExpiry(this.memory, e)) {
+      this.volatile.remove(e, hash);
       this.volatile.shrinkIfNeeded();
     }
     this.all.shrinkIfNeeded();
-    return e;
   }
 
   /** Room for `keys` entries without a rehash on the way, as when a file is loaded. */
@@ -321,7 +335,7 @@ export class Database {
     const expires = entryHasExpiry(m, fresh);
     if (expires) this.noteExpiry(key, hash);
     if (old === NULL) {
-      this.enter(key, hash, fresh, expires);
+      this.enter(hash, fresh, expires);
       setEntryLru(m, fresh, this.rules.stamp);
       this.rules.created(this, key);
       return fresh;
@@ -330,7 +344,7 @@ export class Database {
     if (expires && !expired) this.enterExpires(hash, fresh);
     this.all.relink(old, fresh, hash);
     if (expired && expires) this.volatile.relink(old, fresh, hash);
-    else if (expired) this.volatile.remove(key, hash);
+    else if (expired) this.volatile.remove(old, hash);
     setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
     if (releaseValue && !isInline(encoding))
@@ -356,7 +370,7 @@ export class Database {
   }
 
   /** Links a new entry in. When a first table can't be had, the entry is released and nothing has changed. */
-  private enter(key: Slice, hash: number, fresh: Addr, expires: boolean): void {
+  private enter(hash: number, fresh: Addr, expires: boolean): void {
     const m = this.memory;
     let entered = false;
     try {
@@ -364,7 +378,7 @@ export class Database {
       entered = expires;
       this.all.insert(fresh, hash);
     } catch (error) {
-      if (entered) this.volatile.remove(key, hash);
+      if (entered) this.volatile.remove(fresh, hash);
       m.release(fresh);
       throw error;
     }

@@ -8,28 +8,25 @@
  *
  * Keys are copied, as entries may move or go before their turn comes; so what the pool names may be there no longer.
  */
-import { Slice } from '../base/slice.ts';
+import type { Slice } from '../base/slice.ts';
 import type { Database } from './database.ts';
+import { KeptKey } from './kept-key.ts';
 
 const SIZE = 16;
-/** Keys up to this length are copied into buffers that are kept. */
-const KEPT_BYTES = 255;
 
 export class Candidate {
   score = 0;
   db: Database | null = null;
-  readonly key = new Slice();
-  private readonly kept = new Uint8Array(KEPT_BYTES);
+  private readonly copy = new KeptKey();
+
+  get key(): Slice {
+    return this.copy.key;
+  }
 
   set(score: number, db: Database, key: Slice): void {
-    const { buffer, start, length } = key;
     this.score = score;
     this.db = db;
-    const own = length <= KEPT_BYTES ? this.kept : new Uint8Array(length);
-    for (let i = 0; i < length; i++) own[i] = buffer[start + i];
-    this.key.buffer = own;
-    this.key.start = 0;
-    this.key.length = length;
+    this.copy.set(key);
   }
 }
 

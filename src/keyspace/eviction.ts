@@ -20,6 +20,7 @@ import type { Memory } from '../memory/memory.ts';
 import { entryExpiry, entryHasExpiry, entryKey, entryLru } from '../values/entry.ts';
 import type { Database } from './database.ts';
 import { EvictionPool } from './eviction-pool.ts';
+import { KeptKey } from './kept-key.ts';
 import type { Keyspaces } from './keyspaces.ts';
 
 /** What eviction tells INFO. */
@@ -81,6 +82,7 @@ export class Evictor {
   private readonly pool = new EvictionPool();
   private readonly sample: Addr[] = [];
   private readonly key = new Slice();
+  private readonly leaving = new KeptKey();
   /** Of the policy: the order in which keys go, and whether only those go that expire. */
   private order: Order = 'none';
   private onlyVolatile = false;
@@ -213,8 +215,8 @@ export class Evictor {
       this.next = (this.next + 1) % databases.length;
       const e = (this.onlyVolatile ? db.expires : db.keys).random(this.random);
       if (e === NULL) continue;
-      const key = new Slice(entryKey(this.memory, e, this.key).copy());
-      return this.remove(db, key, db.hash(key), lazily);
+      const key = this.leaving.set(entryKey(this.memory, e, this.key));
+      return this.remove(db, e, key, db.hash(key), lazily);
     }
     return -1;
   }
@@ -228,7 +230,7 @@ export class Evictor {
         const hash = db.hash(key);
         const e = db.peek(key, hash);
         if (e === NULL || (this.onlyVolatile && !entryHasExpiry(this.memory, e))) continue;
-        if (this.score(e) >= best.score) return this.remove(db, key, hash, lazily);
+        if (this.score(e) >= best.score) return this.remove(db, e, key, hash, lazily);
       }
     }
   }
@@ -258,12 +260,12 @@ export class Evictor {
     return this.order === 'lfu' ? LFU_MAX - usage.frequency(stamp) : usage.idleSeconds(stamp);
   }
 
-  private remove(db: Database, key: Slice, hash: number, lazily: boolean): number {
+  private remove(db: Database, e: Addr, key: Slice, hash: number, lazily: boolean): number {
     const { clock, host, memory } = this;
     const { timed } = host;
     const start = timed ? clock.monotonic() : 0;
     const before = memory.used;
-    db.remove(key, hash, lazily);
+    db.removeEntry(e, hash, lazily);
     const freed = before - memory.used;
     if (timed) host.took('eviction-del', (clock.monotonic() - start) / 1000);
     this.stats.evicted++;

@@ -5,16 +5,19 @@
  * a sample shows that many are past their time (more than 10 % at effort 1), the same database is sampled again at once;
  * else the next one is, and in time the whole pass ends.
  *
- * A pass may take a share of the processor (25 % at effort 1, 43 % at 10), but never long at a stretch: `run` works for
- * one slice of about a millisecond and says whether to go on after a pause. Whoever calls it keeps the share by waiting
- * `pauseMicros`; so what Redis does in one slow cycle of 25 ms is spread evenly. Redis's fast cycles, which clients bring
- * about where the slow ones don't suffice (`behind`), are shorter pauses while clients are served: half of the time.
+ * A pass may take a share of the time (25 % at effort 1, 43 % at 10), but never long at a stretch: `run` works for one
+ * slice of about a millisecond, and whoever calls it goes on after `pauseMicros`; so what Redis does in one slow cycle of
+ * 25 ms is spread evenly. Redis's fast cycles, which clients bring about where the slow ones don't suffice (`behind`),
+ * are a larger share while clients are served: half of the time.
  *
  *   cron tick:  run ── pause ── run ── pause ── run ── (nothing left)                          next tick
+ *
+ * The share is an account: time that passes is put in, work is taken out. A pause that lasts longer than was asked for,
+ * as where other processes have the processor, so makes the next slice longer, up to LONGEST_SLICE.
  */
 import { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
-import { type Addr, NULL } from '../memory/address.ts';
+import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { entryExpiry, entryKey } from '../values/entry.ts';
 import type { Database } from './database.ts';
@@ -38,6 +41,13 @@ const KEYS_PER_SAMPLE = 20;
 const SHARE_PERCENT = 25;
 const STALE_PERCENT = 10;
 const SLICE_MICROS = 1000;
+/** The same after a long pause, and where clients have been served meanwhile. */
+const LONGEST_SLICE = 5000;
+const LONGEST_SERVING = 2000;
+/** Share of the time while clients are served and passes are behind. */
+const FAST_SHARE = 0.5;
+/** Keys past their time that are removed together, for the processor to fetch what lies around them at a time. */
+const BATCH = 32;
 /** Empty buckets that a sample passes over at most, for each key of it. */
 const BUCKETS_PER_KEY = 20;
 /** A table that is emptier than this is left until it has shrunk. */
@@ -51,8 +61,17 @@ export class ExpireCycle {
   private readonly settings: ExpirySettings;
   private readonly stats: ExpiryStats;
   private readonly cursors: number[] = [];
+  /** Entries that a sample showed to be due. */
   private readonly due: Addr[] = [];
+  private readonly hashes = new Int32Array(BATCH);
   private readonly key = new Slice();
+  /** Microseconds that may be worked for, as of `creditAt`. */
+  private credit = 0;
+  private creditAt = 0;
+  /** When the slice at hand is over. */
+  private end = 0;
+  /** Whether clients have been served since the last slice: told by whoever calls `run`. */
+  serving = false;
   /** The database that comes next, and how many are left of the pass. */
   private next = 0;
   private left = 0;
@@ -75,15 +94,14 @@ export class ExpireCycle {
     return this.settings.activeExpireEffort - 1;
   }
 
-  /** How long to wait between two slices of one pass. */
-  get pauseMicros(): number {
+  private get share(): number {
     const share = (SHARE_PERCENT + 2 * this.effort) / 100;
-    return (SLICE_MICROS * (1 - share)) / share;
+    return this.serving && this.behind ? Math.max(share, FAST_SHARE) : share;
   }
 
-  /** The same while clients are served and passes are `behind`. */
-  get fastPauseMicros(): number {
-    return Math.min(SLICE_MICROS, this.pauseMicros);
+  /** How long to wait after a slice. */
+  get pauseMicros(): number {
+    return Math.max(0, (SLICE_MICROS - this.credit) / this.share);
   }
 
   /** Whether the last pass was not over in its period, or too many of the keys that are looked at are past their time. */
@@ -94,7 +112,12 @@ export class ExpireCycle {
   /** Begins a pass over all databases; one that is under way has not been finished in its period. */
   begin(): void {
     this.capped = this.left > 0;
-    if (this.capped) this.stats.expiredTimeCapReached++;
+    if (this.capped) {
+      this.stats.expiredTimeCapReached++;
+    } else {
+      this.credit = SLICE_MICROS;
+      this.creditAt = this.clock.monotonic();
+    }
     this.left = this.keyspaces.databases.length;
   }
 
@@ -106,12 +129,12 @@ export class ExpireCycle {
       return false;
     }
     keyspaces.refresh();
-    const start = this.clock.monotonic();
+    const start = this.openSlice();
     this.sampled = 0;
     this.expired = 0;
-    while (this.left > 0 && this.clock.monotonic() - start < SLICE_MICROS) {
+    while (this.left > 0 && this.clock.monotonic() < this.end) {
       const db = keyspaces.databases[this.next % keyspaces.databases.length];
-      if (this.visit(db, start)) continue;
+      if (this.visit(db)) continue;
       this.next = (db.index + 1) % keyspaces.databases.length;
       this.left--;
     }
@@ -119,12 +142,27 @@ export class ExpireCycle {
       const percent = (this.expired * 100) / this.sampled;
       stats.expiredStalePercent = percent * 0.05 + stats.expiredStalePercent * 0.95;
     }
-    stats.expireCycleMilliseconds += (this.clock.monotonic() - start) / 1000;
+    stats.expireCycleMilliseconds += this.closeSlice(start) / 1000;
     return this.left > 0;
   }
 
+  private openSlice(): number {
+    const start = this.clock.monotonic();
+    const most = this.serving ? LONGEST_SERVING : LONGEST_SLICE;
+    this.credit = Math.min(most, this.credit + (start - this.creditAt) * this.share);
+    this.end = start + Math.max(SLICE_MICROS, this.credit);
+    return start;
+  }
+
+  private closeSlice(start: number): number {
+    this.creditAt = this.clock.monotonic();
+    const spent = this.creditAt - start;
+    this.credit += spent * (this.share - 1);
+    return spent;
+  }
+
   /** Takes one sample of a database; says whether another one is worth while. */
-  private visit(db: Database, start: number): boolean {
+  private visit(db: Database): boolean {
     const size = db.expiring;
     if (size === 0) {
       db.averageTtl = 0;
@@ -135,13 +173,13 @@ export class ExpireCycle {
     const wanted = Math.min(size, KEYS_PER_SAMPLE + (KEYS_PER_SAMPLE / 4) * this.effort);
     const { sampled, expired } = this;
     // A sample that time has cut short tells too little.
-    if (!this.sample(db, wanted, start)) return true;
+    if (!this.sample(db, wanted)) return true;
     const seen = this.sampled - sampled;
     return seen === 0 || (this.expired - expired) * 100 > seen * (STALE_PERCENT - this.effort);
   }
 
   /** Looks at `wanted` keys, or passes over as many empty buckets as are worth it; false when time was up before. */
-  private sample(db: Database, wanted: number, start: number): boolean {
+  private sample(db: Database, wanted: number): boolean {
     const until = this.sampled + wanted;
     let cursor = this.cursors[db.index] ?? 0;
     this.lifetimes = 0;
@@ -149,9 +187,11 @@ export class ExpireCycle {
     let late = false;
     for (let buckets = wanted * BUCKETS_PER_KEY; buckets > 0 && this.sampled < until && !late; buckets--) {
       cursor = db.expires.scan(cursor, this.look);
-      if (this.due.length > 0) this.removeDue(db);
-      late = (buckets & 15) === 0 && this.clock.monotonic() - start >= SLICE_MICROS;
+      // Beyond the end the same entries come again.
+      if (cursor === 0) this.removeDue(db);
+      late = (buckets & 15) === 0 && this.clock.monotonic() >= this.end;
     }
+    this.removeDue(db);
     this.cursors[db.index] = cursor;
     if (this.living > 0) {
       const mean = this.lifetimes / this.living;
@@ -171,14 +211,16 @@ export class ExpireCycle {
     }
   };
 
-  /** Removes the keys that a bucket showed to be due: only now, as removing may resize the table. */
+  /** Removes what has been seen to be due: only now, as removing may resize the table that is looked through. */
   private removeDue(db: Database): void {
-    for (const e of this.due) {
-      if (e === NULL) continue;
-      entryKey(this.memory, e, this.key);
-      db.expire(this.key, db.hash(this.key));
-      this.expired++;
+    const { due, hashes, memory, key } = this;
+    for (let from = 0; from < due.length; from += BATCH) {
+      const count = Math.min(BATCH, due.length - from);
+      for (let i = 0; i < count; i++) hashes[i] = db.hash(entryKey(memory, due[from + i], key));
+      db.warm(hashes, count);
+      for (let i = 0; i < count; i++) db.expire(due[from + i], hashes[i]);
     }
-    this.due.length = 0;
+    this.expired += due.length;
+    due.length = 0;
   }
 }

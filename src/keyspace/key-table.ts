@@ -25,7 +25,7 @@ import {
   dictRehashFor,
   dictRelink,
   dictRelocate,
-  dictRemove,
+  dictRemoveEntry,
   dictScan,
   dictShrinkIfNeeded,
   dictSize,
@@ -113,9 +113,9 @@ export class KeyTable implements KeyWalk {
     dictInsert(this.memory, this.head, entry, hash);
   }
 
-  /** Unlinks the entry of `key` and returns it, NULL when there is none. */
-  remove(key: Slice, hash: number): Addr {
-    return dictRemove(this.memory, this.head, key, hash);
+  /** Unlinks an entry that is in the table. */
+  remove(entry: Addr, hash: number): void {
+    dictRemoveEntry(this.memory, this.head, entry, hash);
   }
 
   /** Puts `fresh` (same key) in the place of `old`. */

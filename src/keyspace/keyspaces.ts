@@ -14,6 +14,8 @@ import { UsageClock, type UsagePolicy } from './usage.ts';
 export interface KeyListener {
   keyCreated(db: Database, key: Slice): void;
   keyExpired(db: Database, key: Slice): void;
+  /** Who is told how long removals take, in ms; with a threshold of 0 nobody is. */
+  readonly latency: { readonly threshold: number; observe(event: string, milliseconds: number, now: number): void };
 }
 
 export class Keyspaces implements DatabaseRules {
@@ -94,7 +96,15 @@ export class Keyspaces implements DatabaseRules {
     if (this.listener !== null) this.listener.keyCreated(db, key);
   }
 
-  expired(db: Database, key: Slice): void {
-    this.listener?.keyExpired(db, key);
+  removalBegins(): number {
+    const { listener } = this;
+    return listener === null || listener.latency.threshold === 0 ? 0 : this.clock.monotonic();
+  }
+
+  expired(db: Database, key: Slice, began: number): void {
+    const { listener, clock } = this;
+    if (listener === null) return;
+    if (began > 0) listener.latency.observe('expire-del', (clock.monotonic() - began) / 1000, clock.now());
+    listener.keyExpired(db, key);
   }
 }

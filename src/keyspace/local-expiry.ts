@@ -43,7 +43,7 @@ export class LocalExpiry {
         const e = db.peek(name, hash);
         const lives = e !== NULL && entryHasExpiry(db.memory, e);
         const due = lives && db.isExpired(e);
-        if (due) db.expire(name, hash);
+        if (due) db.expire(e, hash);
         if (due || !lives) keys.remove(item);
         if (++seen % KEYS_PER_LOOK === 0 && clock.monotonic() >= until) return;
       }

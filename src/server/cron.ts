@@ -123,16 +123,15 @@ export class Cron {
 
   private expire(): void {
     this.expiryTimer = null;
-    if (this.engine.propagation.held) return;
+    const { engine, expiry } = this;
+    if (engine.propagation.held) return;
     const start = this.clock.monotonic();
-    const more = this.expiry.run();
-    this.engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());
-    if (!more || !this.running) return;
-    const { commands } = this.engine.stats;
-    const busy = commands !== this.commandsBefore;
+    const { commands } = engine.stats;
+    expiry.serving = commands !== this.commandsBefore;
     this.commandsBefore = commands;
-    const { behind, fastPauseMicros, pauseMicros } = this.expiry;
-    this.expiryTimer = this.clock.after((busy && behind ? fastPauseMicros : pauseMicros) / 1000, () => this.expire());
+    const more = expiry.run();
+    engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());
+    if (more && this.running) this.expiryTimer = this.clock.after(expiry.pauseMicros / 1000, () => this.expire());
   }
 
   /** Shrinks tables that have become too large, and spends up to a millisecond on moving the next that is on its way. */

@@ -144,8 +144,7 @@ function randomEntry(c: Call, db: Database): Addr {
       if (allExpire && tries >= TRIES) return e;
       continue;
     }
-    const copy = new Slice(entryKey(c.memory, e, name).copy());
-    db.expire(copy, db.hash(copy));
+    db.expire(e, db.hash(entryKey(c.memory, e, name)));
   }
 }
 

@@ -14,10 +14,7 @@ function wanted(c: Call, e: Addr, options: ScanOptions): boolean {
   const { db, memory } = c;
   if (!options.matches(entryKey(memory, e, name))) return false;
   if (entryHasExpiry(memory, e) && db.isExpired(e)) {
-    if (db.rules.removesExpired) {
-      const copy = new Slice(name.copy());
-      db.expire(copy, db.hash(copy));
-    }
+    if (db.rules.removesExpired) db.expire(e, db.hash(name));
     return false;
   }
   if (options.type === null) return true;

@@ -92,18 +92,64 @@ describe('active expiry', () => {
   test('while passes are behind, clients are given half of the time instead of three quarters', () => {
     const { clock, keyspaces, cycle, stats } = setUp();
     fill(keyspaces.databases[0], 20_000, () => clock.now() + 1);
-    expect([cycle.pauseMicros, cycle.fastPauseMicros]).toEqual([3000, 1000]);
     clock.advance(2);
     cycle.begin();
     cycle.run();
+    expect(cycle.pauseMicros).toBeGreaterThan(3000);
+    expect(cycle.pauseMicros).toBeLessThan(3500);
     cycle.begin();
     expect(cycle.behind).toBe(true);
+    cycle.serving = true;
+    clock.advance(cycle.pauseMicros / 1000);
+    cycle.run();
+    expect(cycle.pauseMicros).toBeGreaterThan(900);
+    expect(cycle.pauseMicros).toBeLessThan(1500);
     while (cycle.run());
     // All is gone, but the mean of what was past its time falls slowly.
     cycle.begin();
     expect(cycle.behind).toBe(true);
     stats.expiredStalePercent = 5;
     expect(cycle.behind).toBe(false);
-    expect(setUp(10).cycle.fastPauseMicros).toBe(1000);
+  });
+
+  test('a pause that was too long makes the next slice longer, within bounds and the share', () => {
+    const { clock, keyspaces, cycle, stats } = setUp();
+    fill(keyspaces.databases[0], 100_000, () => clock.now() + 1);
+    clock.advance(2);
+    const slice = (serving: boolean, late: number): number => {
+      clock.advance(cycle.pauseMicros / 1000 + late);
+      cycle.serving = serving;
+      const before = stats.expireCycleMilliseconds;
+      cycle.run();
+      return stats.expireCycleMilliseconds - before;
+    };
+    cycle.begin();
+    expect(slice(false, 0)).toBeLessThan(1.5);
+    expect(slice(false, 8)).toBeGreaterThan(2.5);
+    expect(slice(false, 8)).toBeLessThan(3.8);
+    expect(slice(false, 1000)).toBeLessThan(5.5);
+    expect(slice(false, 0), 'the account is empty').toBeLessThan(1.5);
+    expect(slice(true, 1000), 'clients wait').toBeLessThan(2.5);
+  });
+
+  test('who asks for it hears how long each removal took', () => {
+    const { clock, keyspaces, cycle } = setUp();
+    const heard: string[] = [];
+    const observe = (event: string, milliseconds: number): void => void heard.push(`${event} ${milliseconds}`);
+    const latency = { threshold: 0, observe };
+    const gone: string[] = [];
+    keyspaces.listener = { latency, keyCreated() {}, keyExpired: (_, key) => void gone.push(key.latin1()) };
+    const [db] = keyspaces.databases;
+    const once = (): void => {
+      fill(db, 3, () => clock.now() + 1);
+      clock.advance(2);
+      pass(cycle);
+    };
+    once();
+    expect(heard).toEqual([]);
+    latency.threshold = 1;
+    once();
+    expect(heard).toEqual(['expire-del 0.01', 'expire-del 0.01', 'expire-del 0.01']);
+    expect(gone.slice(3).sort()).toEqual(['key:0', 'key:1', 'key:2']);
   });
 });

@@ -32,6 +32,7 @@ function newDatabase(): Database {
     seesExpired: false,
     localExpiry: null,
     created: () => {},
+    removalBegins: () => 0,
     expired: () => {},
     reclaimer: new Reclaimer(memory),
   };
