@@ -1,5 +1,6 @@
 /** Client-side caching beside the real server: what each connection hears, in its order. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../src/base/random.ts';
 import { Beside } from '../support/beside.ts';
 import { alignIds, converse } from '../support/conversation.ts';
 
@@ -308,6 +309,26 @@ describe('the table', () => {
     expect(tracking.keys).toBe(10);
     await both.ours.send([['FLUSHALL'], ['CONFIG', 'SET', 'tracking-table-max-keys', '1000000']]);
     expect(tracking.keys).toBe(0);
+  });
+
+  test('prefixes that overlap, among many and with those there are, from seed 5', () => {
+    const random = new SeededRandom(5);
+    const word = () => Array.from({ length: 1 + random.below(5) }, () => 'ab'[random.below(2)]).join('');
+    let script = '';
+    for (let i = 0; i < 150; i++) {
+      const prefixes = Array.from({ length: random.below(5) }, () => ` prefix ${word()}`).join('');
+      script += `1 CLIENT TRACKING on bcast prefix ${word()}${prefixes}\n1 CLIENT TRACKINGINFO\n`;
+      if (random.below(3) > 0) script += '1 CLIENT TRACKING off\n';
+    }
+    return same(script);
+  });
+
+  test('100,000 prefixes at once are no square', async () => {
+    const prefixes = Array.from({ length: 100_000 }, (_, i) => ['PREFIX', `${i}:`]).flat();
+    const [done] = await both.ours.send([['CLIENT', 'TRACKING', 'on', 'bcast', ...prefixes]]);
+    expect(done).toBe('OK');
+    expect(await info()).toMatchObject({ tracking_total_prefixes: 100_000 });
+    await both.ours.send([['CLIENT', 'TRACKING', 'off']]);
   });
 
   test('is told of in INFO, and its clients in CLIENT LIST', async () => {

@@ -95,18 +95,34 @@ function conflict(session: Session, options: Options): string | undefined {
   );
 }
 
+/** The first of the new prefixes that begins another one or begins with it, an existing one before those that follow. */
 function overlap(existing: readonly Slice[], prefixes: readonly Slice[]): string | undefined {
-  for (const [i, prefix] of prefixes.entries()) {
-    const meets = (other: Slice) => beginsWith(other, prefix) || beginsWith(prefix, other);
-    const old = existing.filter(meets).sort(compareBytes)[0];
-    const end = 'Prefixes for a single client must not overlap.';
-    if (old !== undefined)
-      return `Prefix '${prefix.shown()}' overlaps with an existing prefix '${old.shown()}'. ${end}`;
-    const other = prefixes.slice(i + 1).find(meets);
-    if (other !== undefined)
-      return `Prefix '${prefix.shown()}' overlaps with another provided prefix '${other.shown()}'. ${end}`;
+  const at = firstMeeting(existing, prefixes);
+  if (at < 0) return undefined;
+  const prefix = prefixes[at];
+  const meets = (other: Slice) => beginsWith(other, prefix) || beginsWith(prefix, other);
+  const end = 'Prefixes for a single client must not overlap.';
+  const old = existing.filter(meets).sort(compareBytes)[0];
+  if (old !== undefined) return `Prefix '${prefix.shown()}' overlaps with an existing prefix '${old.shown()}'. ${end}`;
+  const other = prefixes.slice(at + 1).find(meets)!;
+  return `Prefix '${prefix.shown()}' overlaps with another provided prefix '${other.shown()}'. ${end}`;
+}
+
+/**
+ * The least number of a new prefix that meets any other, or -1. In their order all that begin with a prefix follow it, so
+ * that each has to be compared only with those that the one before it begins with.
+ */
+function firstMeeting(existing: readonly Slice[], prefixes: readonly Slice[]): number {
+  const all = [...prefixes, ...existing];
+  const order = Array.from(all.keys()).sort((a, b) => compareBytes(all[a], all[b]));
+  let least = prefixes.length;
+  const around: number[] = [];
+  for (const next of order) {
+    while (around.length > 0 && !beginsWith(all[next], all[around[around.length - 1]])) around.pop();
+    if (around.length > 0) least = Math.min(least, next, around[around.length - 1]);
+    around.push(next);
   }
-  return undefined;
+  return least < prefixes.length ? least : -1;
 }
 
 const tracking = command({
