@@ -27,6 +27,8 @@ export interface Libraries {
    * of its name and `replace` is not set. The bytes aren't needed after the call.
    */
   load(source: Uint8Array, replace: boolean): Generator<undefined, void>;
+  /** Makes all of these, in steps, which throw where one can't be; what they come to puts them in place of those there are. */
+  replacing(sources: readonly Uint8Array[]): Generator<undefined, () => void>;
   clear(): void;
 }
 

@@ -183,6 +183,8 @@ class StraightIncoming implements Incoming {
   /** Where the data go until they are complete; null where they go to their place at once. */
   private readonly beside: Keyspaces | null;
   private readonly libraries: Uint8Array[] = [];
+  /** The end of the load: makes the libraries that came, to be put in their place, or tells why that can't be. */
+  private replacing: Generator<undefined, string | (() => void)> | null = null;
   private scheduled = false;
   private crowded = false;
   private over = false;
@@ -261,8 +263,9 @@ class StraightIncoming implements Incoming {
     let keys = 0;
     engine.keyspaces.refresh();
     try {
-      const done = this.loader.run(() => ++keys % KEYS_PER_LOOK === 0 && clock.monotonic() >= until);
-      if (done) this.complete();
+      const done =
+        this.replacing !== null || this.loader.run(() => ++keys % KEYS_PER_LOOK === 0 && clock.monotonic() >= until);
+      if (done) this.makeLibraries(until);
       else if (!this.loader.starved) this.schedule();
     } catch (error) {
       this.fail(
@@ -276,14 +279,20 @@ class StraightIncoming implements Incoming {
     }
   }
 
-  private complete(): void {
+  /** All has been read: makes the libraries, for as long as there is time. */
+  private makeLibraries(until: number): void {
+    this.replacing ??= this.data.loads.replacingLibraries(this.libraries);
+    let step = this.replacing.next();
+    while (!step.done && this.parts.environment.clock.monotonic() < until) step = this.replacing.next();
+    if (!step.done) this.schedule();
+    else if (typeof step.value === 'string') this.fail(step.value);
+    else this.complete(step.value);
+  }
+
+  private complete(replaceLibraries: () => void): void {
     const { data, options, loader, beside, parts } = this;
     if (beside !== null) options.emptied();
-    const kept = data.loads.replaceLibraries(this.libraries);
-    if (kept !== undefined) {
-      this.fail(kept);
-      return;
-    }
+    replaceLibraries();
     this.end();
     if (beside !== null) {
       parts.log.notice('MASTER <-> REPLICA sync: Swapping active DB with loaded DB');

@@ -69,12 +69,6 @@ export function secondsLeft(elapsed: number, read: number, total: number): numbe
   return elapsed < 1000 ? 1 : Math.floor((elapsed * (total - read)) / (read + 1) / 1000);
 }
 
-/** Loads a library at one go. */
-function loadNow(libraries: Libraries, source: Uint8Array): void {
-  const steps = libraries.load(source, false);
-  while (!steps.next().done);
-}
-
 export class Loading {
   active = false;
   lastExpired = 0;
@@ -216,18 +210,12 @@ export class Loading {
     this.end();
   }
 
-  /** Puts libraries in place of those there are: all of them, or none where one can't be loaded; then the error. */
-  replaceLibraries(sources: readonly Uint8Array[]): string | undefined {
+  /** Makes libraries, in steps: what puts all of them in place of those there are, or the error where one can't be had. */
+  *replacingLibraries(sources: readonly Uint8Array[]): Generator<undefined, string | (() => void)> {
     const { libraries } = this.owner;
-    if (libraries === null) return undefined;
-    const before = libraries.sources();
-    libraries.clear();
     try {
-      for (const source of sources) loadNow(libraries, source);
-      return undefined;
+      return libraries === null ? () => {} : yield* libraries.replacing(sources);
     } catch (error) {
-      libraries.clear();
-      for (const source of before) loadNow(libraries, source);
       return `Failed loading library, ${error instanceof Error ? error.message : String(error)}`;
     }
   }

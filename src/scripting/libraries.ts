@@ -159,23 +159,43 @@ export class Libraries implements LibrariesPort {
     return this.all.map(({ source }) => bytesOf(source));
   }
 
-  load(source: Uint8Array, replace: boolean): Steps<void> {
-    return this.loading(new Slice(source).latin1(), replace);
+  *load(source: Uint8Array, replace: boolean): Steps<void> {
+    const text = new Slice(source).latin1();
+    this.enter(this.loaded(text, this.set, replace, yield* this.compiled(text)));
   }
 
-  private *loading(source: string, replace: boolean): Steps<void> {
+  *replacing(sources: readonly Uint8Array[]): Steps<() => void> {
+    const set = new LibrarySet();
+    for (const source of sources) {
+      const text = new Slice(source).latin1();
+      const compile = yield* this.compiled(text);
+      // Others are served between the steps.
+      while (this.runner.running !== null) yield;
+      set.add(this.loaded(text, set, false, compile));
+    }
+    return () => this.put(set);
+  }
+
+  private *compiled(source: string): Steps<Making['compile']> {
     const text = this.textOf(source);
-    const main = text === null ? UNCOMPILED : yield* this.compilations.steps(this.lua, text);
-    const outcome = this.added(
-      this.make(source, this.set, replace, { compile: main, micros: Number.POSITIVE_INFINITY }),
-    );
-    if (typeof outcome !== 'string') return;
-    throw new Error(outcome.startsWith('ERR ') ? outcome.slice(4) : outcome);
+    return text === null ? UNCOMPILED : yield* this.compilations.steps(this.lua, text);
+  }
+
+  /** A library that a snapshot holds; throws where it can't be had. */
+  private loaded(source: string, set: LibrarySet, replace: boolean, compile: Making['compile']): Library {
+    const library = this.make(source, set, replace, { compile, micros: Number.POSITIVE_INFINITY });
+    if (typeof library === 'string') throw new Error(library.startsWith('ERR ') ? library.slice(4) : library);
+    assert(library !== null, 'what is loaded waits for nobody');
+    return library;
   }
 
   clear(): void {
+    this.put(new LibrarySet());
+  }
+
+  private put(set: LibrarySet): void {
     const { bytes } = this;
-    this.set = new LibrarySet();
+    this.set = set;
     this.runner.dropped(bytes * COMPILED_SHARE);
   }
 
@@ -194,9 +214,13 @@ export class Libraries implements LibrariesPort {
   private added(library: Library | string | null): Library | string | null {
     if (library === null) return null;
     if (typeof library === 'string') return `ERR ${library}`;
+    this.enter(library);
+    return library;
+  }
+
+  private enter(library: Library): void {
     this.set.remove(library.name);
     this.set.add(library);
-    return library;
   }
 
   remove(name: string): boolean {
@@ -205,7 +229,8 @@ export class Libraries implements LibrariesPort {
 
   /** FUNCTION RESTORE, of a verified payload: all of its libraries, or none. Whether it was done; else it waits, or has replied. */
   restore(c: Call, payload: Slice, policy: RestorePolicy): boolean {
-    if (!this.compilations.prepare(c, this.textsIn(payload))) return false;
+    // What it holds is had compiled once, before it is run again.
+    if (!c.resuming && !this.compilations.prepare(c, this.textsIn(payload))) return false;
     const failure = this.restored(c, payload, policy);
     if (failure !== null) c.reply.error(failure);
     return failure === null;

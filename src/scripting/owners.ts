@@ -34,6 +34,7 @@ export function attachScripting(engine: Engine): void {
   engine.server.persistence.libraries = {
     sources: () => librariesOf(engine).sources(),
     load: (source, replace) => librariesOf(engine).load(source, replace),
+    replacing: (sources) => librariesOf(engine).replacing(sources),
     clear: () => librariesOf(engine).clear(),
   };
   engine.prepare = (c, queue) => {

@@ -1,5 +1,6 @@
 /** Texts of scripts and libraries that are long, deep, or too much: compiled, or refused with the reference's errors. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createServer } from '../../src/server/server.ts';
 import { Beside } from '../support/beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 
@@ -151,6 +152,36 @@ describe('while a long text is compiled everybody else is served, and its client
     other.close();
     expect((await watching).slice(-2)).toEqual([null, '9']);
   });
+});
+
+test("a master's libraries are made in steps, and take the place of the others at once, or not at all", async () => {
+  const server = createServer();
+  const session = server.session();
+  try {
+    const { libraries } = server.engine.server.persistence;
+    const library = (name: string, text: string): Uint8Array =>
+      Buffer.from(`#!lua name=${name}\n${text}\nredis.register_function('${name}', function() return '${name}' end)`);
+    const long = 'do local x = 1 end '.repeat(20_000);
+    await session.call('FUNCTION', 'LOAD', library('old', '').toString());
+    const replacing = libraries!.replacing([library('one', long), library('two', long)]);
+    let steps = 0;
+    let step = replacing.next();
+    for (; !step.done; step = replacing.next())
+      if (++steps % 50 === 0) expect(await session.call('FCALL', 'old', '0')).toBe('old');
+    expect(steps).toBeGreaterThan(100);
+    await expect(session.call('FCALL', 'one', '0')).rejects.toThrow('not found');
+    step.value();
+    expect(await session.call('FCALL', 'one', '0')).toBe('one');
+    expect(await session.call('FCALL', 'two', '0')).toBe('two');
+    await expect(session.call('FCALL', 'old', '0')).rejects.toThrow('not found');
+    const failing = libraries!.replacing([library('three', ''), library('four', 'wrong')]);
+    expect(() => {
+      while (!failing.next().done);
+    }).toThrow('Error compiling function');
+    expect(await session.call('FCALL', 'one', '0')).toBe('one');
+  } finally {
+    await server.close();
+  }
 });
 
 test('a reply whose shared values would take more than a script may have is an error, and nothing else', async () => {

@@ -13,7 +13,7 @@ import { pause, resident } from './harness.ts';
 const TICK = 10;
 
 /** Processor time of a server's main thread, ms; 0 when there is none. */
-function mainThread(pid: number): number {
+export function mainThread(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -104,4 +104,27 @@ export async function watch(
   const dead = (await ask('PING')).startsWith('-connection') || mainThread(pid) === 0;
   other.close();
   return { answer, dead, gap, killed, peak, took: performance.now() - start };
+}
+
+/** Sends a command; its answer, and the longest that others waited meanwhile, ms of the main thread. */
+export async function heldBy(
+  server: ServerProcess,
+  command: readonly string[],
+): Promise<{ answer: Answer; gap: number }> {
+  const { pid, port } = server;
+  const [sender, other] = [new Pipeline(port), new Pipeline(port)];
+  let over = false;
+  let gap = 0;
+  const answer = sender.call(...command).finally(() => {
+    over = true;
+  });
+  while (!over) {
+    const before = mainThread(pid);
+    await other.call('PING');
+    gap = Math.max(gap, mainThread(pid) - before - TICK);
+    await Promise.race([answer, pause(1)]);
+  }
+  sender.close();
+  other.close();
+  return { answer: await answer, gap };
 }
