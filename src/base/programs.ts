@@ -1,6 +1,7 @@
 /** Programs of the machine that a server runs beside itself, handed in like threads. */
 import * as fs from 'node:fs';
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 import { codeOf } from './system-error.ts';
 import { widen } from './text.ts';
 
@@ -18,10 +19,13 @@ export interface Program {
 }
 
 export interface Programs {
-  /** Whether a path, of one character a byte, is that of a program that may be run. */
-  runnable(path: string): boolean;
-  /** Starts the program of the first word with the others as its arguments; `ended` is called once, after this has returned. */
-  start(words: readonly string[], ended: (end: ProgramEnd) => void): Program;
+  /** Whether a path, of one character a byte and relative to `folder`, is that of a program that may be run. */
+  runnable(folder: string, path: string): boolean;
+  /**
+   * Starts, in `folder`, the program of the first word with the others as its arguments; `ended` is called once, after this
+   * has returned.
+   */
+  start(folder: string, words: readonly string[], ended: (end: ProgramEnd) => void): Program;
 }
 
 /** What a shell's child leaves with where its program can't be run, and what Redis says where there is no child. */
@@ -29,20 +33,20 @@ const NOT_RUN = 2;
 const NOT_STARTED = 99;
 
 export class RealPrograms implements Programs {
-  runnable(path: string): boolean {
+  runnable(folder: string, path: string): boolean {
     try {
-      fs.accessSync(widen(path), fs.constants.X_OK);
+      fs.accessSync(widen(resolve(folder, path)), fs.constants.X_OK);
       return true;
     } catch {
       return false;
     }
   }
 
-  start(words: readonly string[], ended: (end: ProgramEnd) => void): Program {
+  start(folder: string, words: readonly string[], ended: (end: ProgramEnd) => void): Program {
     // Loaded by those who run programs only.
     const { spawn } = process.getBuiltinModule('node:child_process');
     const [path, ...rest] = words.map(widen);
-    const child = spawn(path, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(path, rest, { cwd: widen(folder), stdio: ['ignore', 'inherit', 'inherit'] });
     child.once('error', (error) => {
       const exitCode = codeOf(error) === 'EAGAIN' || codeOf(error) === 'EMFILE' ? NOT_STARTED : NOT_RUN;
       if (child.pid === undefined) ended({ exitCode, signal: 0 });

@@ -317,8 +317,7 @@ const doing: readonly Command[] = [
       args: [masterName, manyOf('option_value', bytes('option'), bytes('value'))],
     },
     (c) => {
-      const { programs } = shellOf(c.engine).parts;
-      const executable = (path: string): boolean => programs?.runnable(path) ?? false;
+      const executable = (path: string): boolean => shellOf(c.engine).runnable(path);
       obey(c, { name: 'set', master: c.arg(2).latin1(), words: wordsFrom(c, 3), executable });
     },
   ),

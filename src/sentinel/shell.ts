@@ -36,6 +36,8 @@ export interface ShellParts {
   readonly random: Random;
   readonly network: Network;
   readonly programs: Programs | null;
+  /** Where programs run, and their paths begin. */
+  readonly folder: () => string;
   readonly dialer: Dialer;
   readonly pubsub: PubSub;
   readonly log: Log;
@@ -122,6 +124,12 @@ export class Shell {
   ask(command: Command, take: (answer: Answer) => void): void {
     const asker: Asking = { take, isPeer: command.name === 'is-master-down-by-addr' };
     this.input({ kind: 'command', asker, command });
+  }
+
+  /** Whether a path is that of a program that may be run. */
+  runnable(path: string): boolean {
+    const { programs, folder } = this.parts;
+    return programs?.runnable(folder(), path) ?? false;
   }
 
   /** A message that somebody published at us. */
@@ -241,12 +249,12 @@ export class Shell {
   }
 
   private run(script: Script): void {
-    const { programs } = this.parts;
+    const { programs, folder } = this.parts;
     const ended = (exitCode: number, signal: number): void => {
       this.programs.delete(script);
       this.input({ kind: 'script-ended', script, exitCode, signal });
     };
-    const program = programs?.start(script.words, ({ exitCode, signal }) => ended(exitCode, signal));
+    const program = programs?.start(folder(), script.words, ({ exitCode, signal }) => ended(exitCode, signal));
     if (program === undefined) {
       ended(NOT_STARTED, 0);
       return;

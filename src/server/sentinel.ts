@@ -102,6 +102,7 @@ export function createSentinel(options: SentinelOptions): CinnabarServer {
     port: settings.tlsReplication && settings.tlsPort !== 0 ? settings.tlsPort : settings.port,
     dialer: links,
     pubsub: engine.pubsub,
+    folder: () => config.path,
     exit: onExit,
     write(configuration) {
       const extra = [users, { name: 'sentinel', lines: () => sentinelLines(configuration) }];

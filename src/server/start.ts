@@ -151,7 +151,7 @@ function planFor(config: Config, sentinel: boolean): Plan {
   sentinelDefaults(config);
   const id = new RealIds().secret(20).toString('hex');
   const programs = new RealPrograms();
-  const directives = new SentinelDirectives(config, id, (path) => programs.runnable(path));
+  const directives = new SentinelDirectives(config, id, (path) => programs.runnable(config.path, path));
   const create = (options: PlannedOptions): CinnabarServer => createSentinel({ ...options, start: directives.read() });
   return { mode: 'sentinel', directives, create };
 }
