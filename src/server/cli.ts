@@ -15,7 +15,7 @@ const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
        cinnabar -v or --version
        cinnabar -h or --help
        cinnabar --check-system
-       cinnabar --sentinel /path/to/sentinel.conf
+       cinnabar --sentinel /path/to/sentinel.conf (run a Sentinel)
        cinnabar check-rdb <rdb-file-name>
        cinnabar check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>
        cinnabar convert <input> <output> (between snapshots, append-only files and JSON; see cinnabar convert --help)

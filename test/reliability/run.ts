@@ -15,6 +15,7 @@ import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { replicationChaos } from './replication.ts';
+import { sentinelRounds } from './sentinel.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
@@ -44,6 +45,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
     generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
+  sentinel: () => sentinelRounds(option('count', 200), seed),
   teardown: () => teardowns(option('count', 20)),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
   kill9: async () => ({

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { sentinelRounds } from './sentinel.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
@@ -39,4 +40,10 @@ test("clients that are ended with much owed to them get nobody else's bytes", as
 
 test('SIGTERM under load loses nothing that was acknowledged', async () => {
   expect((await sigtermUnderLoad(3, 22)).lost).toBe(0);
+});
+
+test('three Sentinels carry their servers over what fails', async () => {
+  const report = await sentinelRounds(3, 3);
+  expect(report.failures).toEqual([]);
+  expect([report.kills, report.stops, report.partitions].every((each) => each > 0)).toBe(true);
 });

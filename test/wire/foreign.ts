@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates } from '../support/certificates.ts';
+import { Deployment } from '../support/sentinels.ts';
 import { freePort, startCinnabar } from '../support/server-process.ts';
 
 const PACKAGES = ['libhiredis-dev', 'gcc', 'libc6-dev', 'python3-redis'];
@@ -24,6 +25,16 @@ function run(program: string, ...args: string[]): void {
   execFileSync(program, args, { stdio: 'inherit', timeout: 60_000 });
 }
 
+async function overFailover(): Promise<void> {
+  const deployment = await Deployment.start({ replicas: 1, sentinels: 3, downAfter: 1000 });
+  try {
+    const { servers, sentinelPorts } = deployment;
+    run(PYTHON, join(SOURCES, 'sentinel.py'), String(servers[0].pid), ...sentinelPorts.map(String));
+  } finally {
+    await deployment.stop();
+  }
+}
+
 async function main(): Promise<void> {
   install();
   const certificates = makeCertificates();
@@ -37,6 +48,7 @@ async function main(): Promise<void> {
     run('cc', '-Wall', '-o', join(folder, 'sessions'), join(SOURCES, 'sessions.c'), '-lhiredis');
     run(join(folder, 'sessions'), String(server.port));
     run(PYTHON, join(SOURCES, 'sessions.py'), String(server.port), String(tlsPort), certificates.folder);
+    await overFailover();
   } finally {
     await server.stop();
     certificates.remove();

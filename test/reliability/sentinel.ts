@@ -1,0 +1,328 @@
+/**
+ * Rounds with real processes: three Sentinels, a master and two replicas, of which something fails in each round and heals.
+ *
+ *   writer ──> server <── proxy <── Sentinels, replicas      a server is cut off by its proxy, and still heard by the writer
+ *
+ * What must hold: another master within down-after and 5 s where the master has failed; no write accepted by a master that
+ * is cut off for longer than min-replicas-max-lag and 1 s; after healing one master, on which all Sentinels agree and whom
+ * all others follow.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SeededRandom } from '../../src/base/random.ts';
+import { ask, MASTER_NAME } from '../support/sentinels.ts';
+import { freePort, MAIN } from '../support/server-process.ts';
+import { pause, until } from './harness.ts';
+
+const DOWN_AFTER = 1000;
+const MAX_LAG = 2;
+/** Milliseconds beyond the figure's that a failover may take, and a healing. */
+const FAILOVER_PATIENCE = DOWN_AFTER + 5000;
+const HEALING_PATIENCE = 90_000;
+const WRITE_PERIOD = 20;
+
+export interface SentinelReport {
+  rounds: number;
+  kills: number;
+  stops: number;
+  partitions: number;
+  /** Milliseconds. */
+  slowestFailover: number;
+  /** The last write that a master took after it was cut off, milliseconds after that. */
+  latestWrite: number;
+  readonly failures: string[];
+}
+
+/** Passes connections on, until it is told to cut them. */
+class Relay {
+  port = 0;
+  private readonly target: number;
+  private readonly sockets = new Set<Socket>();
+  private readonly server: Server;
+  private isOpen = true;
+
+  constructor(target: number) {
+    this.target = target;
+    this.server = createServer((socket) => this.accept(socket));
+  }
+
+  async start(): Promise<void> {
+    this.port = await freePort();
+    await new Promise<void>((done) => this.server.listen(this.port, '127.0.0.1', done));
+  }
+
+  private accept(socket: Socket): void {
+    if (!this.isOpen) {
+      socket.destroy();
+      return;
+    }
+    const other = dial(this.target, '127.0.0.1');
+    for (const [one, two] of [
+      [socket, other],
+      [other, socket],
+    ]) {
+      this.sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        this.sockets.delete(one);
+        two.destroy();
+      });
+      one.pipe(two);
+    }
+  }
+
+  cut(): void {
+    this.isOpen = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  heal(): void {
+    this.isOpen = true;
+  }
+
+  close(): void {
+    this.cut();
+    this.server.close();
+  }
+}
+
+/** A process that is started again where it was. */
+class Member {
+  readonly port: number;
+  readonly folder = mkdtempSync(join(tmpdir(), 'cinnabar-rounds-'));
+  private args: readonly string[] = [];
+  private child: ChildProcess | null = null;
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  async start(args = this.args): Promise<void> {
+    this.args = args;
+    this.child = spawn(process.execPath, [MAIN, ...args], { cwd: this.folder, stdio: 'ignore' });
+    await until(() => ask(this.port, 'PING').then(Boolean, () => false), `an answer at port ${this.port}`, 30_000);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child?.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+interface Watched {
+  readonly server: Member;
+  readonly proxy: Relay;
+}
+
+class Rounds {
+  private readonly random: SeededRandom;
+  private readonly report: SentinelReport;
+  private readonly watched: Watched[] = [];
+  private readonly sentinels: Member[] = [];
+
+  constructor(random: SeededRandom, report: SentinelReport) {
+    this.random = random;
+    this.report = report;
+  }
+
+  async start(): Promise<void> {
+    for (let i = 0; i < 3; i++) await this.addServer();
+    for (let i = 0; i < 3; i++) await this.addSentinel();
+    await this.settled();
+  }
+
+  private async addServer(): Promise<void> {
+    const server = new Member(await freePort());
+    const proxy = new Relay(server.port);
+    await proxy.start();
+    const lines = [
+      `port ${server.port}`,
+      'bind 127.0.0.1',
+      'save ""',
+      'replica-announce-ip 127.0.0.1',
+      `replica-announce-port ${proxy.port}`,
+      'min-replicas-to-write 1',
+      `min-replicas-max-lag ${MAX_LAG}`,
+      'repl-diskless-sync-delay 0',
+      'repl-ping-replica-period 1',
+      'repl-timeout 5',
+      ...(this.watched.length === 0 ? [] : [`replicaof 127.0.0.1 ${this.watched[0].proxy.port}`]),
+    ];
+    await this.begin(server, 'redis.conf', lines, []);
+    this.watched.push({ server, proxy });
+  }
+
+  private async addSentinel(): Promise<void> {
+    const sentinel = new Member(await freePort());
+    const lines = [
+      `port ${sentinel.port}`,
+      'bind 127.0.0.1',
+      `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${this.watched[0].proxy.port} 2`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER}`,
+      `sentinel failover-timeout ${MASTER_NAME} 6000`,
+    ];
+    await this.begin(sentinel, 'sentinel.conf', lines, ['--sentinel']);
+    this.sentinels.push(sentinel);
+  }
+
+  private async begin(member: Member, file: string, lines: string[], args: string[]): Promise<void> {
+    writeFileSync(join(member.folder, file), `${lines.join('\n')}\n`);
+    await member.start([join(member.folder, file), ...args]);
+  }
+
+  /** Where a Sentinel says that the master is; undefined where it doesn't say. */
+  private async master(sentinel: Member): Promise<Watched | undefined> {
+    const said = await ask(sentinel.port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME).catch(() => null);
+    const port = Array.isArray(said) ? Number(said[1]) : 0;
+    return this.watched.find(({ proxy }) => proxy.port === port);
+  }
+
+  /** Everybody agrees and follows, and all is known that a failover needs. */
+  private async settled(): Promise<void> {
+    await until(() => this.agrees().catch(() => false), 'one master whom all follow', HEALING_PATIENCE);
+  }
+
+  private async agrees(): Promise<boolean> {
+    const said = await Promise.all(this.sentinels.map((sentinel) => this.master(sentinel)));
+    const [master] = said;
+    if (master === undefined || said.some((each) => each !== master)) return false;
+    for (const { server } of this.watched) {
+      const replication = await replicationOf(server);
+      const isMaster = server === master.server;
+      if (replication.get('role') !== (isMaster ? 'master' : 'slave')) return false;
+      if (isMaster) continue;
+      if (replication.get('master_port') !== String(master.proxy.port)) return false;
+      if (replication.get('master_link_status') !== 'up') return false;
+    }
+    for (const sentinel of this.sentinels) {
+      const fields = (await ask(sentinel.port, 'SENTINEL', 'MASTER', MASTER_NAME)) as string[];
+      const field = (name: string): string => fields[fields.indexOf(name) + 1];
+      if (field('flags') !== 'master' || field('num-slaves') !== '2' || field('num-other-sentinels') !== '2')
+        return false;
+      const instances = [
+        ...((await ask(sentinel.port, 'SENTINEL', 'REPLICAS', MASTER_NAME)) as string[][]),
+        ...((await ask(sentinel.port, 'SENTINEL', 'SENTINELS', MASTER_NAME)) as string[][]),
+      ];
+      if (instances.some((each) => !['slave', 'sentinel'].includes(each[each.indexOf('flags') + 1]))) return false;
+    }
+    return true;
+  }
+
+  async play(): Promise<void> {
+    const master = await this.master(this.sentinels[0]);
+    if (master === undefined) throw new Error('nobody says who the master is');
+    const kinds = [this.killRound, this.stopRound, this.partitionRound];
+    await kinds[this.report.rounds % kinds.length].call(this, master);
+    this.report.rounds++;
+    await this.settled();
+  }
+
+  /** With the master, sometimes, a Sentinel. */
+  private async killRound({ server }: Watched): Promise<void> {
+    this.report.kills++;
+    const victims = this.random.below(2) === 0 ? [server] : [server, this.sentinels[this.random.below(3)]];
+    await Promise.all(victims.map((victim) => victim.kill()));
+    await this.failedOver(server, victims);
+    for (const victim of victims) await victim.start();
+  }
+
+  private async stopRound({ server }: Watched): Promise<void> {
+    this.report.stops++;
+    server.signal('SIGSTOP');
+    await this.failedOver(server, [server]);
+    server.signal('SIGCONT');
+  }
+
+  private async partitionRound({ server, proxy }: Watched): Promise<void> {
+    this.report.partitions++;
+    const since = performance.now();
+    proxy.cut();
+    let last = since;
+    let writing = true;
+    const writer = async (): Promise<void> => {
+      while (writing) {
+        const taken = await ask(server.port, 'SET', 'k', 'v').then(
+          () => true,
+          () => false,
+        );
+        if (taken) last = performance.now();
+        await pause(WRITE_PERIOD);
+      }
+    };
+    const running = writer();
+    await this.failedOver(server, []);
+    await pause(Math.max(0, since + (MAX_LAG + 2) * 1000 - performance.now()));
+    writing = false;
+    await running;
+    const late = Math.round(last - since);
+    this.report.latestWrite = Math.max(this.report.latestWrite, late);
+    if (late > (MAX_LAG + 1) * 1000) this.fail(`a write was taken ${late} ms after the master was cut off`);
+    proxy.heal();
+  }
+
+  /** Waits until a Sentinel that lives names another master. */
+  private async failedOver(old: Member, gone: readonly Member[]): Promise<void> {
+    const since = performance.now();
+    const sentinel = this.sentinels.find((each) => !gone.includes(each))!;
+    const another = async (): Promise<boolean> => {
+      const master = await this.master(sentinel);
+      return master !== undefined && master.server !== old;
+    };
+    await until(another, 'another master', HEALING_PATIENCE);
+    const took = Math.round(performance.now() - since);
+    this.report.slowestFailover = Math.max(this.report.slowestFailover, took);
+    if (took > FAILOVER_PATIENCE) this.fail(`another master after ${took} ms`);
+  }
+
+  private fail(what: string): void {
+    this.report.failures.push(`round ${this.report.rounds}: ${what}`);
+  }
+
+  async stop(): Promise<void> {
+    for (const { proxy } of this.watched) proxy.close();
+    await Promise.all([...this.watched.map(({ server }) => server), ...this.sentinels].map((each) => each.remove()));
+  }
+}
+
+/** The fields of INFO's section. */
+async function replicationOf({ port }: Member): Promise<ReadonlyMap<string, string>> {
+  const text = String(await ask(port, 'INFO', 'replication'));
+  return new Map(text.split('\r\n').map((line) => line.split(':', 2) as [string, string]));
+}
+
+export async function sentinelRounds(count: number, seed: number): Promise<SentinelReport> {
+  const report: SentinelReport = {
+    rounds: 0,
+    kills: 0,
+    stops: 0,
+    partitions: 0,
+    slowestFailover: 0,
+    latestWrite: 0,
+    failures: [],
+  };
+  const rounds = new Rounds(new SeededRandom(seed), report);
+  try {
+    await rounds.start();
+    while (report.rounds < count) await rounds.play();
+  } catch (error) {
+    report.failures.push(`round ${report.rounds}: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    await rounds.stop();
+  }
+  return report;
+}
