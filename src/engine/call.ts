@@ -34,7 +34,7 @@ import type { StreamValue } from '../values/stream.ts';
 import type { ZsetValue } from '../values/zset.ts';
 import type { Engine } from './engine.ts';
 import { type EffectPart, TO_ALL, TO_NOBODY } from './propagation.ts';
-import type { BlockRequest, Session } from './session.ts';
+import { type BlockRequest, replyTimeout, type Session } from './session.ts';
 import type { Registered } from './table.ts';
 
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
@@ -373,11 +373,11 @@ export class Call {
     return removed;
   }
 
-  /** When an aggregate at argument `i` has become empty: removes its key and emits 'del' (with no dirt of its own). */
+  /** When an aggregate at argument `i`, which `changed` has told of, has become empty: removes its key, and emits 'del'. */
   dropEmpty(i: number, value: { readonly length: number }): boolean {
     if (value.length > 0) return false;
     this.remove(i);
-    this.engine.changed(this.db, this.args[i], 'del');
+    this.engine.notify(this.db, 'del', this.args[i]);
     return true;
   }
 
@@ -429,9 +429,7 @@ export class Call {
       return;
     }
     if (this.denyBlocking) {
-      if (request.onTimeout === 'null') this.reply.null();
-      else if (request.onTimeout === 'nullArray') this.reply.nullArray();
-      else request.onTimeout(this.session);
+      replyTimeout(this.session, request.onTimeout);
       return;
     }
     this.engine.blocking.block(this.session, this.registered, this.args, this.argc, request, this.now);

@@ -45,7 +45,7 @@ import { NO_REPLICATION, type ReplicationPort } from './replication-port.ts';
 import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
-import { Session, type Waiter } from './session.ts';
+import { replyTimeout, Session, type Waiter } from './session.ts';
 import { SlowCommands } from './slow-commands.ts';
 import { Stats } from './stats.ts';
 import type { Suspension } from './suspension.ts';
@@ -443,15 +443,11 @@ export class Engine implements SessionHost<Session> {
     const waited = session.waiter !== null && this.calls[this.depth - 1].resuming;
     const reads = !waited && registered.has(READS) && registered.command.flagsWith === undefined;
     if (reads && outer.session.tracking !== null) {
-      if (session === outer.session) this.tracking.remember(session, registered, args, argc);
-      else this.rememberScript(this.calls[this.depth - 2]);
+      // A command of a script has read: what is remembered are the keys that the script was given.
+      const reader = session === outer.session ? this.calls[this.depth - 1] : this.calls[this.depth - 2];
+      this.tracking.remember(reader.session, reader.registered, reader.args, reader.argc);
     }
     if (this.depth === 1) this.tracking.commandDone(session, registered);
-  }
-
-  /** A command of a script has read: what is remembered are the keys that the script was given. */
-  private rememberScript({ session, registered, args, argc }: Call): void {
-    this.tracking.remember(session, registered, args, argc);
   }
 
   private record(c: Call, microseconds: number, failed: boolean): void {
@@ -533,12 +529,9 @@ export class Engine implements SessionHost<Session> {
     session.port.resume();
   }
 
-  private timedOut(waiter: Waiter): void {
-    const { session, onTimeout } = waiter;
-    if (onTimeout === 'null') session.reply.null();
-    else if (onTimeout === 'nullArray') session.reply.nullArray();
-    else onTimeout(session);
-    this.count(waiter.registered, 0, false);
+  private timedOut({ session, onTimeout, registered }: Waiter): void {
+    replyTimeout(session, onTimeout);
+    this.count(registered, 0, false);
     this.answered(session);
   }
 
@@ -552,6 +545,12 @@ export class Engine implements SessionHost<Session> {
 
   /** A key was changed; see Call.changed. */
   changed(db: Database, key: Slice, event: string): void {
+    this.touched(db, key, event);
+    this.notify(db, event, key);
+  }
+
+  /** The same without its event, which comes by `notify`: for who changes several keys before telling of any. */
+  touched(db: Database, key: Slice, event: string): void {
     const tracked = this.gates.any(GATE_TRACKED);
     if (tracked || !this.watches.idle || !this.blocking.idle) {
       const hash = db.hash(key);
@@ -559,7 +558,6 @@ export class Engine implements SessionHost<Session> {
       if (!isTakingAway(event)) this.blocking.signal(db, key, hash);
       if (tracked) this.tracking.changed(key, hash, BY_NOBODY.has(event) ? null : this.current);
     }
-    if (this.events !== null) this.notify(db, event, key);
   }
 
   /** Publishes a keyspace event, if its class is asked for. */

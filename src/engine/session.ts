@@ -19,6 +19,13 @@ function nobody(): void {}
 /** What a blocked client is told when its time is up. */
 export type TimeoutReply = 'null' | 'nullArray' | ((session: Session) => void);
 
+/** Gives `session` the reply to a wait that has come to nothing. */
+export function replyTimeout(session: Session, reply: TimeoutReply): void {
+  if (reply === 'null') session.reply.null();
+  else if (reply === 'nullArray') session.reply.nullArray();
+  else reply(session);
+}
+
 export interface BlockRequest {
   /** Type of value that is awaited (TYPE_LIST ...). */
   readonly type: number;

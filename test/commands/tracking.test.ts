@@ -62,6 +62,27 @@ describe('CLIENT TRACKING beside the real server', () => {
       1 PING
     `));
 
+  test('a waiter that is served is told, with NOLOOP, of what another moved to its list', () =>
+    same(`
+      1 HELLO 3
+      1 CLIENT TRACKING on BCAST NOLOOP
+      2! BLMOVE b c LEFT RIGHT 0
+      1! BRPOP c 0
+      3 RPUSH b 1 1
+      1 PING
+    `));
+
+  test('a RENAME invalidates both keys before it tells of either', () =>
+    same(`
+      2 SET a y
+      1 CLIENT TRACKING on REDIRECT @1
+      1 GET b
+      1 PSUBSCRIBE __key*
+      2 CONFIG SET notify-keyspace-events KEA
+      2 RENAME a b
+      2 CONFIG SET notify-keyspace-events ""
+    `));
+
   test('GETREDIR, TRACKINGINFO and the modes they tell', () =>
     same(`
       1 CLIENT GETREDIR

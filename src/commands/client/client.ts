@@ -4,6 +4,7 @@ import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
 import { bytes, integer, oneOf, optional, token } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
+import { replyTimeout } from '../../engine/session.ts';
 import { kill } from './kill.ts';
 import { info, list } from './list.ts';
 import { pause, unpause } from './pause.ts';
@@ -141,9 +142,7 @@ const unblock = command({
       return;
     }
     if (error) session.reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK');
-    else if (waiter.onTimeout === 'null') session.reply.null();
-    else if (waiter.onTimeout === 'nullArray') session.reply.nullArray();
-    else waiter.onTimeout(session);
+    else replyTimeout(session, waiter.onTimeout);
     c.engine.interruptWait(session, error);
     c.reply.int(1);
   },

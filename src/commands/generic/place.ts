@@ -62,8 +62,12 @@ function rename(c: Call, onlyIfAbsent: boolean): void {
     const e = c.peek(1);
     storeAlso(c, e, db, c.arg(2), entryValue(c.memory, e));
     forget(c);
-    c.changed(1, 'rename_from');
-    c.changed(2, 'rename_to', 0);
+    c.dirty++;
+    const names = [c.arg(1), c.arg(2)];
+    c.engine.touched(db, names[0], 'rename_from');
+    c.engine.touched(db, names[1], 'rename_to');
+    c.engine.notify(db, 'rename_from', names[0]);
+    c.engine.notify(db, 'rename_to', names[1]);
   }
   if (onlyIfAbsent) c.reply.int(same ? 0 : 1);
   else c.reply.ok();

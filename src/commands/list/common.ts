@@ -59,6 +59,13 @@ export function pushFirst(c: Call, i: number, list: ListValue, value: Slice, atH
 
 /** Says that `count` elements left the list at argument `i`, and removes its key when none is left. */
 export function popped(c: Call, i: number, list: ListValue, atHead: boolean, count: number): void {
-  c.changed(i, atHead ? 'lpop' : 'rpop', count);
+  const event = atHead ? 'lpop' : 'rpop';
+  if (c.resuming) {
+    // Whoever tracks the list was told of the change that served this waiter.
+    c.dirty += count;
+    c.engine.notify(c.db, event, c.arg(i));
+  } else {
+    c.changed(i, event, count);
+  }
   c.dropEmpty(i, list);
 }
