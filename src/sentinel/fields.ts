@@ -102,9 +102,9 @@ export function currentAddress(master: Master): Address {
   return promoted === null ? master.address : promoted.address;
 }
 
-/** A host as we show it: its name (announce-hostnames) or its IP address. */
-export function announced(state: SentinelState, address: Address): string {
-  return state.announceHostnames ? address.host : address.ip;
+/** A host as we show it: its IP address; its name with announce-hostnames, or where nothing else is known. */
+export function announced(state: SentinelState, { host, ip }: Address): string {
+  return state.announceHostnames || ip === '' ? host : ip;
 }
 
 /** What SENTINEL CKQUORUM answers: an error's text where the quorum or the majority can't be reached. */

@@ -99,7 +99,7 @@ export type Output =
   | { readonly kind: 'resolve'; readonly host: string }
   | { readonly kind: 'run-script'; readonly script: Script }
   | { readonly kind: 'kill-script'; readonly script: Script }
-  /** SIMULATE-FAILURE: ends the process at once. */
+  /** SIMULATE-FAILURE: ends the process, once all outputs before it are done, the configuration written. */
   | { readonly kind: 'exit'; readonly code: number };
 
 export type Level = 'debug' | 'verbose' | 'notice' | 'warning';

@@ -18,7 +18,7 @@ import { runScripts, scriptEnded, scriptStarted } from './rules/scripts.ts';
 import { Turn } from './rules/turn.ts';
 import { heardVerdict } from './rules/votes.ts';
 import { askInfo, watchMaster } from './rules/watch.ts';
-import type { SentinelState } from './state.ts';
+import type { Instance, SentinelState } from './state.ts';
 
 export class Sentinel {
   readonly state: SentinelState;
@@ -137,8 +137,7 @@ export class Sentinel {
         this.goOnWithElections();
         break;
       case 'slaveof':
-        // What it has come to is seen in its INFO.
-        askInfo(turn, instance);
+        if (isAwaited(instance)) askInfo(turn, instance);
         break;
       case 'hello':
       case 'script-kill':
@@ -152,6 +151,12 @@ export class Sentinel {
     for (const master of this.state.masters.values())
       if (master.failover?.state === 'wait-start') goOn(this.turn, master);
   }
+}
+
+/** Whether a failover goes on as soon as the INFO of a replica says that it has done what it was told. */
+function isAwaited(instance: Instance): boolean {
+  if (instance.role !== 'slave') return false;
+  return instance.reconfiguration === 'sent' || instance.master.failover?.promoted === instance;
 }
 
 function initialState(configuration: Configuration, port: number, now: number): SentinelState {

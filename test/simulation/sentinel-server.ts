@@ -39,10 +39,10 @@ export class Server extends Host {
       this.offset += 10;
       return;
     }
-    const within = master !== undefined && master.up && this.network.isFree(this, master);
-    const serves = within && master !== this && (master.master === null || master.linkUp);
+    const serves =
+      master?.up && this.network.isFree(this, master) && master !== this && (master.master === null || master.linkUp);
     if (!serves) this.synced = timeline.now + SYNC;
-    this.linkUp = serves && timeline.now >= this.synced;
+    this.linkUp = serves === true && timeline.now >= this.synced;
     if (!this.linkUp) return;
     this.lastUp = timeline.now;
     this.offset = master!.offset;

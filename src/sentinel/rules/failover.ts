@@ -205,7 +205,7 @@ function endIfDone(turn: Turn, master: Master, failover: Failover, promoted: Rep
   enter(turn, failover, 'update-config');
   if (!late) return;
   for (const replica of others)
-    if (replica.reconfiguration !== 'done' && replica.reconfiguration !== 'sent' && isReachable(replica))
+    if (replica.reconfiguration === 'none' && isReachable(replica))
       lead(turn, replica, promoted, '+slave-reconf-sent-be');
 }
 

@@ -8,5 +8,5 @@ const EXIT_CODE = 99;
 export function simulateFailure(turn: Turn, at: SimulatedFailure): void {
   if (!turn.state.simulatedFailures.has(at)) return;
   turn.log('warning', 'Sentinel CRASH because of SENTINEL simulate-failure');
-  turn.output({ kind: 'exit', code: EXIT_CODE });
+  turn.exit(EXIT_CODE);
 }

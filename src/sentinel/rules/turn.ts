@@ -21,6 +21,8 @@ export class Turn {
   private version = 0;
   private durable = 0;
   private persistRetryAt = 0;
+  /** Nothing more is to be done than what was put out before. */
+  private exitCode: number | null = null;
 
   constructor(state: SentinelState, random: Random, now: number) {
     this.state = state;
@@ -39,15 +41,21 @@ export class Turn {
       this.changed = false;
       this.persistRetryAt = 0;
       this.version++;
-      this.output({ kind: 'persist', version: this.version, configuration: savedState(this.state) });
+      this.outputs.push({ kind: 'persist', version: this.version, configuration: savedState(this.state) });
     }
+    if (this.exitCode !== null) this.outputs.push({ kind: 'exit', code: this.exitCode });
     const { outputs } = this;
     this.outputs = [];
     return outputs;
   }
 
   output(output: Output): void {
-    this.outputs.push(output);
+    if (this.exitCode === null) this.outputs.push(output);
+  }
+
+  /** Ends the process, as soon as what has been put out is done. */
+  exit(code: number): void {
+    this.exitCode ??= code;
   }
 
   /** An event with a text of its own; of `about`'s master the notification script is run where the level is warning. */
