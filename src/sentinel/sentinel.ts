@@ -2,6 +2,7 @@
  * The rules of Sentinel as one machine, without sockets, timers, files, clocks or randomness of their own: `step` takes what
  * has happened and says what is to be done. messages.ts has both, state.ts what is known in between, rules/ the rules.
  */
+import { verifies } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import type { Configuration } from './configuration.ts';
 import type { Input, Output } from './messages.ts';
@@ -16,6 +17,7 @@ import { restoreMasters } from './rules/masters.ts';
 import { infoReply } from './rules/refresh.ts';
 import { runScripts, scriptEnded, scriptStarted } from './rules/scripts.ts';
 import { Turn } from './rules/turn.ts';
+import { verifyState } from './rules/verify.ts';
 import { heardVerdict } from './rules/votes.ts';
 import { askInfo, watchMaster } from './rules/watch.ts';
 import type { Instance, SentinelState } from './state.ts';
@@ -23,6 +25,7 @@ import type { Instance, SentinelState } from './state.ts';
 export class Sentinel {
   readonly state: SentinelState;
   private readonly turn: Turn;
+  private readonly checksAll = verifies();
   private begun = false;
 
   /**
@@ -44,6 +47,7 @@ export class Sentinel {
     turn.begin(now);
     if (!this.begun) this.begin();
     this.take(input);
+    if (this.checksAll) verifyState(this.state);
     return turn.end();
   }
 

@@ -191,6 +191,7 @@ export class Shell {
         this.programs.get(output.script)?.kill();
         break;
       case 'exit':
+        this.persist();
         this.parts.exit(output.code);
         break;
     }

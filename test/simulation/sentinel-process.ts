@@ -7,6 +7,7 @@ import type { Reply } from '../../src/links/conversation.ts';
 import type { Configuration } from '../../src/sentinel/configuration.ts';
 import type { Answer, Input, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Periods } from '../../src/sentinel/periods.ts';
+import { verifyState } from '../../src/sentinel/rules/verify.ts';
 import { Sentinel } from '../../src/sentinel/sentinel.ts';
 import type { Connection } from '../../src/sentinel/state.ts';
 import { Cable, Host, type Network } from './sentinel-network.ts';
@@ -99,6 +100,7 @@ export class SentinelProcess extends Host {
 
   private tick(): void {
     this.step({ kind: 'tick' });
+    verifyState(this.sentinel.state);
     this.after(1000 / (10 + this.random.below(10)), () => this.tick());
   }
 

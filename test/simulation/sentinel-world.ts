@@ -277,7 +277,11 @@ class SentinelWorld implements Surroundings {
     if (output.kind !== 'event') return;
     this.note(`${process.name} ${output.type} ${output.text}`);
     const master = process.sentinel.state.masters.get(MASTER)!;
-    if (output.type === '+elected-leader') this.elected(process, master);
+    if (output.type === '+vote-for-leader') this.crashPerhaps(process);
+    if (output.type === '+elected-leader') {
+      this.elected(process, master);
+      this.crashPerhaps(process);
+    }
     if (output.type === '+selected-slave') this.selected(process, master);
     if (output.type === '+failover-end') this.failovers++;
   }
@@ -323,7 +327,11 @@ class SentinelWorld implements Surroundings {
     this.note(`${name} tells its vote for ${answer.leader.slice(0, 2)} in epoch ${answer.epoch}`);
     same(this.votes, `${name} ${answer.epoch}`, answer.leader, `votes of ${name} in epoch ${answer.epoch}`);
     this.votesTold++;
-    // Where it hurts most.
+    this.crashPerhaps(process);
+  }
+
+  /** Kills a Sentinel where it hurts most: when it has just promised something. */
+  private crashPerhaps(process: SentinelProcess): void {
     if (this.troubled && this.random.below(8) === 0)
       this.timeline.after(this.random.below(50), () => this.crash(process));
   }

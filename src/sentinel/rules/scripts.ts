@@ -8,7 +8,7 @@ import type { Master, Script } from '../state.ts';
 import { queueScript } from './script-queue.ts';
 import type { Turn } from './turn.ts';
 
-const MOST_RUNNING = 16;
+export const MOST_RUNNING = 16;
 const MOST_TRIES = 10;
 /** The exit code by which a script asks to be tried again. */
 const TRY_AGAIN = 1;
