@@ -129,31 +129,32 @@ type Examine = (path: string) => Promise<void>;
 
 /** What is to be started: its kind, the lines of its configuration that are no settings, and how it is made of all that. */
 interface Plan {
-  readonly mode: ServerMode;
   readonly directives: ServerDirectives;
+  /** Known once the configuration is read. */
+  mode(): ServerMode;
   create(options: PlannedOptions): CinnabarServer;
 }
 
 type PlannedOptions = ServerOptions & { readonly config: Config; readonly log: ServerLog };
 
-function planFor(config: Config, sentinel: boolean): Plan {
-  if (!sentinel) {
-    const directives = new ServerDirectives(ALL_COMMANDS, config);
-    const mode = (): ServerMode => (config.settings.clusterEnabled ? 'cluster' : 'standalone');
-    return {
-      directives,
-      create: createServer,
-      get mode() {
-        return mode();
-      },
-    };
-  }
+function serverPlan(config: Config): Plan {
+  return {
+    directives: new ServerDirectives(ALL_COMMANDS, config),
+    mode: () => (config.settings.clusterEnabled ? 'cluster' : 'standalone'),
+    create: createServer,
+  };
+}
+
+function sentinelPlan(config: Config): Plan {
   sentinelDefaults(config);
   const id = new RealIds().secret(20).toString('hex');
   const programs = new RealPrograms();
   const directives = new SentinelDirectives(config, id, (path) => programs.runnable(config.path, path));
-  const create = (options: PlannedOptions): CinnabarServer => createSentinel({ ...options, start: directives.read() });
-  return { mode: 'sentinel', directives, create };
+  return {
+    directives,
+    mode: () => 'sentinel',
+    create: (options) => createSentinel({ ...options, start: directives.read() }),
+  };
 }
 
 /** A Sentinel that can't keep what it has promised must not begin. */
@@ -174,7 +175,7 @@ export function start({ names, args }: Invocation, examine: Examine): void {
   const disk = new RealDisk();
   const config = new Config(disk);
   const sentinel = isSentinel(names, args);
-  const plan = planFor(config, sentinel);
+  const plan = sentinel ? sentinelPlan(config) : serverPlan(config);
   const given = readCommandLine((sentinel ? sentinelArguments(args) : args).map(narrow));
   const sources = given.file === '' ? given : { ...given, file: resolve(disk.folder, given.file) };
   // Before there is a configuration there is no log of its own.
@@ -217,8 +218,9 @@ function createOrExit(plan: Plan, options: PlannedOptions): CinnabarServer {
 
 function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void {
   const { settings } = config;
-  const { directives, mode } = plan;
-  const unsupported = mode === 'sentinel' ? undefined : checkSupported(settings, log);
+  const { directives } = plan;
+  const mode = plan.mode();
+  const unsupported = checkSupported(settings, mode, log);
   if (unsupported !== undefined) {
     log.warning(unsupported);
     process.exit(1);

@@ -45,5 +45,5 @@ test('SIGTERM under load loses nothing that was acknowledged', async () => {
 test('three Sentinels carry their servers over what fails', async () => {
   const report = await sentinelRounds(3, 3);
   expect(report.failures).toEqual([]);
-  expect([report.kills, report.stops, report.partitions].every((each) => each > 0)).toBe(true);
-});
+  expect([report.kills, report.stops, report.partitions]).toEqual([1, 1, 1]);
+}, 240_000);
