@@ -9,6 +9,7 @@ import { type Counts, runHarness, type UnitOptions, type UnitResult, withoutColo
 
 /** From the first port of the Sentinels to that of the servers. */
 const PORTS_A_KIND = 1200;
+const STARTUP_LOOKS = 1000;
 const LOG_BYTES_KEPT = 512 * 1024;
 
 export function isOfInstances(unit: string): boolean {
@@ -19,7 +20,7 @@ export async function runInstances(options: UnitOptions): Promise<UnitResult> {
   const [kind, file] = options.unit.split('/') as [string, string];
   const name = `${kind}-${file}`;
   const folder = scratchCopy(options.suite, name, options.server);
-  choosePorts(folder, options.basePort);
+  adapt(join(folder, 'tests', 'instances.tcl'), options.basePort);
   const log = join(options.logFolder, `${name}.log`);
   const started = performance.now();
   const command = [`./runtest-${kind}`, '--single', `${file}.tcl`, '--dont-clean'];
@@ -30,13 +31,16 @@ export async function runInstances(options: UnitOptions): Promise<UnitResult> {
   return { ...readInstances(options.unit, readFileSync(log, 'latin1')), seconds, timedOut };
 }
 
-/** The harness takes no ports as arguments: they stand in its source. */
-function choosePorts(folder: string, base: number): void {
-  const file = join(folder, 'tests', 'instances.tcl');
+/**
+ * The harness takes no ports as arguments: they stand in its source. So does how often it looks for an instance that it has
+ * started, every 50 ms: one has more time here, on a machine that does other things as well.
+ */
+function adapt(file: string, base: number): void {
   const ports = { sentinel_base_port: base, redis_base_port: base + PORTS_A_KIND };
   let text = readFileSync(file, 'utf8');
   for (const [name, port] of Object.entries(ports))
     text = text.replace(new RegExp(`(set ::${name}) \\d+`), `$1 ${port}`);
+  text = text.replaceAll(/(server_is_up \S+ \$port) 100\b/g, `$1 ${STARTUP_LOOKS}`);
   writeFileSync(file, text);
 }
 
