@@ -11,8 +11,8 @@ const SHOWN = 4096;
 
 export interface Divergence {
   /** Who replies, and to whom, as the log names them. */
-  readonly from: 'server' | 'replica';
-  readonly to: 'AOF-loading-client' | 'master';
+  readonly from: 'server' | 'replica' | 'master';
+  readonly to: 'AOF-loading-client' | 'master' | 'replica';
   readonly error: string;
   /** The name of the command; null of an unknown one. */
   readonly command: string | null;

@@ -124,7 +124,9 @@ export class Background {
 
   /** Ends what is under way, unless it is of another kind; its `onEnd` is told before this returns. */
   abort(kind: BackgroundKind): void {
-    if (this.kind === kind) this.job?.abort();
+    if (this.kind !== kind) return;
+    this.job?.abort();
+    this.streamed?.save.abort();
   }
 
   /** Tells the log what a view has cost that has just ended. */

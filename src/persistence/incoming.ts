@@ -44,6 +44,7 @@ const WAITING_MOST = 16 * 1024 * 1024;
 const WAITING_FEW = 4 * 1024 * 1024;
 const SYNC_EVERY = 8 * 1024 * 1024;
 const ALIVE_EVERY = 1000;
+const FROM_SOCKET = 'Failed trying to load the MASTER synchronization DB from socket, check server logs.';
 
 export function receive(parts: PersistenceParts, data: DataOwner, options: IncomingOptions): Incoming {
   const { engine, config } = parts;
@@ -242,8 +243,15 @@ class StraightIncoming implements Incoming {
 
   abort(): void {
     if (this.over) return;
+    this.tell('Short read: the connection is gone');
+    this.parts.log.warning(FROM_SOCKET);
     this.end();
     this.discard();
+  }
+
+  /** How far it came, and why no further. */
+  private tell(reason: string): void {
+    this.parts.log.warning(`Internal error in RDB reading offset ${this.loader.offset}, function at rdb -> ${reason}`);
   }
 
   private schedule(): void {
@@ -260,17 +268,19 @@ class StraightIncoming implements Incoming {
     const { engine, environment } = this.parts;
     const { clock } = environment;
     const until = clock.monotonic() + SLICE_MICROS;
+    const step = this.data.loads.stepper();
     let keys = 0;
     engine.keyspaces.refresh();
     try {
-      const done =
-        this.replacing !== null || this.loader.run(() => ++keys % KEYS_PER_LOOK === 0 && clock.monotonic() >= until);
-      if (done) this.makeLibraries(until);
+      const pause = (): boolean => {
+        const slept = step();
+        return (++keys % KEYS_PER_LOOK === 0 || slept) && clock.monotonic() >= until;
+      };
+      if (this.replacing !== null || this.loader.run(pause)) this.makeLibraries(until);
       else if (!this.loader.starved) this.schedule();
     } catch (error) {
-      this.fail(
-        `Failed trying to load the MASTER synchronization DB from socket: ${error instanceof Error ? error.message : systemError(error)}`,
-      );
+      this.tell(error instanceof Error ? error.message : systemError(error));
+      this.fail(FROM_SOCKET);
       return;
     }
     if (this.crowded && this.feed.waiting < WAITING_FEW && !this.over) {

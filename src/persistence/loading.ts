@@ -394,7 +394,7 @@ export class Loading {
   }
 
   /** What is done after each key or command: it waits as key-load-delay tells, and says whether it did. */
-  private stepper(): () => boolean {
+  stepper(): () => boolean {
     const { keyLoadDelay: delay } = this.parts.config.settings;
     let steps = 0;
     return () => {

@@ -7,6 +7,7 @@ import { exists } from '../base/disk.ts';
 import type { Slice } from '../base/slice.ts';
 import { systemError } from '../base/system-error.ts';
 import { unixSeconds } from '../base/time.ts';
+import { GATE_ASYNC_LOADING } from '../engine/gates.ts';
 import type {
   BackgroundRewrite,
   BackgroundSave,
@@ -370,7 +371,7 @@ export class Persistence implements PersistencePort {
   figures(): Readonly<Record<string, string | number>> {
     return {
       loading: this.loading ? 1 : 0,
-      async_loading: 0,
+      async_loading: this.parts.engine.gates.any(GATE_ASYNC_LOADING) ? 1 : 0,
       ...this.background.figures(),
       ...this.snapshots.figures(),
       rdb_last_load_keys_expired: this.loads.lastExpired,

@@ -160,8 +160,10 @@ export class Snapshots {
     this.owner.settled();
   }
 
+  /** All data are gone: what is being saved of them is of no use to anybody. */
   flushed(): void {
     this.background.abort('snapshot');
+    this.background.abort('replicas');
     if (this.parts.automatic && this.parts.config.settings.save.length > 0) this.save();
   }
 

@@ -126,6 +126,11 @@ export class Output {
     else this.unmute();
   }
 
+  /** Whether something was replied since replies began to go nowhere. */
+  get unheard(): boolean {
+    return this.silent && this.at > 0;
+  }
+
   /** Nothing more will be replied; what is owed stays. */
   end(): void {
     this.suppressed = true;

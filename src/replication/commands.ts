@@ -50,7 +50,8 @@ const psync = command({
     const refusal = refusalToSync(c, replication);
     if (refusal !== null) return c.reply.error(refusal.slice(1));
     const offset = c.integer(2);
-    if (offset !== undefined) replication.master.psync(c.session, c.arg(1).beginning(64), offset);
+    if (offset === undefined) replication.master.misled(c.session);
+    else replication.master.psync(c.session, c.arg(1).beginning(64), offset);
   },
 });
 

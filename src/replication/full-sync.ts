@@ -63,6 +63,11 @@ export class FullSync {
     return this.job?.target === 'socket';
   }
 
+  /** Whether a snapshot that is made waits for this replica to take it. */
+  paces(replica: Replica): boolean {
+    return this.diskless && this.receivers().includes(replica);
+  }
+
   /** A replica has come that needs a snapshot. */
   wanted(replica: Replica): void {
     const { log, snapshots, settings, replicas } = this.parts;
@@ -206,14 +211,15 @@ export class FullSync {
   }
 
   private streamed(good: boolean, mark: string): void {
-    const { log, drop } = this.parts;
+    const { log } = this.parts;
     const receivers = this.receivers();
     this.job = null;
     this.stream = null;
     if (good) log.warning(`Diskless rdb transfer, done reading from pipe, ${receivers.length} replicas still up.`);
     for (const replica of receivers) {
       if (!good) {
-        drop(replica, '');
+        // What it has of it is of no use, and it may never take the rest.
+        replica.session.close();
         continue;
       }
       replica.say(mark);
@@ -260,8 +266,10 @@ export class FullSync {
       if (this.stream !== null && this.paced()) this.stream.resume();
       return;
     }
-    // A file may still be of use to others; a stream to nobody is of none.
-    if (job.target === 'socket') {
+    if (job.target === 'disk') {
+      // Where the data are saved anyway the file is of use by itself.
+      if (this.parts.settings.save.length === 0) job.abort();
+    } else {
       this.parts.log.warning('Diskless rdb transfer, last replica dropped, killing fork child.');
       job.abort();
       this.job = null;

@@ -218,6 +218,12 @@ export class Master {
     this.countGood();
   }
 
+  /** PSYNC with an offset that is none. */
+  misled(session: Session): void {
+    const { name } = this.newReplica(session, false);
+    this.parts.log.warning(`Replica ${name} asks for synchronization but with a wrong offset`);
+  }
+
   /** SYNC: everything, to one that knows no history. */
   sync(session: Session): void {
     const replica = this.newReplica(session, true);
@@ -227,7 +233,7 @@ export class Master {
   }
 
   private newReplica(session: Session, old: boolean): Replica {
-    return new Replica(session, this.infoOf(session), old, this.parts.clock.now());
+    return new Replica(this.parts.engine, session, this.infoOf(session), old, this.parts.clock.now());
   }
 
   private giveAll(replica: Replica): void {
@@ -246,6 +252,7 @@ export class Master {
     const { session } = replica;
     session.become(REPLICA);
     session.reply.suppressed = true;
+    session.reply.errors = replica;
     // The first is not pinged at once: there is time until it would miss us.
     if (this.replicas.count === 0) this.pingedAt = this.parts.clock.now();
     this.replicas.add(replica);
@@ -320,7 +327,7 @@ export class Master {
     const now = this.parts.clock.now();
     const { settings } = this.parts;
     if (this.writes && pings && this.replicas.count > 0) this.ping(now);
-    for (const replica of this.replicas.all) this.keepAlive(replica, now);
+    for (const replica of [...this.replicas.all]) this.keepAlive(replica, now);
     this.limitReplicas();
     this.fullSync.tick(now);
     this.countGood();
@@ -339,13 +346,19 @@ export class Master {
     this.command('PING');
   }
 
-  /** Ends replicas that are owed too much; at the end of each turn. */
+  /** Ends replicas that are owed too much, or that ask for anything; at the end of each turn. */
   limitReplicas(): void {
     if (this.replicas.count === 0) return;
     const { settings, engine, log, clock } = this.parts;
     const limit = settings.clientOutputBufferLimit[OUTPUT_REPLICA];
     for (const replica of this.replicas.all) {
       const { session } = replica;
+      if (session.reply.unheard && !session.closing) {
+        const command = session.lastCommand?.name ?? '<unknown>';
+        log.warning(`Replica generated a reply to command '${command}', disconnecting it: ${session.describe()}`);
+        session.close();
+        continue;
+      }
       if (session.closing || !replica.isOver(limit, settings.replBacklogSize, clock.now())) continue;
       log.warning(`Client ${session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`);
       engine.stats.outputLimitDisconnections++;
@@ -355,13 +368,20 @@ export class Master {
 
   private keepAlive(replica: Replica, now: number): void {
     const { phase, name, session, ackedAt, old } = replica;
+    const { log, settings } = this.parts;
+    const timeout = settings.replTimeout * 1000;
+    if (this.fullSync.paces(replica) && replica.stuckFor(now) > timeout) {
+      log.warning(`Disconnecting timedout replica (full sync): ${name}`);
+      session.close();
+      return;
+    }
     if (phase === 'waiting' || (phase === 'saving' && !this.fullSync.diskless)) {
       replica.say('\n');
       return;
     }
     if (old || (phase !== 'online' && phase !== 'acknowledging')) return;
-    if (now - ackedAt <= this.parts.settings.replTimeout * 1000) return;
-    this.parts.log.warning(`Disconnecting timedout replica (streaming sync): ${name}`);
+    if (now - ackedAt <= timeout) return;
+    log.warning(`Disconnecting timedout replica (streaming sync): ${name}`);
     session.close();
   }
 

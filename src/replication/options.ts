@@ -6,6 +6,7 @@ export type ReplicationSettings = Readonly<
     Settings,
     | 'clientOutputBufferLimit'
     | 'replBacklogSize'
+    | 'save'
     | 'replBacklogTtl'
     | 'replDisklessSync'
     | 'replDisklessSyncDelay'

@@ -13,7 +13,10 @@
  * stream; no replica is rdbOnly and online.
  */
 import { assert } from '../base/assert.ts';
+import { tellDivergence } from '../engine/divergence.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
+import type { ErrorListener } from '../protocol/reply.ts';
 import type { BufferReader } from './buffer.ts';
 
 /** One class of client-output-buffer-limit; 0 is none. */
@@ -40,7 +43,7 @@ export class ReplicaInfo {
   withoutFunctions = false;
 }
 
-export class Replica {
+export class Replica implements ErrorListener {
   readonly session: Session;
   readonly info: ReplicaInfo;
   phase: Phase = 'waiting';
@@ -52,13 +55,22 @@ export class Replica {
   readonly waitingSince: number;
   /** It asked by SYNC and is told neither history nor offset; it acknowledges nothing. */
   readonly old: boolean;
+  private readonly engine: Engine;
 
-  constructor(session: Session, info: ReplicaInfo, old: boolean, now: number) {
+  constructor(engine: Engine, session: Session, info: ReplicaInfo, old: boolean, now: number) {
+    this.engine = engine;
     this.session = session;
     this.info = info;
     this.old = old;
     this.ackedAt = now;
     this.waitingSince = now;
+  }
+
+  errorReplied(text: string, counted: boolean): void {
+    const { engine, session } = this;
+    engine.stats.errorReplied(text, counted);
+    const command = session.lastCommand?.name ?? null;
+    tellDivergence(engine, engine.server.log, { from: 'master', to: 'replica', error: text, command, fatal: false });
   }
 
   /** A line of the synchronisation's own, in front of the stream. */
@@ -110,6 +122,18 @@ export class Replica {
     else if (this.softSince === 0) this.softSince = now;
     else return now - this.softSince > softSeconds * 1000;
     return false;
+  }
+
+  /** What its connection still had to write when that last changed, and when, ms. */
+  private unwritten = 0;
+  private unwrittenSince = 0;
+
+  /** For how long its connection has had bytes to write and got none of them away, ms; to be asked regularly. */
+  stuckFor(now: number): number {
+    const { pending } = this.session.reply;
+    if (pending === 0 || pending !== this.unwritten) this.unwrittenSince = now;
+    this.unwritten = pending;
+    return now - this.unwrittenSince;
   }
 
   /** Bytes of the stream that it is owed. */

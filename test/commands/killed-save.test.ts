@@ -101,6 +101,26 @@ test('a table does not grow while a snapshot is under way, and grows when its th
   expect(String(await client.call('DEBUG', 'HTSTATS', '0'))).toContain('table size: 8192');
 });
 
+test('a replica that was to be sent the file is shown out, and the next one is sent another', async () => {
+  await client.send([
+    ['DEBUG', 'POPULATE', '1000'],
+    ['CONFIG', 'SET', 'repl-diskless-sync', 'no'],
+  ]);
+  const first = new Pipeline(server.port);
+  expect(await first.call('PSYNC', '?', '-1')).toMatch(/^FULLRESYNC /);
+  expect(await saving()).toBe(true);
+  const gone = first.send([[]]);
+  await threads.at(-1)?.terminate();
+  expect(await gone).toEqual([new Error('connection closed')]);
+  await client.call('CONFIG', 'SET', 'rdb-key-save-delay', '0');
+  const second = new Pipeline(server.port);
+  expect(await second.call('PSYNC', '?', '-1')).toMatch(/^FULLRESYNC /);
+  const isOnline = async (): Promise<boolean> =>
+    String(await client.call('INFO', 'replication')).includes('state=online');
+  await expect.poll(isOnline, PATIENCE).toBe(true);
+  second.close();
+});
+
 test('the end of the server ends it, and its file goes', async () => {
   await client.send([['DEBUG', 'POPULATE', '1000'], ['BGSAVE']]);
   expect(await saving()).toBe(true);

@@ -5,7 +5,7 @@ import { rewriteConfig } from '../../config/rewrite.ts';
 import { aclLines } from '../../engine/acl/file.ts';
 import type { Call } from '../../engine/call.ts';
 import { type CommandFlag, command } from '../../engine/command.ts';
-import { GATE_LOADING } from '../../engine/gates.ts';
+import { GATE_ASYNC_LOADING, GATE_LOADING } from '../../engine/gates.ts';
 import { bytes, manyOf } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { isLocal } from './local.ts';
@@ -56,7 +56,7 @@ const set = command({
     if (c.argc % 2 !== 0) return c.syntaxError();
     const words: string[] = [];
     for (let i = 2; i < c.argc; i++) words.push(c.arg(i).latin1());
-    const context = { loading: c.engine.gates.any(GATE_LOADING), mayProtected: mayProtected(c) };
+    const context = { loading: c.engine.gates.any(GATE_LOADING | GATE_ASYNC_LOADING), mayProtected: mayProtected(c) };
     const result = c.engine.server.config.set(words, context);
     if (!(result instanceof Promise)) return replyResult(c.reply, result);
     answerLater(c, result);
