@@ -119,6 +119,8 @@ export interface ReplicationPort {
   feed(words: readonly Slice[]): void;
   /** The history has another id from here on, and no older one. */
   renewId(): void;
+  /** No unit is left half way any more: the master's stream, which is never refused anything, may go on. */
+  unitEnded(): void;
   /** At the end of each turn, before replies are written. */
   beforeWrite(): void;
 }
@@ -144,5 +146,6 @@ export const NO_REPLICATION: ReplicationPort = {
   },
   feed: () => {},
   renewId: () => {},
+  unitEnded: () => {},
   beforeWrite: () => {},
 };

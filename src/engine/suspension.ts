@@ -111,6 +111,7 @@ export class Suspension {
       else engine.answered(session);
     }
     engine.serveWaiters();
+    if (engine.suspended === null) engine.replication.unitEnded();
   }
 
   /** Checks what holds while it is left. */

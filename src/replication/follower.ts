@@ -441,6 +441,11 @@ export class Follower {
     this.link?.resume();
   }
 
+  /** What the stream has waited for is over. */
+  unitEnded(): void {
+    this.stream?.unitEnded();
+  }
+
   /** REPLCONF ACK: how far we have come. */
   acknowledge(): void {
     if (this.connected) this.link?.write(request('REPLCONF', 'ACK', String(this.parts.master.offset)));

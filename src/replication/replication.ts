@@ -141,6 +141,10 @@ export class Replication implements ReplicationPort {
     this.master.history.renew(this.parts.newId());
   }
 
+  unitEnded(): void {
+    this.follower.unitEnded();
+  }
+
   // Whom to follow.
 
   follow(host: string, port: number, takeOver = false): void {

@@ -7,6 +7,9 @@
  * `offset` grows when a command has been run, by its bytes, so that offset and data always agree: what has been received
  * and not run is asked for again after a cut. Between MULTI and EXEC nothing is done yet, so nothing is counted: the bytes
  * of a transaction are kept, and counted and handed on with its EXEC.
+ *
+ * What a client would be refused has to wait: while a script or another unit is left half way, and while commands are
+ * paused, nothing of the stream is run.
  */
 import { tellDivergence } from '../engine/divergence.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -40,6 +43,9 @@ export class MasterStream implements ErrorListener {
   private held: Uint8Array | null = null;
   private stopped = false;
   private running = false;
+  /** The rest of the stream waits for the end of a unit that is left half way. */
+  private behindUnit = false;
+  private turnEnds = false;
 
   constructor(engine: Engine, port: StreamPort, events: StreamEvents, db: number) {
     this.engine = engine;
@@ -76,6 +82,7 @@ export class MasterStream implements ErrorListener {
   }
 
   take(buffer: Uint8Array, from: number, to: number): void {
+    this.beginTurn();
     if (this.waiting.length > 0 || this.stopped) {
       this.waiting.append(buffer, from, to);
       this.runWaiting();
@@ -84,6 +91,29 @@ export class MasterStream implements ErrorListener {
     this.parser.start(from);
     const done = this.run(buffer, from, to);
     if (done < to && !this.session.closing) this.waiting.keep(buffer, to);
+  }
+
+  /** The clock is read, and what is done until the end of this turn goes into the log then. */
+  private beginTurn(): void {
+    const { engine } = this;
+    engine.enter();
+    if (this.turnEnds) return;
+    this.turnEnds = true;
+    engine.clock.soon(() => {
+      this.turnEnds = false;
+      engine.beforeWrite();
+    });
+  }
+
+  /** No unit is left half way any more. */
+  unitEnded(): void {
+    if (!this.behindUnit) return;
+    this.behindUnit = false;
+    this.engine.clock.soon(() => {
+      if (this.session.closed) return;
+      this.beginTurn();
+      this.runWaiting();
+    });
   }
 
   /** The engine takes commands again. */
@@ -95,6 +125,7 @@ export class MasterStream implements ErrorListener {
     const { session, held } = this;
     if (session.closed) return;
     session.released = false;
+    this.beginTurn();
     if (!this.engine.goOn(session)) return;
     this.held = null;
     if (held !== null) this.done(held, 0, held.length);
@@ -121,6 +152,8 @@ export class MasterStream implements ErrorListener {
     let begin = from;
     this.running = true;
     while (!this.stopped && !session.closing) {
+      this.behindUnit = engine.suspended !== null;
+      if (this.behindUnit) break;
       const outcome = parser.next(buffer, to, true);
       if (outcome === MORE) break;
       if (outcome === BROKEN) {

@@ -1,6 +1,7 @@
 /** Replication over real sockets: every mix of ours and redis-server, from disk and without. */
 import { describe, expect, test } from 'vitest';
 import { type Kind, Pair } from '../support/pair.ts';
+import { Pipeline } from '../support/pipeline.ts';
 
 const WRITES: string[][] = [
   ['SET', 'string', 'v'],
@@ -211,6 +212,48 @@ test('a diskless transfer is a background save to INFO and BGSAVE, and what repl
     await master.send('CLIENT', 'KILL', 'TYPE', 'replica');
     expect(await master.info('mem_clients_slaves')).toBe('0');
     expect(await master.info('mem_total_replication_buffers')).toBe(await master.info('mem_replication_backlog'));
+  } finally {
+    await pair.stop();
+  }
+});
+
+test('what comes of the master while a script runs past its time waits, and is not refused', async () => {
+  const settings = { 'busy-reply-threshold': '50', 'propagation-error-behavior': 'panic' };
+  const pair = await Pair.start(['ours', 'ours'], {}, settings);
+  const { master, replica } = pair;
+  try {
+    const script = replica.send('EVAL', 'while true do end', '0');
+    const other = new Pipeline(replica.port);
+    await replica.until('it is busy', async () => String(await other.call('PING')).includes('BUSY'));
+    await master.client.send([['SET', 'a', '1'], ['MULTI'], ['INCR', 'a'], ['SELECT', '3'], ['INCR', 'b'], ['EXEC']]);
+    await master.send('CONFIG', 'SET', 'repl-ping-replica-period', '1');
+    const pinged = Number(await master.info('master_repl_offset'));
+    await master.until('it has pinged', async () => Number(await master.info('master_repl_offset')) > pinged);
+    expect(await other.call('SCRIPT', 'KILL')).toBe('OK');
+    expect(String(await script)).toContain('Script killed by user');
+    await pair.caughtUp();
+    expect(
+      await replica.client.send([
+        ['GET', 'a'],
+        ['SELECT', '3'],
+        ['GET', 'b'],
+      ]),
+    ).toEqual(['2', 'OK', '1']);
+    expect(await replica.info('unexpected_error_replies')).toBe('0');
+    other.close();
+  } finally {
+    await pair.stop();
+  }
+});
+
+test('commands of the stream take as long as they take, however long nothing came before them', async () => {
+  const pair = await Pair.start(['ours', 'ours'], {}, { 'slowlog-log-slower-than': '400000' });
+  try {
+    await pair.caughtUp();
+    await new Promise((done) => setTimeout(done, 600));
+    await pair.master.send('SET', 'a', 'v');
+    await pair.caughtUp();
+    expect(await pair.replica.send('SLOWLOG', 'GET')).toEqual([]);
   } finally {
     await pair.stop();
   }
