@@ -1,0 +1,102 @@
+/**
+ * Sets of hash slots, as packets carry them: a bit a slot, the lowest of a byte first.
+ *
+ *   21 00 80 ...   slots 0, 5 and 23
+ *
+ * keyspace/slot.ts tells the slot of a key.
+ */
+import { assert } from '../base/assert.ts';
+import { SLOTS } from '../keyspace/slot.ts';
+
+export { SLOTS, slotOf } from '../keyspace/slot.ts';
+
+/** Bytes of a set. */
+export const BITMAP = SLOTS / 8;
+
+assert(BITMAP === 2048, 'the bitmap of packets');
+
+/** Slots from `start` to `end`, both included. */
+export interface SlotRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export function isSlot(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < SLOTS;
+}
+
+export class SlotSet {
+  private readonly bits: Uint8Array;
+  private members: number;
+
+  /** Takes the bits over; BITMAP bytes. */
+  constructor(bits: Uint8Array = new Uint8Array(BITMAP)) {
+    assert(bits.length === BITMAP, 'a bit a slot');
+    this.bits = bits;
+    this.members = countBits(bits);
+  }
+
+  static of(ranges: Iterable<SlotRange>): SlotSet {
+    const set = new SlotSet();
+    for (const { start, end } of ranges) for (let slot = start; slot <= end; slot++) set.add(slot);
+    return set;
+  }
+
+  get size(): number {
+    return this.members;
+  }
+
+  has(slot: number): boolean {
+    return (this.bits[slot >> 3] & (1 << (slot & 7))) !== 0;
+  }
+
+  add(slot: number): void {
+    assert(isSlot(slot), 'slots are numbered from 0 to 16383');
+    if (this.has(slot)) return;
+    this.bits[slot >> 3] |= 1 << (slot & 7);
+    this.members++;
+  }
+
+  delete(slot: number): void {
+    if (!this.has(slot)) return;
+    this.bits[slot >> 3] &= ~(1 << (slot & 7));
+    this.members--;
+  }
+
+  /** A copy of the bits. */
+  bitmap(): Uint8Array {
+    return this.bits.slice();
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    yield* slotsIn(this.bits);
+  }
+
+  ranges(): SlotRange[] {
+    const found: { start: number; end: number }[] = [];
+    for (const slot of this) {
+      const last = found.at(-1);
+      if (last !== undefined && last.end === slot - 1) last.end = slot;
+      else found.push({ start: slot, end: slot });
+    }
+    return found;
+  }
+
+  verify(): void {
+    assert(this.members === countBits(this.bits), 'the size is the number of bits');
+  }
+}
+
+/** The members of a set given as its bits, ascending. */
+export function* slotsIn(bits: Uint8Array): Generator<number> {
+  for (let byte = 0; byte < bits.length; byte++) {
+    if (bits[byte] === 0) continue;
+    for (let bit = 0; bit < 8; bit++) if ((bits[byte] & (1 << bit)) !== 0) yield byte * 8 + bit;
+  }
+}
+
+function countBits(bits: Uint8Array): number {
+  let count = 0;
+  for (const byte of bits) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
