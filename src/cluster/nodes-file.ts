@@ -8,7 +8,7 @@
  * Slots that are being moved stand with the node whose file it is. What newer versions write behind the host's name
  * (`,shard-id=...`) is read over, and so are variables that we don't know.
  */
-import { flagsText, MYSELF, parseFlags } from './flags.ts';
+import { flagsText, MASTER, MYSELF, parseFlags, SLAVE } from './flags.ts';
 import { isSlot, type SlotRange } from './slots.ts';
 
 /** What a node keeps over a restart. */
@@ -140,7 +140,8 @@ class Reader {
     if (!ID.test(id)) this.refuse('an ID of 40 hexadecimal digits was expected');
     if (this.nodes.has(id)) this.refuse(`node ${id} was described before`);
     const flags = parseFlags(flagNames) ?? this.refuse(`unknown flags ${flagNames}`);
-    if (master !== '-' && !ID.test(master)) this.refuse("a master's ID or - was expected");
+    if (master !== '-' && (!ID.test(master) || master === id)) this.refuse("a master's ID or - was expected");
+    if ((flags & SLAVE) !== 0 && slots.length > 0) this.refuse('a replica has no slots');
     if (link !== 'connected' && link !== 'disconnected') this.refuse('connected or disconnected was expected');
     this.checkMyself(id, flags);
     this.nodes.set(id, {
@@ -160,6 +161,7 @@ class Reader {
   private checkMyself(id: string, flags: number): void {
     if ((flags & MYSELF) === 0) return;
     if (this.myself !== '') this.refuse('two nodes are myself');
+    if ((flags & (MASTER | SLAVE)) === 0) this.refuse('myself is neither master nor slave');
     this.myself = id;
   }
 

@@ -28,12 +28,15 @@ export function isSlot(value: number): boolean {
 export class SlotSet {
   private readonly bits: Uint8Array;
   private members: number;
+  /** What `bitmap` and `ranges` have handed out, until the set changes. */
+  private copy: Uint8Array | null = null;
+  private runs: readonly SlotRange[] | null = null;
 
   /** Takes the bits over; BITMAP bytes. */
-  constructor(bits: Uint8Array = new Uint8Array(BITMAP)) {
-    assert(bits.length === BITMAP, 'a bit a slot');
-    this.bits = bits;
-    this.members = countBits(bits);
+  constructor(bits: Uint8Array | null = null) {
+    assert(bits === null || bits.length === BITMAP, 'a bit a slot');
+    this.bits = bits ?? new Uint8Array(BITMAP);
+    this.members = bits === null ? 0 : countBits(bits);
   }
 
   static of(ranges: Iterable<SlotRange>): SlotSet {
@@ -55,24 +58,38 @@ export class SlotSet {
     if (this.has(slot)) return;
     this.bits[slot >> 3] |= 1 << (slot & 7);
     this.members++;
+    this.changed();
   }
 
   delete(slot: number): void {
     if (!this.has(slot)) return;
     this.bits[slot >> 3] &= ~(1 << (slot & 7));
     this.members--;
+    this.changed();
   }
 
-  /** A copy of the bits. */
+  /** The bits as they are now: a copy that nobody writes to. */
   bitmap(): Uint8Array {
-    return this.bits.slice();
+    this.copy ??= this.bits.slice();
+    return this.copy;
+  }
+
+  /** Whether these are its bits. */
+  equals(bits: Uint8Array): boolean {
+    return Buffer.compare(this.bits, bits) === 0;
   }
 
   *[Symbol.iterator](): Generator<number> {
     yield* slotsIn(this.bits);
   }
 
-  ranges(): SlotRange[] {
+  /** Its runs as they are now, ascending. */
+  ranges(): readonly SlotRange[] {
+    this.runs ??= this.findRanges();
+    return this.runs;
+  }
+
+  private findRanges(): SlotRange[] {
     const found: { start: number; end: number }[] = [];
     for (const slot of this) {
       const last = found.at(-1);
@@ -80,6 +97,11 @@ export class SlotSet {
       else found.push({ start: slot, end: slot });
     }
     return found;
+  }
+
+  private changed(): void {
+    this.copy = null;
+    this.runs = null;
   }
 
   verify(): void {

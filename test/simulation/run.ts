@@ -1,8 +1,9 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|cluster] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the world of Sentinel has a bug that must be found.
+ * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found.
  */
+import * as cluster from './cluster-world.ts';
 import * as replication from './replication-world.ts';
 import * as sentinel from './sentinel-world.ts';
 
@@ -31,6 +32,14 @@ const WORLDS: Readonly<Record<string, World>> = {
     async play(seed, steps) {
       const { full, partial, ...course } = await replication.course(seed, steps);
       return { ...course, counts: { 'full synchronizations': full, 'partial synchronizations': partial } };
+    },
+  },
+  cluster: {
+    seeds: 20_000,
+    steps: cluster.MOST_FAULTS,
+    play(seed, faults) {
+      const { failovers, votes, ...course } = cluster.course(seed, { faults, traced, bug });
+      return { ...course, counts: { failovers, votes } };
     },
   },
   sentinel: {

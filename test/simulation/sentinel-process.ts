@@ -10,7 +10,8 @@ import type { Periods } from '../../src/sentinel/periods.ts';
 import { verifyState } from '../../src/sentinel/rules/verify.ts';
 import { Sentinel } from '../../src/sentinel/sentinel.ts';
 import type { Connection } from '../../src/sentinel/state.ts';
-import { Cable, Host, type Network } from './sentinel-network.ts';
+import { Cable, type Network } from './network.ts';
+import { Respondent } from './sentinel-respondent.ts';
 import { Server } from './sentinel-server.ts';
 
 export const SENTINEL_PORT = 26379;
@@ -21,7 +22,7 @@ export interface Surroundings {
   /** Answers are told before the configuration that they rest on is synced: a bug that is to be found. */
   readonly tellsVotesEarly: boolean;
   readonly periods: Readonly<Partial<Periods>>;
-  host(name: string): Host;
+  host(name: string): Respondent;
   /** Everything that the rules put out, before it is done. */
   observe(process: SentinelProcess, output: Output): void;
   /** A reply that has come to a Sentinel. */
@@ -37,7 +38,7 @@ interface Write {
   readonly configuration: Configuration;
 }
 
-export class SentinelProcess extends Host {
+export class SentinelProcess extends Respondent {
   /** Milliseconds that a write to the disk takes at most. */
   diskDelay = 3;
   diskFails = false;
@@ -48,7 +49,7 @@ export class SentinelProcess extends Host {
   /** Its clock before ours. */
   private ahead = 0;
   private starts = 0;
-  private readonly cables = new Map<Connection, Cable>();
+  private readonly cables = new Map<Connection, Cable<Respondent>>();
   private durable = 0;
   private writing: Write | null = null;
   private toWrite: Write | null = null;
@@ -139,7 +140,7 @@ export class SentinelProcess extends Host {
   private connect(connection: Connection): void {
     const { network } = this.surroundings;
     const host = this.surroundings.host(connection.address.ip);
-    const cable = new Cable(network, this, host);
+    const cable = new Cable<Respondent>(network, this, host);
     this.cables.set(connection, cable);
     const lost = (): void => {
       if (this.cables.get(connection) !== cable) return;
@@ -153,7 +154,7 @@ export class SentinelProcess extends Host {
     });
   }
 
-  private subscribe(connection: Connection, cable: Cable, server: Server): void {
+  private subscribe(connection: Connection, cable: Cable<Respondent>, server: Server): void {
     const tell = (text: string): void => {
       if (this.cables.get(connection) !== cable) server.subscribers.delete(tell);
       else cable.toCaller(() => this.step({ kind: 'hello', connection, text }));

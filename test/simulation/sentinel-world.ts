@@ -16,10 +16,11 @@ import { type Configuration, defaultSettings } from '../../src/sentinel/configur
 import { parseHello } from '../../src/sentinel/hello.ts';
 import type { Answer, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Master, Replica } from '../../src/sentinel/state.ts';
-import { type Host, Network } from './sentinel-network.ts';
+import { type Host, Network } from './network.ts';
 import { SentinelProcess, type Surroundings } from './sentinel-process.ts';
+import type { Respondent } from './sentinel-respondent.ts';
 import { PORT, Server } from './sentinel-server.ts';
-import { Timeline } from './sentinel-timeline.ts';
+import { Timeline } from './timeline.ts';
 
 const MASTER = 'm';
 const SERVERS = 3;
@@ -90,7 +91,7 @@ class SentinelWorld implements Surroundings {
   private readonly traced: boolean;
   private readonly servers: Server[] = [];
   private readonly sentinels: SentinelProcess[] = [];
-  private readonly hosts = new Map<string, Host>();
+  private readonly hosts = new Map<string, Respondent>();
   /** By epoch: who was elected, and whom he promoted. */
   private readonly leaders = new Map<number, string>();
   private readonly promotions = new Map<number, string>();
@@ -119,12 +120,12 @@ class SentinelWorld implements Surroundings {
     this.replicate();
   }
 
-  private add<T extends Host>(list: T[], host: T): void {
+  private add<T extends Respondent>(list: T[], host: T): void {
     list.push(host);
     this.hosts.set(host.name, host);
   }
 
-  host(name: string): Host {
+  host(name: string): Respondent {
     const host = this.hosts.get(name);
     if (host === undefined) throw new Broken(`somebody looks for ${name}`);
     return host;

@@ -3,7 +3,8 @@
  * is thrown: what makes no sense is refused, with the reason.
  *
  * IDs must be hexadecimal and addresses and names of hosts must hold no byte that they can't have, since they go into
- * nodes.conf, replies and the log. Numbers of 64 bits must be below 2^53: no cluster has counted so far.
+ * nodes.conf, replies and the log. Numbers of 64 bits must be below 2^52: no cluster has counted so far, and there is
+ * room to go on from there.
  */
 import { Slice } from '../../base/slice.ts';
 import { BITMAP } from '../slots.ts';
@@ -40,7 +41,8 @@ export interface Refused {
 const HOST = /^[0-9A-Za-z.:%_-]*$/;
 const ID = /^[0-9a-f]{40}$/;
 const NO_ID = '\0'.repeat(ID_BYTES);
-const HIGHEST_HALF = 2 ** 21 - 1;
+/** Of the upper 32 bits. */
+const HIGHEST_HALF = 2 ** 20 - 1;
 
 class Refusal extends Error {}
 
@@ -238,7 +240,7 @@ class Decoder {
 
   private int64(at: number, name: string): number {
     const high = this.view.getUint32(at);
-    if (high > HIGHEST_HALF) refuse(`a ${name} beyond 2^53`);
+    if (high > HIGHEST_HALF) refuse(`a ${name} beyond 2^52`);
     return high * 2 ** 32 + this.view.getUint32(at + 4);
   }
 }

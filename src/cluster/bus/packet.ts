@@ -15,7 +15,7 @@ export interface Header {
   readonly currentEpoch: number;
   /** The sender's; a replica tells its master's, and that one's slots. */
   readonly configEpoch: number;
-  /** Of its replication, 0 to 2^53 - 1. */
+  /** Of its replication. */
   readonly offset: number;
   /** A bit a slot. */
   readonly slots: Uint8Array;

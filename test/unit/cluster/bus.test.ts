@@ -54,7 +54,7 @@ const bodies: readonly Body[] = [
   { type: 'fail', node: OTHER },
   { type: 'publish', channel: Uint8Array.of(0, 255), message: new Uint8Array(0) },
   { type: 'auth-req' },
-  { type: 'update', node: OTHER, configEpoch: 2 ** 53 - 1, slots: new Uint8Array(2048) },
+  { type: 'update', node: OTHER, configEpoch: 2 ** 52 - 1, slots: new Uint8Array(2048) },
   { type: 'module', module: new Uint8Array(8).fill(9), messageType: 3, payload: Uint8Array.of(1, 2, 3) },
 ];
 
@@ -153,7 +153,7 @@ describe('what is refused', () => {
     expect(refusal(changed(fail, (bytes) => void bytes.writeUInt16BE(2, HEADER.version)))).toBe('unknown version 2');
     expect(refusal(changed(fail, (bytes) => void bytes.writeUInt16BE(11, HEADER.type)))).toBe('unknown packet type 11');
     expect(refusal(changed(fail, (bytes) => void bytes.writeUInt8(2, HEADER.state)))).toBe('unknown state 2');
-    expect(refusal(changed(fail, (bytes) => void bytes.writeUInt8(32, HEADER.offset)))).toContain('2^53');
+    expect(refusal(changed(fail, (bytes) => void bytes.writeUInt8(32, HEADER.offset)))).toContain('2^52');
     expect(refusal(changed(fail, (bytes) => void bytes.write('G', HEADER.sender)))).toContain('ID');
     expect(refusal(changed(fail, (bytes) => void bytes.write('\n', HEADER.ip)))).toContain('address');
     expect(refusal(changed(heartbeat, (bytes) => void bytes.write(' ', bytes.length - 10)))).toContain('address');

@@ -4,9 +4,7 @@
  * and one that stands still hears nothing until it goes on.
  */
 import type { SeededRandom } from '../../src/base/random.ts';
-import type { Reply } from '../../src/links/conversation.ts';
-import type { Request } from '../../src/sentinel/messages.ts';
-import type { Timeline } from './sentinel-timeline.ts';
+import type { Timeline } from './timeline.ts';
 
 /** Milliseconds between the tries to get through. */
 const RETRY = 120;
@@ -37,9 +35,6 @@ export abstract class Host {
     for (const [cable, lost] of this.callers) cable.end(lost);
     this.callers.clear();
   }
-
-  /** Somebody asks; the answer may come later. */
-  abstract serve(request: Request, answer: (reply: Reply) => void): void;
 }
 
 export class Network {
@@ -106,13 +101,13 @@ class Lane {
 }
 
 /** A connection that `caller` has made to `callee`. */
-export class Cable {
-  readonly caller: Host;
-  readonly callee: Host;
+export class Cable<Peer extends Host = Host> {
+  readonly caller: Peer;
+  readonly callee: Peer;
   private readonly there: Lane;
   private readonly back: Lane;
 
-  constructor(network: Network, caller: Host, callee: Host) {
+  constructor(network: Network, caller: Peer, callee: Peer) {
     this.caller = caller;
     this.callee = callee;
     this.there = new Lane(network, caller, callee);

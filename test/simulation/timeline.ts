@@ -1,4 +1,4 @@
-/** Virtual time for the simulation of Sentinel's rules: what is to happen, in the order of its time, from a heap. */
+/** Virtual time for the simulation of rules: what is to happen, in the order of its time, from a heap. */
 
 export class Timeline {
   /** Milliseconds, of which fractions count. */

@@ -1,0 +1,125 @@
+/**
+ * How nodes come to know one another, and each other's addresses.
+ *
+ *   CLUSTER MEET ──> node in handshake, its ID made up ──> MEET ──> the other does the same with us ──> PONG: its ID is known
+ *
+ * Whoever does not answer in time is forgotten. Others hear of a new node by gossip, from somebody whom they know.
+ */
+import { isIP } from '../../base/network.ts';
+import type { Header } from '../bus/packet.ts';
+import { HANDSHAKE, MASTER, MEET, NOADDR, SLAVE } from '../flags.ts';
+import { type Connection, Node } from '../state.ts';
+import { removeNode, renameNode } from './changes.ts';
+import { closeLink } from './links.ts';
+import { addNode } from './table.ts';
+import type { Turn } from './turn.ts';
+
+const PORT_MAX = 65535;
+const LEAST_HANDSHAKE = 1000;
+
+/** Ports as they are, so that none is none. */
+export interface BusAddress {
+  readonly ip: string;
+  readonly port: number;
+  readonly busPort: number;
+}
+
+/** False where that is no address. With a node with whom we shake hands already there is nothing to do. */
+export function meet(turn: Turn, { ip, port, busPort }: BusAddress): boolean {
+  if (isIP(ip) === 0 || !isPort(port) || !isPort(busPort)) return false;
+  for (const node of turn.state.nodes.values())
+    if (node.inHandshake && node.ip === ip && node.busPort === busPort) return true;
+  greet(turn, { ip, port, busPort }, HANDSHAKE | MEET);
+  return true;
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port <= PORT_MAX;
+}
+
+/** Somebody whom we don't know has sent MEET: a node of our administrator's. */
+export function admit(turn: Turn, connection: Connection, header: Header): void {
+  const { port, busPort } = header;
+  const node = greet(turn, { ip: header.ip || connection.ip, port, busPort }, HANDSHAKE);
+  node.plainPort = header.plainPort;
+  turn.persist();
+}
+
+function greet(turn: Turn, address: BusAddress, flags: number): Node {
+  const node = new Node(turn.world.newId(), flags, turn.now);
+  Object.assign(node, address);
+  addNode(turn.state, node);
+  return node;
+}
+
+/** Whether a node has had its time to answer a MEET. */
+export function isOverdue(turn: Turn, node: Node): boolean {
+  return node.inHandshake && turn.now - node.created > Math.max(turn.settings.nodeTimeout, LEAST_HANDSHAKE);
+}
+
+/**
+ * Somebody has answered where we connected to. Says whether it is a node that goes on being known there: one in handshake
+ * gets its ID, one that we knew by another address ends it, and where somebody else answers, the address is no longer its.
+ */
+export function recognize(turn: Turn, connection: Connection, sender: Node | null, header: Header): boolean {
+  const node = connection.node!;
+  if (node.inHandshake) {
+    if (sender !== null || header.sender === turn.state.myself.id) {
+      if (sender !== null) {
+        turn.log('verbose', `Handshake: we already know node ${sender.id}, updating the address if needed.`);
+        updateAddress(turn, sender, connection, header);
+      }
+      removeNode(turn, node);
+      return false;
+    }
+    renameNode(turn, node, header.sender);
+    turn.log('debug', `Handshake with node ${node.id} completed.`);
+    node.flags = (node.flags & ~(HANDSHAKE | MEET)) | roleOf(header);
+    turn.persist();
+    return true;
+  }
+  if (node.id === header.sender) return true;
+  const age = turn.now - node.created;
+  turn.log(
+    'debug',
+    `PONG contains mismatching sender ID. About node ${node.id} added ${age} ms ago, having flags ${node.flags}`,
+  );
+  node.flags |= NOADDR;
+  Object.assign(node, { ip: '', port: 0, plainPort: 0, busPort: 0 });
+  closeLink(turn, node);
+  turn.persist();
+  return false;
+}
+
+function roleOf(header: Header): number {
+  return (header.flags & SLAVE) !== 0 ? SLAVE : MASTER;
+}
+
+/** A node speaks from elsewhere than it is known to be. Its replica follows it there. */
+export function updateAddress(turn: Turn, node: Node, connection: Connection, header: Header): void {
+  if (connection === node.link) return;
+  const ip = header.ip || connection.ip;
+  const { port, plainPort, busPort } = header;
+  if (node.ip === ip && node.port === port && node.plainPort === plainPort && node.busPort === busPort) return;
+  moveTo(turn, node, { ip, port, busPort });
+  node.plainPort = plainPort;
+  turn.log('warning', `Address updated for node ${node.id}, now ${ip}:${port}`);
+  if (turn.state.myself.master === node) turn.output({ kind: 'replicate', ip, port });
+}
+
+export function moveTo(turn: Turn, node: Node, address: BusAddress): void {
+  closeLink(turn, node);
+  Object.assign(node, address);
+  node.flags &= ~NOADDR;
+  turn.persist();
+}
+
+/** We are where others reach us, unless we are told to announce something else. */
+export function learnOwnIp(turn: Turn, connection: Connection): void {
+  const { state, settings } = turn;
+  const { myself } = state;
+  if (settings.announceIp !== '' || connection.localIp === '' || myself.ip === connection.localIp) return;
+  myself.ip = connection.localIp;
+  turn.log('warning', `IP address for this node updated to ${myself.ip}`);
+  turn.persist();
+}

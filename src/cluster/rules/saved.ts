@@ -1,0 +1,41 @@
+/** What of the state outlives a restart. */
+import { MASTER, MYSELF } from '../flags.ts';
+import type { NodesFile, SavedNode, SlotMove } from '../nodes-file.ts';
+import type { ClusterState, Node } from '../state.ts';
+
+/** A copy that later steps don't change. Nodes in handshake are left out. */
+export function savedState(state: ClusterState): NodesFile {
+  const nodes = [...state.nodes.values()].filter((node) => !node.inHandshake);
+  return {
+    nodes: nodes.map((node) => describe(state, node)),
+    currentEpoch: state.currentEpoch,
+    lastVoteEpoch: state.lastVoteEpoch,
+  };
+}
+
+/** A node as nodes.conf and CLUSTER NODES tell of it. */
+export function describe(state: ClusterState, node: Node): SavedNode {
+  const { id, ip, port, busPort, hostname, flags, pingSent, pongReceived } = node;
+  return {
+    ...{ id, ip, port, busPort, hostname, flags, pingSent, pongReceived },
+    master: node.master?.id ?? '',
+    configEpoch: node.shard.configEpoch,
+    connected: node.link !== null || node.is(MYSELF),
+    slots: node.slots.ranges(),
+    moves: node.is(MYSELF) ? moves(state) : [],
+  };
+}
+
+function moves(state: ClusterState): SlotMove[] {
+  const found: SlotMove[] = [];
+  for (const [slot, node] of state.migrating) found.push({ slot, direction: 'migrating', node: node.id });
+  for (const [slot, node] of state.importing) found.push({ slot, direction: 'importing', node: node.id });
+  return found.sort((a, b) => a.slot - b.slot);
+}
+
+/** The file of a node that has never been in a cluster. */
+export function newNode(id: string): NodesFile {
+  const nothing = { ip: '', port: 0, busPort: 0, hostname: '', master: '', pingSent: 0, pongReceived: 0 };
+  const myself = { id, flags: MYSELF | MASTER, configEpoch: 0, connected: true, slots: [], moves: [], ...nothing };
+  return { nodes: [myself], currentEpoch: 0, lastVoteEpoch: 0 };
+}

@@ -1,0 +1,31 @@
+/** The tables of nodes and slots, and what holds between them (state.ts says what). */
+import { assert } from '../../base/assert.ts';
+import { MASTER, MIGRATE_TO, SLAVE } from '../flags.ts';
+import type { ClusterState, Node } from '../state.ts';
+
+export function addNode(state: ClusterState, node: Node): void {
+  assert(!state.nodes.has(node.id), 'a node is added once');
+  state.nodes.set(node.id, node);
+}
+
+/** Takes a slot that nobody has. */
+export function own(state: ClusterState, slot: number, node: Node): void {
+  assert(state.owners[slot] === null, 'a slot has one owner');
+  state.owners[slot] = node;
+  node.slots.add(slot);
+}
+
+/** Ends a replica's bond with its master. */
+export function detach(node: Node): void {
+  node.master?.replicas.delete(node);
+  node.master = null;
+}
+
+export function makeReplicaOf(node: Node, master: Node): void {
+  assert(node !== master, 'nobody replicates himself');
+  assert(node.slots.size === 0, 'a replica owns no slots');
+  detach(node);
+  node.flags = (node.flags & ~(MASTER | MIGRATE_TO)) | SLAVE;
+  node.master = master;
+  master.replicas.add(node);
+}

@@ -1,0 +1,122 @@
+/** One step of the rules: what is known, what time it is, and what is to be done about it. */
+import { assert } from '../../base/assert.ts';
+import type { Random } from '../../base/random.ts';
+import type { Packet } from '../bus/packet.ts';
+import type { Answer, Asker, ClusterSettings, EngineView, Level, Output } from '../messages.ts';
+import type { ClusterState, Connection } from '../state.ts';
+import { savedState } from './saved.ts';
+
+/** Milliseconds after which a file that could not be written is tried again. */
+const PERSIST_RETRY = 1000;
+
+/** What the rules are given once and for all. */
+export interface World {
+  readonly random: Random;
+  readonly settings: ClusterSettings;
+  readonly engine: EngineView;
+  /** Draws an ID for a node, 40 hexadecimal digits. */
+  newId(): string;
+}
+
+export class Turn {
+  readonly state: ClusterState;
+  readonly world: World;
+  now: number;
+  /** The state of the cluster, or the elections, are to be looked at when the step is over. */
+  stateIsStale = false;
+  failoverIsDue = false;
+  /** Slots that our shard no longer serves. */
+  readonly lostSlots: number[] = [];
+  private outputs: Output[] = [];
+  private changed = false;
+  private binds = false;
+  /** Versions of the file: the last that was handed out, the last that is durable, and the last that binds us. */
+  private version = 0;
+  private durable = 0;
+  private binding = 0;
+  private persistRetryAt = 0;
+
+  constructor(state: ClusterState, world: World, now: number) {
+    this.state = state;
+    this.world = world;
+    this.now = now;
+  }
+
+  get settings(): ClusterSettings {
+    return this.world.settings;
+  }
+
+  begin(now: number): void {
+    assert(now >= this.now && now > 0, 'the clock of the rules never goes back');
+    this.now = now;
+  }
+
+  /**
+   * What the step has come to. Packets carry our epochs, votes and slots, and answers promise them: none leaves before they
+   * are durable.
+   */
+  end(): readonly Output[] {
+    const outputs: Output[] = [];
+    if (this.changed) {
+      this.version++;
+      this.persistRetryAt = 0;
+      outputs.push({ kind: 'persist', version: this.version, file: savedState(this.state) });
+      if (this.binds) this.binding = this.version;
+    }
+    const bound = this.binding > this.durable ? this.binding : 0;
+    for (const output of this.outputs) {
+      if (output.kind === 'send') outputs.push({ ...output, after: bound });
+      else if (output.kind === 'answer') outputs.push({ ...output, after: this.changed ? this.version : bound });
+      else outputs.push(output);
+    }
+    if (this.lostSlots.length > 0) outputs.push({ kind: 'slots-lost', slots: this.lostSlots.splice(0) });
+    this.changed = false;
+    this.binds = false;
+    this.outputs = [];
+    return outputs;
+  }
+
+  output(output: Output): void {
+    this.outputs.push(output);
+  }
+
+  log(level: Level, text: string): void {
+    this.output({ kind: 'log', level, text });
+  }
+
+  answer(asker: Asker, answer: Answer): void {
+    this.output({ kind: 'answer', asker, answer, after: 0 });
+  }
+
+  send(connection: Connection, packet: Packet): void {
+    const { sent } = this.state;
+    sent.set(packet.body.type, (sent.get(packet.body.type) ?? 0) + 1);
+    this.output({ kind: 'send', connection, packet, after: 0 });
+  }
+
+  /** Something that a restart should find has changed. */
+  persist(): void {
+    this.changed = true;
+  }
+
+  /** Our own epochs, vote, role or slots have changed: a restart must find that before anybody hears of it. */
+  commit(): void {
+    this.changed = true;
+    this.binds = true;
+  }
+
+  persisted(version: number): void {
+    assert(version <= this.version, 'only what was handed out can be durable');
+    this.durable = Math.max(this.durable, version);
+  }
+
+  persistFailed(version: number, reason: string): void {
+    this.log('warning', `Can't update cluster config file: ${reason}`);
+    if (version === this.version) this.persistRetryAt = this.now + PERSIST_RETRY;
+  }
+
+  /** Tries again what could not be written, in time. */
+  retryPersist(): void {
+    if (this.persistRetryAt !== 0 && this.now >= this.persistRetryAt) this.persist();
+  }
+}

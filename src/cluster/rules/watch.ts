@@ -1,0 +1,86 @@
+/** What the timer does: connections, PINGs, who does not answer, and the failovers that follow. */
+import { HANDSHAKE, MYSELF, NOADDR, NOFAILOVER } from '../flags.ts';
+import type { Node } from '../state.ts';
+import { removeNode } from './changes.ts';
+import { goOn } from './election.ts';
+import { condemn, suspect } from './failures.ts';
+import { ping } from './heartbeats.ts';
+import { isOverdue } from './introductions.ts';
+import { closeLink, connect } from './links.ts';
+import { checkManual, checkManualTimeout } from './manual.ts';
+import { adoptOrphan } from './orphans.ts';
+import { leaveReplica } from './roles.ts';
+import type { Turn } from './turn.ts';
+
+/** Milliseconds between PINGs to nodes chosen at random: of so many, to that which was silent for longest. */
+const RANDOM_PING_PERIOD = 1000;
+const RANDOM_PING_CHOICE = 5;
+
+/** Remembers when the last random PING was sent. */
+export interface Watch {
+  lastRandomPing: number;
+}
+
+export function watch(turn: Turn, memory: Watch): void {
+  const { state, now } = turn;
+  turn.retryPersist();
+  tellOfMyself(turn);
+  for (const [id, until] of state.forgotten) if (until <= now) state.forgotten.delete(id);
+  for (const node of [...state.nodes.values()]) {
+    if (isOverdue(turn, node)) removeNode(turn, node);
+    else connect(turn, node);
+  }
+  if (now - memory.lastRandomPing >= RANDOM_PING_PERIOD) {
+    memory.lastRandomPing = now;
+    pingAnyone(turn);
+  }
+  for (const node of state.nodes.values()) if (!node.is(MYSELF | NOADDR | HANDSHAKE)) watchNode(turn, node);
+  leaveReplica(turn);
+  checkManualTimeout(turn);
+  checkManual(turn);
+  goOn(turn);
+  adoptOrphan(turn);
+  if (!state.ok) turn.stateIsStale = true;
+}
+
+/** What settings say of us, as the others hear it. */
+function tellOfMyself({ state, settings }: Turn): void {
+  const { myself } = state;
+  const { port, plainPort, busPort, hostname, announceIp } = settings;
+  Object.assign(myself, { port, plainPort, busPort, hostname });
+  if (announceIp !== '') myself.ip = announceIp;
+  myself.flags = (myself.flags & ~NOFAILOVER) | (settings.replicaNoFailover ? NOFAILOVER : 0);
+}
+
+/** So that everybody is asked now and then, whoever has just told of him. */
+function pingAnyone(turn: Turn): void {
+  const { state, world } = turn;
+  const nodes = [...state.nodes.values()];
+  let silent: Node | null = null;
+  for (let i = 0; i < RANDOM_PING_CHOICE; i++) {
+    const node = nodes[world.random.below(nodes.length)];
+    if (!node.link?.open || node.pingSent !== 0 || node.is(MYSELF | HANDSHAKE)) continue;
+    if (silent === null || node.pongReceived < silent.pongReceived) silent = node;
+  }
+  if (silent !== null) ping(turn, silent);
+}
+
+function watchNode(turn: Turn, node: Node): void {
+  const { now, settings, state } = turn;
+  const timeout = settings.nodeTimeout;
+  const heard = now - node.dataReceived;
+  // A connection over which nothing comes may be dead while the node is not.
+  if (node.link !== null && node.pingSent !== 0 && now - node.link.since > timeout)
+    if (now - node.pingSent > timeout / 2 && heard > timeout / 2) closeLink(turn, node);
+  if (node.link !== null && node.pingSent === 0 && now - node.pongReceived > timeout / 2) {
+    ping(turn, node);
+    return;
+  }
+  if (state.manual.end !== 0 && state.myself.isMaster && state.manual.replica === node && node.link !== null) {
+    ping(turn, node);
+    return;
+  }
+  if (node.pingSent === 0 || Math.min(now - node.pingSent, heard) <= timeout) return;
+  suspect(turn, node);
+  condemn(turn, node);
+}

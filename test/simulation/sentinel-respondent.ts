@@ -1,0 +1,9 @@
+/** What Sentinels send requests to: servers, and other Sentinels. */
+import type { Reply } from '../../src/links/conversation.ts';
+import type { Request } from '../../src/sentinel/messages.ts';
+import { Host } from './network.ts';
+
+export abstract class Respondent extends Host {
+  /** Somebody asks; the answer may come later. */
+  abstract serve(request: Request, answer: (reply: Reply) => void): void;
+}
