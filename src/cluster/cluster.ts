@@ -28,7 +28,7 @@ export class Cluster {
   constructor(file: NodesFile, world: World, now: number) {
     this.state = restoredState(file, now);
     this.turn = new Turn(this.state, world, now);
-    this.memory = { lastRandomPing: now };
+    this.memory = { lastRandomPing: now, announcedIp: '' };
   }
 
   /**

@@ -51,7 +51,7 @@ export function assign(turn: Turn, slot: number, node: Node | null): void {
   else turn.persist();
 }
 
-/** A node is a master from now on: another than we once had replicas, or gets some. */
+/** A node is a master from now on: another than we is one for replicas to come to. */
 export function makeMaster(turn: Turn, node: Node): void {
   if (node.isMaster) return;
   detach(node);

@@ -11,10 +11,8 @@ import type { Turn } from './turn.ts';
 const CLOCK_SKEW = 500;
 
 export function heardGossip(turn: Turn, sender: Node, { gossips }: Heartbeat): void {
-  const { nodes, myself } = turn.state;
   for (const gossip of gossips) {
-    const node = nodes.get(gossip.id);
-    if (node === myself) continue;
+    const node = turn.state.nodes.get(gossip.id);
     if (node === undefined) learn(turn, gossip);
     else hear(turn, sender, node, gossip);
   }
@@ -33,7 +31,7 @@ function learn(turn: Turn, gossip: Gossip): void {
 }
 
 function hear(turn: Turn, sender: Node, node: Node, gossip: Gossip): void {
-  if (sender.isMaster && sender !== node) heardReport(turn, sender, node, gossip);
+  if (sender.isMaster && sender !== node && node !== turn.state.myself) heardReport(turn, sender, node, gossip);
   const isWellThere = (gossip.flags & (FAIL | PFAIL)) === 0;
   if (!isWellThere) return;
   if (node.pingSent === 0 && countReports(turn, node) === 0) {

@@ -17,8 +17,11 @@ export function own(state: ClusterState, slot: number, node: Node): void {
 
 /** Ends a replica's bond with its master. */
 export function detach(node: Node): void {
-  node.master?.replicas.delete(node);
+  const { master } = node;
   node.master = null;
+  if (master === null) return;
+  master.replicas.delete(node);
+  if (master.replicas.size === 0) master.flags &= ~MIGRATE_TO;
 }
 
 export function makeReplicaOf(node: Node, master: Node): void {
@@ -28,4 +31,5 @@ export function makeReplicaOf(node: Node, master: Node): void {
   node.flags = (node.flags & ~(MASTER | MIGRATE_TO)) | SLAVE;
   node.master = master;
   master.replicas.add(node);
+  master.flags |= MIGRATE_TO;
 }

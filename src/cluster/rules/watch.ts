@@ -16,15 +16,16 @@ import type { Turn } from './turn.ts';
 const RANDOM_PING_PERIOD = 1000;
 const RANDOM_PING_CHOICE = 5;
 
-/** Remembers when the last random PING was sent. */
+/** What the timer remembers from one time to the next. */
 export interface Watch {
   lastRandomPing: number;
+  announcedIp: string;
 }
 
 export function watch(turn: Turn, memory: Watch): void {
   const { state, now } = turn;
   turn.retryPersist();
-  tellOfMyself(turn);
+  if (tellOfMyself(turn, memory)) turn.persist();
   for (const [id, until] of state.forgotten) if (until <= now) state.forgotten.delete(id);
   for (const node of [...state.nodes.values()]) {
     if (isOverdue(turn, node)) removeNode(turn, node);
@@ -43,13 +44,17 @@ export function watch(turn: Turn, memory: Watch): void {
   if (!state.ok) turn.stateIsStale = true;
 }
 
-/** What settings say of us, as the others hear it. */
-function tellOfMyself({ state, settings }: Turn): void {
+/** What settings say of us, as the others hear it. An address that is no longer announced is found out anew. */
+function tellOfMyself({ state, settings }: Turn, memory: Watch): boolean {
   const { myself } = state;
+  const before = [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join();
   const { port, plainPort, busPort, hostname, announceIp } = settings;
   Object.assign(myself, { port, plainPort, busPort, hostname });
   if (announceIp !== '') myself.ip = announceIp;
+  else if (memory.announcedIp !== '') myself.ip = '';
+  memory.announcedIp = announceIp;
   myself.flags = (myself.flags & ~NOFAILOVER) | (settings.replicaNoFailover ? NOFAILOVER : 0);
+  return before !== [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join();
 }
 
 /** So that everybody is asked now and then, whoever has just told of him. */
