@@ -1,6 +1,11 @@
-/** Sessions in the words of CLIENT LIST, which the log uses as well. */
+/**
+ * Sessions in the words of CLIENT LIST, which the log uses as well. Of a name as much is shown as SHOWN_NAME says: Redis
+ * shows all, 512 MB for each client where they like it so; CLIENT GETNAME tells the whole.
+ */
 import { memoryOf } from './client-memory.ts';
 import type { Session } from './session.ts';
+
+const SHOWN_NAME = 1024;
 
 function flagsOf(session: Session): string {
   let flags = session.role.letter;
@@ -26,7 +31,7 @@ export function describe(session: Session, now: number): string {
     `addr=${port.address}`,
     `laddr=${port.localAddress}`,
     `fd=${port.fd}`,
-    `name=${session.name}`,
+    `name=${session.name.slice(0, SHOWN_NAME)}`,
     `age=${Math.floor((now - session.created) / 1000)}`,
     `idle=${Math.max(0, Math.floor((now - port.lastActive) / 1000))}`,
     `flags=${flagsOf(session)}`,
@@ -47,7 +52,7 @@ export function describe(session: Session, now: number): string {
     `tot-mem=${memoryOf(session)}`,
     `events=${reply.moreChunks > 0 ? 'rw' : 'r'}`,
     `cmd=${session.lastCommand?.name ?? 'NULL'}`,
-    `user=${session.userName}`,
+    `user=${session.userName.slice(0, SHOWN_NAME)}`,
     `redir=${session.tracking?.redirect ?? -1}`,
     `resp=${reply.resp}`,
   ].join(' ');

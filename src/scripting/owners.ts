@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { Libraries } from './libraries.ts';
 import { queuedTexts } from './queued-texts.ts';
-import { SANDBOX_BYTES, Scripts } from './scripts.ts';
+import { Scripts } from './scripts.ts';
 
 interface Owners {
   readonly scripts: Scripts;
@@ -50,7 +50,7 @@ export function attachScripting(engine: Engine): void {
         functions: libraries.functionCount,
         libraries: libraries.libraryCount,
         functionBytes: libraries.bytes,
-        evalSandboxBytes: SANDBOX_BYTES,
+        evalSandboxBytes: scripts.sandboxBytes,
         functionSandboxBytes: libraries.sandboxBytes,
       };
     },

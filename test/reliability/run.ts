@@ -12,6 +12,8 @@ import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { MIB } from './harness.ts';
+import { longestWords, namedWords } from './longest.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { replicationChaos } from './replication.ts';
@@ -43,6 +45,13 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   'lua-costly': async () => ({
     named: await namedCosts(),
     generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
+  }),
+  longest: async () => ({
+    named: await namedWords(),
+    all: await longestWords(
+      { words: [option('bytes', 512 * MIB), 100_000_000], args: option('args', 1_000_000) },
+      { count: option('count', Number.POSITIVE_INFINITY), from: option('from', 0), step: option('step', 1) },
+    ),
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),

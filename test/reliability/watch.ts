@@ -23,7 +23,7 @@ export function mainThread(pid: number): number {
   }
 }
 
-function residentOr0(pid: number): number {
+export function residentOr0(pid: number): number {
   try {
     return resident(pid);
   } catch {
