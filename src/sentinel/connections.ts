@@ -1,6 +1,7 @@
 /** The connections that the rules ask for: opened, greeted, and spoken over. */
+import { type Reply, ReplyError } from '../links/conversation.ts';
 import type { Dialer } from '../links/link.ts';
-import { Pipeline, type Taker } from '../links/pipeline.ts';
+import { Pipeline } from '../links/pipeline.ts';
 import type { Request } from './messages.ts';
 import { type Connection, masterOf } from './state.ts';
 
@@ -20,7 +21,7 @@ export interface LinkSettings {
 export interface ConnectionReceiver {
   opened(connection: Connection, localIp: string): void;
   lost(connection: Connection, reason: string): void;
-  replied(connection: Connection, request: Request, reply: Parameters<Taker>[0]): void;
+  replied(connection: Connection, request: Request, reply: Reply): void;
   /** A message on the hello channel; '' for any other that comes over a subscription. */
   heard(connection: Connection, text: string): void;
 }
@@ -66,7 +67,17 @@ export class Connections {
       pipeline.send([called('AUTH'), ...(user === '' || connection.password === '' ? [] : [user]), password], ignored);
     pipeline.send([called('CLIENT'), 'SETNAME', name], ignored);
     if (channel === 'pubsub')
-      pipeline.send([called('SUBSCRIBE'), HELLO_CHANNEL], () => this.receiver.heard(connection, ''));
+      pipeline.send([called('SUBSCRIBE'), HELLO_CHANNEL], (reply) => this.subscribed(connection, reply));
+  }
+
+  /** One over which nothing will be heard is no connection: so it shows that a password is wrong. */
+  private subscribed(connection: Connection, reply: Reply): void {
+    if (!(reply instanceof ReplyError)) {
+      this.receiver.heard(connection, '');
+      return;
+    }
+    this.disconnect(connection);
+    this.receiver.lost(connection, reply.message);
   }
 
   send(connection: Connection, request: Request): void {
@@ -104,7 +115,7 @@ function ipOf(address: string): string {
   return host.startsWith('[') ? host.slice(1, -1) : host;
 }
 
-function helloText(reply: Parameters<Taker>[0]): string {
+function helloText(reply: Reply): string {
   if (!Array.isArray(reply) || reply.length !== 3) return '';
   const [kind, channel, text] = reply.map((part) => (part instanceof Buffer ? part.toString('latin1') : ''));
   return kind === 'message' && channel === HELLO_CHANNEL ? text : '';
