@@ -5,9 +5,11 @@
 import { verifies } from '../base/assert.ts';
 import type { Input, Output } from './messages.ts';
 import type { NodesFile } from './nodes-file.ts';
+import { pointEngineAtMaster } from './rules/changes.ts';
 import { obey } from './rules/commands.ts';
 import { goOn } from './rules/election.ts';
 import { updateHealth } from './rules/health.ts';
+import { resolved } from './rules/hosts.ts';
 import { broadcast, connectionLost, sendTo } from './rules/links.ts';
 import { checkManual } from './rules/manual.ts';
 import { connected, receive } from './rules/packets.ts';
@@ -53,11 +55,10 @@ export class Cluster {
   /** The engine of a replica learns whom it follows. */
   private begin(): void {
     this.begun = true;
-    const { turn, state } = this;
+    const { turn } = this;
     turn.persist();
     turn.stateIsStale = true;
-    const { master } = state.myself;
-    if (master !== null && master.ip !== '') turn.output({ kind: 'replicate', ip: master.ip, port: master.port });
+    pointEngineAtMaster(turn);
   }
 
   private take(input: Input): void {
@@ -83,6 +84,9 @@ export class Cluster {
         break;
       case 'persist-failed':
         turn.persistFailed(input.version, input.reason);
+        break;
+      case 'resolved':
+        resolved(turn, input.host, input.ips);
         break;
       case 'loaded':
         compareWithData(turn);

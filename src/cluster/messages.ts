@@ -22,6 +22,8 @@ export type Input =
   /** What the file holds is this version, and all before, synced; or this one can't be written. */
   | { readonly kind: 'persisted'; readonly version: number }
   | { readonly kind: 'persist-failed'; readonly version: number; readonly reason: string }
+  /** A host name that `resolve` asked for: all of its IP addresses, none where it has none now. */
+  | { readonly kind: 'resolved'; readonly host: string; readonly ips: readonly string[] }
   /** The data of a start are loaded: slots and keys are compared. */
   | { readonly kind: 'loaded' }
   /** Something was published here, and is to reach the others: all of them, or those that share our slots. */
@@ -68,6 +70,8 @@ export type Output =
    * an error.
    */
   | { readonly kind: 'answer'; readonly asker: Asker; readonly answer: Answer; readonly after: number }
+  /** Asks for the IP addresses of a host name. */
+  | { readonly kind: 'resolve'; readonly host: string }
   | { readonly kind: 'log'; readonly level: Level; readonly text: string }
   | EngineChange;
 

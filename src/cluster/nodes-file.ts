@@ -141,7 +141,7 @@ class Reader {
     if (this.nodes.has(id)) this.refuse(`node ${id} was described before`);
     const flags = parseFlags(flagNames) ?? this.refuse(`unknown flags ${flagNames}`);
     if (master !== '-' && (!ID.test(master) || master === id)) this.refuse("a master's ID or - was expected");
-    if ((flags & SLAVE) !== 0 && slots.length > 0) this.refuse('a replica has no slots');
+    if (((flags & SLAVE) !== 0 || master !== '-') && slots.length > 0) this.refuse('a replica has no slots');
     if (link !== 'connected' && link !== 'disconnected') this.refuse('connected or disconnected was expected');
     this.checkMyself(id, flags);
     this.nodes.set(id, {

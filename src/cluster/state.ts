@@ -114,6 +114,11 @@ export class Node {
   plainPort = 0;
   busPort = 0;
   hostname = '';
+  /** The ports of the address that is no longer its; 0 where there is none. */
+  formerPort = 0;
+  formerBusPort = 0;
+  /** When its host name was last looked up. */
+  lookedUp = 0;
   master: Node | null = null;
   readonly replicas = new Set<Node>();
   configEpoch = 0;

@@ -288,9 +288,10 @@ class ClusterWorld implements Surroundings {
     const first = this.processes[0].cluster.state;
     const serving = new Map<string, ClusterProcess>();
     for (const process of this.processes) {
-      const { myself, ok, nodes, owners } = process.cluster.state;
+      const { myself, ok, nodes, owners, manual } = process.cluster.state;
       verify(process.cluster.state);
       if (!ok) return `${process.name} does not serve`;
+      if (manual.end !== 0) return `${process.name} is about to fail over`;
       if (nodes.size !== this.processes.length) return `${process.name} knows ${nodes.size} nodes`;
       for (const node of nodes.values()) if (!node.isWell) return `${process.name} holds ${node.ip} for down`;
       if (myself.isReplica && myself.master === null) return `${process.name} has no master`;

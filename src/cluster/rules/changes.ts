@@ -61,3 +61,9 @@ export function makeMaster(turn: Turn, node: Node): void {
   if (node === turn.state.myself) turn.commit();
   else turn.persist();
 }
+
+/** The engine of a replica follows its master where that is, once it is known. */
+export function pointEngineAtMaster(turn: Turn): void {
+  const { master } = turn.state.myself;
+  if (master !== null && master.ip !== '') turn.output({ kind: 'replicate', ip: master.ip, port: master.port });
+}

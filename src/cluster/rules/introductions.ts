@@ -9,7 +9,7 @@ import { isIP } from '../../base/network.ts';
 import type { Header } from '../bus/packet.ts';
 import { HANDSHAKE, MASTER, MEET, NOADDR, SLAVE } from '../flags.ts';
 import { type Connection, Node } from '../state.ts';
-import { removeNode, renameNode } from './changes.ts';
+import { pointEngineAtMaster, removeNode, renameNode } from './changes.ts';
 import { closeLink } from './links.ts';
 import { addNode } from './table.ts';
 import type { Turn } from './turn.ts';
@@ -85,6 +85,8 @@ export function recognize(turn: Turn, connection: Connection, sender: Node | nul
     `PONG contains mismatching sender ID. About node ${node.id} added ${age} ms ago, having flags ${node.flags}`,
   );
   node.flags |= NOADDR;
+  node.formerPort = node.port;
+  node.formerBusPort = node.busPort;
   Object.assign(node, { ip: '', port: 0, plainPort: 0, busPort: 0 });
   closeLink(turn, node);
   turn.persist();
@@ -95,7 +97,7 @@ function roleOf(header: Header): number {
   return (header.flags & SLAVE) !== 0 ? SLAVE : MASTER;
 }
 
-/** A node speaks from elsewhere than it is known to be. Its replica follows it there. */
+/** A node speaks from elsewhere than it is known to be. */
 export function updateAddress(turn: Turn, node: Node, connection: Connection, header: Header): void {
   if (connection === node.link) return;
   const ip = header.ip || connection.ip;
@@ -104,14 +106,15 @@ export function updateAddress(turn: Turn, node: Node, connection: Connection, he
   moveTo(turn, node, { ip, port, busPort });
   node.plainPort = plainPort;
   turn.log('warning', `Address updated for node ${node.id}, now ${ip}:${port}`);
-  if (turn.state.myself.master === node) turn.output({ kind: 'replicate', ip, port });
 }
 
+/** A node is elsewhere now. Its replica follows it there. */
 export function moveTo(turn: Turn, node: Node, address: BusAddress): void {
   closeLink(turn, node);
   Object.assign(node, address);
   node.flags &= ~NOADDR;
   turn.persist();
+  if (turn.state.myself.master === node) pointEngineAtMaster(turn);
 }
 
 /** We are where others reach us, unless we are told to announce something else. */

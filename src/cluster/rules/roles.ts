@@ -1,7 +1,7 @@
 /** What we are: a master, or the replica of one. */
 import { assert } from '../../base/assert.ts';
 import type { Node } from '../state.ts';
-import { assign, makeMaster } from './changes.ts';
+import { assign, makeMaster, pointEngineAtMaster } from './changes.ts';
 import { announce } from './heartbeats.ts';
 import { resetManual } from './manual.ts';
 import { makeReplicaOf } from './table.ts';
@@ -15,7 +15,7 @@ export function follow(turn: Turn, master: Node): void {
   makeReplicaOf(myself, master);
   turn.commit();
   turn.stateIsStale = true;
-  turn.output({ kind: 'replicate', ip: master.ip, port: master.port });
+  pointEngineAtMaster(turn);
   resetManual(turn);
 }
 

@@ -5,6 +5,7 @@ import { removeNode } from './changes.ts';
 import { goOn } from './election.ts';
 import { condemn, suspect } from './failures.ts';
 import { ping } from './heartbeats.ts';
+import { lookUpLost } from './hosts.ts';
 import { isOverdue } from './introductions.ts';
 import { closeLink, connect } from './links.ts';
 import { checkManual, checkManualTimeout } from './manual.ts';
@@ -30,6 +31,7 @@ export function watch(turn: Turn, memory: Watch): void {
   for (const node of [...state.nodes.values()]) {
     if (isOverdue(turn, node)) removeNode(turn, node);
     else connect(turn, node);
+    if (!node.is(MYSELF | HANDSHAKE)) lookUpLost(turn, node);
   }
   if (now - memory.lastRandomPing >= RANDOM_PING_PERIOD) {
     memory.lastRandomPing = now;

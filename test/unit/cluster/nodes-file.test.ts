@@ -98,6 +98,12 @@ describe('damage is refused, with its place', () => {
     ['an ID', `${MINE}\n${other.slice(1)}\n${VARS}\n`, 'line 2: an ID of 40 hexadecimal digits was expected'],
     ['a node twice', `${MINE}\n${MINE}\n${VARS}\n`, `line 2: node ${ID} was described before`],
     ['two of us', `${MINE}\n${other.replace('master', 'myself')}\n${VARS}\n`, 'line 2: two nodes are myself'],
+    ['no role of ours', `${MINE.replace(',master', '')}\n${VARS}\n`, 'line 1: myself is neither master nor slave'],
+    [
+      'slots of a replica',
+      `${MINE}\n${other.replace('master', 'slave')} 7\n${VARS}\n`,
+      'line 2: a replica has no slots',
+    ],
     ['flags', `${MINE}\n${other.replace('master', 'mister')}\n${VARS}\n`, 'line 2: unknown flags mister'],
     ['a port', `${MINE}\n${other.replace(':1@', ':65536@')}\n${VARS}\n`, 'line 2: ports end at 65535'],
     [

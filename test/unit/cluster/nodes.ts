@@ -72,7 +72,7 @@ export class Nodes {
 }
 
 export class Machine implements EngineView {
-  readonly ip: string;
+  ip: string;
   readonly number: number;
   cluster!: Cluster;
   readonly settings: { -readonly [Name in keyof ClusterSettings]: ClusterSettings[Name] };
@@ -193,7 +193,10 @@ export class Machine implements EngineView {
       if (output.after > this.durable) this.held.push(output);
       else this.deliver(output);
     } else if (output.kind === 'connect') this.connect(output.connection);
-    else if (output.kind === 'disconnect') {
+    else if (output.kind === 'resolve') {
+      const ips = this.nodes.all.filter(({ settings }) => settings.hostname === output.host).map(({ ip }) => ip);
+      this.step({ kind: 'resolved', host: output.host, ips });
+    } else if (output.kind === 'disconnect') {
       const there = this.ends.get(output.connection);
       this.ends.delete(output.connection);
       there?.peer.lose(there.end);

@@ -66,6 +66,20 @@ describe('nodes come to know one another', () => {
     expect(replica.told('replicate').at(-1)).toMatchObject({ ip: '10.1.1.1', port: 7000 });
   });
 
+  test('and one that is down here, where another has found it', () => {
+    const nodes = new Nodes(3, 1);
+    const [master, second, , replica] = nodes.all;
+    replica.settings.replicaNoFailover = true;
+    master.stop();
+    nodes.pass(NODE_TIMEOUT * 2);
+    expect(replica.sees(master).isWell).toBe(false);
+    const gossip = { id: master.id, ip: '10.1.1.1', port: 7000, busPort: 17000, plainPort: 0, flags: 1 };
+    const body = { type: 'ping', ...NO_NEWS, gossips: [{ ...gossip, pingSent: 0, pongReceived: 0 }] } as const;
+    tell(replica, second.ip, headerOf(second), body);
+    expect(replica.sees(master)).toMatchObject({ ip: '10.1.1.1', port: 7000, busPort: 17000 });
+    expect(replica.told('replicate').at(-1)).toMatchObject({ ip: '10.1.1.1', port: 7000 });
+  });
+
   test('where somebody else answers, the address is no longer known', () => {
     const nodes = new Nodes(2);
     const [first, second] = nodes.all;
@@ -76,6 +90,27 @@ describe('nodes come to know one another', () => {
     nodes.pass(NODE_TIMEOUT);
     // It says itself where it is.
     expect(first.sees(second)).toMatchObject({ ip: second.ip, flags: first.sees(second).flags & ~NOADDR });
+  });
+
+  test('nodes with host names find one another when all addresses have changed, or changed places', () => {
+    const nodes = new Nodes(3, 1);
+    for (const machine of nodes.all) machine.settings.hostname = `${machine.number}.example.org`;
+    nodes.pass(2000);
+    const ips = nodes.all.map(({ ip }) => ip);
+    for (const machine of nodes.all) machine.stop();
+    // Each has the address of another, but for two, whose addresses nobody had before.
+    nodes.all.forEach((machine, i) => {
+      machine.ip = i < 2 ? `10.5.5.${i}` : ips[(i + 1) % ips.length];
+    });
+    for (const machine of nodes.all) machine.start();
+    nodes.pass(NODE_TIMEOUT * 10);
+    for (const machine of nodes.all) {
+      expect(machine.cluster.state.ok).toBe(true);
+      for (const other of nodes.all) {
+        expect(machine.sees(other).is(FAIL | PFAIL | NOADDR)).toBe(false);
+        if (other !== machine) expect(machine.sees(other).ip).toBe(other.ip);
+      }
+    }
   });
 
   test('whoever we do not know changes nothing', () => {
