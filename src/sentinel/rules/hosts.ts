@@ -6,9 +6,12 @@
 import { isIP } from '../../base/network.ts';
 import { type Address, isCalled } from '../address.ts';
 import { announced } from '../fields.ts';
-import { everyInstance, type Instance } from '../state.ts';
+import { everyInstance, type Instance, type SentinelState } from '../state.ts';
 import { disconnect } from './links.ts';
 import type { Turn } from './turn.ts';
+
+/** Names that are kept at most: anybody who can publish a hello can tell of some. */
+export const MOST_HOSTS = 10_000;
 
 /** The address that `host` stands for, as far as it is known; null where it is a name and names are not resolved. */
 export function addressOf(turn: Turn, host: string, port: number): Address | null {
@@ -29,15 +32,25 @@ export function means(turn: Turn, address: Address, host: string, port: number):
   return other.ip === address.ip;
 }
 
-/** Asks what a name stands for now, unless that was asked just before. */
+/** Asks what a name stands for now, unless that was asked just before, or others have told of too many names. */
 export function lookUp(turn: Turn, host: string): void {
   const { hosts, periods } = turn.state;
   let known = hosts.get(host);
-  if (known === undefined) hosts.set(host, (known = { ip: '', asked: false, askedAt: 0 }));
+  if (known === undefined) {
+    if (hosts.size >= MOST_HOSTS) forgetUnused(turn.state);
+    if (hosts.size >= MOST_HOSTS) return;
+    hosts.set(host, (known = { ip: '', asked: false, askedAt: 0 }));
+  }
   if (known.asked || (known.askedAt !== 0 && turn.now - known.askedAt < periods['ping-period'])) return;
   known.asked = true;
   known.askedAt = turn.now;
   turn.output({ kind: 'resolve', host });
+}
+
+/** Drops the names by which nobody is known. */
+function forgetUnused(state: SentinelState): void {
+  const used = new Set([...everyInstance(state)].map(({ address }) => address.host));
+  for (const [host, { asked }] of state.hosts) if (!asked && !used.has(host)) state.hosts.delete(host);
 }
 
 /** Looks the name of an instance up again, where it has one and `age` has passed since it was. */

@@ -41,7 +41,7 @@ function askPeriodically(turn: Turn, instance: Instance): void {
   if (!isReachable(instance)) return;
   const { now, state } = turn;
   const { link } = instance;
-  if (instance.role !== 'sentinel' && !instance.infoAsked)
+  if (instance.role !== 'sentinel')
     if (instance.infoTime === 0 || now - instance.infoTime > infoPeriod(turn, instance)) askInfo(turn, instance);
   const pingPeriod = Math.min(state.periods['ping-period'], masterOf(instance).settings.downAfter);
   if (now - link.lastPong > pingPeriod && now - link.lastPing > pingPeriod / 2) ping(turn, instance);
@@ -49,8 +49,9 @@ function askPeriodically(turn: Turn, instance: Instance): void {
     greet(turn, instance);
 }
 
+/** Asks a server for its INFO, unless its reply is still to come. The connection for commands is enough for that. */
 export function askInfo(turn: Turn, instance: Instance): void {
-  if (instance.role === 'sentinel' || instance.infoAsked || !isReachable(instance)) return;
+  if (instance.role === 'sentinel' || instance.infoAsked || instance.link.cmd === null) return;
   instance.infoAsked = true;
   send(turn, instance, 'info', ['INFO']);
 }

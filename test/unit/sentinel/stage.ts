@@ -9,6 +9,7 @@
  *   says b 1 * 0                                      what it answers about masters: down, leader, epoch
  *   pings 10.0.0.1 -BUSY Redis is busy                what a host answers to PING
  *   silent, answers, refuses 10.0.0.1                 it answers nothing; does again; takes no connections
+ *   closes 10.0.0.1 pubsub                            it ends a connection
  *   hello b 10.0.0.12 26379 0 m 10.0.0.1 6379 0       runid, host, port, current epoch, master, host, port, config epoch
  *   run 3000                                          time passes, with a tick every 100 ms
  *   stall 3000                                        it passes without
@@ -79,6 +80,10 @@ export class Stage {
     silent: (ips) => this.setState(ips, 'silent'),
     refuses: (ips) => this.setState(ips, 'refuses'),
     answers: (ips) => this.setState(ips, 'answers'),
+    closes: ([ip, channel]) => {
+      for (const connection of this.connections)
+        if (connection.address.ip === ip && connection.channel === channel) this.lose(connection);
+    },
     hello: ([letter, host, port, epoch, ...rest]) =>
       this.step({ kind: 'hello', connection: null, text: [host, port, runid(letter), epoch, ...rest].join(',') }),
     run: ([ms]) => this.run(Number(ms)),
