@@ -220,6 +220,8 @@ export interface Failover {
   /** Since when it is in that state. */
   since: number;
   readonly epoch: number;
+  /** The version of the configuration with which its epoch is durable: it changes nothing before. */
+  readonly version: number;
   /** By SENTINEL FAILOVER: neither votes nor a master that is down are needed. */
   readonly forced: boolean;
   promoted: Replica | null;

@@ -45,9 +45,9 @@ export function startFailover(turn: Turn, master: Master, by: 'elected' | 'force
   assert(master.failover === null, 'one failover at a time');
   const { state, now } = turn;
   state.currentEpoch++;
-  turn.persist();
   const epoch = state.currentEpoch;
-  master.failover = { state: 'wait-start', since: now, epoch, forced: by === 'forced', promoted: null };
+  const version = turn.persist();
+  master.failover = { state: 'wait-start', since: now, epoch, version, forced: by === 'forced', promoted: null };
   master.failoverStart = now + turn.random.below(MOST_DESYNC);
   turn.event('warning', '+new-epoch', master, String(epoch));
   turn.tell('warning', '+try-failover', master);
@@ -103,10 +103,11 @@ export function giveWay(turn: Turn, master: Master): void {
   abort(turn, master, '-failover-abort-superseded');
 }
 
+/** Waits for votes, and for the disk: who restarted into an epoch that he had led could promote another replica in it. */
 function waitStart(turn: Turn, master: Master, failover: Failover): void {
   const { state, now } = turn;
-  const elected = leaderOf(turn, master, failover.epoch) === state.myid;
-  if (!elected && !failover.forced) {
+  const elected = leaderOf(turn, master, failover.epoch) === state.myid || failover.forced;
+  if (!elected || !turn.isDurable(failover.version)) {
     const patience = Math.min(state.periods['election-timeout'], master.settings.failoverTimeout);
     if (now - master.failoverStart > patience) abort(turn, master, '-failover-abort-not-elected');
     return;
