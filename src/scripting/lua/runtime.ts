@@ -127,7 +127,10 @@ export class Runtime extends Meter {
 
   /** What a native gave: where its work has used up the slice, the script is left right behind it. */
   settled<R extends Result>(result: R): R {
-    if (this.budget >= 0) return result;
+    return this.budget >= 0 ? result : this.overdue(result);
+  }
+
+  private overdue<R extends Result>(result: R): R {
     const given = (): R => result;
     return this.guarded(
       0,

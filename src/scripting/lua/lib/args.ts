@@ -1,7 +1,16 @@
 /** Arguments of library functions, checked with the reference's messages. */
 
 import { isLongText, number, type Runtime, text } from '../runtime.ts';
-import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
+import {
+  badArgument,
+  type Callable,
+  type LuaError,
+  LuaFunction,
+  LuaTable,
+  type Result,
+  typeName,
+  type Value,
+} from '../value.ts';
 import { BYTES_SHIFT } from '../work.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
@@ -20,14 +29,19 @@ function native(rt: Runtime, name: string, body: Native): LuaFunction {
       if (typeof result === 'string' && result.length > SOME_TEXT) rt.charge(result.length >>> BYTES_SHIFT);
       return rt.settled(result);
     } catch (error) {
-      if (!(error instanceof LongNumeral)) throw error;
-      return rt.spelled(args[error.index], (value) => {
-        if (value === undefined) throw typeError(args, error.index, 'number');
-        return call(d, ...args.with(error.index, value));
-      });
+      if (error instanceof LongNumeral) return spelledOut(rt, call, d, args, error.index);
+      throw error;
     }
   };
   return new LuaFunction(name, call, true);
+}
+
+/** The call once a long argument has been read. Apart, since what a closure uses is made for each call of its function. */
+function spelledOut(rt: Runtime, call: Callable, d: number, args: Value[], index: number): Result {
+  return rt.spelled(args[index], (value) => {
+    if (value === undefined) throw typeError(args, index, 'number');
+    return call(d, ...args.with(index, value));
+  });
 }
 
 /** Thrown where a native wants a number and has a text that takes long to read: it is called again with the number. */
