@@ -15,12 +15,13 @@
  *   speed   pipelined SETs of new keys at maxmemory, and the longest that another client waits for a PING meanwhile
  */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
 import { SeededRandom } from '../../src/base/random.ts';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { cpuOf } from './figures.ts';
+import { Options, sleep } from './options.ts';
 
 const KEYS = 200_000;
 const SKEW = 0.9;
@@ -39,7 +40,7 @@ const POLICIES = [
   'volatile-ttl',
 ];
 
-interface Options {
+interface Settings {
   readonly only: readonly string[];
   readonly policies: readonly string[];
   readonly accesses: number;
@@ -48,19 +49,14 @@ interface Options {
   readonly requests: number;
 }
 
-function options(argv: readonly string[]): Options {
-  const given = (name: string): string | undefined => {
-    const at = argv.indexOf(`--${name}`);
-    return at < 0 ? undefined : argv[at + 1];
-  };
-  const smoke = argv.includes('--smoke');
+function settings(options: Options): Settings {
   return {
-    only: given('only')?.split(',') ?? ['hits', 'speed'],
-    policies: given('policies')?.split(',') ?? POLICIES,
-    accesses: Number(given('accesses') ?? (smoke ? 20_000 : 600_000)),
-    seconds: Number(given('seconds') ?? (smoke ? 2 : 30)),
-    repeat: Number(given('repeat') ?? (smoke ? 1 : 3)),
-    requests: Number(given('requests') ?? (smoke ? 100_000 : 2_000_000)),
+    only: options.list('only', ['hits', 'speed']),
+    policies: options.list('policies', POLICIES),
+    accesses: options.number('accesses', 600_000, 20_000),
+    seconds: options.number('seconds', 30, 2),
+    repeat: options.number('repeat', 3, 1),
+    requests: options.number('requests', 2_000_000, 100_000),
   };
 }
 
@@ -97,10 +93,6 @@ function exactLru(trace: Int32Array, items: number): number {
 async function figure(client: Pipeline, section: string, name: string): Promise<number> {
   const info = String(await client.call('INFO', section));
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
 }
 
 /** All names are of one length, so that as many items take as many bytes. */
@@ -182,12 +174,6 @@ async function hits(policy: string, trace: Int32Array, seconds: number): Promise
   );
 }
 
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
 interface Speed {
   rate: number;
   micros: number;
@@ -219,13 +205,13 @@ async function insert(server: ServerProcess, client: Pipeline, requests: number)
   done = true;
   return {
     rate: Number((stdout.trim().split('\n').pop() ?? '').split('","')[1]),
-    micros: (cpuOf(server.pid) - before.cpu) / requests,
+    micros: ((cpuOf(server.pid) - before.cpu) / requests) * 1e6,
     longest: await pings,
     evicted: ((await figure(client, 'stats', 'evicted_keys')) - before.evicted) / requests,
   };
 }
 
-async function speed({ repeat, requests }: Options, policy: string): Promise<void> {
+async function speed({ repeat, requests }: Settings, policy: string): Promise<void> {
   const best = new Map<string, Speed>();
   const servers = [
     ['redis', await startRedis()],
@@ -264,7 +250,7 @@ async function speed({ repeat, requests }: Options, policy: string): Promise<voi
   );
 }
 
-async function main(given: Options): Promise<void> {
+async function main(given: Settings): Promise<void> {
   console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}`);
   if (given.only.includes('hits')) {
     const trace = zipf(given.accesses);
@@ -281,4 +267,4 @@ async function main(given: Options): Promise<void> {
   }
 }
 
-await main(options(process.argv.slice(2)));
+await main(settings(new Options(process.argv.slice(2))));

@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { cpuOf, type Line, memoryOf, Results } from './figures.ts';
+import { type FigureOptions, figureOptions, sleep } from './options.ts';
 import { fill, probeWhile } from './sets.ts';
 
 const VALUE_BYTES = 32;
@@ -30,34 +31,11 @@ const LOOK_MILLISECONDS = 2;
 const MEMORY_LOOK_MILLISECONDS = 25;
 const FIGURES = ['pause', 'memory', 'restart', 'everysec', 'always'];
 
-interface Options {
-  readonly only: readonly string[];
-  readonly keys: number;
-  readonly repeat: number;
-}
-
-function options(argv: readonly string[]): Options {
-  const given = (name: string): string | undefined => {
-    const at = argv.indexOf(`--${name}`);
-    return at < 0 ? undefined : argv[at + 1];
-  };
-  const smoke = argv.includes('--smoke');
-  return {
-    only: given('only')?.split(',') ?? FIGURES,
-    keys: Number(given('keys') ?? (smoke ? 20_000 : 2_000_000)),
-    repeat: Number(given('repeat') ?? (smoke ? 1 : 3)),
-  };
-}
-
 type Start = (...options: string[]) => Promise<ServerProcess>;
 const SERVERS: readonly { readonly name: 'redis' | 'ours'; readonly start: Start }[] = [
   { name: 'redis', start: startRedis },
   { name: 'ours', start: startCinnabar },
 ];
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
-}
 
 const fileOf = (server: ServerProcess): string => join(server.folder, 'dump.rdb');
 
@@ -133,7 +111,7 @@ async function restart(folder: string, server: (typeof SERVERS)[number], results
   await restarted.stop();
 }
 
-async function logging(policy: string, server: (typeof SERVERS)[number], given: Options, results: Results) {
+async function logging(policy: string, server: (typeof SERVERS)[number], given: FigureOptions, results: Results) {
   const aof = ['--appendonly', 'yes', '--appendfsync', policy, '--auto-aof-rewrite-percentage', '0'];
   const running = await server.start(...aof);
   try {
@@ -175,7 +153,7 @@ const LINES: readonly Line[] = [
 ];
 
 /** The figures that need a full server: both run throughout, each round on one and then on the other. */
-async function saving(given: Options, results: Results): Promise<void> {
+async function saving(given: FigureOptions, results: Results): Promise<void> {
   const running = new Map<string, ServerProcess>();
   const folders = new Map<string, string>();
   try {
@@ -212,7 +190,7 @@ async function keepFile(server: ServerProcess): Promise<string> {
   return folder;
 }
 
-async function main(given: Options): Promise<void> {
+async function main(given: FigureOptions): Promise<void> {
   const results = new Results();
   console.log(
     `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${given.keys} keys, ${given.repeat} rounds`,
@@ -224,4 +202,4 @@ async function main(given: Options): Promise<void> {
   results.print(LINES);
 }
 
-await main(options(process.argv.slice(2)));
+await main(figureOptions(process.argv.slice(2), FIGURES));

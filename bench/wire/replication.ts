@@ -21,6 +21,7 @@ import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { cpuOf, type Line, memoryOf, Results } from './figures.ts';
+import { type FigureOptions, figureOptions, sleep } from './options.ts';
 import { fill, probeWhile } from './sets.ts';
 
 const VALUE_BYTES = 32;
@@ -31,34 +32,11 @@ const PIECE = 'x'.repeat(1024);
 
 const OPTIONS = ['--repl-diskless-sync-delay', '0', '--client-output-buffer-limit', 'replica 0 0 0'];
 
-interface Options {
-  readonly only: readonly string[];
-  readonly keys: number;
-  readonly repeat: number;
-}
-
-function options(argv: readonly string[]): Options {
-  const given = (name: string): string | undefined => {
-    const at = argv.indexOf(`--${name}`);
-    return at < 0 ? undefined : argv[at + 1];
-  };
-  const smoke = argv.includes('--smoke');
-  return {
-    only: given('only')?.split(',') ?? FIGURES,
-    keys: Number(given('keys') ?? (smoke ? 20_000 : 2_000_000)),
-    repeat: Number(given('repeat') ?? (smoke ? 1 : 3)),
-  };
-}
-
 type Kind = 'redis' | 'ours';
 const KINDS: readonly Kind[] = ['redis', 'ours'];
 
 function start(kind: Kind, ...more: string[]): Promise<ServerProcess> {
   return (kind === 'redis' ? startRedis : startCinnabar)(...OPTIONS, ...more);
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
 }
 
 async function info(client: Pipeline, field: string): Promise<string> {
@@ -243,7 +221,7 @@ const LINES: readonly Line[] = [
 ];
 
 /** All that needs a pair: both run throughout, each round on one and then on the other. */
-async function inPairs(given: Options, results: Results): Promise<void> {
+async function inPairs(given: FigureOptions, results: Results): Promise<void> {
   const { only, keys, repeat } = given;
   const pairs: Pair[] = [];
   try {
@@ -267,7 +245,7 @@ async function inPairs(given: Options, results: Results): Promise<void> {
   }
 }
 
-async function main(given: Options): Promise<void> {
+async function main(given: FigureOptions): Promise<void> {
   const results = new Results();
   console.log(
     `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${given.keys} keys, ${given.repeat} rounds`,
@@ -277,4 +255,4 @@ async function main(given: Options): Promise<void> {
   results.print(LINES);
 }
 
-await main(options(process.argv.slice(2)));
+await main(figureOptions(process.argv.slice(2), FIGURES));

@@ -66,7 +66,9 @@ export interface PersistencePort {
   backgroundRewrite(later: boolean): BackgroundRewrite;
   /** DEBUG AOF-FLUSH-SLEEP: microseconds to wait before the append-only file is written to. */
   flushSleep: number;
-  /** All keys have been removed by a client: what was being saved is void, and where snapshots are configured the empty data is saved. */
+  /** A client is about to remove all keys: what is being saved is void. */
+  flushing(): void;
+  /** It has: where snapshots are configured the empty data is saved. */
   flushed(): void;
   /** DEBUG RELOAD; an error for the client where it fails. */
   reload(options: ReloadOptions): string | undefined;

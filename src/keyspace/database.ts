@@ -275,7 +275,7 @@ export class Database {
     return this.all.rehashFor(late) || this.volatile.rehashFor(late);
   }
 
-  /** Removes every key; with `lazily` the reclaimer takes the old table apart in slices. Returns how many there were. */
+  /** Removes every key; the reclaimer takes the old table apart in slices. Returns how many there were. */
   clear(lazily: boolean): number {
     const count = this.size;
     const full = this.all.detach();
@@ -319,6 +319,7 @@ export class Database {
   /** Releases the database with all that is in it; it is none any more. */
   dispose(): void {
     this.clear(false);
+    this.rules.reclaimer.finish();
     this.all.free();
     this.volatile.free();
     this.memory.release(this.root);

@@ -9,6 +9,8 @@
  * What one command may take is limited (`maxmemory-eviction-tenacity`; 500 us as a rule): what is missing then is removed
  * in the background, by slices of the same length, and commands go on meanwhile.
  *
+ * What has been deleted and waits to be released makes room before anything else has to go.
+ *
  *   command:  over the limit? ── evict ── time is up? ──> slice ── slice ── slice ── within the limit
  *                                   └── nothing to evict: false, and writes are refused
  */
@@ -165,11 +167,13 @@ export class Evictor {
 
   /** Removes keys that take `excess` bytes; goes on in the background when time is up. */
   private free(excess: number): boolean {
-    if (this.order === 'none') return false;
     const { clock, host } = this;
     const start = clock.monotonic();
     const until = start + evictionMicros(this.settings.maxmemoryEvictionTenacity);
-    const enough = this.evict(excess, until) || this.awaitReclaimer(until);
+    const missing = this.keyspaces.reclaimer.idle ? excess : this.awaitReclaimer(until);
+    if (missing <= 0) return true;
+    if (this.order === 'none') return false;
+    const enough = this.evict(missing, until) || !this.keyspaces.reclaimer.idle;
     if (host.timed) host.took('eviction-cycle', (clock.monotonic() - start) / 1000);
     return enough;
   }
@@ -191,16 +195,21 @@ export class Evictor {
     return true;
   }
 
-  /** There is nothing to evict, but values may wait to be released. */
-  private awaitReclaimer(until: number): boolean {
+  /**
+   * Values wait to be released: no other has to go for the room that they take. Returns the bytes that are missing when all
+   * of them are, 0 where there is room or will be soon.
+   */
+  private awaitReclaimer(until: number): number {
     const { reclaimer } = this.keyspaces;
-    if (reclaimer.idle) return false;
+    if (this.timer !== null) return 0;
     const { clock, host } = this;
     const start = clock.monotonic();
-    let enough = false;
-    while (!enough && reclaimer.run(RELEASES_PER_LOOK) && clock.monotonic() <= until) enough = this.excess() <= 0;
+    let missing = this.excess();
+    while (missing > 0 && reclaimer.run(RELEASES_PER_LOOK) && clock.monotonic() <= until) missing = this.excess();
     if (host.timed) host.took('eviction-lazyfree', (clock.monotonic() - start) / 1000);
-    return enough || this.excess() <= 0;
+    if (reclaimer.idle) return this.excess();
+    if (missing > 0) this.begin();
+    return 0;
   }
 
   /** Removes the key that is worth least, and returns the bytes that this freed; -1 when there is none to remove. */

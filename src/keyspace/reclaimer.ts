@@ -3,15 +3,20 @@
  *
  * A large aggregate that is dropped lazily (UNLINK, the lazyfree-* settings, FLUSHALL ASYNC) goes on a queue; the cron
  * calls `run` between turns of the event loop until the queue is empty. The memory stays counted until it is released.
+ * What is to go at once (DEL, FLUSHALL SYNC) goes the same way where it would hold the loop for milliseconds; it counts
+ * neither as pending nor as freed lazily, and whoever needs room waits for it (Evictor).
  */
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
-import { dictBuckets, dictDrain, dictSize } from '../structures/dict.ts';
+import { dictDrain, dictSize } from '../structures/dict.ts';
 import { type Encoding, entryEncoding, entryType, entryValue, isInline, type ValueType } from '../values/entry.ts';
 import { freeEffort, freeValue, freeValueSome } from '../values/free.ts';
 
 /** Values that take more steps than this to release are worth the queue (as Redis's LAZYFREE_THRESHOLD). */
 const LAZY_THRESHOLD = 64;
+/** Steps that are done at once, some 2 ms of them; what takes more is released in slices in any case. */
+const MOST_AT_ONCE = 16_384;
+const STEP = 1024;
 
 interface Pending {
   readonly type: ValueType;
@@ -24,6 +29,8 @@ interface Pending {
 /** A dict of keys and how many of them are left. */
 interface DictJob {
   readonly dict: Addr;
+  /** Whether its keys count as pending. */
+  readonly counts: boolean;
   left: number;
 }
 
@@ -52,8 +59,8 @@ export class Reclaimer {
   }
 
   release(type: ValueType, encoding: Encoding, root: Addr, lazily: boolean): void {
-    if (lazily && freeEffort(this.memory, type, encoding, root) > LAZY_THRESHOLD) {
-      this.queue(type, encoding, root, 1);
+    if (freeEffort(this.memory, type, encoding, root) > (lazily ? LAZY_THRESHOLD : MOST_AT_ONCE)) {
+      this.queue(type, encoding, root, lazily ? 1 : 0);
       this.onWork();
     } else {
       freeValue(this.memory, type, encoding, root);
@@ -65,17 +72,18 @@ export class Reclaimer {
     this.waiting += count;
   }
 
-  /** Releases a database's dict of keys with every entry and value. */
+  /** Releases a database's dict of keys with every entry and value; a large one, or any one `lazily`, in slices. */
   releaseDict(dict: Addr, lazily: boolean): void {
     const left = dictSize(this.memory, dict);
-    const job = { dict, left };
-    if (!lazily || dictBuckets(this.memory, dict) === 0) {
-      while (!this.releaseSome(job, Number.POSITIVE_INFINITY, lazily));
-      return;
-    }
-    this.dicts.push(job);
-    this.waiting += left;
-    this.onWork();
+    this.dicts.push({ dict, counts: lazily, left });
+    if (lazily) this.waiting += left;
+    else for (let steps = 0; steps < MOST_AT_ONCE && this.run(STEP); ) steps += STEP;
+    if (!this.idle) this.onWork();
+  }
+
+  /** Releases all that waits, at once. */
+  finish(): void {
+    while (this.run(Number.POSITIVE_INFINITY));
   }
 
   /** Releases about `budget` elements, or passes over as many empty places of tables; says whether anything is left. */
@@ -92,21 +100,23 @@ export class Reclaimer {
     if (left > 0 && this.dicts.length > 0) {
       const job = this.dicts[this.dicts.length - 1];
       const before = job.left;
-      if (this.releaseSome(job, left, true)) this.dicts.pop();
-      this.waiting -= before - job.left;
-      this.freed += before - job.left;
+      if (this.releaseSome(job, left)) this.dicts.pop();
+      if (job.counts) {
+        this.waiting -= before - job.left;
+        this.freed += before - job.left;
+      }
     }
     return !this.idle;
   }
 
-  private releaseSome(job: DictJob, budget: number, lazily: boolean): boolean {
+  private releaseSome(job: DictJob, budget: number): boolean {
     const m = this.memory;
     return dictDrain(m, job.dict, budget, (e) => {
       const encoding = entryEncoding(m, e);
       if (!isInline(encoding)) {
         const type = entryType(m, e);
         const root = entryValue(m, e);
-        if (lazily && freeEffort(m, type, encoding, root) > LAZY_THRESHOLD) this.queue(type, encoding, root, 0);
+        if (freeEffort(m, type, encoding, root) > LAZY_THRESHOLD) this.queue(type, encoding, root, 0);
         else freeValue(m, type, encoding, root);
       }
       m.release(e);

@@ -99,6 +99,7 @@ export class Memory implements Reader, Segments {
   /** The segment in reserve: addresses only, since the system commits its pages when they are first touched. */
   private spare: SharedArrayBuffer | undefined;
   private isScarce = false;
+  private usedAtFreeze = 0;
   /** Scarcity ends when no more than this is used. */
   private enough = 0;
   /** Whether so many bytes more are within what may be used (maxmemory); tables stay crowded for a while where they are not. */
@@ -367,9 +368,18 @@ export class Memory implements Reader, Segments {
     return this.view !== null;
   }
 
+  /**
+   * Whether what is dropped had better wait for its release: a frozen view shows it, and to write into its pages would have
+   * them copied. No longer so where memory is short, or has doubled since the view was opened.
+   */
+  get sparesPages(): boolean {
+    return this.frozen && !this.isScarce && this.used < 2 * this.usedAtFreeze && this.affords(0);
+  }
+
   /** Hangs in or takes out the barrier of a frozen view; only view.ts calls it. */
   setBarrier(barrier: Barrier | null): void {
     this.view = barrier;
+    this.usedAtFreeze = this.used;
     if (this.stored) this.barrier = barrier;
   }
 

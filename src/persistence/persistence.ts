@@ -112,6 +112,10 @@ export class Persistence implements PersistencePort {
     return this.aof.rewrite(later);
   }
 
+  flushing(): void {
+    this.snapshots.flushing();
+  }
+
   flushed(): void {
     this.snapshots.flushed();
   }

@@ -160,10 +160,13 @@ export class Snapshots {
     this.owner.settled();
   }
 
-  /** All data are gone: what is being saved of them is of no use to anybody. */
-  flushed(): void {
+  /** All data are about to go: what is being saved of them is of no use to anybody. */
+  flushing(): void {
     this.background.abort('snapshot');
     this.background.abort('replicas');
+  }
+
+  flushed(): void {
     if (this.parts.automatic && this.parts.config.settings.save.length > 0) this.save();
   }
 

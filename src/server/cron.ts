@@ -19,6 +19,8 @@ const REHASH_MICROS = 1000;
 const RECLAIM_MICROS = 1000;
 /** Without a command for so long the server is idle. */
 const IDLE_MICROS = 300_000;
+/** Between two looks whether the view is closed for which they wait. */
+const SPARING_MS = 100;
 /** Elements that are released between two looks at the clock. */
 const RECLAIM_STEP = 256;
 
@@ -160,7 +162,12 @@ export class Cron {
 
   private reclaim(): void {
     this.reclaimTimer = null;
-    const { reclaimer } = this.engine.keyspaces;
+    const { memory, keyspaces } = this.engine;
+    const { reclaimer } = keyspaces;
+    if (memory.sparesPages) {
+      this.reclaimTimer = this.clock.after(SPARING_MS, () => this.reclaim());
+      return;
+    }
     const end = this.clock.monotonic() + RECLAIM_MICROS;
     while (reclaimer.run(RECLAIM_STEP)) {
       if (this.clock.monotonic() < end) continue;

@@ -12,9 +12,9 @@ import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
   dictBytes,
+  dictDrain,
   dictExpand,
   dictFind,
-  dictFree,
   dictInsert,
   dictNew,
   dictRemove,
@@ -123,16 +123,54 @@ export function groupDestroy(m: Memory, root: Addr, name: Slice): boolean {
 
 /** Releases a group that is in no dict any more, a half-made one too. */
 export function groupFree(m: Memory, group: Addr): void {
-  const consumers = m.addr(group, Group.consumers);
-  if (consumers !== NULL) {
-    const cursor = new DictCursor(m);
-    cursor.reset(m, consumers);
-    for (let e = cursor.next(); e !== NULL; e = cursor.next()) consumerFree(m, e);
-    dictFree(m, consumers);
+  groupBeginFree(m, group);
+  groupFreeSome(m, group, ALL);
+}
+
+/**
+ * The group is going to be released by steps: no reading of it from here on. `lastAt` leads to its consumers on their way
+ * out, linked by `next`.
+ */
+export function groupBeginFree(m: Memory, group: Addr): void {
+  m.setU32(group, Group.lastAt, NULL);
+}
+
+/** Releases about `budget` pending entries of it; returns what is left of the budget, below 0 where that was not enough. */
+export function groupFreeSome(m: Memory, group: Addr, budget: number): number {
+  let left = budget;
+  for (;;) {
+    const consumer = m.addr(group, Group.lastAt);
+    const consumers = m.addr(group, Group.consumers);
+    if (consumer === NULL && consumers === NULL) break;
+    if (left <= 0) return -1;
+    if (consumer === NULL) {
+      left--;
+      if (dictDrain(m, consumers, 1, (each) => consumerLeave(m, each, group))) m.setU32(group, Group.consumers, NULL);
+      continue;
+    }
+    left = pendingFreeSome(m, consumer, Consumer.pending, left);
+    if (left < 0) return left;
+    m.setAddr(group, Group.lastAt, m.addr(consumer, Consumer.next));
+    m.release(consumer);
   }
-  const pending = m.addr(group, Group.pending);
-  if (pending !== NULL) idtFreeSome(m, pending, ALL);
-  m.release(group);
+  left = pendingFreeSome(m, group, Group.pending, left);
+  if (left >= 0) m.release(group);
+  return left;
+}
+
+function consumerLeave(m: Memory, consumer: Addr, group: Addr): void {
+  m.setAddr(consumer, Consumer.next, m.addr(group, Group.lastAt));
+  m.setAddr(group, Group.lastAt, consumer);
+}
+
+/** The same for the tree of pending entries that `holder` has at `at`. */
+function pendingFreeSome(m: Memory, holder: Addr, at: number, budget: number): number {
+  const tree = m.addr(holder, at);
+  if (tree === NULL) return budget;
+  const size = idtSize(m, tree);
+  if (!idtFreeSome(m, tree, budget)) return -1;
+  m.setU32(holder, at, NULL);
+  return Math.max(0, budget - size);
 }
 
 /** The ID delivered last. */

@@ -3,6 +3,7 @@
  *
  *   0 nodes u32 (tree: ID -> listpack)  | 4 groups u32 (dict of groups, NULL before the first)
  *   8 length u32 | 12 version u32 | 16 last ID | 32 first ID | 48 highest deleted ID | 64 entries ever added (high u32, low u32)
+ *   72 leaving u32: of a stream that is being released by steps, the groups on their way out, linked by `next`
  *
  * A consumer group and a consumer are entries of dicts (structures/dict-entry.ts):
  *
@@ -39,6 +40,7 @@ export const Stream = layout({
   deletedSeqLow: 'u32',
   addedHigh: 'u32',
   addedLow: 'u32',
+  leaving: 'u32',
 });
 
 export const Group = layout({

@@ -9,7 +9,7 @@ import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { dictBytes, dictDrain } from '../structures/dict.ts';
+import { DictCursor, dictBytes, dictDrain, dictSize } from '../structures/dict.ts';
 import {
   IdCursor,
   idtBytes,
@@ -26,8 +26,8 @@ import { lpAppendEncoded, lpBytes, lpNew, lpReserve } from '../structures/listpa
 import { ID_BYTES, StreamId } from '../structures/stream-id.ts';
 import { ENC_STREAM } from './entry.ts';
 import { StreamCursor } from './stream-cursor.ts';
-import { groupBytes, groupCopy, groupFree, groupsOf, groupVerify } from './stream-group.ts';
-import { addToCounter, readCounter, readCounterExactly, Stream, writeCounterExactly } from './stream-layout.ts';
+import { groupBeginFree, groupBytes, groupCopy, groupFreeSome, groupsOf, groupVerify } from './stream-group.ts';
+import { addToCounter, Group, readCounter, readCounterExactly, Stream, writeCounterExactly } from './stream-layout.ts';
 import {
   ENTRY_DELETED,
   ENTRY_SAME_FIELDS,
@@ -415,20 +415,41 @@ export function streamLength(r: Reader, root: Addr): number {
 
 /** About how many blocks releasing a stream takes. */
 export function streamEffort(r: Reader, root: Addr): number {
-  return idtSize(r, r.addr(root, Stream.nodes)) + groupsOf(r, root).length;
+  const nodes = idtSize(r, r.addr(root, Stream.nodes));
+  const groups = r.addr(root, Stream.groups);
+  const some = groups === NULL ? NULL : new DictCursor(r).reset(r, groups).next();
+  // What is pending in one group stands for that in the others.
+  return some === NULL ? nodes : nodes + dictSize(r, groups) * (1 + idtSize(r, r.addr(some, Group.pending)));
 }
 
-/** Releases about `budget` nodes and groups of a stream that is going away; true when all of it is gone. */
+/** Releases about `budget` nodes and pending entries of a stream that is going away; true when all of it is gone. */
 export function streamFreeSome(m: Memory, root: Addr, budget: number): boolean {
-  const groups = m.addr(root, Stream.groups);
-  if (groups !== NULL) {
-    if (!dictDrain(m, groups, budget, (group) => groupFree(m, group))) return false;
-    m.setU32(root, Stream.groups, NULL);
+  let left = budget;
+  for (;;) {
+    const group = m.addr(root, Stream.leaving);
+    const groups = m.addr(root, Stream.groups);
+    if (group === NULL && groups === NULL) break;
+    if (left <= 0) return false;
+    if (group !== NULL) {
+      const next = m.addr(group, Group.next);
+      left = groupFreeSome(m, group, left);
+      if (left >= 0) m.setAddr(root, Stream.leaving, next);
+      continue;
+    }
+    left--;
+    if (dictDrain(m, groups, 1, (each) => groupLeave(m, each, root))) m.setU32(root, Stream.groups, NULL);
   }
   const tree = m.addr(root, Stream.nodes);
-  if (!idtFreeSome(m, tree, budget, (node, at) => m.release(m.addr(node as Addr, at + NODE)))) return false;
+  if (!idtFreeSome(m, tree, left, (node, at) => m.release(m.addr(node as Addr, at + NODE)))) return false;
   m.release(root);
   return true;
+}
+
+/** A group that its stream's dict has let go of waits for its release. */
+function groupLeave(m: Memory, group: Addr, root: Addr): void {
+  m.setAddr(group, Group.next, m.addr(root, Stream.leaving));
+  m.setAddr(root, Stream.leaving, group);
+  groupBeginFree(m, group);
 }
 
 export function streamFree(m: Memory, root: Addr): void {

@@ -100,12 +100,13 @@ describe('memory under random commands', () => {
       if (i % EVERY !== 0) continue;
       verifyMemory(memory);
       const digest = await call(['DEBUG', 'DIGEST']);
+      // A pass looks keys up, which moves a growing table along, whose last step gives the old one back: not now.
+      for (const db of engine.keyspaces.databases) db.rehashFor(() => false);
       const { used } = memory;
       defragment(engine);
       verifyMemory(memory);
       verifyValues(engine);
-      // A pass takes nothing; a table whose growth ends on the way gives its old half back.
-      expect(memory.used).toBeLessThanOrEqual(used);
+      expect(memory.used).toBe(used);
       expect(await call(['DEBUG', 'DIGEST'])).toBe(digest);
     }
     await server.close();

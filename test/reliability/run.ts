@@ -17,8 +17,10 @@ import { longestWords, namedWords } from './longest.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { replicationChaos } from './replication.ts';
+import { residentMemory } from './resident.ts';
 import { sentinelRounds } from './sentinel.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
+import { soak } from './soak.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 
@@ -55,6 +57,8 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
+  soak: () => soak(option('operations', 172_800_000), seed),
+  resident: () => residentMemory(option('mib', 1024), seed),
   teardown: () => teardowns(option('count', 20)),
   sigterm: () => sigtermUnderLoad(option('count', 100), seed),
   kill9: async () => ({

@@ -44,10 +44,7 @@ function lazily(c: Call): boolean | undefined {
   return undefined;
 }
 
-/** Whether it has been done. */
-function flush(c: Call, databases: readonly Database[]): boolean {
-  const lazy = lazily(c);
-  if (lazy === undefined) return false;
+function flush(c: Call, databases: readonly Database[], lazy: boolean): void {
   for (const db of databases) {
     c.engine.watches.touchAll(db, null);
     c.dirty += db.clear(lazy);
@@ -57,7 +54,6 @@ function flush(c: Call, databases: readonly Database[]): boolean {
   // It is propagated even when there was nothing to remove.
   c.propagateTo(TO_ALL);
   c.reply.ok();
-  return true;
 }
 
 export const flushall = command({
@@ -66,7 +62,11 @@ export const flushall = command({
   complexity: 'O(N) in all keys',
   summary: 'Removes every key of every database.',
   run(c) {
-    if (!flush(c, c.engine.keyspaces.databases)) return;
+    const lazy = lazily(c);
+    if (lazy === undefined) return;
+    // A snapshot of what goes is given up first: while its view is open, what is released is copied.
+    c.engine.server.persistence.flushing();
+    flush(c, c.engine.keyspaces.databases, lazy);
     c.engine.server.persistence.flushed();
     // Where snapshots are configured the empty data counts as saved: nothing is left that could be lost.
     if (c.engine.server.settings.save.length > 0) c.engine.stats.dirty = -c.dirty;
@@ -79,7 +79,8 @@ export const flushdb = command({
   complexity: 'O(N) in the keys of the database',
   summary: 'Removes every key of the database.',
   run(c) {
-    flush(c, [c.db]);
+    const lazy = lazily(c);
+    if (lazy !== undefined) flush(c, [c.db], lazy);
   },
 });
 

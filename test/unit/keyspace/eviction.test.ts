@@ -267,6 +267,22 @@ describe('time', () => {
     expect(it.host.events).toContain('eviction-lazyfree');
     expect(it.stats.evicted).toBe(0);
   });
+
+  test.each(['noeviction', 'allkeys-lru'])(
+    'what has been deleted makes room before anything else goes (%s)',
+    (policy) => {
+      const it = setUp(policy, { maxmemoryEvictionTenacity: 100 });
+      const [db, other] = it.keyspaces.databases;
+      for (let i = 0; i < 10; i++) put(other, `k${i}`, LARGE);
+      it.settings.maxmemory = it.host.counted;
+      for (let i = 0; i < 200; i++) put(db, `k${i}`, LARGE);
+      db.clear(true);
+      expect(it.host.counted).toBeGreaterThan(it.settings.maxmemory);
+      expect(it.evictor.makeRoom()).toBe(true);
+      expect(it.host.counted).toBeLessThanOrEqual(it.settings.maxmemory + LARGE);
+      expect(it.stats.evicted).toBe(0);
+    },
+  );
 });
 
 describe('tables', () => {

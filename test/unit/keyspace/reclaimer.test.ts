@@ -73,7 +73,7 @@ describe('a database that is dropped lazily', () => {
       const key = sliceOf('set');
       const slot = new LooseSlot(memory, setNew(memory, ENC_HASHTABLE), ENC_HASHTABLE);
       const set = new SetValue(memory, new SetLimits()).bind(slot);
-      for (let i = 0; i < 5000; i++) set.add(sliceOf(`member ${i}`));
+      for (let i = 0; i < 2000; i++) set.add(sliceOf(`member ${i}`));
       db.store(key, db.hash(key), 0 as never, TYPE_SET, ENC_HASHTABLE, slot.root, -1);
       fill(it, 0, 1000);
       db.clear(lazily);
@@ -82,4 +82,18 @@ describe('a database that is dropped lazily', () => {
       expect(memory.used).toBe(it.empty);
       expect(it.reclaimer.freed).toBe(lazily ? 1001 : 0);
     });
+
+  test('and one that is to go at once goes by slices too when it is large, and counts as neither', () => {
+    const it = setUp();
+    let work = 0;
+    it.reclaimer.onWork = () => work++;
+    fill(it, 0, 40_000);
+    it.db.clear(false);
+    expect(work).toBe(1);
+    expect(it.reclaimer.idle).toBe(false);
+    expect(it.memory.used).toBeGreaterThan(it.empty);
+    while (it.reclaimer.run(64)) expect(it.reclaimer.pending).toBe(0);
+    expect(it.reclaimer.freed).toBe(0);
+    expect(it.memory.used).toBe(it.empty);
+  });
 });

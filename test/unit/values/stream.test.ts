@@ -5,12 +5,13 @@ import { NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
 import { OutOfMemory } from '../../../src/memory/errors.ts';
 import { FrozenMemory } from '../../../src/memory/frozen.ts';
-import type { Reader } from '../../../src/memory/memory.ts';
+import { Memory, type Reader } from '../../../src/memory/memory.ts';
 import { VerifiedMemory } from '../../../src/memory/verified.ts';
 import { FrozenView } from '../../../src/memory/view.ts';
 import { idtSize } from '../../../src/structures/idtree.ts';
 import { StreamId } from '../../../src/structures/stream-id.ts';
-import { ENC_STREAM } from '../../../src/values/entry.ts';
+import { ENC_STREAM, TYPE_STREAM } from '../../../src/values/entry.ts';
+import { freeEffort } from '../../../src/values/free.ts';
 import {
   StreamLimits,
   StreamValue,
@@ -234,6 +235,36 @@ test('groups and what is pending against a model', () => {
   streamFree(m, copy);
   while (!streamFreeSome(m, root, 1));
   expect(m.used).toBe(pair.start);
+});
+
+test('what is pending is released by steps, whichever group and consumer it belongs to', () => {
+  class CountingMemory extends Memory {
+    released = 0;
+
+    override release(a: never): void {
+      this.released++;
+      super.release(a);
+    }
+  }
+  const m = new CountingMemory();
+  const before = m.used;
+  const root = streamNew(m);
+  const pending = new Pending(m);
+  const id = new StreamId();
+  for (const [group, entries] of [10, 30_000, 0, 5000].entries()) {
+    const g = groupCreate(m, root, sliceOf(`group ${group}`), id.from(0, 1), -1n);
+    const consumers = Array.from({ length: 50 }, (_, i) => consumerCreate(m, g, sliceOf(`consumer ${i}`), i));
+    for (let i = 0; i < entries; i++) pending.deliver(g, id.from(i + 1, 0), consumers[i % (i < 100 ? 50 : 2)], i);
+  }
+  expect(freeEffort(m, TYPE_STREAM, ENC_STREAM, root)).toBeGreaterThan(40);
+  let steps = 0;
+  for (let done = false; !done; steps++) {
+    const { released } = m;
+    done = streamFreeSome(m, root, 256);
+    expect(m.released - released).toBeLessThan(600);
+  }
+  expect(steps).toBeGreaterThan(100);
+  expect(m.used).toBe(before);
 });
 
 test('an entry with one value of sixteen bytes takes no more than Redis takes', () => {

@@ -1,0 +1,128 @@
+/**
+ * Mass expiry beside redis-server in one run: `npm run bench:expiry [-- options]`
+ *
+ *   --keys N      keys with a time to live (5,000,000)
+ *   --within N    seconds in which they fall due, evenly (10)
+ *   --smoke       20,000 keys within 1 s: does it work
+ *
+ * One server after the other holds the keys while redis-benchmark asks for others, and a client by itself sends one GET after
+ * another. `gone after` is how long after the last key was due none was left; the percentiles are that client's. `calm` is
+ * the same client before the first key is due.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpus } from 'node:os';
+import { Pipeline } from '../../test/support/pipeline.ts';
+import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { cpuOf } from './figures.ts';
+import { Options, sleep } from './options.ts';
+
+const BATCH = 1000;
+const CALM = 2000;
+/** Beyond it the rest is not waited for. */
+const PATIENCE = 120_000;
+const MOST_P99 = 2;
+
+interface Latencies {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+interface Outcome {
+  readonly calm: Latencies;
+  readonly due: Latencies;
+  /** Seconds. */
+  readonly goneAfter: number;
+  readonly cpu: number;
+}
+
+function percentiles(values: number[]): Latencies {
+  const sorted = values.sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
+}
+
+/** Sends one GET after another until `done`, and tells how long each took, in ms. */
+async function probe(port: number, done: () => boolean): Promise<Latencies> {
+  const client = new Pipeline(port);
+  const took: number[] = [];
+  while (!done()) {
+    const begin = performance.now();
+    await client.call('GET', 'another');
+    took.push(performance.now() - begin);
+    await sleep(1);
+  }
+  client.close();
+  return percentiles(took);
+}
+
+/** Sets keys that fall due evenly within `within` ms from `from` on, unix time in ms. */
+async function fill(port: number, keys: number, from: number, within: number): Promise<void> {
+  const client = new Pipeline(port);
+  for (let at = 0; at < keys; at += BATCH) {
+    const count = Math.min(BATCH, keys - at);
+    const due = (i: number): string => String(from + Math.floor(((at + i) / keys) * within));
+    await client.send(
+      Array.from({ length: count }, (_, i) => ['SET', `key:${at + i}`, 'v'.repeat(32), 'PXAT', due(i)]),
+    );
+  }
+  client.close();
+}
+
+function load(port: number): ChildProcess {
+  const args = ['-p', port, '-c', 20, '-n', 1_000_000_000, '-t', 'get', '-q'];
+  return spawn('redis-benchmark', args.map(String), { stdio: 'ignore' });
+}
+
+/** Milliseconds that filling with so many keys takes at most, reckoned from a part of them. */
+async function timeToFill(server: ServerProcess, keys: number): Promise<number> {
+  const client = new Pipeline(server.port);
+  const part = Math.min(keys, 50_000);
+  const begin = performance.now();
+  await fill(server.port, part, Date.now() + 3_600_000, 1);
+  await client.call('FLUSHALL');
+  client.close();
+  return 3000 + 3 * (performance.now() - begin) * (keys / part);
+}
+
+async function play(start: typeof startRedis, keys: number, within: number): Promise<Outcome> {
+  const server = await start();
+  const client = new Pipeline(server.port);
+  let others: ChildProcess | undefined;
+  try {
+    const from = Date.now() + (await timeToFill(server, keys));
+    await fill(server.port, keys, from, within);
+    if (Date.now() > from) throw new Error('the first keys were due before the last were set');
+    others = load(server.port);
+    await sleep(Math.max(0, from - Date.now() - CALM));
+    const calm = await probe(server.port, () => Date.now() >= from);
+    const cpu = cpuOf(server.pid);
+    let gone = false;
+    const due = probe(server.port, () => gone);
+    while (Number(await client.call('DBSIZE')) > 0 && Date.now() < from + within + PATIENCE) await sleep(20);
+    const goneAfter = (Date.now() - from - within) / 1000;
+    gone = true;
+    return { calm, due: await due, goneAfter, cpu: cpuOf(server.pid) - cpu };
+  } finally {
+    others?.kill();
+    client.close();
+    await server.stop();
+  }
+}
+
+const options = new Options(process.argv.slice(2));
+const keys = options.number('keys', 5_000_000, 20_000);
+const within = options.number('within', 10, 1) * 1000;
+console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${keys} keys due in ${within} ms`);
+console.log('         calm p50   p99   max    due p50   p99   max ms   gone after s   CPU s');
+for (const [name, start] of [
+  ['redis', startRedis],
+  ['ours', startCinnabar],
+] as const) {
+  const { calm, due, goneAfter, cpu } = await play(start, keys, within);
+  const cells = [calm, due].flatMap(({ p50, p99, max }) => [p50, p99, max]).map((ms) => ms.toFixed(2).padStart(7));
+  const verdict = name === 'ours' ? `  p99 ${due.p99 <= MOST_P99 ? 'met' : 'MISSED'} (<= ${MOST_P99} ms)` : '';
+  console.log(
+    `${name.padEnd(8)} ${cells.join(' ')} ${goneAfter.toFixed(2).padStart(9)} ${cpu.toFixed(1).padStart(9)}${verdict}`,
+  );
+}
