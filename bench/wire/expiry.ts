@@ -62,9 +62,10 @@ async function fill(port: number, keys: number, from: number, within: number): P
   for (let at = 0; at < keys; at += BATCH) {
     const count = Math.min(BATCH, keys - at);
     const due = (i: number): string => String(from + Math.floor(((at + i) / keys) * within));
-    await client.send(
+    const answers = await client.send(
       Array.from({ length: count }, (_, i) => ['SET', `key:${at + i}`, 'v'.repeat(32), 'PXAT', due(i)]),
     );
+    if (answers.some((answer) => answer !== 'OK')) throw new Error(`no key was set: ${String(answers[0])}`);
   }
   client.close();
 }
@@ -82,7 +83,7 @@ async function timeToFill(server: ServerProcess, keys: number): Promise<number> 
   await fill(server.port, part, Date.now() + 3_600_000, 1);
   await client.call('FLUSHALL');
   client.close();
-  return 3000 + 3 * (performance.now() - begin) * (keys / part);
+  return Math.ceil(3000 + 3 * (performance.now() - begin) * (keys / part));
 }
 
 async function play(start: typeof startRedis, keys: number, within: number): Promise<Outcome> {

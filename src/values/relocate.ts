@@ -28,6 +28,9 @@ import {
 import { moveHashEntry } from './hash.ts';
 import { Consumer, Group, Stream } from './stream-layout.ts';
 
+/** About so many records, each with a listpack of some KiB, hang in a leaf of a stream's tree. */
+const RECORDS_PER_LEAF = 16;
+
 /**
  * Moves `portion` buckets or nodes of the value of entry `e`, from `cursor` on: 0 begins. Returns the cursor to go on with, 0 when all is
  * done. Between two calls the value may change; what comes then may be left out, and what was dealt with be looked at anew.
@@ -53,8 +56,7 @@ export function relocateValue(m: Memory, e: Addr, cursor: number, portion: numbe
       return relocateDict(m, slOwner(m, root), cursor, portion, (node) => slMoved(m, root, node));
     }
     case ENC_STREAM:
-      relocateStream(m, root);
-      return 0;
+      return relocateStream(m, root, cursor, Math.ceil(portion / RECORDS_PER_LEAF));
     default:
       return 0;
   }
@@ -72,20 +74,22 @@ function relocateDict(m: Memory, d: Addr, from: number, portion: number, moved: 
   return cursor;
 }
 
-function relocateStream(m: Memory, root: Addr): void {
-  const nodes = idtRelocate(m, m.addr(root, Stream.nodes), (node, at) => {
+/** Goes by leaves: of the tree of nodes, then of those of what is pending, by group and consumer. */
+function relocateStream(m: Memory, root: Addr, from: number, leaves: number): number {
+  const stretch = { skip: from, left: leaves };
+  const nodes = idtRelocate(m, m.addr(root, Stream.nodes), stretch, (node, at) => {
     const listpack = m.addr(node, at + ID_BYTES);
     const fresh = m.moved(listpack);
     if (fresh !== listpack) m.setAddr(node, at + ID_BYTES, fresh);
   });
   m.setAddr(root, Stream.nodes, nodes);
   const groups = m.addr(root, Stream.groups);
-  if (groups === NULL) return;
-  const group = new DictCursor(m).reset(m, groups);
-  for (let g = group.next(); g !== NULL; g = group.next()) {
-    m.setAddr(g, Group.pending, idtRelocate(m, m.addr(g, Group.pending)));
+  const group = groups === NULL ? null : new DictCursor(m).reset(m, groups);
+  for (let g = group?.next() ?? NULL; g !== NULL && stretch.left > 0; g = group?.next() ?? NULL) {
+    m.setAddr(g, Group.pending, idtRelocate(m, m.addr(g, Group.pending), stretch));
     const consumer = new DictCursor(m).reset(m, m.addr(g, Group.consumers));
-    for (let c = consumer.next(); c !== NULL; c = consumer.next())
-      m.setAddr(c, Consumer.pending, idtRelocate(m, m.addr(c, Consumer.pending)));
+    for (let c = consumer.next(); c !== NULL && stretch.left > 0; c = consumer.next())
+      m.setAddr(c, Consumer.pending, idtRelocate(m, m.addr(c, Consumer.pending), stretch));
   }
+  return stretch.left > 0 ? 0 : from + leaves;
 }
