@@ -16,7 +16,9 @@ const CLIENTS_PER_TICK = 200;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const REHASH_MICROS = 1000;
+/** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
+const RECLAIM_MOST_MICROS = 4000;
 /** Without a command for so long the server is idle. */
 const IDLE_MICROS = 300_000;
 /** Between two looks whether the view is closed for which they wait. */
@@ -39,6 +41,8 @@ export class Cron {
   private commandsSeen = 0;
   private commandsSeenAt = 0;
   private rehashedDatabase = 0;
+  /** When the last slice of releasing was over. */
+  private reclaimedAt = 0;
   /** Commands up to the last slice of expiry. */
   private commandsBefore = 0;
 
@@ -168,9 +172,12 @@ export class Cron {
       this.reclaimTimer = this.clock.after(SPARING_MS, () => this.reclaim());
       return;
     }
-    const end = this.clock.monotonic() + RECLAIM_MICROS;
+    const begin = this.clock.monotonic();
+    const wanted = (begin - this.reclaimedAt) / 2;
+    const end = begin + Math.max(RECLAIM_MICROS, Math.min(RECLAIM_MOST_MICROS, wanted));
     while (reclaimer.run(RECLAIM_STEP)) {
-      if (this.clock.monotonic() < end) continue;
+      this.reclaimedAt = this.clock.monotonic();
+      if (this.reclaimedAt < end) continue;
       this.reclaimSoon();
       return;
     }

@@ -8,9 +8,11 @@ import { Suspension } from '../../engine/suspension.ts';
 
 /** Waste in the pages in use from which moving blocks is worth it. */
 const WORTH_MOVING = 4 * 1024 * 1024;
-/** A slice of moving. */
-const SLICE_MICROS = 5000;
+/** A slice of releasing or moving. */
+const SLICE_MICROS = 4000;
 const HELD_WAIT = 10;
+/** Elements that are released between two looks at the clock. */
+const RELEASES_PER_LOOK = 256;
 
 export function purgeMemory(c: Call): void {
   const { engine, memory } = c;
@@ -37,11 +39,17 @@ export function purgeMemory(c: Call): void {
 
 /** The whole work; each `next()` is a slice of it. */
 function* purging({ memory, keyspaces, clock }: Engine): Generator<void> {
-  const { defragmenter } = keyspaces;
+  const { defragmenter, reclaimer } = keyspaces;
+  let end = 0;
+  const late = (): boolean => clock.monotonic() >= end;
+  // What has been deleted and waits to be released is free first of all.
+  while (!reclaimer.idle && !memory.sparesPages) {
+    end = clock.monotonic() + SLICE_MICROS;
+    while (reclaimer.run(RELEASES_PER_LOOK) && !late());
+    yield;
+  }
   if (memory.active - memory.used >= WORTH_MOVING) {
     defragmenter.begin();
-    let end = 0;
-    const late = (): boolean => clock.monotonic() >= end;
     do {
       yield;
       end = clock.monotonic() + SLICE_MICROS;
