@@ -1,6 +1,6 @@
 /**
  * Error replies to those whose commands were done before without one, by a master or before they were logged: the data
- * are no longer what they were there. Nobody reads such a reply. So the log tells of it, and propagation-error-behavior
+ * are no longer what they were there. The same of a reply to a replica. Nobody reads such a reply. So the log tells of it, and propagation-error-behavior
  * may have the server end before it answers from such data.
  */
 import type { Engine } from './engine.ts';

@@ -175,14 +175,13 @@ export class Engine implements SessionHost<Session> {
 
   leave(session: Session): void {
     if (session.closed) return;
-    session.closed = true;
-    session.closing = true;
+    const wanted = session.end();
     this.sessions.delete(session.id);
     this.clientMemory.released(session);
     this.clientMemory.remove(session);
     this.pause.forget(session);
     this.release(session);
-    session.onClosed();
+    session.onClosed(wanted);
   }
 
   /** Ends a session from outside: its connection ends with this turn, and nothing is owed to it any more. */
@@ -278,11 +277,12 @@ export class Engine implements SessionHost<Session> {
     this.keyspaces.refresh();
   }
 
-  /** CLIENT REPLY SKIP: a command has replied. */
+  /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */
   private skipReplies(session: Session): void {
     const next = session.replySkip === 'next';
-    session.replySkip = next ? 'this' : 'no';
-    session.reply.suppressed = next || session.replyOff;
+    if (session.replySkip !== 'refused') session.replySkip = next ? 'this' : 'no';
+    if (session.replySkip === 'refused') this.replication.heard(session);
+    else session.reply.suppressed = next || session.replyOff;
   }
 
   /** The command that the arguments name, with its arity checked; undefined when an error has been replied. */

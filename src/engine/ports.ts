@@ -53,6 +53,8 @@ export interface SessionPort {
    * `null` is given. For links on which we are the receiving end of a stream (a replica's master).
    */
   divert(receiver: ((buffer: Uint8Array, from: number, to: number) => void) | null): void;
+  /** Sends what is small at once (as at first), or gathers it; absent where there is no network. */
+  setNoDelay?(on: boolean): void;
   /** Writes what is owed now, without waiting for the end of the turn. */
   flush(): void;
 }

@@ -24,19 +24,32 @@ class Rate {
   }
 }
 
+/** Counted since the start, or CONFIG RESETSTAT. */
+export interface Totals {
+  readonly commands: number;
+  readonly netInput: number;
+  readonly netOutput: number;
+  readonly netReplInput: number;
+  readonly netReplOutput: number;
+}
+
 export class Rates {
   private readonly commandRate = new Rate();
   private readonly inputRate = new Rate();
   private readonly outputRate = new Rate();
+  private readonly replInputRate = new Rate();
+  private readonly replOutputRate = new Rate();
   private lastMicros = -1;
 
   /** `micros` is monotonic time; the others are totals since start. */
-  sample(micros: number, commands: number, input: number, output: number): void {
+  sample(micros: number, { commands, netInput, netOutput, netReplInput, netReplOutput }: Totals): void {
     const elapsed = this.lastMicros < 0 ? 0 : micros - this.lastMicros;
     this.lastMicros = micros;
     this.commandRate.sample(commands, elapsed);
-    this.inputRate.sample(input, elapsed);
-    this.outputRate.sample(output, elapsed);
+    this.inputRate.sample(netInput, elapsed);
+    this.outputRate.sample(netOutput, elapsed);
+    this.replInputRate.sample(netReplInput, elapsed);
+    this.replOutputRate.sample(netReplOutput, elapsed);
   }
 
   /** Commands a second. */
@@ -53,9 +66,19 @@ export class Rates {
     return this.outputRate.mean / 1024;
   }
 
+  get replInput(): number {
+    return this.replInputRate.mean / 1024;
+  }
+
+  get replOutput(): number {
+    return this.replOutputRate.mean / 1024;
+  }
+
   reset(): void {
     this.commandRate.reset();
     this.inputRate.reset();
     this.outputRate.reset();
+    this.replInputRate.reset();
+    this.replOutputRate.reset();
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Slice } from '../base/slice.ts';
 import type { Reply } from '../protocol/reply.ts';
+import type { Session } from './session.ts';
 
 /** Where in which history a snapshot stands; its AUX fields carry it. */
 export interface StreamContext {
@@ -105,6 +106,8 @@ export interface ReplicationPort {
   /** Bytes that the buffers of the stream take: all, and those beyond the backlog, which maxmemory does not bound. */
   readonly bufferBytes: number;
   readonly unboundedBytes: number;
+  /** A replica has said something, if only that it is alive. */
+  heard(session: Session): void;
   /** Of each replica. */
   lags(): readonly ReplicaLag[];
   /** The snapshot that is loaded at the start stands there; before anything else of it is told. */
@@ -134,6 +137,7 @@ export const NO_REPLICATION: ReplicationPort = {
   isReplica: false,
   bufferBytes: 0,
   unboundedBytes: 0,
+  heard: () => {},
   lags: () => [],
   restored: () => {},
   expiredInSnapshot: () => {},

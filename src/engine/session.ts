@@ -116,8 +116,8 @@ export class Session implements TransportSession {
   subscribedBytes = 0;
   /** While a blocking command waits. */
   waiter: Waiter | null = null;
-  /** Told when its connection has ended. */
-  onClosed: () => void = nobody;
+  /** Told when its connection has ended, and whether that was wanted here. */
+  onClosed: (wanted: boolean) => void = nobody;
   onDrained: (() => void) | null = null;
   /** Where the replication stream stood after its last command, for WAIT. */
   streamOffset = 0;
@@ -133,9 +133,9 @@ export class Session implements TransportSession {
   /** Closing: no further command is taken. */
   closing = false;
   closed = false;
-  /** CLIENT REPLY: replies of the next command, or of all, go nowhere. */
+  /** CLIENT REPLY: replies of the next command, or of all, go nowhere. A replica's link is `refused` if it is replied anything. */
   replyOff = false;
-  replySkip: 'no' | 'next' | 'this' = 'no';
+  replySkip: 'no' | 'next' | 'this' | 'refused' = 'no';
 
   /** Channels by kind; null until the first subscription. */
   channels: Set<Channel> | null = null;
@@ -250,6 +250,14 @@ export class Session implements TransportSession {
     assert(this.executing === null || this.postponed, 'a transaction that runs between commands is left half way');
     assert(this.replySkip !== 'this' || this.reply.suppressed, 'a reply that is skipped goes nowhere');
     this.reply.verify();
+  }
+
+  /** The connection is no more; whether that was wanted here. */
+  end(): boolean {
+    const { closing } = this;
+    this.closed = true;
+    this.closing = true;
+    return closing;
   }
 
   /** Ends the connection at once. */

@@ -13,6 +13,9 @@ export class Stats implements ErrorListener {
   commands = 0;
   netInput = 0;
   netOutput = 0;
+  /** What of these came from a master, and went to replicas. */
+  netReplInput = 0;
+  netReplOutput = 0;
   expired = 0;
   expiredStalePercent = 0;
   expiredTimeCapReached = 0;
@@ -52,6 +55,8 @@ export class Stats implements ErrorListener {
     this.commands = 0;
     this.netInput = 0;
     this.netOutput = 0;
+    this.netReplInput = 0;
+    this.netReplOutput = 0;
     this.expired = 0;
     this.expiredStalePercent = 0;
     this.expiredTimeCapReached = 0;

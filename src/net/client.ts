@@ -11,7 +11,7 @@
 import { assert } from '../base/assert.ts';
 import { quoted } from '../base/quoting.ts';
 import { latin1 } from '../base/slice.ts';
-import type { SessionHost, SessionPort, TransportSession } from '../engine/ports.ts';
+import { OUTPUT_REPLICA, type SessionHost, type SessionPort, type TransportSession } from '../engine/ports.ts';
 import { type SmallBuffers, Waiting } from '../protocol/input.ts';
 import type { ReplyOwner } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
@@ -274,6 +274,10 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.server.resume(this);
   }
 
+  setNoDelay(on: boolean): void {
+    this.connection.setNoDelay(on);
+  }
+
   divert(receiver: Bytes | null): void {
     this.receiver = receiver;
   }
@@ -294,10 +298,12 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.connection.pause();
   }
 
-  /** Closes the client when what it is owed passes the limits of its class. */
+  /** Closes the client when what it is owed passes the limits of its class. Replicas are handed what they can take only. */
   overLimit(): boolean {
+    const { outputClass } = this.session;
+    if (outputClass === OUTPUT_REPLICA) return false;
     const owed = this.session.reply.moreBytes;
-    const limit = this.server.settings.clientOutputBufferLimit[this.session.outputClass];
+    const limit = this.server.settings.clientOutputBufferLimit[outputClass];
     let over = limit.hardBytes > 0 && owed >= limit.hardBytes;
     if (limit.softBytes > 0 && owed >= limit.softBytes) {
       if (this.softSince === 0) this.softSince = this.server.now;
@@ -334,6 +340,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   private wrote(done: boolean, count: number): void {
     this.server.counters.netOutput += count;
+    if (this.session.outputClass === OUTPUT_REPLICA) this.server.counters.netReplOutput += count;
     this.server.counters.totalWrites++;
     const { reply } = this.session;
     if (!done) {

@@ -221,6 +221,10 @@ class FastConnection implements Connection {
     if (!this.unix && this.open) this.handle.setKeepAlive(seconds > 0, seconds);
   }
 
+  setNoDelay(on: boolean): void {
+    if (!this.unix && this.open) this.handle.setNoDelay(on);
+  }
+
   close(): void {
     if (!this.open) return;
     this.open = false;

@@ -25,6 +25,8 @@ export type NetSettings = ListenSettings &
 export interface NetCounters {
   netInput: number;
   netOutput: number;
+  /** What of that went to replicas. */
+  netReplOutput: number;
   /** Reads that brought bytes, and writes. */
   totalReads: number;
   totalWrites: number;

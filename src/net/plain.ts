@@ -22,6 +22,7 @@ interface MaybeSocket {
   readonly localAddress?: string;
   readonly localPort?: number;
   setKeepAlive?(on: boolean, milliseconds: number): unknown;
+  setNoDelay?(on: boolean): unknown;
 }
 
 export class PlainTransport implements Transport {
@@ -120,6 +121,10 @@ export class PlainConnection implements Connection {
 
   keepAlive(seconds: number): void {
     if (!this.unix) this.stream.setKeepAlive?.(seconds > 0, seconds * 1000);
+  }
+
+  setNoDelay(on: boolean): void {
+    if (!this.unix) this.stream.setNoDelay?.(on);
   }
 
   close(): void {

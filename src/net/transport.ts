@@ -55,6 +55,8 @@ export interface Connection {
   pause(): void;
   resume(): void;
   keepAlive(seconds: number): void;
+  /** Sends what is small at once (as at first), or gathers it. */
+  setNoDelay(on: boolean): void;
   /** At once; what is not written is lost. */
   close(): void;
 }

@@ -37,7 +37,7 @@ export interface MasterLink {
   /** Ends it; the receiver hears nothing more. */
   close(): void;
   /** The port as which the master's commands come in. */
-  session(broken: (reason: string) => void, resume: () => void): StreamPort;
+  session(broken: (reason: string, dump: string) => void, resume: () => void): StreamPort;
 }
 
 export interface FollowerParts {
@@ -63,6 +63,9 @@ export class Follower {
   port = 0;
   /** Since when the link has been down, ms; 0 while it is up or there is no master. */
   downSince = 0;
+  /** Why the last link ended, and the last synchronisation was full, for INFO. */
+  lastEnd = 'none';
+  lastFullReason = 'none';
   /** When something was last heard of the master, ms. */
   heardAt = 0;
   /** While a snapshot comes in: how much of it has. */
@@ -221,6 +224,9 @@ export class Follower {
 
   private data(bytes: Uint8Array, from: number, to: number): void {
     this.heard();
+    const { stats } = this.parts.engine;
+    stats.netInput += to - from;
+    stats.netReplInput += to - from;
     while (from < to) {
       if (this.stream !== null) {
         this.stream.take(bytes, from, to);
@@ -245,9 +251,13 @@ export class Follower {
     this.link = null;
     if (failure === 'unresolved') log.warning(`Unable to connect to MASTER: ${reason}`);
     else if (this.state === 'connecting') log.warning(`Error condition on socket for SYNC: ${reason}`);
-    else if (this.state === 'connected') log.warning('Connection with master lost.');
+    else if (this.state === 'connected')
+      log.warning(
+        `Connection with master lost. Reason: ${reason}; the data stand at offset ${this.parts.master.offset}`,
+      );
     else if (this.state === 'transfer') log.warning(`I/O error trying to sync with MASTER: ${reason}`);
     else log.warning(`Failed to read response from the server: ${reason}`);
+    this.ended(reason);
     this.retry();
   }
 
@@ -282,7 +292,21 @@ export class Follower {
 
   private fail(reason: string): void {
     this.parts.log.warning(reason);
+    this.ended(reason);
     this.retry();
+  }
+
+  private ended(reason: string): void {
+    this.lastEnd = `${reason} (in state ${this.state}, at offset ${this.parts.master.offset})`;
+  }
+
+  /** What it sends is no stream of commands: nobody knows where the data stand, so that all is asked for again. */
+  private broken(reason: string, dump: string): void {
+    const { log } = this.parts;
+    const who = this.stream?.session.describe() ?? '';
+    log.warning(`Protocol error (${reason}) from client: ${who}. ${dump}`);
+    this.known = false;
+    this.fail(`Connection with master lost. Reason: a protocol error (${reason})`);
   }
 
   /** The server ends: nothing is followed any more. */
@@ -347,6 +371,10 @@ export class Follower {
   private beginTransfer(outcome: Outcome): void {
     this.takingOver = false;
     this.next = outcome;
+    const { history, offset } = this.parts.master;
+    this.lastFullReason = this.known
+      ? `asked for ${history.id}:${offset + 1}, the master gave ${outcome.id}:${outcome.offset}`
+      : 'asked for everything';
     if (this.known) this.parts.log.notice('Discarding previously cached master state.');
     Object.assign(this.transfer, { total: -1, read: 0, at: this.parts.clock.now() });
     this.payload = new Payload({
@@ -425,15 +453,19 @@ export class Follower {
   // The stream.
 
   private beginStream(): void {
-    const { engine, master } = this.parts;
+    const { engine, master, log } = this.parts;
     const { link } = this;
     assert(link !== null && this.stream === null, 'a stream comes over a link');
     const port = link.session(
-      (reason) => this.fail(`Protocol error (${reason}) from master`),
+      (reason, dump) => this.broken(reason, dump),
       () => this.stream?.resume(),
     );
     const applied = (bytes: Uint8Array, from: number, to: number): void => master.relay(bytes, from, to);
-    this.stream = new MasterStream(engine, port, { applied }, this.selected);
+    const failed = (): void => {
+      const latest = master.latest();
+      if (latest !== null) log.warning(latest);
+    };
+    this.stream = new MasterStream(engine, port, { applied, failed }, this.selected);
     this.downSince = 0;
     this.enter('connected');
     this.acknowledge();

@@ -245,6 +245,8 @@ export class FullSync {
   /** The replica has the snapshot: the stream follows. */
   online(replica: Replica): void {
     replica.phase = 'online';
+    // It will acknowledge nothing.
+    if (replica.old) replica.settle();
     this.parts.arrived(replica);
     this.parts.log.notice(`Synchronization with replica ${replica.name} succeeded`);
   }

@@ -48,10 +48,10 @@ export class History {
   }
 }
 
-/** How a master answers PSYNC: goes on at a position, or sends all, for a reason that the log and INFO tell. */
+/** How a master answers PSYNC: goes on at a position, or sends all, for a reason that the log and INFO (`told`) tell. */
 export type PsyncAnswer =
   | { readonly kind: 'continue'; readonly at: number }
-  | { readonly kind: 'full'; readonly reason: FullReason; readonly log: string };
+  | { readonly kind: 'full'; readonly reason: FullReason; readonly told: string; readonly log: string };
 
 /** Why a synchronisation was full. */
 export type FullReason = 'asked for' | 'other history' | 'too old' | 'no backlog' | 'ahead';
@@ -69,6 +69,7 @@ export function answerPsync(
   if (buffer === null)
     return full(
       'no backlog',
+      `asked for offset ${offset}, there is no backlog`,
       `Unable to partial resync with replica ${who} for lack of backlog (Replica request was: ${offset}).`,
     );
   const at = offset - 1;
@@ -76,19 +77,21 @@ export function answerPsync(
   const held = `the backlog holds ${buffer.start + 1} to ${buffer.end}`;
   return full(
     at > buffer.end ? 'ahead' : 'too old',
+    `asked for offset ${offset}, ${held}`,
     `Unable to partial resync with replica ${who} for lack of backlog (Replica request was: ${offset}; ${held}).`,
   );
 }
 
 function refused(history: History, id: string, offset: number, who: string): PsyncAnswer {
-  if (id === '?') return full('asked for', `Full resync requested by replica ${who}`);
+  if (id === '?') return full('asked for', 'asked for everything', `Full resync requested by replica ${who}`);
   const log =
     id.toLowerCase() === history.id2
       ? `Partial resynchronization not accepted: Requested offset for second ID was ${offset}, but I can reply up to ${history.until}`
       : `Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '${id}', my replication IDs are '${history.id}' and '${history.id2}')`;
-  return full('other history', log);
+  const good = history.id2 === NO_ID ? '' : ` and, up to ${history.until}, ${history.id2}`;
+  return full('other history', `asked for ${id}:${offset}, the history here is ${history.id}${good}`, log);
 }
 
-function full(reason: FullReason, log: string): PsyncAnswer {
-  return { kind: 'full', reason, log };
+function full(reason: FullReason, told: string, log: string): PsyncAnswer {
+  return { kind: 'full', reason, told, log };
 }

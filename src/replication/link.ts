@@ -31,7 +31,7 @@ class DialledLink implements MasterLink {
     this.link.close();
   }
 
-  session(broken: (reason: string) => void, resume: () => void): StreamPort {
+  session(broken: StreamPort['broken'], resume: () => void): StreamPort {
     const { link } = this;
     const { host, port } = link.target;
     // The master is owed nothing but acknowledgements, so that an end needn't wait for them.

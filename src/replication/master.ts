@@ -13,6 +13,7 @@
  * master; there is a buffer while there are replicas.
  */
 import { assert } from '../base/assert.ts';
+import { quoted } from '../base/quoting.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -24,10 +25,13 @@ import type { Log } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { ReplicationBuffer } from './buffer.ts';
 import { FullSync } from './full-sync.ts';
-import { answerPsync, type FullReason, History } from './history.ts';
+import { answerPsync, History } from './history.ts';
 import type { ReplicationSettings } from './options.ts';
 import { Replica, ReplicaInfo, Replicas } from './replicas.ts';
 import { ReplicaSink } from './sink.ts';
+
+/** Bytes of the stream that the log shows when something is wrong with it. */
+const LATEST = 256;
 
 export interface MasterParts {
   readonly engine: Engine;
@@ -37,6 +41,8 @@ export interface MasterParts {
   readonly log: Log;
   /** 40 hexadecimal digits that nobody can foretell. */
   readonly newId: () => string;
+  /** Bytes of memory that this machine has. */
+  readonly systemMemory: number;
 }
 
 export class Master {
@@ -45,8 +51,9 @@ export class Master {
   readonly sink: ReplicaSink;
   readonly fullSync: FullSync;
   readonly counts: SyncCounts = { full: 0, partialOk: 0, partialRefused: 0 };
-  /** Why the last synchronisation was full, for INFO; null when none was. */
-  lastFullReason: FullReason | null = null;
+  /** Why the last synchronisation was full, and the last link ended, for INFO. */
+  lastFullReason = 'none';
+  lastEnd = 'none';
   private readonly parts: MasterParts;
   private held: ReplicationBuffer | null = null;
   /** Where the stream stands while there is no buffer. */
@@ -203,7 +210,7 @@ export class Master {
     if (answer.kind === 'full') {
       log.notice(answer.log);
       if (id !== '?') this.counts.partialRefused++;
-      this.lastFullReason = answer.reason;
+      this.lastFullReason = `${answer.reason}: ${answer.told}`;
       this.giveAll(replica);
       return;
     }
@@ -211,6 +218,7 @@ export class Master {
     this.admit(replica);
     replica.phase = 'online';
     replica.reader = this.readerAt(answer.at);
+    replica.settled = true;
     replica.say(replica.info.psync2 ? `+CONTINUE ${this.history.id}\r\n` : '+CONTINUE\r\n');
     log.notice(
       `Partial resynchronization request from ${replica.name} accepted. Sending ${this.offset - answer.at} bytes of backlog starting from offset ${offset}.`,
@@ -228,7 +236,7 @@ export class Master {
   sync(session: Session): void {
     const replica = this.newReplica(session, true);
     this.parts.log.notice(`Replica ${replica.name} asks for synchronization`);
-    this.lastFullReason = 'asked for';
+    this.lastFullReason = 'asked for: SYNC asks for everything';
     this.giveAll(replica);
   }
 
@@ -239,6 +247,7 @@ export class Master {
   private giveAll(replica: Replica): void {
     this.counts.full++;
     this.admit(replica);
+    if (this.parts.settings.replDisableTcpNodelay) replica.session.port.setNoDelay?.(false);
     if (this.held === null) {
       if (this.writes) this.history.renew(this.parts.newId());
       this.keep();
@@ -253,11 +262,12 @@ export class Master {
     session.become(REPLICA);
     session.reply.suppressed = true;
     session.reply.errors = replica;
+    session.replySkip = 'refused';
     // The first is not pinged at once: there is time until it would miss us.
     if (this.replicas.count === 0) this.pingedAt = this.parts.clock.now();
     this.replicas.add(replica);
     this.aloneSince = -1;
-    session.onClosed = () => this.gone(replica);
+    session.onClosed = (wanted) => this.gone(replica, wanted);
     session.onDrained = () => this.drained(replica);
   }
 
@@ -266,9 +276,35 @@ export class Master {
     this.replicas.feedOne(replica);
   }
 
-  private gone(replica: Replica): void {
-    this.parts.log.warning(`Connection with replica ${replica.name} lost.`);
+  private gone(replica: Replica, wanted: boolean): void {
+    const { name, acked, phase } = replica;
+    const reason = replica.endedBy || (wanted ? 'it was closed here' : 'the other side closed it');
+    const told = `${reason}; it was ${phase} and had acknowledged ${acked} of ${this.offset}`;
+    this.lastEnd = `${name}: ${told}`;
+    this.parts.log.warning(`Connection with replica ${name} lost. Reason: ${told}`);
     this.forget(replica);
+  }
+
+  /** Ends a replica's link at once. */
+  private end(replica: Replica, reason: string): void {
+    replica.endedBy = reason;
+    replica.session.close();
+  }
+
+  /** It is alive: it loads, or waits for its turn. One that listens to anything else, or wants replies, is out of step. */
+  heard(session: Session): void {
+    const replica = this.replicas.of(session);
+    if (replica === undefined || session.closing) return;
+    if (session.reply.suppressed && session.subscriptions === 0) this.heardOf(replica);
+    else this.repliedTo(replica);
+  }
+
+  /** One that is replied to, where nobody reads replies, is out of step. */
+  private repliedTo(replica: Replica): void {
+    const { session } = replica;
+    const command = session.lastCommand?.name ?? '<unknown>';
+    this.parts.log.warning(`Replica generated a reply to command '${command}', disconnecting it: ${session.describe()}`);
+    this.end(replica, `its command '${command}' was replied to`);
   }
 
   private forget(replica: Replica): void {
@@ -289,7 +325,8 @@ export class Master {
   /** Ends all: the data are about to be others. */
   dropAll(): void {
     for (const replica of [...this.replicas.all]) {
-      this.forget(replica);
+      replica.endedBy = 'the history that it follows has changed here';
+      this.gone(replica, true);
       replica.session.onClosed = () => {};
       replica.session.close();
     }
@@ -304,6 +341,7 @@ export class Master {
       this.fullSync.online(replica);
       this.replicas.feedOne(replica);
     }
+    if (replica.phase === 'online') replica.settle();
     this.heardOf(replica);
   }
 
@@ -349,40 +387,67 @@ export class Master {
   /** Ends replicas that are owed too much, or that ask for anything; at the end of each turn. */
   limitReplicas(): void {
     if (this.replicas.count === 0) return;
-    const { settings, engine, log, clock } = this.parts;
+    const { settings, clock } = this.parts;
     const limit = settings.clientOutputBufferLimit[OUTPUT_REPLICA];
+    const roomy = settings.replSyncBufferToMaxmemory;
     for (const replica of this.replicas.all) {
-      const { session } = replica;
-      if (session.reply.unheard && !session.closing) {
-        const command = session.lastCommand?.name ?? '<unknown>';
-        log.warning(`Replica generated a reply to command '${command}', disconnecting it: ${session.describe()}`);
-        session.close();
-        continue;
-      }
-      if (session.closing || !replica.isOver(limit, settings.replBacklogSize, clock.now())) continue;
-      log.warning(`Client ${session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`);
-      engine.stats.outputLimitDisconnections++;
-      session.close();
+      const { session, settled } = replica;
+      if (session.reply.unheard && !session.closing) this.repliedTo(replica);
+      if (session.closing || (roomy && !settled)) continue;
+      if (replica.isOver(limit, settings.replBacklogSize, clock.now()))
+        this.endOver(
+          replica,
+          `its class may be owed ${limit.hardBytes}, or ${limit.softBytes} for ${limit.softSeconds} s`,
+        );
     }
+    if (roomy) this.limitSynchronizing(limit.hardBytes);
+  }
+
+  /** What those are owed that take in a snapshot, or took one in, may grow to what maxmemory leaves. */
+  private limitSynchronizing(usual: number): void {
+    const { maxmemory } = this.parts.settings;
+    const most = maxmemory > 0 ? maxmemory : this.parts.systemMemory / 2;
+    if (this.held === null || this.held.bytes <= usual || this.parts.engine.usedMemory.total <= most) return;
+    const owed = this.replicas.all.filter(({ session, owed }) => !session.closing && owed > usual);
+    const worst = owed.sort((a, b) => b.owed - a.owed).at(0);
+    if (worst !== undefined) this.endOver(worst, `memory is bounded by ${most}`);
+  }
+
+  private endOver(replica: Replica, bound: string): void {
+    const { engine, log } = this.parts;
+    const { session, owed } = replica;
+    log.warning(`Client ${session.describe()} scheduled to be closed ASAP for overcoming of output buffer limits.`);
+    engine.stats.outputLimitDisconnections++;
+    this.end(replica, `it was owed ${owed} bytes of the stream, where ${bound}`);
   }
 
   private keepAlive(replica: Replica, now: number): void {
-    const { phase, name, session, ackedAt, old } = replica;
-    const { log, settings } = this.parts;
-    const timeout = settings.replTimeout * 1000;
+    const { phase, ackedAt, old } = replica;
+    const timeout = this.parts.settings.replTimeout * 1000;
     if (this.fullSync.paces(replica) && replica.stuckFor(now) > timeout) {
-      log.warning(`Disconnecting timedout replica (full sync): ${name}`);
-      session.close();
+      this.timedOut(replica, 'full', 'it has taken nothing of its snapshot');
       return;
     }
     if (phase === 'waiting' || (phase === 'saving' && !this.fullSync.diskless)) {
       replica.say('\n');
       return;
     }
-    if (old || (phase !== 'online' && phase !== 'acknowledging')) return;
-    if (now - ackedAt <= timeout) return;
-    log.warning(`Disconnecting timedout replica (streaming sync): ${name}`);
-    session.close();
+    if (old || (phase !== 'online' && phase !== 'acknowledging') || now - ackedAt <= timeout) return;
+    this.timedOut(replica, 'streaming', 'nothing was heard of it');
+  }
+
+  private timedOut(replica: Replica, during: 'full' | 'streaming', what: string): void {
+    this.parts.log.warning(`Disconnecting timedout replica (${during} sync): ${replica.name}`);
+    this.end(replica, `${what} for ${this.parts.settings.replTimeout} s`);
+  }
+
+  /** The end of what is kept of the stream, for the log; null where there is nothing. */
+  latest(): string | null {
+    const { held } = this;
+    if (held === null || held.length === 0) return null;
+    const parts: Uint8Array[] = [];
+    held.views(Math.max(held.start, held.end - LATEST), LATEST, parts);
+    return `Latest backlog is: '${quoted(Buffer.concat(parts).toString('latin1'))}'`;
   }
 
   /** Asks the replicas how far they are; their answers come as REPLCONF ACK. */

@@ -108,6 +108,24 @@ export class Replica implements ErrorListener {
     return this.phase === 'sending' ? 'send_bulk' : 'online';
   }
 
+  /** Why its link ends, once that is decided here. */
+  endedBy = '';
+  /** It has loaded the snapshot: only then does it take the stream, whatever it was handed before. */
+  settled = false;
+  /** Of the bytes that it was owed then, those that it still is: they don't count against its class. */
+  private allowance = 0;
+
+  settle(): void {
+    if (!this.settled) this.allowance = this.owed;
+    this.settled = true;
+  }
+
+  /** Bytes of the stream that it is owed, as the limits of its class count them. */
+  get burden(): number {
+    this.allowance = Math.min(this.allowance, this.owed);
+    return this.owed - this.allowance;
+  }
+
   /** Since when it has been owed more than the soft limit, ms; 0 while it is not. */
   private softSince = 0;
 
@@ -116,7 +134,7 @@ export class Replica implements ErrorListener {
    * size counts as that.
    */
   isOver({ hardBytes, softBytes, softSeconds }: OutputLimit, backlog: number, now: number): boolean {
-    const { owed } = this;
+    const owed = this.burden;
     if (hardBytes > 0 && owed > Math.max(hardBytes, backlog)) return true;
     if (softBytes === 0 || owed <= Math.max(softBytes, backlog)) this.softSince = 0;
     else if (this.softSince === 0) this.softSince = now;

@@ -28,6 +28,8 @@ export interface ReplicationParts {
   readonly log: Log;
   readonly newId: () => string;
   readonly snapshots: SnapshotPort;
+  /** Bytes of memory that this machine has. */
+  readonly systemMemory: number;
   readonly dial: FollowerParts['dial'];
   readonly receive: FollowerParts['receive'];
   readonly ownPort: () => number;
@@ -55,7 +57,7 @@ export class Replication implements ReplicationPort {
     this.parts = parts;
     const { engine, config, clock, log, newId, snapshots } = parts;
     const { settings } = config;
-    this.master = new Master({ engine, settings, snapshots, clock, log, newId });
+    this.master = new Master({ engine, settings, snapshots, clock, log, newId, systemMemory: parts.systemMemory });
     this.follower = new Follower({
       ...parts,
       settings,
@@ -201,6 +203,10 @@ export class Replication implements ReplicationPort {
     }
   }
 
+  heard(session: Session): void {
+    this.master.heard(session);
+  }
+
   // Figures.
 
   get syncs(): SyncCounts {
@@ -294,7 +300,8 @@ export class Replication implements ReplicationPort {
       repl_backlog_size: settings.replBacklogSize,
       repl_backlog_first_byte_offset: buffer === null ? 0 : buffer.start + 1,
       repl_backlog_histlen: buffer?.length ?? 0,
-      last_full_sync_reason: master.lastFullReason ?? 'none',
+      last_full_sync_reason: master.lastFullReason,
+      last_replica_link_end: master.lastEnd,
     });
   }
 
@@ -323,6 +330,8 @@ export class Replication implements ReplicationPort {
     if (!follower.connected)
       lines['master_link_down_since_seconds'] = follower.downSince > 0 ? seconds(now - follower.downSince) : -1;
     return Object.assign(lines, {
+      master_link_last_end: follower.lastEnd,
+      master_last_full_sync_reason: follower.lastFullReason,
       slave_priority: settings.replicaPriority,
       slave_read_only: settings.replicaReadOnly ? 1 : 0,
       replica_announced: settings.replicaAnnounced ? 1 : 0,

@@ -11,8 +11,11 @@
  * What a client would be refused has to wait: while a script or another unit is left half way, and while commands are
  * paused, nothing of the stream is run.
  */
+
+import { flagBit } from '../engine/derive.ts';
 import { tellDivergence } from '../engine/divergence.ts';
 import type { Engine } from '../engine/engine.ts';
+import { GATE_MISCONF } from '../engine/gates.ts';
 import type { SessionPort } from '../engine/ports.ts';
 import { MASTER } from '../engine/roles.ts';
 import type { Session } from '../engine/session.ts';
@@ -20,14 +23,23 @@ import { SmallBuffers, Waiting } from '../protocol/input.ts';
 import type { ErrorListener } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
 
+const STAR = 42;
+const WRITE = flagBit('write');
+/** The log is not told more often that the master is obeyed though the disk fails, ms. */
+const UNSAVED_TOLD_MS = 10_000;
+/** As much of the bytes at fault as the log gets. */
+const DUMPED = 128;
+
 export interface StreamPort extends SessionPort {
-  /** The stream can't be read on: the master is no master. */
-  broken(reason: string): void;
+  /** The stream can't be read on: the master is no master. `dump` shows some of what has come. */
+  broken(reason: string, dump: string): void;
 }
 
 export interface StreamEvents {
   /** Bytes of commands that have been run, good until it returns. */
   applied(bytes: Uint8Array, from: number, to: number): void;
+  /** A command that the master has done has failed here; before that is told. */
+  failed(): void;
 }
 
 export class MasterStream implements ErrorListener {
@@ -42,6 +54,8 @@ export class MasterStream implements ErrorListener {
   /** A command that a pause holds: it counts once it has been run. */
   private held: Uint8Array | null = null;
   private stopped = false;
+  /** When the log was last told that commands run though the disk fails, ms. */
+  private unsavedToldAt = Number.NEGATIVE_INFINITY;
   private running = false;
   /** The rest of the stream waits for the end of a unit that is left half way. */
   private behindUnit = false;
@@ -71,6 +85,7 @@ export class MasterStream implements ErrorListener {
     const { engine, session } = this;
     const { propagationErrorBehavior, replicaReadOnly } = engine.server.settings;
     engine.stats.errorReplied(text, counted);
+    this.events.failed();
     tellDivergence(engine, engine.server.log, {
       from: 'replica',
       to: 'master',
@@ -156,11 +171,13 @@ export class MasterStream implements ErrorListener {
       if (this.behindUnit) break;
       const outcome = parser.next(buffer, to, true);
       if (outcome === MORE) break;
-      if (outcome === BROKEN) {
-        this.port.broken(parser.reason);
+      if (outcome === BROKEN || isInline(buffer, parser)) {
+        this.broken(buffer, begin, to, outcome === BROKEN);
         break;
       }
       const end = parser.at;
+      if (engine.gates.any(GATE_MISCONF)) this.unsaved();
+      if (session.closing) break;
       if (!engine.execute(session, parser.args, parser.argc)) this.stopped = true;
       parser.start(end);
       if (session.postponed || session.waiter !== null) this.held = buffer.slice(begin, end);
@@ -169,6 +186,30 @@ export class MasterStream implements ErrorListener {
     }
     this.running = false;
     return parser.begin;
+  }
+
+  private broken(buffer: Uint8Array, from: number, to: number, told: boolean): void {
+    const { parser, session, engine } = this;
+    if (told) session.reply.error(parser.error);
+    else
+      engine.server.log.warning(
+        'WARNING: Receiving inline protocol from master, master stream corruption? Closing the master connection and discarding the cached master.',
+      );
+    this.stopped = true;
+    this.port.broken(told ? parser.reason : 'Master using the inline protocol. Desync?', dumpOf(buffer, from, to));
+  }
+
+  /** Nothing can be written to disk: the command runs all the same, or the server ends by a write. */
+  private unsaved(): void {
+    const { engine, parser } = this;
+    const { server, clock } = engine;
+    const writes = engine.table.named(parser.args, parser.argc)?.has(WRITE) === true;
+    if (writes && !server.settings.replicaIgnoreDiskWriteErrors) {
+      server.panic('Replica was unable to write command to disk.');
+    } else if (clock.now() - this.unsavedToldAt > UNSAVED_TOLD_MS) {
+      this.unsavedToldAt = clock.now();
+      server.log.warning('Replica is applying a command even though it is unable to write to disk.');
+    }
   }
 
   /** A command has been run, or queued. */
@@ -181,4 +222,26 @@ export class MasterStream implements ErrorListener {
     this.queued.length = 0;
     this.events.applied(buffer, from, to);
   }
+}
+
+/** A master sends commands as arrays only, and empty lines at most. */
+function isInline(buffer: Uint8Array, { begin }: RequestParser): boolean {
+  return buffer[begin] !== STAR;
+}
+
+/** `Query buffer during protocol error: '...'`. */
+function dumpOf(buffer: Uint8Array, from: number, to: number): string {
+  const more = to - from - DUMPED;
+  const text =
+    more <= 0
+      ? `'${printable(buffer, from, to)}'`
+      : `'${printable(buffer, from, from + DUMPED / 2)}' (... more ${more} bytes ...) '${printable(buffer, to - DUMPED / 2, to)}'`;
+  return `Query buffer during protocol error: ${text}`;
+}
+
+/** Bytes as text, with a point for what can't be printed. */
+function printable(buffer: Uint8Array, from: number, to: number): string {
+  let text = '';
+  for (let i = from; i < to; i++) text += buffer[i] >= 32 && buffer[i] < 127 ? String.fromCharCode(buffer[i]) : '.';
+  return text;
 }

@@ -124,7 +124,7 @@ export class Cron {
     if (micros - this.sampledAt < SAMPLE_MICROS) return;
     this.sampledAt = micros;
     const { stats } = this.engine;
-    stats.rates.sample(micros, stats.commands, stats.netInput, stats.netOutput);
+    stats.rates.sample(micros, stats);
   }
 
   private expire(): void {

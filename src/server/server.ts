@@ -6,6 +6,7 @@
  *
  * Several servers can live in one process; they share nothing.
  */
+import { totalmem } from 'node:os';
 import { verifies } from '../base/assert.ts';
 import { type Environment, environmentWith } from '../base/environment.ts';
 import { narrow } from '../base/text.ts';
@@ -167,6 +168,7 @@ class Server implements CinnabarServer {
       log,
       newId: () => environment.ids.secret(20).toString('hex'),
       snapshots: this.persistence.forReplicas,
+      systemMemory: totalmem(),
       receive: (incoming) => this.persistence.receive(incoming),
       dial: masterDialer(engine.server.links, config.settings),
       ownPort: () => config.settings.port,

@@ -10,7 +10,6 @@ const NO_CLUSTER = 'there is no cluster mode yet';
 const RUNTIME = 'threads and their places are left to Node and the system';
 const NO_REPORT = 'no report is written of a crash';
 const NO_SYSLOG = 'there is no syslog';
-const REPLICAS = 'what replicas do about it is fixed';
 
 /** Why each has no effect. */
 export const UNREAD: Readonly<Partial<Record<OptionName, string>>> = {
@@ -42,9 +41,7 @@ export const UNREAD: Readonly<Partial<Record<OptionName, string>>> = {
   'io-threads-do-reads': RUNTIME,
   'jemalloc-bg-thread': 'there is no jemalloc',
   'lua-enable-deprecated-api': 'scripts never see the functions that were withdrawn',
-  'rdb-del-sync-files': REPLICAS,
-  'repl-disable-tcp-nodelay': REPLICAS,
-  'replica-ignore-disk-write-errors': REPLICAS,
+  'rdb-del-sync-files': 'a file of a snapshot for replicas stays',
   server_cpulist: RUNTIME,
   'socket-mark-id': 'sockets are not marked',
   'syslog-facility': NO_SYSLOG,

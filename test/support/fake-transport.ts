@@ -25,6 +25,7 @@ export class FakeConnection implements Connection {
   /** While set, writes don't finish. */
   stuck = false;
   closed = false;
+  noDelay = true;
   /** All that was written, one character a byte. */
   sent = '';
   readonly flights: Flight[] = [];
@@ -44,6 +45,9 @@ export class FakeConnection implements Connection {
   }
 
   pause(): void {}
+  setNoDelay(on: boolean): void {
+    this.noDelay = on;
+  }
   resume(): void {}
   keepAlive(): void {}
 

@@ -87,7 +87,7 @@ const reply = command({
       session.replyOff = true;
       c.reply.suppressed = true;
     } else if (isWord(c.arg(2), 'SKIP')) {
-      if (!session.replyOff) session.replySkip = 'next';
+      if (!session.replyOff && session.replySkip !== 'refused') session.replySkip = 'next';
     } else {
       c.syntaxError();
     }

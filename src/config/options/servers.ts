@@ -50,6 +50,11 @@ export const replication = [
     memory(1048576, { min: 1n, limit: (bytes) => (bytes < 16384n ? 16384n : bytes) }),
     'The latest part of the stream, kept for replicas that come back.',
   ),
+  option(
+    'repl-sync-buffer-to-maxmemory',
+    bool(true),
+    'Lets what is owed to a replica that takes in a snapshot grow to what maxmemory leaves.',
+  ),
   option('repl-backlog-ttl', integer(3600, 0n, LONG_MAX), 'Seconds without replicas after which it is dropped.'),
   option('min-replicas-to-write', integer(0, 0n, INT_MAX), 'Refuses writes with fewer good replicas than this.', {
     aliases: ['min-slaves-to-write'],

@@ -202,6 +202,7 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
   const counters = {
     netInput: 0,
     netOutput: 0,
+    netReplOutput: 0,
     totalReads: 0,
     totalWrites: 0,
     rejectedConnections: 0,
@@ -478,6 +479,7 @@ class SlowConnection implements Connection {
 
   pause(): void {}
   resume(): void {}
+  setNoDelay(): void {}
   keepAlive(): void {}
 }
 

@@ -48,3 +48,16 @@ test('SCRIPT DEBUG begins while the reply before it is being written', async () 
   await fake.turn();
   expect(client.sent).toBe('+OK\r\n');
 });
+
+test.each([
+  ['yes', false],
+  ['no', true],
+])('repl-disable-tcp-nodelay %s: small packets go out at once: %s', async (setting, noDelay) => {
+  const server = new FakeServer({ save: '', 'repl-disable-tcp-nodelay': setting });
+  await server.listen();
+  const replica = server.connect();
+  replica.command('PSYNC', '?', '-1');
+  await server.turn();
+  expect(replica.noDelay).toBe(noDelay);
+  await server.close();
+});

@@ -28,11 +28,11 @@ test('the settings that no code names are those that are said to have no effect'
 test('CONFIG SET of one is told in the log', async () => {
   const told: string[] = [];
   const log = { debug() {}, verbose() {}, notice() {}, warning: (line: string) => void told.push(line) };
-  const server = createServer({ settings: { save: '', 'repl-disable-tcp-nodelay': 'yes' }, log });
+  const server = createServer({ settings: { save: '', 'disable-thp': 'no' }, log });
   const session = server.session();
   await session.call('CONFIG', 'SET', 'crash-log-enabled', 'no', 'maxmemory', '0');
   expect(told.filter((line) => line.includes('no effect'))).toEqual([
-    'The setting repl-disable-tcp-nodelay has no effect: what replicas do about it is fixed.',
+    'The setting disable-thp has no effect: huge pages are left as the system has them.',
     'The setting crash-log-enabled has no effect: no report is written of a crash.',
   ]);
   await server.close();
