@@ -127,6 +127,8 @@ export class MemoryNetwork implements Network {
     wires.send(host, target, wires.latency(), () => {
       const listener = wires.listeners.get(`${target}:${endpoint.port}`);
       wires.onTraffic('connect', host, target, 0);
+      // Whoever dials has hung up meanwhile.
+      if (socket.destroyed || socket.dead) return;
       if (listener === undefined) {
         socket.arrive(() => socket.destroy(new SystemError('ECONNREFUSED', 'connect', `${target}:${endpoint.port}`)));
         return;

@@ -188,6 +188,10 @@ class StraightIncoming implements Incoming {
   private replacing: Generator<undefined, string | (() => void)> | null = null;
   private scheduled = false;
   private crowded = false;
+  /** Bytes that have come; whether all have, and whether all has been loaded: a snapshot ends where its payload does. */
+  private pushed = 0;
+  private come = false;
+  private loaded = false;
   private over = false;
 
   constructor(parts: PersistenceParts, data: DataOwner, options: IncomingOptions, aside: boolean) {
@@ -229,6 +233,7 @@ class StraightIncoming implements Incoming {
   piece(bytes: Uint8Array, from: number, to: number): void {
     if (this.over) return;
     this.feed.push(bytes.slice(from, to));
+    this.pushed += to - from;
     if (!this.crowded && this.feed.waiting > WAITING_MOST) {
       this.crowded = true;
       this.options.pace(false);
@@ -237,6 +242,7 @@ class StraightIncoming implements Incoming {
   }
 
   finish(): void {
+    this.come = true;
     this.feed.end();
     this.schedule();
   }
@@ -276,8 +282,15 @@ class StraightIncoming implements Incoming {
         const slept = step();
         return (++keys % KEYS_PER_LOOK === 0 || slept) && clock.monotonic() >= until;
       };
-      if (this.replacing !== null || this.loader.run(pause)) this.makeLibraries(until);
-      else if (!this.loader.starved) this.schedule();
+      this.loaded ||= this.loader.run(pause);
+      if (!this.loaded) {
+        if (!this.loader.starved) this.schedule();
+      } else if (this.pushed > this.loader.offset) {
+        // What is behind it would be taken for the master's stream.
+        this.fail('The snapshot of MASTER ends before its payload does');
+      } else if (this.come) {
+        this.makeLibraries(until);
+      }
     } catch (error) {
       this.tell(error instanceof Error ? error.message : systemError(error));
       this.fail(FROM_SOCKET);

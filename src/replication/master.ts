@@ -303,7 +303,9 @@ export class Master {
   private repliedTo(replica: Replica): void {
     const { session } = replica;
     const command = session.lastCommand?.name ?? '<unknown>';
-    this.parts.log.warning(`Replica generated a reply to command '${command}', disconnecting it: ${session.describe()}`);
+    this.parts.log.warning(
+      `Replica generated a reply to command '${command}', disconnecting it: ${session.describe()}`,
+    );
     this.end(replica, `its command '${command}' was replied to`);
   }
 

@@ -13,6 +13,7 @@ import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { MIB } from './harness.ts';
+import { hostilePeers } from './hostile-peers.ts';
 import { longestWords, namedWords } from './longest.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
@@ -23,6 +24,7 @@ import { sigtermUnderLoad } from './sigterm.ts';
 import { soak } from './soak.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
+import { resynchronizationTorture } from './torture.ts';
 
 function option(name: string, usual: number): number {
   const at = process.argv.indexOf(`--${name}`);
@@ -56,6 +58,8 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
     ),
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
+  hostile: () => hostilePeers(option('count', 500_000), seed),
+  torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
   soak: () => soak(option('operations', 172_800_000), seed),
   resident: () => residentMemory(option('mib', 1024), seed),

@@ -3,10 +3,12 @@ import { expect, test } from 'vitest';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
+import { hostilePeers } from './hostile-peers.ts';
 import { sentinelRounds } from './sentinel.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
+import { resynchronizationTorture } from './torture.ts';
 
 test('300 bad handshakes', async () => {
   const report = await badHandshakes(300, 15);
@@ -47,3 +49,15 @@ test('three Sentinels carry their servers over what fails', async () => {
   expect(report.failures).toEqual([]);
   expect([report.kills, report.stops, report.partitions]).toEqual([1, 1, 1]);
 }, 240_000);
+
+test('hostile replicas and hostile masters', async () => {
+  const { failures, links } = await hostilePeers(2000, 8, 1000);
+  expect(failures).toEqual([]);
+  expect(links).toBeGreaterThan(100);
+});
+
+test('replicas that are cut off go on partially whenever the backlog lets them, in 20 combinations', async () => {
+  const { failures, partial } = await resynchronizationTorture(1, 9);
+  expect(failures).toEqual([]);
+  expect(partial).toBe(40);
+});

@@ -236,6 +236,20 @@ describe('a master', () => {
     expect(await info(client, 'master_last_full_sync_reason')).toBe('asked for everything');
   });
 
+  test('whose snapshot ends before its payload does is none: what is behind it is not run', async () => {
+    const snapshot = await emptySnapshot();
+    const master = new ScriptedMaster(`${snapshot}*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n`);
+    await master.listen(world);
+    const [, client] = await started({ 'repl-diskless-load': 'swapdb' });
+    await client.call('SET', 'k', '1');
+    await client.call('REPLICAOF', 'peer', '6379');
+    await world.pass(500);
+    expect(logged('The snapshot of MASTER ends before its payload does')).toBe(1);
+    expect(await info(client, 'master_link_status')).toBe('down');
+    await client.call('REPLICAOF', 'NO', 'ONE');
+    expect(await client.call('GET', 'k')).toBe('1');
+  });
+
   test('that takes another history tells why all is sent anew', async () => {
     const [, client, master] = await followed();
     master.link.command('PING');

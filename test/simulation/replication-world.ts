@@ -143,39 +143,14 @@ class ReplicationWorld {
   private async write(): Promise<void> {
     const { master } = this;
     if (this.random.below(4) === 0) await this.ask(master, 'SELECT', String(this.random.below(3)));
-    for (let i = 0; i < 1 + this.random.below(8); i++) await this.ask(master, ...this.command());
+    for (let i = 0; i < 1 + this.random.below(8); i++) await this.ask(master, ...randomWrite(this.random));
     if (this.random.below(8) === 0) {
       await this.ask(master, 'MULTI');
-      for (let i = 0; i < this.random.below(4); i++) await this.ask(master, ...this.command());
+      for (let i = 0; i < this.random.below(4); i++) await this.ask(master, ...randomWrite(this.random));
       await this.ask(master, 'EXEC');
     }
     if (this.random.below(12) === 0)
       await this.ask(master, 'SETRANGE', 'long', String(this.random.below(BACKLOG)), 'x');
-  }
-
-  private command(): readonly string[] {
-    const { random } = this;
-    const n = (most: number): string => String(random.below(most));
-    return this.pick([
-      ['SET', `s${n(20)}`, n(1e6)],
-      ['SET', `v${n(20)}`, n(1e6), 'PX', String(1 + random.below(3000))],
-      ['INCR', `i${n(5)}`],
-      ['APPEND', `p${n(3)}`, n(1e6)],
-      ['RPUSH', `l${n(5)}`, n(100), n(100)],
-      ['LPOP', `l${n(5)}`],
-      ['SADD', `t${n(5)}`, n(100), n(100)],
-      ['SPOP', `t${n(5)}`],
-      ['HSET', `h${n(5)}`, n(30), n(100)],
-      ['HDEL', `h${n(5)}`, n(30)],
-      ['ZADD', `z${n(5)}`, n(100), n(30)],
-      ['ZPOPMIN', `z${n(5)}`],
-      ['XADD', `x${n(3)}`, 'MAXLEN', '50', '*', 'f', n(100)],
-      ['SETEX', `e${n(5)}`, '1', n(100)],
-      ['PEXPIRE', `s${n(20)}`, n(2000)],
-      ['DEL', `s${n(20)}`, `h${n(5)}`],
-      ['RENAME', `s${n(20)}`, `s${n(20)}`],
-      ['EVAL', "return redis.call('INCRBYFLOAT', KEYS[1], 1.5)", '1', `f${n(3)}`],
-    ]);
   }
 
   private async wait(): Promise<void> {
@@ -298,6 +273,32 @@ class ReplicationWorld {
         throw new Broken(`${name} keeps ${replication.bufferBytes} bytes of the stream`);
     }
   }
+}
+
+/** A write of any type, on few keys. */
+export function randomWrite(random: SeededRandom): readonly string[] {
+  const n = (most: number): string => String(random.below(most));
+  const writes: readonly (readonly string[])[] = [
+    ['SET', `s${n(20)}`, n(1e6)],
+    ['SET', `v${n(20)}`, n(1e6), 'PX', String(1 + random.below(3000))],
+    ['INCR', `i${n(5)}`],
+    ['APPEND', `p${n(3)}`, n(1e6)],
+    ['RPUSH', `l${n(5)}`, n(100), n(100)],
+    ['LPOP', `l${n(5)}`],
+    ['SADD', `t${n(5)}`, n(100), n(100)],
+    ['SPOP', `t${n(5)}`],
+    ['HSET', `h${n(5)}`, n(30), n(100)],
+    ['HDEL', `h${n(5)}`, n(30)],
+    ['ZADD', `z${n(5)}`, n(100), n(30)],
+    ['ZPOPMIN', `z${n(5)}`],
+    ['XADD', `x${n(3)}`, 'MAXLEN', '50', '*', 'f', n(100)],
+    ['SETEX', `e${n(5)}`, '1', n(100)],
+    ['PEXPIRE', `s${n(20)}`, n(2000)],
+    ['DEL', `s${n(20)}`, `h${n(5)}`],
+    ['RENAME', `s${n(20)}`, `s${n(20)}`],
+    ['EVAL', "return redis.call('INCRBYFLOAT', KEYS[1], 1.5)", '1', `f${n(3)}`],
+  ];
+  return writes[random.below(writes.length)];
 }
 
 /** History and offset of a server whose data stand there; '' for others. */
