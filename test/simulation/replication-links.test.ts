@@ -301,3 +301,24 @@ test('DEBUG REPLICATE and CHANGE-REPL-ID', async () => {
     /^other history: asked for [0-9a-f]{40}:\d+, the history here is [0-9a-f]{40}$/,
   );
 });
+
+test("a replica's own log holds what came as a snapshot and what came then", async () => {
+  const [, client] = await started();
+  await client.call('SET', 'before', 'v');
+  const b = world.machine('b');
+  const logging = { appendonly: 'yes', appendfsync: 'always', 'enable-debug-command': 'yes' };
+  await b.start({ ...logging, replicaof: 'a 6379' });
+  await world.pass(5000);
+  await client.call(
+    'EVAL',
+    "redis.call('RPUSH', 'l', 'a'); redis.call('SELECT', '3'); return redis.call('INCR', 'n')",
+    '0',
+  );
+  await client.call('SET', 'short', 'v', 'PX', '100');
+  await world.pass(5000);
+  b.kill();
+  const alone = (await b.start(logging)).client();
+  await client.call('SELECT', '0');
+  expect(await alone.call('DEBUG', 'DIGEST')).toBe(await client.call('DEBUG', 'DIGEST'));
+  expect(await alone.call('EXISTS', 'before', 'l', 'short')).toBe(2);
+});
