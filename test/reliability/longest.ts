@@ -20,7 +20,8 @@ import { mainThread, residentOr0, shown } from './watch.ts';
 
 /** ms of the main thread that others may wait beside what the words take. */
 const GAP = 100;
-const A_MEGABYTE = 5;
+/** A new key is hashed twice and copied into the data, for who waits or watches, and for each message that names it. */
+const A_MEGABYTE = 6;
 const AN_ARGUMENT = 0.003;
 /** ms of wall time for one request on a busy machine. */
 const PATIENCE = 120_000;
