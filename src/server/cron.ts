@@ -145,7 +145,8 @@ export class Cron {
     const { memory, keyspaces } = this.engine;
     if (memory.frozen) return;
     const { databases } = keyspaces;
-    for (const db of databases) db.shrinkIfNeeded();
+    // A snapshot that is loaded has made room ahead.
+    if (!this.engine.server.persistence.loading) for (const db of databases) db.shrinkIfNeeded();
     if (!this.config.settings.activerehashing) return;
     for (let i = 0; i < databases.length; i++) {
       if (this.rehash(databases[this.rehashedDatabase])) return;

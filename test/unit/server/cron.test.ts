@@ -1,0 +1,24 @@
+/** What the cron leaves alone. */
+import { expect, test } from 'vitest';
+import { VirtualClock } from '../../../src/base/time.ts';
+import { createServer } from '../../../src/server/server.ts';
+
+test('room that a load has made ahead for its keys is not given back before they are there', async () => {
+  const clock = new VirtualClock();
+  const server = createServer({ clock, settings: { save: '' } });
+  const session = server.session();
+  const [db] = server.engine.keyspaces.databases;
+  const { persistence } = server.engine.server;
+  await session.call('SET', 'k', 'v');
+  db.expand(20_000, 0);
+  const loading = (yes: boolean): void => {
+    Object.defineProperty(persistence, 'loading', { value: yes, configurable: true });
+    clock.advance(1000);
+  };
+  loading(true);
+  expect(db.keys.statistics()).toContain('table size: 32768');
+  loading(false);
+  expect(db.keys.statistics()).not.toContain('table size: 32768');
+  session.close();
+  await server.close();
+});
