@@ -258,3 +258,26 @@ test('commands of the stream take as long as they take, however long nothing cam
     await pair.stop();
   }
 });
+
+test('a replica that is owed less than the backlog holds is not closed, however large the pieces of it are', async () => {
+  const settings = { 'repl-backlog-size': '100mb', 'client-output-buffer-limit': 'replica 512kb 0 0' };
+  const pair = await Pair.start(['ours', 'ours'], settings);
+  const { master } = pair;
+  const large = 'x'.repeat(10_000_000);
+  try {
+    await master.client.send([
+      ['MULTI'],
+      ['CLIENT', 'KILL', 'TYPE', 'replica'],
+      ['SET', 'key', large],
+      ['SET', 'key', large],
+      ['EXEC'],
+    ]);
+    await master.until('it goes on', async () => (await master.info('sync_partial_ok')) === '1');
+    await master.client.send([['MULTI'], ['SET', 'key', large], ['SET', 'key', large], ['EXEC']]);
+    await pair.caughtUp();
+    expect([await master.info('sync_partial_ok'), await master.info('sync_full')]).toEqual(['1', '1']);
+    expect(master.log.filter((line) => line.includes('output buffer limits'))).toEqual([]);
+  } finally {
+    await pair.stop();
+  }
+});
