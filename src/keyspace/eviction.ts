@@ -222,7 +222,7 @@ export class Evictor {
     for (let tries = databases.length; tries > 0; tries--) {
       const db = databases[this.next];
       this.next = (this.next + 1) % databases.length;
-      const e = (this.onlyVolatile ? db.expires : db.keys).random(this.random);
+      const e = (this.onlyVolatile ? db.expires : db.keys).anyone(this.random);
       if (e === NULL) continue;
       const key = this.leaving.set(entryKey(this.memory, e, this.key));
       return this.remove(db, e, key, db.hash(key), lazily);

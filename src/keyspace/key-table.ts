@@ -22,6 +22,7 @@ import {
   dictMoved,
   dictMoveTables,
   dictNew,
+  dictRandom,
   dictRehashFor,
   dictRelink,
   dictRelocate,
@@ -55,6 +56,8 @@ export interface KeyWalk {
   scan(cursor: number, visit: (entry: Addr) => void): number;
   /** A random entry, each as likely as the others; NULL when there is none. */
   random(random: Random): Addr;
+  /** A random entry at the price of a look-up: those that share a bucket are less likely than others. */
+  anyone(random: Random): Addr;
   /**
    * Writes up to `count` different entries into `out` from its start and returns how many: neighbours from a random place
    * on, so cheaper and less fair than as many calls of `random`. May be fewer than asked for and than there are.
@@ -180,6 +183,11 @@ export class KeyTable implements KeyWalk {
 
   random(random: Random): Addr {
     return dictFairRandom(this.memory, this.head, random);
+  }
+
+  /** A random entry at the price of a look-up: those that share a bucket are less likely than others. */
+  anyone(random: Random): Addr {
+    return dictRandom(this.memory, this.head, random);
   }
 
   sample(count: number, random: Random, out: Addr[]): number {
