@@ -180,10 +180,10 @@ async function endsServer(name: string): Promise<boolean> {
       },
     });
   }
-  const changed = engine.changed.bind(engine);
-  engine.changed = (db, key, event) => {
-    changed(db, key, event);
-    engine.changed = changed;
+  const touched = engine.touched.bind(engine);
+  engine.touched = (db, key, event) => {
+    touched(db, key, event);
+    engine.touched = touched;
     planted = true;
     throw new Error('planted');
   };
