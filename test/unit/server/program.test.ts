@@ -55,7 +55,7 @@ describe('the command line', () => {
     expect(once('-v').code).toBe(0);
     expect(once('--help').text).toMatch(/^Usage: cinnabar/);
     expect(once('--test-memory', '10')).toMatchObject({ code: 1 });
-    expect(once('--sentinel').text).toMatch(/reserved/);
+    expect(once('--sentinel').text).toMatch(/# Sentinel needs config file on disk to save state. Exiting...\n$/);
   });
 
   test('names the line and the reason of a broken setting', () => {
