@@ -18,7 +18,7 @@ export class Deployment {
   readonly servers: ServerProcess[] = [];
   readonly sentinels: ServerProcess[] = [];
 
-  /** Resolves when every Sentinel knows all replicas and all other Sentinels. */
+  /** Resolves when every replica follows its master, and every Sentinel knows all of them and all other Sentinels. */
   static async start(options: DeploymentOptions): Promise<Deployment> {
     const deployment = new Deployment();
     try {
@@ -41,7 +41,7 @@ export class Deployment {
     settings = [],
     kind = 'cinnabar',
   }: DeploymentOptions): Promise<void> {
-    const master = await startCinnabar(...settings);
+    const master = await startCinnabar('--repl-diskless-sync-delay', '0', ...settings);
     this.servers.push(master);
     const following = ['--replicaof', `127.0.0.1 ${master.port}`];
     for (let i = 0; i < replicas; i++) this.servers.push(await startCinnabar(...settings, ...following));
@@ -51,6 +51,10 @@ export class Deployment {
       `sentinel failover-timeout ${MASTER_NAME} 20000`,
     ];
     for (let i = 0; i < sentinels; i++) this.sentinels.push(await startSentinel(kind, lines));
+    for (const { port } of this.servers.slice(1))
+      await waitFor('every replica has its master’s data', async () =>
+        String(await ask(port, 'INFO', 'replication')).includes('master_link_status:up'),
+      );
     for (const sentinel of this.sentinels)
       await this.until(sentinel, ({ slaves, others }) => slaves === replicas && others === sentinels - 1);
   }
