@@ -2,8 +2,6 @@
  * Hostile peers on the replication port, in a world of one server (test/simulation/world.ts): replicas that break every rule
  * of the link, and masters that do. A packet is what one peer says at a time. The server must answer its own client all the
  * while, keep its data where replicas can't touch them, and have nothing left of the peers when they have gone.
- *
- * Shown once with planted faults: a line of the handshake without a bound, an ACK taken of any offset.
  */
 import { MemoryNetwork } from '../../src/base/memory-network.ts';
 import type { SeededRandom } from '../../src/base/random.ts';
