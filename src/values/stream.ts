@@ -9,7 +9,7 @@ import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { DictCursor, dictBytes, dictDrain, dictSize } from '../structures/dict.ts';
+import { DictCursor, dictBytes, dictDrain } from '../structures/dict.ts';
 import {
   IdCursor,
   idtBytes,
@@ -409,17 +409,22 @@ export function streamNew(m: Memory): Addr {
   return root;
 }
 
+/** Steps that are far too many for one go. */
+const MUCH_EFFORT = 4096;
+
 export function streamLength(r: Reader, root: Addr): number {
   return r.u32(root, Stream.length);
 }
 
-/** About how many blocks releasing a stream takes. */
+/** How many blocks releasing a stream takes; what is beyond MUCH_EFFORT is not counted. */
 export function streamEffort(r: Reader, root: Addr): number {
-  const nodes = idtSize(r, r.addr(root, Stream.nodes));
+  let effort = idtSize(r, r.addr(root, Stream.nodes));
   const groups = r.addr(root, Stream.groups);
-  const some = groups === NULL ? NULL : new DictCursor(r).reset(r, groups).next();
-  // What is pending in one group stands for that in the others.
-  return some === NULL ? nodes : nodes + dictSize(r, groups) * (1 + idtSize(r, r.addr(some, Group.pending)));
+  if (groups === NULL) return effort;
+  const cursor = new DictCursor(r).reset(r, groups);
+  for (let group = cursor.next(); group !== NULL && effort < MUCH_EFFORT; group = cursor.next())
+    effort += 1 + idtSize(r, r.addr(group, Group.pending));
+  return effort;
 }
 
 /** Releases about `budget` nodes and pending entries of a stream that is going away; true when all of it is gone. */
