@@ -477,14 +477,15 @@ export class Engine implements SessionHost<Session> {
    * string; all else is a bug of ours, told to the client and the log, and the end of the server if data changed by halves.
    */
   private failed(c: Call, error: unknown): void {
-    if (error instanceof OutOfMemory || (error instanceof TextTooLong && !c.changedAnything)) {
+    const changed = c.registered.has(WRITE) && c.changedAnything;
+    if (error instanceof OutOfMemory || (error instanceof TextTooLong && !changed)) {
       c.dropCreated();
       c.reply.error(error instanceof OutOfMemory ? OOM : `ERR ${error.message}`);
       return;
     }
     // One that has begun to wait is answered now.
     if (!c.resuming) this.blocking.remove(c.session);
-    this.server.commandFailed(c.registered.name, error, c.registered.has(WRITE) && c.changedAnything);
+    this.server.commandFailed(c.registered.name, error, changed);
     c.reply.error('ERR internal error, see the log');
   }
 
