@@ -10,8 +10,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     environment: 'node',
     pool: 'forks',
-    // Vitest itself would leave one core idle; most tests wait for servers rather than compute.
-    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
