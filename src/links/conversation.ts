@@ -13,25 +13,15 @@
  *
  * Invariants: a reply is kept or awaited, never both; replies kept, awaited and still owed are those of the requests sent.
  */
-import type RedisParser from 'redis-parser';
 import { assert } from '../base/assert.ts';
-import { redisParser } from '../base/packages.ts';
 import { bytesOf } from '../base/slice.ts';
 import { type Dialer, type Link, LinkError, type Target } from './link.ts';
+import { type Reply, ReplyReader } from './reply-reader.ts';
 
 /** Bytes that must be taken within the time limit. */
 const PIECE = 64 * 1024;
-/** The most bytes of one reply, where nobody says otherwise. */
-export const USUAL_MOST_REPLY = 1024 * 1024;
 
 export type Request = readonly (string | Uint8Array)[];
-
-export type Reply = null | number | Buffer | ReplyError | Reply[];
-
-/** What the other side has refused, in its words: bytes, each a character; what is no UTF-8 of them is replaced. */
-export class ReplyError extends Error {
-  override name = 'ReplyError';
-}
 
 export interface ConversationOptions {
   /** The most bytes of one reply. */
@@ -53,15 +43,13 @@ export class Conversation {
   error: LinkError | null = null;
   private readonly dialer: Dialer;
   private readonly options: ConversationOptions;
-  private readonly mostReply: number;
-  private readonly parser: RedisParser;
+  private readonly replies: ReplyReader;
   /** Requests that were sent and not replied to. */
   private owed = 0;
   private readonly kept: Reply[] = [];
   private readonly awaited: ((reply: Reply) => void)[] = [];
   private readonly waiters = new Set<Waiter>();
-  /** Bytes that have come since the last complete reply, and while replies were kept. */
-  private incomplete = 0;
+  /** Bytes that have come while replies were kept. */
   private unread = 0;
   private sending: Promise<void> = Promise.resolve();
   private onOpened: () => void = () => {};
@@ -69,14 +57,10 @@ export class Conversation {
   private constructor(dialer: Dialer, target: Target, options: ConversationOptions) {
     this.dialer = dialer;
     this.options = options;
-    this.mostReply = options.mostReply ?? USUAL_MOST_REPLY;
-    const Parser = redisParser();
-    this.parser = new Parser({
-      returnReply: (reply: unknown) => this.arrived(reply as Reply),
-      returnError: (error: Error) => this.arrived(refusal(error)),
-      returnFatalError: () => this.protocolError('no reply of the protocol'),
-      returnBuffers: true,
-    });
+    this.replies = new ReplyReader(
+      { arrived: (reply) => this.arrived(reply), broken: (what) => this.protocolError(what) },
+      options.mostReply,
+    );
     this.link = dialer.open(target, {
       opened: () => this.onOpened(),
       data: (bytes) => this.read(bytes),
@@ -166,20 +150,12 @@ export class Conversation {
   }
 
   private read(bytes: Buffer): void {
-    this.incomplete += bytes.length;
-    try {
-      this.parser.execute(bytes);
-    } catch {
-      // Arrays within arrays, too deep for the parser.
-      this.protocolError('a reply that is too deep');
-    }
+    this.replies.read(bytes);
     if (this.kept.length > 0) this.unread += bytes.length;
-    if (this.unread > this.mostReply) this.link.pause();
-    if (this.incomplete > this.mostReply) this.protocolError('a reply that is too long');
+    if (this.unread > this.replies.mostReply) this.link.pause();
   }
 
   private arrived(reply: Reply): void {
-    this.incomplete = 0;
     if (this.error !== null) return;
     if (this.owed === 0) {
       if (this.options.unasked) this.options.unasked(reply);
@@ -211,9 +187,4 @@ export function encode(request: Request): Uint8Array {
     parts.push(bytesOf(`$${bytes.length}\r\n`), bytes, bytesOf('\r\n'));
   }
   return Buffer.concat(parts);
-}
-
-/** The parser reads text as UTF-8; what was said was bytes. */
-export function refusal(error: Error): ReplyError {
-  return new ReplyError(Buffer.from(error.message, 'utf8').toString('latin1'));
 }

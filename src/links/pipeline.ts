@@ -8,10 +8,9 @@
  * What the other side may make us hold is bounded all the same: by `mostReply` bytes of a reply, and by the fact that what
  * nobody asked for goes to `unasked`, or ends the link. Nothing is called after `close()` or `ended`.
  */
-import type RedisParser from 'redis-parser';
-import { redisParser } from '../base/packages.ts';
-import { encode, type Reply, type Request, refusal, USUAL_MOST_REPLY } from './conversation.ts';
+import { encode, type Request } from './conversation.ts';
 import { type Dialer, type Link, LinkError, type Target } from './link.ts';
+import { type Reply, ReplyReader } from './reply-reader.ts';
 
 export interface PipelineOptions {
   /** The link is open; `localAddress` of it is known. */
@@ -30,29 +29,22 @@ export type Taker = (reply: Reply) => void;
 export class Pipeline {
   private readonly link: Link;
   private readonly options: PipelineOptions;
-  private readonly mostReply: number;
-  private readonly parser: RedisParser;
+  private readonly replies: ReplyReader;
   /** Those whose replies are owed, in order. */
   private readonly takers: Taker[] = [];
   /** What is to be sent once the link is open. */
   private waiting: Uint8Array[] = [];
-  /** Bytes that have come since the last complete reply. */
-  private incomplete = 0;
   private over = false;
 
   constructor(dialer: Dialer, target: Target, options: PipelineOptions) {
     this.options = options;
-    this.mostReply = options.mostReply ?? USUAL_MOST_REPLY;
-    const Parser = redisParser();
-    this.parser = new Parser({
-      returnReply: (reply: unknown) => this.arrived(reply as Reply),
-      returnError: (error: Error) => this.arrived(refusal(error)),
-      returnFatalError: () => this.protocolError('no reply of the protocol'),
-      returnBuffers: true,
-    });
+    this.replies = new ReplyReader(
+      { arrived: (reply) => this.arrived(reply), broken: (what) => this.protocolError(what) },
+      options.mostReply,
+    );
     this.link = dialer.open(target, {
       opened: () => this.begin(),
-      data: (bytes) => this.read(bytes),
+      data: (bytes) => this.replies.read(bytes),
       closed: (error) => this.end(error),
     });
   }
@@ -86,19 +78,7 @@ export class Pipeline {
     this.options.ended(error);
   }
 
-  private read(bytes: Buffer): void {
-    this.incomplete += bytes.length;
-    try {
-      this.parser.execute(bytes);
-    } catch {
-      // Arrays within arrays, too deep for the parser.
-      this.protocolError('a reply that is too deep');
-    }
-    if (this.incomplete > this.mostReply) this.protocolError('a reply that is too long');
-  }
-
   private arrived(reply: Reply): void {
-    this.incomplete = 0;
     if (this.over) return;
     const taken = this.takers.shift();
     if (taken !== undefined) taken(reply);

@@ -1,7 +1,8 @@
 /** The connections that the rules ask for: opened, greeted, and spoken over. */
-import { type Reply, ReplyError } from '../links/conversation.ts';
+
 import type { Dialer } from '../links/link.ts';
 import { Pipeline } from '../links/pipeline.ts';
+import { type Reply, ReplyError } from '../links/reply-reader.ts';
 import type { Request } from './messages.ts';
 import { type Connection, masterOf } from './state.ts';
 

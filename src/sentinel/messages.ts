@@ -6,7 +6,7 @@
  *
  * Texts hold one byte a character.
  */
-import type { Reply } from '../links/conversation.ts';
+import type { Reply } from '../links/reply-reader.ts';
 import type { Configuration } from './configuration.ts';
 import type { Connection, Instance, Script } from './state.ts';
 

@@ -3,7 +3,7 @@
  * synced outlives a kill; of a write that is under way either the old or the new configuration does.
  */
 import type { SeededRandom } from '../../src/base/random.ts';
-import type { Reply } from '../../src/links/conversation.ts';
+import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Configuration } from '../../src/sentinel/configuration.ts';
 import type { Answer, Input, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Periods } from '../../src/sentinel/periods.ts';

@@ -1,5 +1,5 @@
 /** What Sentinels send requests to: servers, and other Sentinels. */
-import type { Reply } from '../../src/links/conversation.ts';
+import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Request } from '../../src/sentinel/messages.ts';
 import { Host } from './network.ts';
 

@@ -1,5 +1,5 @@
 /** A Redis server as a Sentinel sees it: it answers PING, INFO and PUBLISH, and does what SLAVEOF says. */
-import type { Reply } from '../../src/links/conversation.ts';
+import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Request } from '../../src/sentinel/messages.ts';
 import type { Network } from './network.ts';
 import { Respondent } from './sentinel-respondent.ts';

@@ -1,5 +1,5 @@
 /** When an instance is down: in our own view (subjectively), and in that of enough sentinels (objectively). */
-import { type Reply, ReplyError } from '../../links/conversation.ts';
+import { type Reply, ReplyError } from '../../links/reply-reader.ts';
 import type { Instance, Master } from '../state.ts';
 import { disconnect, send } from './links.ts';
 import type { Turn } from './turn.ts';

@@ -1,5 +1,5 @@
 /** What a server's INFO tells, and what is done where it is not as we have configured it. */
-import type { Reply } from '../../links/conversation.ts';
+import type { Reply } from '../../links/reply-reader.ts';
 import { type InfoReport, parseInfo } from '../info.ts';
 import type { Master, Replica } from '../state.ts';
 import { wasUpFor } from './down.ts';

@@ -5,7 +5,7 @@
  * restarts may have forgotten whom it voted for, never that it did (leader-epoch of sentinel.conf).
  */
 import { assert } from '../../base/assert.ts';
-import type { Reply } from '../../links/conversation.ts';
+import type { Reply } from '../../links/reply-reader.ts';
 import { isCalled } from '../address.ts';
 import { announced, majority } from '../fields.ts';
 import type { Asker } from '../messages.ts';

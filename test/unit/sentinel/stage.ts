@@ -21,7 +21,7 @@
  *   field 10.0.0.2 flags                              puts fields of what commands show among the output, of whom is meant
  */
 import { SeededRandom } from '../../../src/base/random.ts';
-import { type Reply, ReplyError } from '../../../src/links/conversation.ts';
+import { type Reply, ReplyError } from '../../../src/links/reply-reader.ts';
 import { type Configuration, defaultSettings, type MasterConfiguration } from '../../../src/sentinel/configuration.ts';
 import { instanceFields } from '../../../src/sentinel/fields.ts';
 import type { Answer, Command, Input, Output, Request } from '../../../src/sentinel/messages.ts';
