@@ -1,13 +1,11 @@
 /** One step of the rules: what is known, what time it is, and what is to be done about it. */
 import { assert } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
+import { Versions } from '../../base/versions.ts';
 import type { Packet } from '../bus/packet.ts';
 import type { Answer, Asker, ClusterSettings, EngineView, Level, Output } from '../messages.ts';
 import type { ClusterState, Connection } from '../state.ts';
 import { savedState } from './saved.ts';
-
-/** Milliseconds after which a file that could not be written is tried again. */
-const PERSIST_RETRY = 1000;
 
 /** What the rules are given once and for all. */
 export interface World {
@@ -30,11 +28,9 @@ export class Turn {
   private outputs: Output[] = [];
   private changed = false;
   private binds = false;
-  /** Versions of the file: the last that was handed out, the last that is durable, and the last that binds us. */
-  private version = 0;
-  private durable = 0;
+  private readonly versions = new Versions();
+  /** The last version that binds us. */
   private binding = 0;
-  private persistRetryAt = 0;
 
   constructor(state: ClusterState, world: World, now: number) {
     this.state = state;
@@ -56,17 +52,16 @@ export class Turn {
    * are durable.
    */
   end(): readonly Output[] {
+    const { versions } = this;
     const outputs: Output[] = [];
     if (this.changed) {
-      this.version++;
-      this.persistRetryAt = 0;
-      outputs.push({ kind: 'persist', version: this.version, file: savedState(this.state) });
-      if (this.binds) this.binding = this.version;
+      outputs.push({ kind: 'persist', version: versions.next(), file: savedState(this.state) });
+      if (this.binds) this.binding = versions.last;
     }
-    const bound = this.binding > this.durable ? this.binding : 0;
+    const bound = this.binding > versions.durable ? this.binding : 0;
     for (const output of this.outputs) {
       if (output.kind === 'send') outputs.push({ ...output, after: bound });
-      else if (output.kind === 'answer') outputs.push({ ...output, after: this.changed ? this.version : bound });
+      else if (output.kind === 'answer') outputs.push({ ...output, after: this.changed ? versions.last : bound });
       else outputs.push(output);
     }
     if (this.lostSlots.length > 0) outputs.push({ kind: 'slots-lost', slots: this.lostSlots.splice(0) });
@@ -106,17 +101,16 @@ export class Turn {
   }
 
   persisted(version: number): void {
-    assert(version <= this.version, 'only what was handed out can be durable');
-    this.durable = Math.max(this.durable, version);
+    this.versions.written(version);
   }
 
   persistFailed(version: number, reason: string): void {
     this.log('warning', `Can't update cluster config file: ${reason}`);
-    if (version === this.version) this.persistRetryAt = this.now + PERSIST_RETRY;
+    this.versions.failed(version, this.now);
   }
 
   /** Tries again what could not be written, in time. */
   retryPersist(): void {
-    if (this.persistRetryAt !== 0 && this.now >= this.persistRetryAt) this.persist();
+    if (this.versions.isRetryDue(this.now)) this.persist();
   }
 }

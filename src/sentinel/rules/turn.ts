@@ -1,14 +1,12 @@
 /** One step of the rules: what is known, what time it is, and what is to be done about it. */
 import { assert } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
+import { Versions } from '../../base/versions.ts';
 import { announced } from '../fields.ts';
 import type { Answer, Asker, Level, Output } from '../messages.ts';
 import { type Instance, masterOf, type SentinelState } from '../state.ts';
 import { savedState } from './saved.ts';
 import { queueScript } from './script-queue.ts';
-
-/** Milliseconds after which a configuration that could not be written is tried again. */
-const PERSIST_RETRY = 1000;
 
 export class Turn {
   readonly state: SentinelState;
@@ -17,10 +15,7 @@ export class Turn {
   private outputs: Output[] = [];
   /** Something of the configuration has changed in this step. */
   private changed = false;
-  /** Versions of the configuration: the last that was handed out, and the last that is on the disk. */
-  private version = 0;
-  private durable = 0;
-  private persistRetryAt = 0;
+  private readonly versions = new Versions();
   /** Nothing more is to be done than what was put out before. */
   private exitCode: number | null = null;
 
@@ -39,9 +34,7 @@ export class Turn {
   end(): readonly Output[] {
     if (this.changed) {
       this.changed = false;
-      this.persistRetryAt = 0;
-      this.version++;
-      this.outputs.push({ kind: 'persist', version: this.version, configuration: savedState(this.state) });
+      this.outputs.push({ kind: 'persist', version: this.versions.next(), configuration: savedState(this.state) });
     }
     if (this.exitCode !== null) this.outputs.push({ kind: 'exit', code: this.exitCode });
     const { outputs } = this;
@@ -82,27 +75,26 @@ export class Turn {
   /** Something that a restart must find has changed; the version that has it. */
   persist(): number {
     this.changed = true;
-    return this.version + 1;
+    return this.versions.last + 1;
   }
 
   isDurable(version: number): boolean {
-    return version <= this.durable;
+    return version <= this.versions.durable;
   }
 
   persisted(version: number): void {
-    assert(version <= this.version, 'only what was handed out can be on the disk');
-    this.durable = Math.max(this.durable, version);
+    this.versions.written(version);
     this.log('notice', 'Sentinel new configuration saved on disk');
   }
 
   persistFailed(version: number, reason: string): void {
     this.log('warning', `WARNING: Sentinel was not able to save the new configuration on disk!!!: ${reason}`);
-    if (version === this.version) this.persistRetryAt = this.now + PERSIST_RETRY;
+    this.versions.failed(version, this.now);
   }
 
   /** Tries again what could not be written, in time. */
   retryPersist(): void {
-    if (this.persistRetryAt !== 0 && this.now >= this.persistRetryAt) this.persist();
+    if (this.versions.isRetryDue(this.now)) this.persist();
   }
 }
 
