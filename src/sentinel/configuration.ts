@@ -59,6 +59,22 @@ export interface KnownSentinel {
   readonly runid: string;
 }
 
+/** What a Sentinel is told of by nobody. */
+export function unconfigured(myid: string): Configuration {
+  return {
+    myid,
+    currentEpoch: 0,
+    announceIp: '',
+    announcePort: 0,
+    resolveHostnames: false,
+    announceHostnames: false,
+    denyScriptsReconfig: true,
+    sentinelUser: '',
+    sentinelPass: '',
+    masters: [],
+  };
+}
+
 /** What a master has that nobody has set. */
 export function defaultSettings(quorum: number, downAfter: number, failoverTimeout: number): MasterSettings {
   return {

@@ -12,7 +12,13 @@
 import { isIP } from '../base/network.ts';
 import { quoted } from '../base/quoting.ts';
 import type { Place } from '../config/file.ts';
-import { type Configuration, defaultSettings, type KnownSentinel, type MasterSettings } from './configuration.ts';
+import {
+  type Configuration,
+  defaultSettings,
+  type KnownSentinel,
+  type MasterSettings,
+  unconfigured,
+} from './configuration.ts';
 import { defaultPeriods } from './periods.ts';
 
 /** A line that makes no sense; where it stands, and why. */
@@ -212,17 +218,7 @@ export class SentinelLines {
   /** `id` is the Sentinel's where the lines have none. */
   constructor(id: string, runnable: (path: string) => boolean) {
     this.runnable = runnable;
-    this.globals = {
-      myid: id,
-      currentEpoch: 0,
-      announceIp: '',
-      announcePort: 0,
-      resolveHostnames: false,
-      announceHostnames: false,
-      denyScriptsReconfig: true,
-      sentinelUser: '',
-      sentinelPass: '',
-    };
+    this.globals = { ...unconfigured(id) };
   }
 
   /** Whether hosts may be names. */

@@ -12,7 +12,7 @@
  * Sentinel that tells its vote before it is on the disk (`--bug`; seed 57 is the first to find it).
  */
 import { SeededRandom } from '../../src/base/random.ts';
-import { type Configuration, defaultSettings } from '../../src/sentinel/configuration.ts';
+import { type Configuration, defaultSettings, unconfigured } from '../../src/sentinel/configuration.ts';
 import { parseHello } from '../../src/sentinel/hello.ts';
 import type { Answer, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Master, Replica } from '../../src/sentinel/state.ts';
@@ -356,15 +356,7 @@ function same<K>(known: Map<K, string>, key: K, value: string, what: string): vo
 function configuration(number: number, quorum: number): Configuration {
   const settings = defaultSettings(quorum, DOWN_AFTER, FAILOVER_TIMEOUT);
   return {
-    myid: number.toString(16).padStart(2, '0').repeat(20),
-    currentEpoch: 0,
-    announceIp: '',
-    announcePort: 0,
-    resolveHostnames: false,
-    announceHostnames: false,
-    denyScriptsReconfig: true,
-    sentinelUser: '',
-    sentinelPass: '',
+    ...unconfigured(number.toString(16).padStart(2, '0').repeat(20)),
     masters: [
       {
         name: MASTER,

@@ -22,7 +22,12 @@
  */
 import { SeededRandom } from '../../../src/base/random.ts';
 import { type Reply, ReplyError } from '../../../src/links/reply-reader.ts';
-import { type Configuration, defaultSettings, type MasterConfiguration } from '../../../src/sentinel/configuration.ts';
+import {
+  type Configuration,
+  defaultSettings,
+  type MasterConfiguration,
+  unconfigured,
+} from '../../../src/sentinel/configuration.ts';
 import { instanceFields } from '../../../src/sentinel/fields.ts';
 import type { Answer, Command, Input, Output, Request } from '../../../src/sentinel/messages.ts';
 import { Sentinel } from '../../../src/sentinel/sentinel.ts';
@@ -49,7 +54,7 @@ export class Stage {
   private now = 1000;
   private started: Sentinel | null = null;
   private readonly inputs: Input[] = [];
-  private readonly configuration: { -readonly [Key in keyof Configuration]: Configuration[Key] } = emptyConfiguration();
+  private readonly configuration: { -readonly [Key in keyof Configuration]: Configuration[Key] } = unconfigured(MYID);
   private readonly hosts = new Map<string, Host>();
   private readonly connections = new Set<Connection>();
   private readonly running: Script[] = [];
@@ -253,21 +258,6 @@ export class Stage {
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
-function emptyConfiguration(): Configuration {
-  return {
-    myid: MYID,
-    currentEpoch: 0,
-    announceIp: '',
-    announcePort: 0,
-    resolveHostnames: false,
-    announceHostnames: false,
-    denyScriptsReconfig: true,
-    sentinelUser: '',
-    sentinelPass: '',
-    masters: [],
-  };
-}
 
 /** `m 10.0.0.1 6379 2`, and settings. */
 function monitored([name, host, port, quorum, ...settings]: readonly string[]): Mutable<MasterConfiguration> {
