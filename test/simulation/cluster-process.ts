@@ -1,6 +1,5 @@
 /**
- * A node of the simulation: its disk, the shell around the rules, and as much of an engine as they look at. What was synced
- * outlives a kill; of a write that is under way either the old or the new file does.
+ * A node of the simulation: the shell around the rules, and as much of an engine as they look at.
  */
 import type { SeededRandom } from '../../src/base/random.ts';
 import { decode, isRefused } from '../../src/cluster/bus/decode.ts';
@@ -10,7 +9,8 @@ import { Cluster } from '../../src/cluster/cluster.ts';
 import type { ClusterSettings, Command, EngineView, Input, Output } from '../../src/cluster/messages.ts';
 import type { NodesFile } from '../../src/cluster/nodes-file.ts';
 import { Connection } from '../../src/cluster/state.ts';
-import { Cable, Host, type Network } from './network.ts';
+import { Cable, type Network } from './network.ts';
+import { RulesProcess } from './rules-process.ts';
 
 export const PORT = 6379;
 export const BUS_PORT = 16379;
@@ -40,19 +40,12 @@ interface Write {
   readonly file: NodesFile;
 }
 
-export class ClusterProcess extends Host implements EngineView {
-  /** Milliseconds that a write to the disk takes at most. */
-  diskDelay = 3;
-  diskFails = false;
+type Sent = Output & { readonly kind: 'send' };
+
+export class ClusterProcess extends RulesProcess<Write, Sent> implements EngineView {
   cluster!: Cluster;
   private readonly surroundings: Surroundings;
-  private readonly random: SeededRandom;
   private saved: NodesFile;
-  private starts = 0;
-  private durable = 0;
-  private writing: Write | null = null;
-  private toWrite: Write | null = null;
-  private held: (Output & { readonly kind: 'send' })[] = [];
   private readonly cables = new Map<Connection, Cable<ClusterProcess>>();
   /** Our ends of the connections that others have made. */
   private readonly inbound = new Map<Cable<ClusterProcess>, Connection>();
@@ -64,23 +57,16 @@ export class ClusterProcess extends Host implements EngineView {
   private paused = 0;
 
   constructor(surroundings: Surroundings, number: number, random: SeededRandom, file: NodesFile) {
-    super(`10.0.0.${number}`, number);
+    super(surroundings.network, `10.0.0.${number}`, number, random);
     this.surroundings = surroundings;
-    this.random = random;
     this.saved = file;
   }
 
   get now(): number {
-    return this.surroundings.network.timeline.now;
+    return this.network.timeline.now;
   }
 
-  start(): void {
-    this.up = true;
-    this.starts++;
-    this.durable = 0;
-    this.writing = null;
-    this.toWrite = null;
-    this.held = [];
+  protected begin(): void {
     this.master = '';
     this.heard = Number.NEGATIVE_INFINITY;
     const { random, surroundings } = this;
@@ -89,9 +75,7 @@ export class ClusterProcess extends Host implements EngineView {
     this.tick();
   }
 
-  override kill(): void {
-    super.kill();
-    if (this.writing !== null && this.random.below(2) === 0) this.save(this.writing.file);
+  protected hangUp(): void {
     for (const cable of this.cables.values()) cable.toCallee(() => cable.callee.hungUp(cable));
     this.cables.clear();
     this.inbound.clear();
@@ -99,15 +83,6 @@ export class ClusterProcess extends Host implements EngineView {
 
   command(command: Command): void {
     this.step({ kind: 'command', asker: null, command });
-  }
-
-  private after(ms: number, action: () => void): void {
-    const { starts } = this;
-    this.surroundings.network.timeline.after(ms, () => {
-      if (!this.up || this.starts !== starts) return;
-      if (this.frozen) this.after(50, action);
-      else action();
-    });
   }
 
   private tick(): void {
@@ -132,12 +107,10 @@ export class ClusterProcess extends Host implements EngineView {
         this.disconnect(output.connection);
         break;
       case 'send':
-        if (output.after <= this.durable || this.isEarly(output.packet)) this.send(output);
-        else this.held.push(output);
+        this.releaseInTime(output, this.isEarly(output.packet));
         break;
       case 'persist':
-        this.toWrite = output;
-        if (this.writing === null) this.write();
+        this.persist(output);
         break;
       case 'replicate':
         this.master = output.ip;
@@ -164,7 +137,7 @@ export class ClusterProcess extends Host implements EngineView {
 
   private connect(connection: Connection): void {
     const peer = this.surroundings.process(connection.ip);
-    const cable = new Cable<ClusterProcess>(this.surroundings.network, this, peer);
+    const cable = new Cable<ClusterProcess>(this.network, this, peer);
     this.cables.set(connection, cable);
     cable.toCallee(() => peer.welcome(cable, () => this.lose(connection, cable)));
     cable.toCallee(() => {
@@ -208,7 +181,7 @@ export class ClusterProcess extends Host implements EngineView {
     for (const [connection, other] of this.cables) if (other === cable) this.lose(connection, cable);
   }
 
-  private send({ connection, packet }: Output & { readonly kind: 'send' }): void {
+  protected release({ connection, packet }: Sent): void {
     const cable = this.cables.get(connection);
     if (cable === undefined) return;
     const out = connection.direction === 'out';
@@ -227,31 +200,7 @@ export class ClusterProcess extends Host implements EngineView {
       }
   }
 
-  // The disk.
-
-  private write(): void {
-    const write = this.toWrite;
-    if (write === null) return;
-    this.toWrite = null;
-    this.writing = write;
-    this.after(this.random.double01() * this.diskDelay, () => {
-      this.writing = null;
-      if (this.diskFails) this.step({ kind: 'persist-failed', version: write.version, reason: 'No space left' });
-      else this.wrote(write);
-      if (this.writing === null) this.write();
-    });
-  }
-
-  private wrote({ version, file }: Write): void {
-    this.save(file);
-    this.durable = version;
-    const free = this.held.filter(({ after }) => after <= version);
-    this.held = this.held.filter(({ after }) => after > version);
-    for (const output of free) this.send(output);
-    this.step({ kind: 'persisted', version });
-  }
-
-  private save(file: NodesFile): void {
+  protected save({ file }: Write): void {
     this.saved = file;
     this.surroundings.written(this, file);
   }
@@ -266,8 +215,7 @@ export class ClusterProcess extends Host implements EngineView {
       return;
     }
     const master = this.surroundings.process(this.master);
-    const serves =
-      master.up && master !== this && master.master === '' && this.surroundings.network.isFree(this, master);
+    const serves = master.up && master !== this && master.master === '' && this.network.isFree(this, master);
     if (!serves) this.synced = this.now + SYNC;
     else if (this.now >= this.synced) {
       this.offset = master.offset;

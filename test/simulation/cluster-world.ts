@@ -19,8 +19,16 @@ import { newNode } from '../../src/cluster/rules/saved.ts';
 import { SLOTS } from '../../src/cluster/slots.ts';
 import { verify } from '../../src/cluster/state.ts';
 import { BUS_PORT, ClusterProcess, PORT, type Surroundings } from './cluster-process.ts';
-import { Network } from './network.ts';
-import { Timeline } from './timeline.ts';
+import {
+  Broken,
+  type Course,
+  type CourseOptions,
+  MOST_FAULTS,
+  type Pauses,
+  played,
+  RulesWorld,
+  same,
+} from './rules-world.ts';
 
 const NODE_TIMEOUT = 1000;
 const SETTINGS: ClusterSettings = {
@@ -37,47 +45,20 @@ const SETTINGS: ClusterSettings = {
   busPort: BUS_PORT,
   hostname: '',
 };
-/** Milliseconds of trouble, and within which everybody has to agree when it is over. */
-const TROUBLE = 20_000;
+/** Milliseconds within which everybody has to agree when the trouble is over. */
 const PATIENCE = 60_000;
-export const MOST_FAULTS = 40;
+const PAUSES: Pauses = { usual: 600, long: 4000 };
 /** Slots that are moved when all is well. */
 const MOVED = 3;
 
-export type Bug = 'none' | 'votes are told early';
-
-export interface Course {
-  readonly broken: string;
-  readonly trace: readonly string[];
-  /** Virtual milliseconds that it lasted. */
-  readonly lasted: number;
-  readonly failovers: number;
-  /** Votes that were told. */
-  readonly votes: number;
-}
-
-export interface CourseOptions {
-  /** How many things go wrong at most. */
-  readonly faults?: number;
-  readonly bug?: Bug;
-  readonly traced?: boolean;
-}
-
-class Broken extends Error {}
-
-export function course(seed: number, options: CourseOptions = {}): Course {
+export function course(seed: number, { faults = MOST_FAULTS, ...options }: CourseOptions = {}): Course {
   const world = new ClusterWorld(seed, options);
-  let broken = '';
-  try {
+  return played(world, () => {
     world.build();
-    world.trouble(options.faults ?? MOST_FAULTS);
+    world.trouble(faults);
     world.heal();
     world.moveSlots();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    broken = error instanceof Broken ? error.message : (error.stack ?? error.message);
-  }
-  return { broken, trace: world.trace, lasted: world.timeline.now, failovers: world.failovers, votes: world.votesTold };
+  });
 }
 
 /** The epochs that somebody has told, or kept. */
@@ -86,17 +67,8 @@ interface Epochs {
   readonly other: number;
 }
 
-class ClusterWorld implements Surroundings {
-  readonly timeline = new Timeline();
-  readonly random: SeededRandom;
-  readonly network: Network;
+class ClusterWorld extends RulesWorld implements Surroundings {
   readonly settings = SETTINGS;
-  readonly tellsVotesEarly: boolean;
-  readonly trace: string[] = [];
-  failovers = 0;
-  votesTold = 0;
-  private troubled = false;
-  private readonly traced: boolean;
   private readonly masters: number;
   private readonly processes: ClusterProcess[] = [];
   private readonly byIp = new Map<string, ClusterProcess>();
@@ -106,11 +78,8 @@ class ClusterWorld implements Surroundings {
   private readonly told = new Map<string, Epochs>();
   private readonly kept = new Map<string, Epochs>();
 
-  constructor(seed: number, { bug, traced }: CourseOptions) {
-    this.random = new SeededRandom(seed);
-    this.network = new Network(this.timeline, this.random);
-    this.tellsVotesEarly = bug === 'votes are told early';
-    this.traced = traced === true;
+  constructor(seed: number, options: CourseOptions) {
+    super(seed, options);
     this.masters = this.random.below(3) === 0 ? 5 : 3;
     for (let i = 0; i < 2 * this.masters; i++) {
       const process = new ClusterProcess(this, i, new SeededRandom(this.random.bits32(), i), newNode(this.newId()));
@@ -121,6 +90,14 @@ class ClusterWorld implements Surroundings {
     this.replicate();
   }
 
+  protected get all(): readonly ClusterProcess[] {
+    return this.processes;
+  }
+
+  protected get writers(): readonly ClusterProcess[] {
+    return this.processes;
+  }
+
   process(ip: string): ClusterProcess {
     const process = this.byIp.get(ip);
     if (process === undefined) throw new Broken(`somebody looks for '${ip}'`);
@@ -129,10 +106,6 @@ class ClusterWorld implements Surroundings {
 
   newId(): string {
     return Array.from({ length: 5 }, () => this.random.bits32().toString(16).padStart(8, '0')).join('');
-  }
-
-  private note(line: string): void {
-    if (this.traced) this.trace.push(`${this.timeline.now.toFixed(1)} ${line}`);
   }
 
   private replicate(): void {
@@ -153,43 +126,28 @@ class ClusterWorld implements Surroundings {
     }
     for (const { name } of processes.slice(1))
       first.command({ name: 'meet', ip: name, port: String(PORT), busPort: null });
-    this.await('everybody knows everybody', () => {
+    this.await('everybody knows everybody', PATIENCE, () => {
       const stranger = processes.find(({ cluster }) => cluster.state.nodes.size !== processes.length);
       return stranger === undefined ? '' : `${stranger.name} knows ${stranger.cluster.state.nodes.size}`;
     });
     processes.slice(masters).forEach((replica, i) => {
       replica.command({ name: 'replicate', node: processes[i].cluster.state.myself.id });
     });
-    this.await('the cluster is up', () => this.disagreement());
-  }
-
-  /** Lets time pass until nothing differs any more. */
-  private await(what: string, difference: () => string): void {
-    const end = this.timeline.now + PATIENCE;
-    for (let differs = difference(); differs !== ''; differs = difference()) {
-      if (this.timeline.now > end) throw new Broken(`it does not come to it that ${what}: ${differs}`);
-      this.timeline.run(500);
-    }
-    this.note(what);
+    this.await('the cluster is up', PATIENCE, () => this.disagreement());
   }
 
   // What goes wrong.
 
   trouble(faults: number): void {
-    this.troubled = true;
-    for (const process of this.processes) process.diskDelay = this.diskDelay();
-    const end = this.timeline.now + TROUBLE;
-    for (let i = 0; i < faults && this.timeline.now < end; i++) {
-      this.goWrong();
-      this.timeline.run(this.random.below(4) === 0 ? this.random.below(4000) : this.random.below(600));
-    }
+    this.beginTrouble();
+    this.letGoWrong(faults, PAUSES);
   }
 
-  private goWrong(): void {
+  protected goWrong(): void {
     const { random, processes } = this;
     const process = processes[random.below(processes.length)];
     const wrongs = [
-      () => this.split(processes.filter(() => random.below(2) === 0)),
+      () => this.split(this.randomPart()),
       () => this.split([process]),
       () => this.split([]),
       () => this.stop(process),
@@ -208,42 +166,6 @@ class ClusterWorld implements Surroundings {
     return masters[this.random.below(masters.length)];
   }
 
-  private split(part: readonly ClusterProcess[]): void {
-    this.note(part.length === 0 ? 'the network is whole' : `${part.map(({ name }) => name).join(' ')} are cut off`);
-    this.network.split(this.processes, new Set(part));
-  }
-
-  /** Kills what is up, and starts what is not. */
-  private stop(process: ClusterProcess): void {
-    this.note(`${process.name} ${process.up ? 'is killed' : 'starts'}`);
-    if (process.up) process.kill();
-    else process.start();
-  }
-
-  /** Kills a node, which is started again soon. */
-  private crash(process: ClusterProcess): void {
-    if (!process.up) return;
-    this.stop(process);
-    this.timeline.after(50 + this.random.below(500), () => {
-      if (!process.up) this.stop(process);
-    });
-  }
-
-  private freeze(process: ClusterProcess): void {
-    process.frozen = !process.frozen;
-    this.note(`${process.name} ${process.frozen ? 'stands still' : 'goes on'}`);
-  }
-
-  private changeDisk(process: ClusterProcess): void {
-    process.diskDelay = this.diskDelay();
-    process.diskFails = this.random.below(3) === 0;
-    this.note(`${process.name} writes in ${process.diskDelay} ms${process.diskFails ? ', and fails' : ''}`);
-  }
-
-  private diskDelay(): number {
-    return [3, 100, 1500][this.random.below(3)];
-  }
-
   private failOver(process: ClusterProcess): void {
     const form = this.random.below(2) === 0 ? 'agreed' : 'force';
     this.note(`${process.name} is to take over: ${form}`);
@@ -251,16 +173,13 @@ class ClusterWorld implements Surroundings {
   }
 
   heal(): void {
-    this.troubled = false;
-    this.note('all is healed');
-    this.split([]);
+    this.endTrouble();
     for (const process of this.processes) {
-      process.frozen = false;
       process.diskDelay = 3;
       process.diskFails = false;
       if (!process.up) process.start();
     }
-    this.await('all is served again', () => this.disagreement());
+    this.await('all is served again', PATIENCE, () => this.disagreement());
   }
 
   /** As redis-cli moves them: both sides are told, and the others hear of it. */
@@ -276,6 +195,7 @@ class ClusterWorld implements Surroundings {
       for (const each of [to, from]) each.command({ name: 'setslot', slot, action: { kind: 'node', node: toId } });
       this.await(
         `slot ${slot} is moved`,
+        PATIENCE,
         () => this.disagreement() || (to.cluster.state.myself.slots.has(slot) ? '' : 'not'),
       );
     }
@@ -321,9 +241,7 @@ class ClusterWorld implements Surroundings {
     this.note(`${name} tells its vote for ${to.name} in epoch ${currentEpoch}`);
     same(this.votes, `${name} ${currentEpoch}`, to.name, `votes of ${name} in epoch ${currentEpoch}`);
     this.votesTold++;
-    // Where it hurts most.
-    if (this.troubled && this.random.below(8) === 0)
-      this.timeline.after(this.random.below(50), () => this.crash(process));
+    this.crashPerhaps(process);
   }
 
   /** Claims with one epoch, each once. */
@@ -348,11 +266,4 @@ class ClusterWorld implements Surroundings {
       throw new Broken(`epochs of ${name} shrink from ${JSON.stringify(before)} to ${JSON.stringify(epochs)}`);
     known.set(name, { currentEpoch: epochs.currentEpoch, other: Math.max(before.other, epochs.other) });
   }
-}
-
-/** The first one counts: another is an error. */
-function same<Key, Value>(known: Map<Key, Value>, key: Key, value: Value, what: string): void {
-  const before = known.get(key);
-  if (before === undefined) known.set(key, value);
-  else if (before !== value) throw new Broken(`two ${what}: ${before} and ${value}`);
 }

@@ -30,6 +30,8 @@ export abstract class Host {
     else cable.end(lost);
   }
 
+  abstract start(): void;
+
   kill(): void {
     this.up = false;
     for (const [cable, lost] of this.callers) cable.end(lost);

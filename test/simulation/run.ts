@@ -5,6 +5,7 @@
  */
 import * as cluster from './cluster-world.ts';
 import * as replication from './replication-world.ts';
+import { MOST_FAULTS } from './rules-world.ts';
 import * as sentinel from './sentinel-world.ts';
 
 interface Course {
@@ -36,7 +37,7 @@ const WORLDS: Readonly<Record<string, World>> = {
   },
   cluster: {
     seeds: 20_000,
-    steps: cluster.MOST_FAULTS,
+    steps: MOST_FAULTS,
     play(seed, faults) {
       const { failovers, votes, ...course } = cluster.course(seed, { faults, traced, bug });
       return { ...course, counts: { failovers, votes } };
@@ -44,7 +45,7 @@ const WORLDS: Readonly<Record<string, World>> = {
   },
   sentinel: {
     seeds: 20_000,
-    steps: sentinel.MOST_FAULTS,
+    steps: MOST_FAULTS,
     play(seed, faults) {
       const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug });
       return { ...course, counts: { failovers, votes } };

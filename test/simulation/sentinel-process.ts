@@ -1,6 +1,5 @@
 /**
- * A Sentinel of the simulation: its machine, with a clock and a disk of its own, and the shell around the rules. What was
- * synced outlives a kill; of a write that is under way either the old or the new configuration does.
+ * A Sentinel of the simulation: its machine, with a clock of its own, and the shell around the rules.
  */
 import type { SeededRandom } from '../../src/base/random.ts';
 import type { Reply } from '../../src/links/reply-reader.ts';
@@ -11,7 +10,8 @@ import { verifyState } from '../../src/sentinel/rules/verify.ts';
 import { Sentinel } from '../../src/sentinel/sentinel.ts';
 import type { Connection } from '../../src/sentinel/state.ts';
 import { Cable, type Network } from './network.ts';
-import { Respondent } from './sentinel-respondent.ts';
+import { RulesProcess } from './rules-process.ts';
+import type { Respondent } from './sentinel-respondent.ts';
 import { Server } from './sentinel-server.ts';
 
 export const SENTINEL_PORT = 26379;
@@ -38,45 +38,29 @@ interface Write {
   readonly configuration: Configuration;
 }
 
-export class SentinelProcess extends Respondent {
-  /** Milliseconds that a write to the disk takes at most. */
-  diskDelay = 3;
-  diskFails = false;
+type Told = Output & { readonly kind: 'answer' };
+
+export class SentinelProcess extends RulesProcess<Write, Told> implements Respondent {
   sentinel!: Sentinel;
   private readonly surroundings: Surroundings;
-  private readonly random: SeededRandom;
   private saved: Configuration;
   /** Its clock before ours. */
   private ahead = 0;
-  private starts = 0;
   private readonly cables = new Map<Connection, Cable<Respondent>>();
-  private durable = 0;
-  private writing: Write | null = null;
-  private toWrite: Write | null = null;
-  private held: { readonly after: number; readonly output: Output & { kind: 'answer' } }[] = [];
 
   constructor(surroundings: Surroundings, number: number, random: SeededRandom, configuration: Configuration) {
-    super(`10.0.1.${number}`, number);
+    super(surroundings.network, `10.0.1.${number}`, number, random);
     this.surroundings = surroundings;
-    this.random = random;
     this.saved = configuration;
   }
 
-  start(): void {
-    this.up = true;
-    this.starts++;
-    this.durable = 0;
-    this.writing = null;
-    this.toWrite = null;
-    this.held = [];
+  protected begin(): void {
     this.sentinel = new Sentinel(this.saved, SENTINEL_PORT, this.random, this.now());
     Object.assign(this.sentinel.state.periods, this.surroundings.periods);
     this.tick();
   }
 
-  override kill(): void {
-    super.kill();
-    if (this.writing !== null && this.random.below(2) === 0) this.saved = this.writing.configuration;
+  protected hangUp(): void {
     for (const cable of this.cables.values()) cable.close();
     this.cables.clear();
   }
@@ -86,17 +70,7 @@ export class SentinelProcess extends Respondent {
   }
 
   private now(): number {
-    return this.surroundings.network.timeline.now + this.ahead;
-  }
-
-  /** Does something later, unless the process has ended by then; one that stands still does it when it goes on. */
-  private after(ms: number, action: () => void): void {
-    const { starts } = this;
-    this.surroundings.network.timeline.after(ms, () => {
-      if (!this.up || this.starts !== starts) return;
-      if (this.frozen) this.after(50, action);
-      else action();
-    });
+    return this.network.timeline.now + this.ahead;
   }
 
   private tick(): void {
@@ -126,21 +100,18 @@ export class SentinelProcess extends Respondent {
         this.send(output.connection, output.request);
         break;
       case 'persist':
-        this.toWrite = output;
-        if (this.writing === null) this.write();
+        this.persist(output);
         break;
       case 'answer':
-        if (output.after <= this.durable || this.surroundings.tellsVotesEarly) this.tell(output);
-        else this.held.push({ after: output.after, output });
+        this.releaseInTime(output, this.surroundings.tellsVotesEarly);
         break;
       default:
     }
   }
 
   private connect(connection: Connection): void {
-    const { network } = this.surroundings;
     const host = this.surroundings.host(connection.address.ip);
-    const cable = new Cable<Respondent>(network, this, host);
+    const cable = new Cable<Respondent>(this.network, this, host);
     this.cables.set(connection, cable);
     const lost = (): void => {
       if (this.cables.get(connection) !== cable) return;
@@ -197,30 +168,12 @@ export class SentinelProcess extends Respondent {
     }
   }
 
-  private tell({ asker, answer }: Output & { kind: 'answer' }): void {
+  protected release({ asker, answer }: Told): void {
     this.surroundings.told(this, answer);
     (asker as Asker).reply(answer);
   }
 
-  private write(): void {
-    const write = this.toWrite;
-    if (write === null) return;
-    this.toWrite = null;
-    this.writing = write;
-    this.after(this.random.double01() * this.diskDelay, () => {
-      this.writing = null;
-      if (this.diskFails) this.step({ kind: 'persist-failed', version: write.version, reason: 'No space left' });
-      else this.written(write);
-      if (this.writing === null) this.write();
-    });
-  }
-
-  private written({ version, configuration }: Write): void {
+  protected save({ configuration }: Write): void {
     this.saved = configuration;
-    this.durable = version;
-    const free = this.held.filter(({ after }) => after <= version);
-    this.held = this.held.filter(({ after }) => after > version);
-    for (const { output } of free) this.tell(output);
-    this.step({ kind: 'persisted', version });
   }
 }

@@ -1,9 +1,9 @@
 /** What Sentinels send requests to: servers, and other Sentinels. */
 import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Request } from '../../src/sentinel/messages.ts';
-import { Host } from './network.ts';
+import type { Host } from './network.ts';
 
-export abstract class Respondent extends Host {
+export interface Respondent extends Host {
   /** Somebody asks; the answer may come later. */
-  abstract serve(request: Request, answer: (reply: Reply) => void): void;
+  serve(request: Request, answer: (reply: Reply) => void): void;
 }

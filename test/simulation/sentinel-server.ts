@@ -1,14 +1,14 @@
 /** A Redis server as a Sentinel sees it: it answers PING, INFO and PUBLISH, and does what SLAVEOF says. */
 import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Request } from '../../src/sentinel/messages.ts';
-import type { Network } from './network.ts';
-import { Respondent } from './sentinel-respondent.ts';
+import { Host, type Network } from './network.ts';
+import type { Respondent } from './sentinel-respondent.ts';
 
 export const PORT = 6379;
 /** Milliseconds that a full synchronization takes. */
 const SYNC = 300;
 
-export class Server extends Respondent {
+export class Server extends Host implements Respondent {
   priority = 100;
   /** The name of the host that it replicates from; null where it is a master. */
   master: string | null;

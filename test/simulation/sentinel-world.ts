@@ -16,11 +16,20 @@ import { type Configuration, defaultSettings, unconfigured } from '../../src/sen
 import { parseHello } from '../../src/sentinel/hello.ts';
 import type { Answer, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Master, Replica } from '../../src/sentinel/state.ts';
-import { type Host, Network } from './network.ts';
+import type { Host } from './network.ts';
+import {
+  Broken,
+  type Course,
+  type CourseOptions,
+  MOST_FAULTS,
+  type Pauses,
+  played,
+  RulesWorld,
+  same,
+} from './rules-world.ts';
 import { SentinelProcess, type Surroundings } from './sentinel-process.ts';
 import type { Respondent } from './sentinel-respondent.ts';
 import { PORT, Server } from './sentinel-server.ts';
-import { Timeline } from './timeline.ts';
 
 const MASTER = 'm';
 const SERVERS = 3;
@@ -36,59 +45,23 @@ const PERIODS = {
   'min-link-reconnect-period': 1500,
   'election-timeout': 2000,
 };
-/** Milliseconds of trouble, and within which everybody has to agree after it. */
-const TROUBLE = 20_000;
+/** Milliseconds within which everybody has to agree when the trouble is over. */
 const PATIENCE = 90_000;
-export const MOST_FAULTS = 40;
+const PAUSES: Pauses = { usual: 500, long: 3000 };
 /** Milliseconds that a clock jumps at most. */
 const JUMP = 10_000;
 
-export type Bug = 'none' | 'votes are told early';
-
-export interface Course {
-  readonly broken: string;
-  readonly trace: readonly string[];
-  /** Virtual milliseconds that it lasted. */
-  readonly lasted: number;
-  readonly failovers: number;
-  /** Votes that were told. */
-  readonly votes: number;
-}
-
-export interface CourseOptions {
-  /** How many things go wrong at most. */
-  readonly faults?: number;
-  readonly bug?: Bug;
-  readonly traced?: boolean;
-}
-
-class Broken extends Error {}
-
-export function course(seed: number, options: CourseOptions = {}): Course {
+export function course(seed: number, { faults = MOST_FAULTS, ...options }: CourseOptions = {}): Course {
   const world = new SentinelWorld(seed, options);
-  let broken = '';
-  try {
-    world.trouble(options.faults ?? MOST_FAULTS);
+  return played(world, () => {
+    world.trouble(faults);
     world.heal();
     world.agree();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    broken = error instanceof Broken ? error.message : (error.stack ?? error.message);
-  }
-  return { broken, trace: world.trace, lasted: world.timeline.now, failovers: world.failovers, votes: world.votesTold };
+  });
 }
 
-class SentinelWorld implements Surroundings {
-  readonly timeline = new Timeline();
-  readonly random: SeededRandom;
-  readonly network: Network;
-  readonly tellsVotesEarly: boolean;
+class SentinelWorld extends RulesWorld implements Surroundings {
   readonly periods = PERIODS;
-  readonly trace: string[] = [];
-  failovers = 0;
-  votesTold = 0;
-  private troubled = false;
-  private readonly traced: boolean;
   private readonly servers: Server[] = [];
   private readonly sentinels: SentinelProcess[] = [];
   private readonly hosts = new Map<string, Respondent>();
@@ -102,11 +75,8 @@ class SentinelWorld implements Surroundings {
   /** By Sentinel and server: when a reply to PING and to INFO last came. */
   private readonly contacts = new Map<string, { ping: number; info: number }>();
 
-  constructor(seed: number, { bug, traced }: CourseOptions) {
-    this.random = new SeededRandom(seed);
-    this.network = new Network(this.timeline, this.random);
-    this.tellsVotesEarly = bug === 'votes are told early';
-    this.traced = traced === true;
+  constructor(seed: number, options: CourseOptions) {
+    super(seed, options);
     for (let i = 0; i < SERVERS; i++)
       this.add(this.servers, new Server(this.network, `10.0.0.${i}`, i, i === 0 ? null : '10.0.0.0'));
     const sentinels = 3 + this.random.below(3);
@@ -125,14 +95,18 @@ class SentinelWorld implements Surroundings {
     this.hosts.set(host.name, host);
   }
 
+  protected get all(): readonly Host[] {
+    return [...this.hosts.values()];
+  }
+
+  protected get writers(): readonly SentinelProcess[] {
+    return this.sentinels;
+  }
+
   host(name: string): Respondent {
     const host = this.hosts.get(name);
     if (host === undefined) throw new Broken(`somebody looks for ${name}`);
     return host;
-  }
-
-  private note(line: string): void {
-    if (this.traced) this.trace.push(`${this.timeline.now.toFixed(1)} ${line}`);
   }
 
   private replicate(): void {
@@ -146,18 +120,13 @@ class SentinelWorld implements Surroundings {
   // What goes wrong.
 
   trouble(faults: number): void {
-    this.troubled = true;
-    for (const sentinel of this.sentinels) sentinel.diskDelay = this.diskDelay();
+    this.beginTrouble();
     // The sentinels get to know one another.
     this.timeline.run(3000);
-    const end = this.timeline.now + TROUBLE;
-    for (let i = 0; i < faults && this.timeline.now < end; i++) {
-      this.goWrong();
-      this.timeline.run(this.random.below(4) === 0 ? this.random.below(3000) : this.random.below(500));
-    }
+    this.letGoWrong(faults, PAUSES);
   }
 
-  private goWrong(): void {
+  protected goWrong(): void {
     const { random } = this;
     const server = this.servers[random.below(this.servers.length)];
     const sentinel = this.sentinels[random.below(this.sentinels.length)];
@@ -179,40 +148,9 @@ class SentinelWorld implements Surroundings {
     wrongs[random.below(wrongs.length)]();
   }
 
-  private randomPart(): Host[] {
-    return [...this.hosts.values()].filter(() => this.random.below(2) === 0);
-  }
-
-  private split(part: readonly Host[]): void {
-    this.note(part.length === 0 ? 'the network is whole' : `${part.map(({ name }) => name).join(' ')} are cut off`);
-    this.network.split([...this.hosts.values()], new Set(part));
-  }
-
-  /** Kills what is up, and starts what is not. */
-  private stop(host: Server | SentinelProcess): void {
-    this.note(`${host.name} ${host.up ? 'is killed' : 'starts'}`);
-    if (host.up) host.kill();
-    else host.start();
-  }
-
-  /** Kills a Sentinel, which is started again soon. */
-  private crash(sentinel: SentinelProcess): void {
-    if (!sentinel.up) return;
-    this.stop(sentinel);
-    this.timeline.after(50 + this.random.below(500), () => {
-      if (!sentinel.up) this.stop(sentinel);
-    });
-  }
-
   private jump(sentinel: SentinelProcess): void {
     this.note(`the clock of ${sentinel.name} jumps`);
     sentinel.jump(this.random.below(JUMP));
-  }
-
-  private changeDisk(sentinel: SentinelProcess): void {
-    sentinel.diskDelay = this.diskDelay();
-    sentinel.diskFails = this.random.below(3) === 0;
-    this.note(`${sentinel.name} writes in ${sentinel.diskDelay} ms${sentinel.diskFails ? ', and fails' : ''}`);
   }
 
   private changePriority(server: Server): void {
@@ -220,21 +158,9 @@ class SentinelWorld implements Surroundings {
     this.note(`${server.name} has priority ${server.priority}`);
   }
 
-  private diskDelay(): number {
-    return [3, 100, 1500][this.random.below(3)];
-  }
-
-  private freeze(host: Host): void {
-    host.frozen = !host.frozen;
-    this.note(`${host.name} ${host.frozen ? 'stands still' : 'goes on'}`);
-  }
-
   heal(): void {
-    this.troubled = false;
-    this.note('all is healed');
-    this.split([]);
-    for (const host of this.hosts.values()) host.frozen = false;
-    for (const host of [...this.servers, ...this.sentinels]) if (!host.up) host.start();
+    this.endTrouble();
+    for (const host of this.all) if (!host.up) host.start();
     for (const server of this.servers) if (server.priority === 0) server.priority = 100;
     for (const sentinel of this.sentinels) {
       sentinel.diskDelay = 3;
@@ -245,13 +171,7 @@ class SentinelWorld implements Surroundings {
   // What must hold.
 
   agree(): void {
-    const end = this.timeline.now + PATIENCE;
-    let differs = this.disagreement();
-    while (differs !== '') {
-      if (this.timeline.now > end) throw new Broken(`no agreement: ${differs}`);
-      this.timeline.run(500);
-      differs = this.disagreement();
-    }
+    this.await('all agree', PATIENCE, () => this.disagreement());
   }
 
   /** What is not yet as it must be; '' where all is. */
@@ -331,12 +251,6 @@ class SentinelWorld implements Surroundings {
     this.crashPerhaps(process);
   }
 
-  /** Kills a Sentinel where it hurts most: when it has just promised something. */
-  private crashPerhaps(process: SentinelProcess): void {
-    if (this.troubled && this.random.below(8) === 0)
-      this.timeline.after(this.random.below(50), () => this.crash(process));
-  }
-
   private greeted({ name }: SentinelProcess, { commands }: Request): void {
     const hello = parseHello(commands[0][2]);
     if (hello === undefined) throw new Broken(`${name} says ${commands[0][2]}`);
@@ -344,13 +258,6 @@ class SentinelWorld implements Surroundings {
     if (hello.masterPort !== PORT) throw new Broken(`${name} tells of port ${hello.masterPort}`);
     same(this.configurations, configEpoch, masterHost, `masters with config epoch ${configEpoch}`);
   }
-}
-
-/** One key stands for one value, always. */
-function same<K>(known: Map<K, string>, key: K, value: string, what: string): void {
-  const before = known.get(key);
-  if (before !== undefined && before !== value) throw new Broken(`two ${what}: ${before} and ${value}`);
-  known.set(key, value);
 }
 
 function configuration(number: number, quorum: number): Configuration {
