@@ -9,7 +9,8 @@ import { ServerDirectives } from '../../src/server/directives.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { lines } from '../support/beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
-import { freePort, type ServerProcess, startRedis } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startRedis } from '../support/server-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cinnabar-acl-'));
 const aclFile = join(folder, 'users.acl');

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/engine/server-port.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 const MB = 1024 * 1024;
 

@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { oracle } from '../support/oracle.ts';
-import { freePort, MAIN } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { MAIN } from '../support/server-process.ts';
 
 const BASE = 'appendonlydir/appendonly.aof.1.base.rdb';
 const INCREMENT = 'appendonlydir/appendonly.aof.1.incr.aof';

@@ -7,7 +7,7 @@ import { Beside } from '../support/beside.ts';
 import { alignIds, converse } from '../support/conversation.ts';
 import { Effects } from '../support/effects.ts';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 

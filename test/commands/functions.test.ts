@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createServer } from '../../src/server/server.ts';
 import { Beside, type Normal } from '../support/beside.ts';
 import type { Answer } from '../support/pipeline.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 let both: Beside;
 

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { startThread } from '../../src/base/thread.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 const threads = vi.hoisted((): Worker[] => []);
 

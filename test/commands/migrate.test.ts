@@ -8,7 +8,8 @@ import type { CinnabarServer } from '../../src/server/server.ts';
 import { createServer } from '../../src/server/server.ts';
 import { Beside } from '../support/beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
-import { freePort, type ServerProcess, startRedis } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startRedis } from '../support/server-process.ts';
 
 /** Other work may hold the machine. */
 const PATIENCE = { timeout: 30_000 };

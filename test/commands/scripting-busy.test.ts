@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EffectSink, TO_ALL, TO_AOF, TO_REPLICAS } from '../../src/engine/propagation.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
+import { freePort } from '../support/ports.ts';
 import { RespReader } from '../support/resp.ts';
-import { freePort } from '../support/server-process.ts';
 
 let server: CinnabarServer;
 let lines: Pipeline[] = [];

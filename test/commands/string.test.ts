@@ -3,7 +3,8 @@ import { SeededRandom } from '../../src/base/random.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Effects } from '../support/effects.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
-import { freePort, type ServerProcess, startRedis } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startRedis } from '../support/server-process.ts';
 
 let server: CinnabarServer;
 let redis: ServerProcess;

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort, MAIN } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { MAIN } from '../support/server-process.ts';
 
 export interface Ending {
   readonly code: number | null;

@@ -5,7 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort, MAIN } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { MAIN } from '../support/server-process.ts';
 
 const LIMIT_KIB = 2_000_000;
 const VALUE_BYTES = 100_000;

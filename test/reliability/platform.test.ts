@@ -11,7 +11,7 @@ import type { Command } from '../../src/engine/command.ts';
 import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Beside, type Commands } from '../support/beside.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 import { command, pause, Raw, until } from './harness.ts';
 
 const NAMES = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'valueOf', 'prototype', '__defineGetter__'];

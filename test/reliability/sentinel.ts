@@ -13,8 +13,9 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom } from '../../src/base/random.ts';
+import { freePort } from '../support/ports.ts';
 import { ask, MASTER_NAME } from '../support/sentinels.ts';
-import { freePort, MAIN } from '../support/server-process.ts';
+import { MAIN } from '../support/server-process.ts';
 import { pause, until } from './harness.ts';
 
 const DOWN_AFTER = 1000;

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { freePort, type ServerProcess, startCinnabar } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 import { command, MIB, pause, Raw, until } from './harness.ts';
 
 const VICTIMS = 4;

@@ -9,7 +9,8 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Random, SeededRandom } from '../../src/base/random.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { freePort, type ServerProcess, startCinnabar } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 import { atOnce, descriptors, pause, Raw, resident, until } from './harness.ts';
 
 const AT_ONCE = 64;

@@ -11,7 +11,8 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { Pipeline } from '../support/pipeline.ts';
-import { freePort, MAIN } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { MAIN } from '../support/server-process.ts';
 
 const MB = 1024 * 1024;
 const LIMIT = 100 * MB;

@@ -3,7 +3,8 @@ import { expect } from 'vitest';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Effects } from './effects.ts';
 import { type Answer, Pipeline } from './pipeline.ts';
-import { freePort, type ServerProcess, startRedis } from './server-process.ts';
+import { freePort } from './ports.ts';
+import { type ServerProcess, startRedis } from './server-process.ts';
 
 export type Commands = readonly (readonly string[])[];
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from './pipeline.ts';
+import { freePort } from './ports.ts';
 import { RespReader } from './resp.ts';
-import { freePort } from './server-process.ts';
 
 export class LogServer {
   readonly server: CinnabarServer;

@@ -1,7 +1,8 @@
 /** A master and a replica of it, each ours or redis-server, over real sockets. */
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Answer, Pipeline } from './pipeline.ts';
-import { freePort, startRedis } from './server-process.ts';
+import { freePort } from './ports.ts';
+import { startRedis } from './server-process.ts';
 
 export type Kind = 'ours' | 'redis';
 type Settings = Readonly<Record<string, string>>;

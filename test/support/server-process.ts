@@ -1,10 +1,10 @@
 /** Starts a server as a process of its own, ours or redis-server, and waits until it takes connections. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { oracle } from './oracle.ts';
+import { freePort } from './ports.ts';
 
 /** The built command line program; CINNABAR_MAIN names another one. */
 export const MAIN = resolve(import.meta.dirname, process.env['CINNABAR_MAIN'] ?? '../../dist/main.js');
@@ -21,16 +21,6 @@ export interface ServerProcess {
   output(): string;
   /** Ends the server with SIGTERM, and with SIGKILL if that takes too long. */
   stop(): Promise<void>;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done));
-  const address = probe.address();
-  await new Promise((done) => probe.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Starts dist/main.js with these options. */

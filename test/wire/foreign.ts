@@ -7,8 +7,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates } from '../support/certificates.ts';
+import { freePort } from '../support/ports.ts';
 import { Deployment } from '../support/sentinels.ts';
-import { freePort, startCinnabar } from '../support/server-process.ts';
+import { startCinnabar } from '../support/server-process.ts';
 
 const PACKAGES = ['libhiredis-dev', 'gcc', 'libc6-dev', 'python3-redis'];
 /** Debian's interpreter, which sees Debian's packages. */

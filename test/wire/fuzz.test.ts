@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import type { CinnabarServer } from '../../src/server/server.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 const FOREIGN = Number(process.env['CINNABAR_WIRE_PORT'] ?? 0);
 const INPUTS = Number(process.env['CINNABAR_FUZZ'] ?? 3000);

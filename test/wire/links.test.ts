@@ -10,7 +10,8 @@ import { ReplyError } from '../../src/links/reply-reader.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
-import { freePort, type ServerProcess, startRedis } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServerProcess, startRedis } from '../support/server-process.ts';
 
 const PATIENCE = 20_000;
 

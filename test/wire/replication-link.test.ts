@@ -5,7 +5,7 @@ import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { type Kind, Node } from '../support/pair.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 let certificates: Certificates;
 const nodes: Node[] = [];

@@ -14,7 +14,7 @@ import { ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { oracle } from '../support/oracle.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 
 const lines: string[] = [];
 let certificates: Certificates;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CinnabarServer } from '../../src/server/server.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/ports.ts';
 import { play, readCases } from './wire.ts';
 
 /** With CINNABAR_WIRE_PORT the cases are played against whatever listens there, redis-server for one. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type FakeConnection, FakeServer } from '../../support/fake-transport.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/ports.ts';
 
 let folder: string;
 let fake: FakeServer;

@@ -15,7 +15,7 @@ import { NetServer } from '../../../src/net/server.ts';
 import type { Connection, Receiver, Transport } from '../../../src/net/transport.ts';
 import { ChunkPool } from '../../../src/protocol/chunk.ts';
 import { Reply } from '../../../src/protocol/reply.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/ports.ts';
 
 class FakeSession implements TransportSession {
   readonly onDrained = null;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Pipeline } from '../../support/pipeline.ts';
-import { freePort, MAIN } from '../../support/server-process.ts';
+import { freePort } from '../../support/ports.ts';
+import { MAIN } from '../../support/server-process.ts';
 
 let folder: string;
 

@@ -1,0 +1,36 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { freePort } from './ports.ts';
+
+const SCRIPT = `
+  const { freePort } = await import(${JSON.stringify(join(import.meta.dirname, 'ports.ts'))});
+  const ports = [];
+  for (let i = 0; i < 3; i++) ports.push(await freePort());
+  console.log(JSON.stringify(ports));
+  process.stdin.resume();
+`;
+
+/** Ports that another process was given, which runs until its input ends. */
+async function another(): Promise<{ readonly ports: number[]; end(): void }> {
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', SCRIPT];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return { ports: JSON.parse(line.toString()) as number[], end: () => child.stdin.end() };
+}
+
+test('two processes are never given the same port, and none at which somebody listens', async () => {
+  const other = await another();
+  const listener = createServer().listen(await freePort(), '127.0.0.1');
+  await once(listener, 'listening');
+  const mine = new Set<number>();
+  for (let i = 0; i < 200; i++) mine.add(await freePort());
+  const { port } = listener.address() as { port: number };
+  listener.close();
+  other.end();
+  expect(mine.size).toBe(98);
+  expect(mine).not.toContain(port);
+  for (const taken of other.ports) expect(mine).not.toContain(taken);
+});
