@@ -1,6 +1,6 @@
 /**
- * CLUSTER and its kin on a server that is no member of a cluster, which is every one so far: each is known, with its arity
- * and flags, and answers that cluster support is disabled.
+ * CLUSTER on a server that is no member of a cluster, which is every one so far: each subcommand is known, with its
+ * arity and flags, and answers that cluster support is disabled.
  */
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
@@ -76,20 +76,6 @@ function argumentsOf(arity: number): readonly Argument[] {
   return [...Array.from({ length: fixed - 1 }, () => bytes('arg')), many(bytes('arg'))];
 }
 
-function ofConnection(name: string, flags: readonly CommandFlag[], summary: string): Command {
-  return command({
-    name,
-    group: 'cluster',
-    since: '3.0.0',
-    complexity: 'O(1)',
-    summary,
-    flags,
-    categories: ['connection'],
-    args: [],
-    run: refuse,
-  });
-}
-
 export const clusterCommands: readonly Command[] = [
   command({
     name: 'CLUSTER',
@@ -100,7 +86,4 @@ export const clusterCommands: readonly Command[] = [
     flags: [],
     subcommands: SUBCOMMANDS,
   }),
-  ofConnection('ASKING', ['fast'], 'Lets the next command reach a slot that is being moved here.'),
-  ofConnection('READONLY', ['fast', 'loading', 'stale'], 'Lets this connection read from a replica.'),
-  ofConnection('READWRITE', ['fast', 'loading', 'stale'], 'Takes READONLY back.'),
 ];

@@ -105,6 +105,8 @@ const reset = command({
     session.db = engine.keyspaces.databases[0];
     session.resp = 2;
     session.name = '';
+    session.readsReplica = false;
+    session.ask('no');
     engine.acl.welcome(session);
     session.replyOff = false;
     // CLIENT REPLY SKIP before it keeps this reply back.

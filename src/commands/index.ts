@@ -12,6 +12,7 @@ import { hyperloglogCommands } from './hyperloglog.ts';
 import { listCommands } from './list/index.ts';
 import { persistenceCommands } from './persistence/index.ts';
 import { pubsubCommands } from './pubsub.ts';
+import { redirectionCommands } from './redirection.ts';
 import { serverCommands } from './server/index.ts';
 import { setCommands } from './set.ts';
 import { sortCommands } from './sort.ts';
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   ...persistenceCommands,
   ...commandCommands,
   ...clusterCommands,
+  ...redirectionCommands,
   ...transactionCommands,
   ...pubsubCommands,
 ];

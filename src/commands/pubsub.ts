@@ -6,8 +6,8 @@ import { type Command, type CommandFlag, command, type KeySpec } from '../engine
 import { type Argument, bytes, many, manyOf, optional, pattern } from '../engine/grammar.ts';
 import { help } from '../engine/help.ts';
 import { TO_REPLICAS } from '../engine/propagation.ts';
-import { type ChannelKind, unsilenced } from '../engine/pubsub.ts';
-import type { Channel, Session } from '../engine/session.ts';
+import { CHANNELS, type ChannelKind, type Family, PATTERNS, SHARD_CHANNELS, tell } from '../engine/pubsub.ts';
+import type { Channel } from '../engine/session.ts';
 
 const FLAGS: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale'];
 const PUBLISH_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast', 'may_replicate'];
@@ -17,33 +17,6 @@ const PUBSUB_FLAGS: readonly CommandFlag[] = ['pubsub', 'loading', 'stale'];
 const shardSpec = (lastKey: number): readonly KeySpec[] => [
   { access: 'NOT_KEY', begin: { type: 'index', index: 1 }, find: { type: 'range', lastKey, step: 1, limit: 0 } },
 ];
-
-interface Family {
-  readonly kind: ChannelKind;
-  /** What stands before 'subscribe' and 'unsubscribe' in the names. */
-  readonly letter: string;
-}
-
-const CHANNELS: Family = { kind: 'channels', letter: '' };
-const PATTERNS: Family = { kind: 'patterns', letter: 'p' };
-const SHARD_CHANNELS: Family = { kind: 'shardChannels', letter: 's' };
-
-/** The count that a reply ends with: shard channels are counted apart. */
-function countFor(session: Session, kind: ChannelKind): number {
-  if (kind === 'shardChannels') return session.shardChannels?.size ?? 0;
-  return (session.channels?.size ?? 0) + (session.patterns?.size ?? 0);
-}
-
-function tell(session: Session, family: Family, word: string, name: Slice | null): void {
-  unsilenced(session, () => {
-    const { reply } = session;
-    reply.push(3);
-    reply.bulkText(family.letter + word);
-    if (name === null) reply.null();
-    else reply.bulk(name);
-    reply.int(countFor(session, family.kind));
-  });
-}
 
 function subscribe(c: Call, family: Family): void {
   const { session } = c;

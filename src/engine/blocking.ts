@@ -130,6 +130,14 @@ export class Blocking {
     this.timedOut(waiter);
   }
 
+  /** All who wait for keys, each once. */
+  waiters(): Set<Waiter> {
+    const found = new Set<Waiter>();
+    for (const keys of this.waiting.values())
+      for (const { waiters } of keys) for (const waiter of waiters) found.add(waiter);
+    return found;
+  }
+
   /** A key was written: whoever waits for it is served after the command. */
   signal(db: Database, key: Slice, hash: number): void {
     const awaited = this.waiting.get(db)?.find(key, hash);

@@ -45,6 +45,8 @@ export type CommandTrait =
   | 'for_subscribers'
   /** Is refused, like a write, while nothing can be written to disk. */
   | 'tells_disk_errors'
+  /** Moves keys between nodes of a cluster: it runs wherever their slot is on its way. */
+  | 'moves_keys'
   /** Comes across expired keys of no concern to it: their removals are no unit with it. */
   | 'expires_apart';
 

@@ -19,6 +19,7 @@ function flagsOf(session: Session): string {
   if (session.closing) flags += 'c';
   if (session.released) flags += 'u';
   if (session.port.unix) flags += 'U';
+  if (session.readsReplica) flags += 'r';
   if (session.noEvict) flags += 'e';
   return flags === '' ? 'N' : flags;
 }

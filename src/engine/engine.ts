@@ -23,7 +23,6 @@ import { Acl } from './acl/acl.ts';
 import { Blocking } from './blocking.ts';
 import { Call, type CallMode, DENY_BLOCKING, RESUMING } from './call.ts';
 import { ClientMemory } from './client-memory.ts';
-import { type ClusterPort, NO_CLUSTER } from './cluster-port.ts';
 import { CrossProtocol } from './cross-protocol.ts';
 import type { Declaration } from './declaration.ts';
 import { DefragFigures } from './defrag-figures.ts';
@@ -35,6 +34,7 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
+import { Membership } from './membership.ts';
 import { Monitors } from './monitors.ts';
 import { Pause } from './pause.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
@@ -52,7 +52,7 @@ import type { Suspension } from './suspension.ts';
 import { CommandTable, Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import type { Queued } from './transaction.ts';
-import { unknownCommand } from './unknown-command.ts';
+import { unknownCommand, unknownSubcommand } from './unknown-command.ts';
 import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
 import { Watches } from './watches.ts';
 
@@ -66,7 +66,6 @@ export interface EngineParts {
   readonly commands: readonly Declaration[];
   readonly server: ServerPort;
   readonly eviction?: EvictionPort;
-  readonly cluster?: ClusterPort;
 }
 
 const WRITE = flagBit('write');
@@ -100,6 +99,7 @@ export class Engine implements SessionHost<Session> {
   readonly server: ServerPort;
   readonly sessions = new Map<number, Session>();
   readonly monitors: Monitors;
+  readonly membership: Membership;
   readonly pause: Pause;
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
@@ -147,8 +147,9 @@ export class Engine implements SessionHost<Session> {
     this.tracking = new Tracking(this);
     this.clientMemory = new ClientMemory(this);
     this.usedMemory = new UsedMemory(this);
-    this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION, parts.cluster ?? NO_CLUSTER);
+    this.gatekeeper = new Gatekeeper(this, parts.eviction ?? NO_EVICTION);
     this.monitors = new Monitors(this);
+    this.membership = new Membership(this);
     this.pause = new Pause(this);
     this.slow = new SlowCommands(this);
     this.keyspaces.listener = this;
@@ -253,7 +254,7 @@ export class Engine implements SessionHost<Session> {
           throw error;
         }
       }
-    }
+    } else session.askingGoesOn();
     // One that waits or is held has not replied.
     if (session.replySkip !== 'no' && session.waiter === null && !session.postponed) this.skipReplies(session);
     if (this.blocking.hasReady) this.serveReady();
@@ -268,6 +269,7 @@ export class Engine implements SessionHost<Session> {
   executeNothing(session: Session): void {
     if (session.replySkip !== 'no') this.skipReplies(session);
     this.tracking.commandDone(session, null);
+    session.askingGoesOn();
   }
 
   enter(): void {
@@ -296,14 +298,7 @@ export class Engine implements SessionHost<Session> {
     if (subcommands !== null && argc > 1) {
       const sub = subcommands.find(args[1]);
       if (sub !== undefined) registered = sub;
-      else if (registered.run === null)
-        return this.refuse(
-          session,
-          null,
-          args,
-          argc,
-          `ERR unknown subcommand '${args[1].shown(128)}'. Try ${args[0].shown(128).toUpperCase()} HELP.`,
-        );
+      else if (registered.run === null) return this.refuse(session, null, args, argc, unknownSubcommand(args));
     }
     session.lastCommand = registered;
     const arity = registered.arity;

@@ -7,12 +7,12 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
-import type { ClusterPort } from './cluster-port.ts';
 import { flagBit } from './derive.ts';
 import type { Engine } from './engine.ts';
 import type { EvictionPort } from './eviction-port.ts';
 import {
   GATE_ACL,
+  GATE_ASKING,
   GATE_ASYNC_LOADING,
   GATE_AUTH,
   GATE_BUSY,
@@ -65,12 +65,10 @@ export class Gatekeeper {
   misconf = UNSAVED;
   private readonly engine: Engine;
   private readonly eviction: EvictionPort;
-  private readonly cluster: ClusterPort;
 
-  constructor(engine: Engine, eviction: EvictionPort, cluster: ClusterPort) {
+  constructor(engine: Engine, eviction: EvictionPort) {
     this.engine = engine;
     this.eviction = eviction;
-    this.cluster = cluster;
   }
 
   /** Refuses writes while they can't be made lasting: after a snapshot has failed, or by what ails the log (null: nothing). */
@@ -94,10 +92,11 @@ export class Gatekeeper {
     const { engine } = this;
     const { transaction } = session;
     const { flagsWith } = registered.command;
-    const concerned =
-      flagsWith === undefined ? registered.gates : registered.gatesWith(flagsWith(engine as never, args, argc));
+    const flags = flagsWith === undefined ? registered.flags : flagsWith(engine as never, args, argc);
+    const concerned = flagsWith === undefined ? registered.gates : registered.gatesWith(flags);
     let left = gates & concerned & GATES_BEFORE;
     if (registered.runsQueue) left &= ~GATES_OF_QUEUE | (transaction?.gates ?? 0);
+    if (left & GATE_ASKING) session.askingGoesOn();
     if (left & GATE_AUTH) return this.refuse(session, registered, args, argc, NO_AUTH);
     if (left & GATE_NO_MULTI)
       return this.refuse(session, registered, args, argc, 'ERR Command not allowed inside a transaction');
@@ -106,7 +105,7 @@ export class Gatekeeper {
       if (error !== null) return this.refuse(session, registered, args, argc, error);
     }
     if (left & GATE_CLUSTER) {
-      const elsewhere = this.cluster.redirection(session, registered, args, argc);
+      const elsewhere = engine.membership.redirection(session, registered, args, argc, flags);
       if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
     }
     if (this.isShort(session)) {
@@ -115,11 +114,12 @@ export class Gatekeeper {
       if ((left & GATE_QUEUE) | (takes & GATE_OOM)) return this.refuse(session, registered, args, argc, OOM);
     }
     if (left & GATE_TRACKING_FULL) engine.tracking.limit();
-    left &= ~(GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_CLUSTER | GATE_OOM | GATE_TRACKING_FULL);
+    left &= ~(GATE_ASKING | GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_CLUSTER | GATE_OOM | GATE_TRACKING_FULL);
     if (left === 0) return true;
     const refusal = this.refusal(left, registered);
     if (refusal !== null) return this.refuse(session, registered, args, argc, refusal);
     if (left & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) {
+      if (session.asks) session.ask('next');
       engine.pause.hold(session, args, argc);
       return false;
     }

@@ -54,11 +54,14 @@ export const GATE_TRACKED = 1 << 17;
 export const GATE_TRACKING_FULL = 1 << 18;
 /** A replica of ours, which may not touch the keyspace. Of a session. */
 export const GATE_KEYSPACE = 1 << 19;
+/** ASKING has been said: it is for the next command only. Of a session. Nothing is refused for it. */
+export const GATE_ASKING = 1 << 20;
 
 /** Nothing is evicted in these states. */
 export const GATES_AGAINST_EVICTION = GATE_LOADING | GATE_ASYNC_LOADING | GATE_BUSY | GATE_PAUSED_WRITE;
-export const GATES_OF_SESSIONS = GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE;
-const GATES_OF_SERVER = ((GATE_KEYSPACE << 1) - 1) & ~GATES_OF_SESSIONS;
+export const GATES_OF_SESSIONS =
+  GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE | GATE_ASKING;
+const GATES_OF_SERVER = ((GATE_ASKING << 1) - 1) & ~GATES_OF_SESSIONS;
 /** What is seen to when a command has run. */
 export const GATES_AFTER = GATE_MONITORED | GATE_TRACKED;
 /** What may keep a command from running. */
@@ -121,7 +124,7 @@ export const GATES_OF_SCRIPTS =
 /** The gates that concern a command; `keyed` where keys may be among its arguments. */
 export function gatesOf(command: Declaration, flags: number, keyed: boolean): number {
   const traits = command.traits ?? [];
-  let gates = GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL;
+  let gates = GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL | GATE_ASKING;
   if (keyed) gates |= GATE_CLUSTER;
   if (!(flags & NO_AUTH)) gates |= GATE_AUTH;
   if (flags & NO_MULTI) gates |= GATE_NO_MULTI;

@@ -82,6 +82,20 @@ function slotOfFound(registered: Registered, args: readonly Slice[], argc: numbe
   return slot;
 }
 
+/** The keys that `slotOfKeys` goes by. */
+export function routedKeys(registered: Registered, args: readonly Slice[], argc: number): Slice[] {
+  if (registered.has(MOVABLE)) {
+    const positions = findKeys(registered, args, argc) ?? [];
+    return positions.filter(({ at }) => at < argc).map(({ at }) => args[at]);
+  }
+  const { first, last, step } = registered.legacy;
+  const end = last < 0 ? argc + last : last;
+  if (first === 0 || end >= argc || end < first) return [];
+  const keys: Slice[] = [];
+  for (let i = first; i <= end; i += step) keys.push(args[i]);
+  return keys;
+}
+
 /**
  * What Redis falls back to when a count of keys is none by its own rules: the count as C's atoi reads it (`+2`, `2x`), the
  * counted keys before any other, and nothing said of what is done to them.

@@ -6,6 +6,7 @@ export const NULL_PORT: SessionPort = {
   address: '',
   localAddress: '',
   unix: false,
+  secure: false,
   queryBytes: 0,
   queryFree: 0,
   argumentBytes: 0,

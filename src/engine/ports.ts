@@ -35,6 +35,8 @@ export interface SessionPort {
   /** As CLIENT LIST's laddr. */
   readonly localAddress: string;
   readonly unix: boolean;
+  /** Whether it is one with TLS. */
+  readonly secure: boolean;
   /** Bytes received and not yet executed (qbuf), and room left in the buffer that they lie in (qbuf-free). */
   readonly queryBytes: number;
   readonly queryFree: number;

@@ -15,6 +15,17 @@ import type { Channel, Session } from './session.ts';
 
 export type ChannelKind = 'channels' | 'patterns' | 'shardChannels';
 
+/** A kind of channels in the words of the replies. */
+export interface Family {
+  readonly kind: ChannelKind;
+  /** What stands before 'subscribe' and 'unsubscribe' in the names. */
+  readonly letter: string;
+}
+
+export const CHANNELS: Family = { kind: 'channels', letter: '' };
+export const PATTERNS: Family = { kind: 'patterns', letter: 'p' };
+export const SHARD_CHANNELS: Family = { kind: 'shardChannels', letter: 's' };
+
 export class PubSub {
   readonly channels = new ByteMap<Channel>();
   readonly shardChannels = new ByteMap<Channel>();
@@ -73,6 +84,14 @@ export class PubSub {
   private count(session: Session, bytes: number): void {
     session.subscribedBytes += bytes;
     this.bytes += bytes;
+  }
+
+  /** Nobody is with a shard channel any more, and all who were are told. */
+  endShardChannel(channel: Channel): void {
+    for (const session of channel.sessions) {
+      this.leave(session, 'shardChannels', channel);
+      tell(session, SHARD_CHANNELS, 'unsubscribe', channel.name);
+    }
   }
 
   removeSession(session: Session): void {
@@ -213,4 +232,22 @@ export function unsilenced(session: Session, write: () => void): void {
   reply.suppressed = false;
   write();
   reply.suppressed = silenced;
+}
+
+/** Tells a client of what it is subscribed to from now on, or no longer; `name` null where it was not. */
+export function tell(session: Session, family: Family, word: string, name: Slice | null): void {
+  unsilenced(session, () => {
+    const { reply } = session;
+    reply.push(3);
+    reply.bulkText(family.letter + word);
+    if (name === null) reply.null();
+    else reply.bulk(name);
+    reply.int(countFor(session, family.kind));
+  });
+}
+
+/** The count that a reply ends with: shard channels are counted apart. */
+function countFor(session: Session, kind: ChannelKind): number {
+  if (kind === 'shardChannels') return session.shardChannels?.size ?? 0;
+  return (session.channels?.size ?? 0) + (session.patterns?.size ?? 0);
 }

@@ -7,7 +7,16 @@ import type { ChunkPool } from '../protocol/chunk.ts';
 import { type ErrorListener, Reply } from '../protocol/reply.ts';
 import type { Named } from '../structures/byte-map.ts';
 import type { User } from './acl/user.ts';
-import { GATE_ACL, GATE_AUTH, GATE_KEYSPACE, GATE_NO_MULTI, GATE_QUEUE, GATE_SUBSCRIBED } from './gates.ts';
+import {
+  GATE_ACL,
+  GATE_ASKING,
+  GATE_AUTH,
+  GATE_KEYSPACE,
+  GATE_NO_MULTI,
+  GATE_QUEUE,
+  GATE_SUBSCRIBED,
+} from './gates.ts';
+import { NO_SLOT } from './keys.ts';
 import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
 import type { Role, SessionType } from './roles.ts';
 import type { Registered } from './table.ts';
@@ -119,6 +128,12 @@ export class Session implements TransportSession {
   /** Told when its connection has ended, and whether that was wanted here. */
   onClosed: (wanted: boolean) => void = nobody;
   onDrained: (() => void) | null = null;
+  /** READONLY: it may read at a replica of a cluster. */
+  readsReplica = false;
+  /** ASKING: the next command, or the one that runs, is served where its slot comes to us; see `ask`. */
+  asking: 'no' | 'next' | 'this' = 'no';
+  /** The slot of the keys of its command; NO_SLOT, or of keys of several slots CROSS_SLOT. */
+  slot = NO_SLOT;
   /** Where the replication stream stood after its last command, for WAIT. */
   streamOffset = 0;
   /** What EXEC runs, while it is at it. */
@@ -213,6 +228,22 @@ export class Session implements TransportSession {
     this.setGates(GATE_SUBSCRIBED, this.subscriptions > 0 && this.reply.resp === 2);
   }
 
+  /** The next command, with all of the transaction that it begins, may be served where its slot comes to us. */
+  ask(which: 'no' | 'next' | 'this'): void {
+    this.asking = which;
+    this.setGates(GATE_ASKING, which !== 'no');
+  }
+
+  get asks(): boolean {
+    return this.asking === 'this';
+  }
+
+  /** A command begins, whatever becomes of it: what ASKING has said is for it, or was for the one before. */
+  askingGoesOn(): void {
+    if (this.asking === 'next') this.ask('this');
+    else if (this.transaction === null) this.ask('no');
+  }
+
   setTransaction(transaction: Transaction | null): void {
     this.engine.usedMemory.queued -= this.transaction?.bytes ?? 0;
     this.transaction = transaction;
@@ -248,6 +279,7 @@ export class Session implements TransportSession {
     assert(this.waiter === null || !this.postponed, 'a session is held for one thing');
     assert((this.transaction !== null) === ((this.gates & GATE_QUEUE) !== 0), 'commands are queued in a transaction');
     assert(this.executing === null || this.postponed, 'a transaction that runs between commands is left half way');
+    assert((this.asking !== 'no') === ((this.gates & GATE_ASKING) !== 0), 'what ASKING has said is asked for');
     assert(this.replySkip !== 'this' || this.reply.suppressed, 'a reply that is skipped goes nowhere');
     this.reply.verify();
   }

@@ -7,3 +7,8 @@ export function unknownCommand(args: readonly Slice[], argc: number): string {
   for (let i = 1; i < argc && rest.length < 128; i++) rest += `'${args[i].shown(128 - rest.length)}' `;
   return `ERR unknown command '${args[0].shown(128)}', with args beginning with: ${rest}`;
 }
+
+/** The same of a subcommand. */
+export function unknownSubcommand(args: readonly Slice[]): string {
+  return `ERR unknown subcommand '${args[1].shown(128)}'. Try ${args[0].shown(128).toUpperCase()} HELP.`;
+}

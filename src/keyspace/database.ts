@@ -41,6 +41,7 @@ import {
 import { KeptKey } from './kept-key.ts';
 import { type EntryCursor, KeyTable, type KeyWalk, tableCursor, tableSize } from './key-table.ts';
 import type { Reclaimer } from './reclaimer.ts';
+import { slotOf } from './slot.ts';
 
 const Root = layout({ keys: 'u32', expires: 'u32' });
 
@@ -301,6 +302,26 @@ export class Database {
       visit(e);
       return e;
     });
+  }
+
+  /** Keys of a hash slot. */
+  countSlot(slot: number): number {
+    let count = 0;
+    const cursor = this.all.cursor();
+    for (let e = cursor.next(); e !== NULL; e = cursor.next())
+      if (slotOf(entryKey(this.memory, e, this.scratch)) === slot) count++;
+    return count;
+  }
+
+  /** Copies of up to `most` keys of a hash slot. */
+  keysOfSlot(slot: number, most: number): Slice[] {
+    const keys: Slice[] = [];
+    const cursor = this.all.cursor();
+    for (let e = cursor.next(); e !== NULL && keys.length < most; e = cursor.next()) {
+      const key = entryKey(this.memory, e, this.scratch);
+      if (slotOf(key) === slot) keys.push(new Slice(key.copy()));
+    }
+    return keys;
   }
 
   /** Exchanges the content of two databases (SWAPDB). */

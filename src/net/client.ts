@@ -56,6 +56,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   readonly connection: Connection;
   readonly fd: number;
   readonly unix: boolean;
+  readonly secure: boolean;
   readonly address: string;
   readonly localAddress: string;
   session!: S;
@@ -85,6 +86,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.connection = connection;
     this.fd = connection.fd;
     this.unix = connection.unix;
+    this.secure = connection.secure;
     this.address = connection.address;
     this.localAddress = connection.localAddress;
     this.lastActive = server.now;

@@ -126,6 +126,7 @@ class FastTransport implements Transport {
 class FastConnection implements Connection {
   receiver: Receiver | null = null;
   readonly unix: boolean;
+  readonly secure = false;
   private readonly transport: FastTransport;
   private readonly handle: RawHandle;
   private readonly path: string | null;

@@ -61,6 +61,7 @@ export class PlainConnection implements Connection {
   receiver: Receiver | null = null;
   readonly fd: number;
   readonly unix: boolean;
+  readonly secure: boolean = false;
   readonly peer: string;
   readonly address: string;
   readonly localAddress: string;

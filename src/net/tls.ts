@@ -124,6 +124,7 @@ function reasonOf(error: Error, stream: TLSSocket): string {
 }
 
 class TlsConnection extends PlainConnection {
+  override readonly secure = true;
   private readonly clock: Clock;
 
   /** The peer is told that no more comes, as far as that can be done at once. */

@@ -46,6 +46,8 @@ export interface Connection {
   /** The peer's bare IP address, empty for a unix socket. */
   readonly peer: string;
   readonly unix: boolean;
+  /** Whether it is one with TLS. */
+  readonly secure: boolean;
   /**
    * Writes all of it. True when it has been taken and the bytes are the caller's again; false when that is still to come
    * and `onWritten` (or `onEnd`) will say so. Only one write is under way at a time.

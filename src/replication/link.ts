@@ -41,6 +41,7 @@ class DialledLink implements MasterLink {
       address: `${host}:${port}`,
       localAddress: link.localAddress,
       unix: false,
+      secure: false,
       queryBytes: 0,
       queryFree: 0,
       argumentBytes: 0,

@@ -2,6 +2,7 @@
  * redis.call, redis.pcall and redis.acl_check_cmd: from the arguments of a script to a command of the engine, and from
  * its reply to a Lua value.
  */
+import type { Slice } from '../base/slice.ts';
 import { ALLOWED, DENIED_CHANNEL, DENIED_COMMAND, DENIED_KEY, type Verdict } from '../engine/acl/selector.ts';
 import { DENY_BLOCKING } from '../engine/call.ts';
 import { flagBit } from '../engine/derive.ts';
@@ -30,6 +31,8 @@ export interface ScriptGate {
   forbidden(registered: Registered): string | null;
   /** Why the running script may not write, or take memory, by a command now; null where it may. */
   refusal(registered: Registered): string | null;
+  /** Why its command is not for this node of the cluster; null where it is. */
+  misdirected(registered: Registered, args: readonly Slice[], argc: number): string | null;
 }
 
 function lacking(verdict: Verdict): string {
@@ -178,6 +181,8 @@ export class RedisCall {
     const refusal = this.gate.refusal(registered);
     if (refusal !== null) return this.refused(registered, refusal);
     if (registered.has(WRITE)) running.wrote = true;
+    const misdirected = this.gate.misdirected(registered, slices, count);
+    if (misdirected !== null) return this.refused(registered, misdirected);
     engine.call(client, registered, slices, count, DENY_BLOCKING);
     return null;
   }

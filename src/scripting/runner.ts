@@ -20,7 +20,7 @@ import type { Registered } from '../engine/table.ts';
 import { guardGlobals, openRedis } from './api.ts';
 import { wordsOf } from './arguments.ts';
 import type { Debugger } from './debugger.ts';
-import { ALLOW_OOM, NO_WRITES, UNDECLARED } from './flags.ts';
+import { ALLOW_CROSS_SLOT_KEYS, ALLOW_OOM, NO_WRITES, UNDECLARED } from './flags.ts';
 import { type Activity, Lua, type Outcome } from './lua/lua.ts';
 import { cLength } from './lua/number.ts';
 import { text } from './lua/runtime.ts';
@@ -327,5 +327,13 @@ export class Runner {
 
   refusal(registered: Registered): string | null {
     return refusedCall(this.engine, this.running!, registered);
+  }
+
+  misdirected(registered: Registered, args: readonly Slice[], argc: number): string | null {
+    const { routing } = this.engine.membership;
+    const { session, flags } = this.running!;
+    if (routing === null || session.role.mustObey) return null;
+    const anySlot = (flags & (UNDECLARED | ALLOW_CROSS_SLOT_KEYS)) !== 0;
+    return routing.refusalToScript(session, registered, args, argc, anySlot);
   }
 }

@@ -32,6 +32,7 @@ export class LocalSession implements SessionPort {
   readonly address = '127.0.0.1:0';
   readonly localAddress = '127.0.0.1:0';
   readonly unix = false;
+  readonly secure = false;
   readonly queryBytes = 0;
   readonly queryFree = 0;
   readonly argumentBytes = 0;

@@ -22,6 +22,7 @@ export class FakeConnection implements Connection {
   readonly localAddress = '127.0.0.1:1';
   readonly peer = '127.0.0.1';
   readonly unix = false;
+  readonly secure = false;
   /** While set, writes don't finish. */
   stuck = false;
   closed = false;

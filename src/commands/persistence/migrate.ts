@@ -220,7 +220,12 @@ class Batch {
     const left = expiry < 0 ? 0 : expiry - engine.clock.now();
     if (left < 0) return null;
     const ttl = expiry < 0 ? 0 : Math.max(1, left);
-    const request = ['RESTORE', name, String(ttl), engine.server.persistence.dump(e)];
+    const request = [
+      engine.membership.port === null ? 'RESTORE' : 'RESTORE-ASKING',
+      name,
+      String(ttl),
+      engine.server.persistence.dump(e),
+    ];
     return this.replace ? [...request, 'REPLACE'] : request;
   }
 }
@@ -349,6 +354,7 @@ export const migrate = command({
     ),
     optional({ ...after('KEYS', key('key', ACCESS, { since: '3.0.6' })), multiple: true }),
   ],
+  traits: ['moves_keys'],
   keySpecs: KEY_SPECS,
   keyFinder: keysOfMigrate,
   keyAccess: () => ACCESS,

@@ -457,6 +457,7 @@ class SlowConnection implements Connection {
   readonly localAddress = '127.0.0.1:2';
   readonly peer = '127.0.0.1';
   readonly unix = false;
+  readonly secure = false;
   underWay = '';
   private parts: readonly Uint8Array[] = [];
 

@@ -1,0 +1,118 @@
+/**
+ * This server as a node of a cluster: where its clients' commands go (routing.ts), and what the cluster asks of the engine
+ * by slot (SlotKeeper). Of a server by itself nothing here is ever asked.
+ */
+import { assert } from '../base/assert.ts';
+import type { Slice } from '../base/slice.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Keyspaces } from '../keyspace/keyspaces.ts';
+import { slotOf } from '../keyspace/slot.ts';
+import type { Blocking } from './blocking.ts';
+import type { ClusterPort, SlotKeeper } from './cluster-port.ts';
+import { GATE_CLUSTER, type Gates } from './gates.ts';
+import { type Propagation, TO_ALL } from './propagation.ts';
+import type { PubSub } from './pubsub.ts';
+import { Routing } from './routing.ts';
+import type { ServerPort } from './server-port.ts';
+import type { Session } from './session.ts';
+import type { Registered } from './table.ts';
+
+/** Keys that are copied at a time to be removed. */
+const BATCH = 64;
+
+/** What is needed of the engine. */
+export interface MembershipHost {
+  readonly keyspaces: Keyspaces;
+  readonly server: ServerPort;
+  readonly gates: Gates;
+  readonly pubsub: PubSub;
+  readonly blocking: Blocking;
+  readonly propagation: Propagation;
+  readonly stats: { dirty: number };
+  /** The command that runs; null between commands. */
+  readonly outermost: object | null;
+  touched(db: Database, key: Slice, event: string): void;
+  interruptWait(session: Session, failed: boolean): void;
+}
+
+export class Membership implements SlotKeeper {
+  /** The cluster; null where the server is by itself. */
+  port: ClusterPort | null = null;
+  /** There if and only if `port` is. */
+  routing: Routing | null = null;
+  private readonly engine: MembershipHost;
+
+  constructor(engine: MembershipHost) {
+    this.engine = engine;
+  }
+
+  /** Once, when the server is put together. */
+  join(port: ClusterPort): void {
+    assert(this.port === null, 'a server is a node of one cluster');
+    const { keyspaces, server, gates } = this.engine;
+    this.port = port;
+    this.routing = new Routing(port, keyspaces.databases[0], server.settings);
+    gates.set(GATE_CLUSTER, 'cluster', true);
+  }
+
+  /** As Routing's; null where the server is by itself. */
+  redirection(
+    session: Session,
+    registered: Registered,
+    args: readonly Slice[],
+    argc: number,
+    flags: number,
+  ): string | null {
+    return this.routing === null ? null : this.routing.redirection(session, registered, args, argc, flags);
+  }
+
+  get isEmpty(): boolean {
+    return this.engine.keyspaces.databases[0].size === 0;
+  }
+
+  countKeys(slot: number): number {
+    return this.engine.keyspaces.databases[0].countSlot(slot);
+  }
+
+  keysOf(slot: number, most: number): Slice[] {
+    return this.engine.keyspaces.databases[0].keysOfSlot(slot, most);
+  }
+
+  dropKeys(slots: readonly number[]): number {
+    const { engine } = this;
+    const db = engine.keyspaces.databases[0];
+    const lazily = engine.server.settings.lazyfreeLazyServerDel;
+    let dropped = 0;
+    for (const slot of slots) {
+      for (let keys = db.keysOfSlot(slot, BATCH); keys.length > 0; keys = db.keysOfSlot(slot, BATCH)) {
+        for (const key of keys) {
+          db.remove(key, db.hash(key), lazily);
+          engine.touched(db, key, 'del');
+          if (engine.propagation.active) engine.propagation.effect(db.index, [lazily ? 'UNLINK' : 'DEL', key], TO_ALL);
+        }
+        dropped += keys.length;
+      }
+    }
+    engine.stats.dirty += dropped;
+    if (engine.outermost === null && engine.propagation.active) engine.propagation.flush(false);
+    return dropped;
+  }
+
+  endSubscriptions(slots: readonly number[]): void {
+    const lost = new Set(slots);
+    const { pubsub } = this.engine;
+    for (const channel of [...pubsub.shardChannels])
+      if (lost.has(slotOf(channel.name))) pubsub.endShardChannel(channel);
+  }
+
+  redirectWaiters(): void {
+    const { routing, engine } = this;
+    if (routing === null || engine.blocking.idle) return;
+    for (const waiter of engine.blocking.waiters()) {
+      const elsewhere = routing.redirectionOfWaiter(waiter);
+      if (elsewhere === null) continue;
+      waiter.session.reply.error(elsewhere);
+      engine.interruptWait(waiter.session, true);
+    }
+  }
+}
