@@ -62,6 +62,10 @@ const select = command({
       c.reply.error('ERR value is out of range, value must between -2147483648 and 2147483647');
       return;
     }
+    if (index !== 0 && c.engine.membership.joined) {
+      c.reply.error('ERR SELECT is not allowed in cluster mode');
+      return;
+    }
     const db = c.engine.keyspaces.databases[index];
     if (db === undefined) {
       c.reply.error('ERR DB index is out of range');

@@ -112,6 +112,13 @@ const subscriptions: readonly Command[] = [
   }),
 ];
 
+/** A message reaches subscribers at other servers: by the bus of the cluster, or as replicas are told of it. */
+function tellOthers(c: Call, sharded: boolean): void {
+  const { port } = c.engine.membership;
+  if (port === null) c.propagateTo(TO_REPLICAS);
+  else port.publish(sharded, c.arg(1), c.arg(2));
+}
+
 const publish = command({
   name: 'PUBLISH',
   group: 'pubsub',
@@ -122,7 +129,7 @@ const publish = command({
   args: [bytes('channel'), bytes('message')],
   run(c) {
     c.reply.int(c.engine.pubsub.publish(c.arg(1), c.arg(2)));
-    c.propagateTo(TO_REPLICAS);
+    tellOthers(c, false);
   },
 });
 
@@ -137,7 +144,7 @@ const spublish = command({
   keySpecs: shardSpec(0),
   run(c) {
     c.reply.int(c.engine.pubsub.publishShard(c.arg(1), c.arg(2)));
-    c.propagateTo(TO_REPLICAS);
+    tellOthers(c, true);
   },
 });
 

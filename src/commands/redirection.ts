@@ -21,7 +21,7 @@ function ofConnection({ name, flags, summary, says }: Description): Command {
     categories: ['connection'],
     args: [],
     run(c) {
-      if (c.engine.membership.port === null) {
+      if (!c.engine.membership.joined) {
         c.reply.error('ERR This instance has cluster support disabled');
         return;
       }

@@ -87,8 +87,15 @@ function readQuery(c: Call, stores: boolean): Query | undefined {
   return query;
 }
 
-/** Patterns lead to any key, so they are only for users who may read all; false when an error has been replied. */
+/**
+ * Patterns lead to any key: they are for users who may read all, and where all keys are here. False when an error has been
+ * replied.
+ */
 function mayReadOtherKeys(c: Call, option: string): boolean {
+  if (c.engine.membership.joined) {
+    c.reply.error(`ERR ${option} option of SORT denied in Cluster mode.`);
+    return false;
+  }
   if (c.engine.acl.mayReadAllKeys(c.session, c.registered, c.args, c.argc)) return true;
   c.reply.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`);
   return false;

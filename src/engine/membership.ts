@@ -66,6 +66,11 @@ export class Membership implements SlotKeeper {
     return this.routing === null ? null : this.routing.redirection(session, registered, args, argc, flags);
   }
 
+  /** Whether this server is a node of a cluster. */
+  get joined(): boolean {
+    return this.port !== null;
+  }
+
   get isEmpty(): boolean {
     return this.engine.keyspaces.databases[0].size === 0;
   }

@@ -73,6 +73,7 @@ const sync = command({
 
 /** The error that refuses a wish to follow another master, or null when it has been done. */
 function setMaster(c: Call, replication: Replication): string | null {
+  if (c.engine.membership.joined) return 'REPLICAOF not allowed in cluster mode.';
   const { log } = c.engine.server;
   const { follower } = replication;
   if (replication.failover.active) return 'REPLICAOF not allowed while failing over.';
@@ -234,6 +235,8 @@ const failover = command({
   ],
   run(c) {
     const replication = replicationOf(c.engine);
+    if (c.engine.membership.joined)
+      return c.reply.error('ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');
     const words = failoverWords(c);
     if (typeof words === 'string') return c.reply.error(words);
     if (words.abort) {

@@ -124,6 +124,10 @@ export const move = command({
   categories: ['keyspace'],
   args: [key('key', 'RW ACCESS UPDATE'), integer('db')],
   run(c) {
+    if (c.engine.membership.joined) {
+      c.reply.error('ERR MOVE is not allowed in cluster mode');
+      return;
+    }
     const target = databaseOf(c, 2);
     if (target === undefined) return;
     if (target === c.db) {
@@ -182,6 +186,10 @@ export const copy = command({
     const options = copyOptions(c);
     if (options === undefined) return;
     const { target, replace } = options;
+    if (target !== c.db && c.engine.membership.joined) {
+      c.reply.error('ERR Copying to another database is not allowed in cluster mode');
+      return;
+    }
     const name = c.arg(2);
     if (target === c.db && sameBytes(c.arg(1), name)) {
       c.reply.error(SAME_OBJECT);

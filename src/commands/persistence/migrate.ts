@@ -221,7 +221,7 @@ class Batch {
     if (left < 0) return null;
     const ttl = expiry < 0 ? 0 : Math.max(1, left);
     const request = [
-      engine.membership.port === null ? 'RESTORE' : 'RESTORE-ASKING',
+      engine.membership.joined ? 'RESTORE-ASKING' : 'RESTORE',
       name,
       String(ttl),
       engine.server.persistence.dump(e),

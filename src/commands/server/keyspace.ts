@@ -102,6 +102,7 @@ export const swapdb = command({
   categories: ['keyspace', 'dangerous'],
   args: [integer('index1'), integer('index2')],
   run(c) {
+    if (c.engine.membership.joined) return c.reply.error('ERR SWAPDB is not allowed in cluster mode');
     const first = databaseIndex(c, 1, 'ERR invalid first DB index');
     if (first === undefined) return;
     const second = databaseIndex(c, 2, 'ERR invalid second DB index');
