@@ -8,17 +8,23 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ServerProcess, startCinnabar, startRedis } from '../support/server-process.ts';
-import { command, pause, Raw, until } from './harness.ts';
+import { command, Raw, until } from './harness.ts';
 
 const PASSWORD = 'open-sesame-4711';
 const OPTIONS = ['--requirepass', PASSWORD, '--loglevel', 'debug', '--slowlog-log-slower-than', '0'];
 
-/** What comes back for these bytes: all of it, and whether the connection was closed. */
-async function exchange(server: ServerProcess, bytes: string, expected = 1): Promise<string> {
+/**
+ * What comes back for these bytes: all of it, and whether the connection was closed. The server has read them, and we
+ * its replies, when another connection has been answered several times since.
+ */
+async function exchange(server: ServerProcess, bytes: string): Promise<string> {
   const raw = new Raw(server.port);
+  const other = new Raw(server.port);
+  await other.ask('PING');
   raw.send(bytes);
-  await Promise.race([until(() => raw.closed || raw.ended, 'an end'), pause(200 * expected)]);
+  for (let i = 0; i < 5; i++) await other.ask('PING');
   raw.destroy();
+  other.destroy();
   return `${raw.received}${raw.ended || raw.closed ? '<end>' : ''}`;
 }
 
