@@ -115,11 +115,25 @@ export class FileNames {
  * either the old content or the new. The mode stays: it may keep passwords from being read.
  */
 export function replaceFile(disk: Disk, path: string, temporary: string, text: string): void {
+  putInPlace(disk, path, temporary, text, (file) => file.sync());
+  try {
+    disk.syncFolder(dirname(path));
+  } catch {
+    // Some file systems can't sync a folder; the rename itself has succeeded.
+  }
+}
+
+/** The same for what must outlive the end of the process, and not a loss of power. */
+export function replaceFileUnsynced(disk: Disk, path: string, temporary: string, text: string): void {
+  putInPlace(disk, path, temporary, text, () => {});
+}
+
+function putInPlace(disk: Disk, path: string, temporary: string, text: string, sync: (file: DiskFile) => void): void {
   const file = disk.open(temporary, 'w', disk.status(path)?.mode);
   try {
     try {
       file.writeAll(Buffer.from(text, 'latin1'));
-      file.sync();
+      sync(file);
     } finally {
       file.close();
     }
@@ -127,11 +141,6 @@ export function replaceFile(disk: Disk, path: string, temporary: string, text: s
   } catch (error) {
     removeQuietly(disk, temporary);
     throw error;
-  }
-  try {
-    disk.syncFolder(dirname(path));
-  } catch {
-    // Some file systems can't sync a folder; the rename itself has succeeded.
   }
 }
 

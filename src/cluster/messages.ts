@@ -63,8 +63,11 @@ export type Output =
   | { readonly kind: 'disconnect'; readonly connection: Connection }
   /** A packet leaves once what was persisted with the version `after` is durable (0: at once); it may overtake others. */
   | { readonly kind: 'send'; readonly connection: Connection; readonly packet: Packet; readonly after: number }
-  /** Makes nodes.conf durable: written whole, synced, renamed. A later version includes it. */
-  | { readonly kind: 'persist'; readonly version: number; readonly file: NodesFile }
+  /**
+   * Writes nodes.conf whole and renames it. A later version includes it. With `sync` it is durable only once it would survive
+   * a loss of power: there are epochs and votes in it by which others decide.
+   */
+  | { readonly kind: 'persist'; readonly version: number; readonly file: NodesFile; readonly sync: boolean }
   /**
    * The answer to a command. It leaves once the version `after` is durable (0: at once); where that can't be written, it is
    * an error.

@@ -2,7 +2,6 @@
 import type { Command } from '../engine/command.ts';
 import { aclCommands } from './acl/index.ts';
 import { bitmapCommands } from './bitmap/index.ts';
-import { clusterCommands } from './cluster.ts';
 import { commandCommands } from './command/index.ts';
 import { connectionCommands } from './connection.ts';
 import { genericCommands } from './generic/index.ts';
@@ -38,7 +37,6 @@ export const commands: readonly Command[] = [
   ...serverCommands,
   ...persistenceCommands,
   ...commandCommands,
-  ...clusterCommands,
   ...redirectionCommands,
   ...transactionCommands,
   ...pubsubCommands,

@@ -42,7 +42,7 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Snapshots', options: snapshots },
   { title: 'The append-only file', options: appendOnly },
   { title: 'Replication', options: replication },
-  { title: 'Cluster (accepted now, at work in a later version)', options: cluster },
+  { title: 'Cluster', options: cluster },
   { title: 'TLS', options: tls },
   { title: 'Scripting', options: scripting },
 ];

@@ -14,6 +14,8 @@ export interface ClusterNode {
 
 /** What is known of the slots. The engine reads it at each command with keys, and keeps nothing of it. */
 export interface SlotMap {
+  /** All nodes, by ID. */
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** Whether the cluster is up. */
   readonly ok: boolean;
   /** We, and the master whose data we copy; null where we are a master. */
@@ -35,7 +37,16 @@ export interface ClusterPort {
   endpoint(node: ClusterNode, secure: boolean): string;
   /** A client has published a message here, which is to reach the other nodes, or those of our shard. The bytes are the caller's. */
   publish(sharded: boolean, channel: Slice, message: Slice): void;
+  /** Connections of the bus, and the bytes that wait in them. */
+  readonly traffic: { readonly connections: number; readonly bytes: number };
+  /** For tests: ends the connections of the bus to or from a node that is known. */
+  endLinks(id: string, direction: LinkDirection): void;
+  /** For tests: packets of a type, by its number, are thrown away; -1 for none. */
+  dropPackets(type: number): void;
 }
+
+/** Which connections with a node: those that we have opened, those that it has. */
+export type LinkDirection = 'to' | 'from' | 'all';
 
 /**
  * What the cluster asks of the engine. None of it is called within a command but by CLUSTER's own subcommands; what is called

@@ -103,6 +103,14 @@ export interface ReplicationPort {
   readonly context: StreamContext | null;
   /** Whether this server follows a master. */
   readonly isReplica: boolean;
+  /** How far the data go in the history of their master, or our own; 0 while a replica has none of it. */
+  readonly dataOffset: number;
+  /** Milliseconds since the master was last heard, as a replica; Infinity where it never was. */
+  readonly dataAge: number;
+  /** Follows a master from now on, if it does not already; before anything is loaded, once it is. */
+  follow(host: string, port: number): void;
+  /** Follows nobody any more. */
+  promote(): void;
   /** Bytes that the buffers of the stream take: all, and those beyond the backlog, which maxmemory does not bound. */
   readonly bufferBytes: number;
   readonly unboundedBytes: number;
@@ -135,6 +143,10 @@ export const NO_REPLICATION: ReplicationPort = {
   offset: 0,
   context: null,
   isReplica: false,
+  dataOffset: 0,
+  dataAge: Number.POSITIVE_INFINITY,
+  follow: () => {},
+  promote: () => {},
   bufferBytes: 0,
   unboundedBytes: 0,
   heard: () => {},

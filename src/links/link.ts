@@ -130,6 +130,11 @@ export class Link {
     return host === '' ? '' : `${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
 
+  /** The IP address on our side; empty before it is open. */
+  get localIp(): string {
+    return this.stream?.localAddress ?? '';
+  }
+
   /** Sends all of it, in order; `taken` is called when the system has these bytes, and never when the link ends first. */
   write(bytes: Uint8Array, taken?: () => void): void {
     if (this.state === 'closed') return;

@@ -7,7 +7,14 @@ import { widen } from '../base/text.ts';
 import type { Settings } from '../config/settings.ts';
 import { type TlsContextOptions, TlsError, type TlsSettings, tlsOptions, wantsTls } from '../config/tls-options.ts';
 import type { TlsTransport } from './tls.ts';
-import { ABSENT_ADDRESS, type Connection, ListenError, type Listening, type Transport } from './transport.ts';
+import {
+  ABSENT_ADDRESS,
+  type Connection,
+  ListenError,
+  type Listening,
+  type TcpEndpoint,
+  type Transport,
+} from './transport.ts';
 
 export type ListenSettings = TlsSettings &
   Readonly<Pick<Settings, 'port' | 'bind' | 'tcpBacklog' | 'unixsocket' | 'unixsocketperm'>>;
@@ -60,8 +67,9 @@ export class Listeners {
   private unix: Listening | null = null;
   /** The addresses that are listened at. */
   private bound: readonly string[] = [];
-  /** With what the server's own links begin their handshakes; null before anything is configured. */
+  /** With what the server's own links begin their handshakes, and with what it answers others'; null before anything is configured. */
   clientTls: TlsContextOptions | null = null;
+  serverTls: TlsContextOptions | null = null;
   /** Why an address could not be had at last. */
   private refusal = PORT_TAKEN;
 
@@ -154,6 +162,7 @@ export class Listeners {
       const options = tlsOptions(settings, disk, folder());
       tls.configure(options.server, settings.tlsAuthClients);
       this.clientTls = options.client;
+      this.serverTls = options.server;
       return true;
     } catch (error) {
       if (!(error instanceof TlsError)) throw error;
@@ -185,24 +194,12 @@ export class Listeners {
   /** Listens at `port` of all addresses, or of none; at one that is free, the same for all, where it is 0. */
   private async listenAt(port: number, secure: boolean): Promise<Listening[] | undefined> {
     const { transport, tls, settings, network, log, accept } = this.parts;
-    const opened: Listening[] = [];
-    for (const text of this.bound) {
-      const optional = text.startsWith('-');
-      const address = optional ? text.slice(1) : text;
-      try {
-        const host = await resolveHost(network, address);
-        const endpoint = { host, port: port === 0 ? (opened[0]?.port ?? 0) : port, ipv6Only: host.includes(':') };
-        opened.push(await (secure ? tls : transport).listen(endpoint, settings.tcpBacklog, accept));
-      } catch (error) {
-        if (!(error instanceof ListenError)) throw error;
-        this.refusal = `Could not create server TCP listening socket ${address}:${port}: ${error.message}`;
-        log.warning(`Warning: ${this.refusal}`);
-        if (ABSENT_ADDRESS.has(error.code) && (optional || error.code !== 'EADDRNOTAVAIL')) continue;
-        for (const listener of opened) listener.close();
-        return undefined;
-      }
-    }
-    return opened;
+    const opened = await listenAtAll({ addresses: this.bound, port, network, log }, (endpoint) =>
+      (secure ? tls : transport).listen(endpoint, settings.tcpBacklog, accept),
+    );
+    if (typeof opened !== 'string') return opened;
+    this.refusal = opened;
+    return undefined;
   }
 
   private async listenUnix(path: string): Promise<string | undefined> {
@@ -221,6 +218,40 @@ export class Listeners {
       return text;
     }
   }
+}
+
+export interface Places {
+  /** As `bind` has them; one that begins with '-' may be lacking. */
+  readonly addresses: readonly string[];
+  /** 0 for one that is free, the same at all of them. */
+  readonly port: number;
+  readonly network: Network;
+  readonly log: { warning(message: string): void };
+}
+
+/** Listens at a port of all addresses, or of none: then what the last refusal says. Each is told to the log. */
+export async function listenAtAll<Opened extends Listening>(
+  { addresses, port, network, log }: Places,
+  listen: (endpoint: TcpEndpoint) => Opened | Promise<Opened>,
+): Promise<Opened[] | string> {
+  const opened: Opened[] = [];
+  for (const text of addresses) {
+    const optional = text.startsWith('-');
+    const address = optional ? text.slice(1) : text;
+    try {
+      const host = await resolveHost(network, address);
+      const endpoint = { host, port: port === 0 ? (opened[0]?.port ?? 0) : port, ipv6Only: host.includes(':') };
+      opened.push(await listen(endpoint));
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      const refusal = `Could not create server TCP listening socket ${address}:${port}: ${error.message}`;
+      log.warning(`Warning: ${refusal}`);
+      if (ABSENT_ADDRESS.has(error.code) && (optional || error.code !== 'EADDRNOTAVAIL')) continue;
+      for (const listener of opened) listener.close();
+      return refusal;
+    }
+  }
+  return opened;
 }
 
 async function resolveHost(network: Network, address: string): Promise<string> {

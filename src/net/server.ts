@@ -109,6 +109,10 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     return this.listeners.clientTls;
   }
 
+  get serverTls(): TlsContextOptions | null {
+    return this.listeners.serverTls;
+  }
+
   /** Bytes that incomplete commands take, with the buffers that they wait in. */
   get held(): number {
     return this.buffers.held + this.marked * ARGUMENT_OVERHEAD;

@@ -63,6 +63,8 @@ export class Follower {
   port = 0;
   /** Since when the link has been down, ms; 0 while it is up or there is no master. */
   downSince = 0;
+  /** When the last stream ended, ms; 0 while there is one, and where there never was one from the master. */
+  private leftAt = 0;
   /** Why the last link ended, and the last synchronisation was full, for INFO. */
   lastEnd = 'none';
   lastFullReason = 'none';
@@ -110,6 +112,13 @@ export class Follower {
     return this.parts.master.offset + (this.stream?.pending ?? 0);
   }
 
+  /** Milliseconds since a master was last heard whose data these are; Infinity where none ever was. */
+  get dataAge(): number {
+    const now = this.parts.clock.now();
+    if (this.connected) return now - this.heardAt;
+    return this.leftAt === 0 ? Number.POSITIVE_INFINITY : now - this.leftAt;
+  }
+
   /** Where the data stand in the master's history; null while that is unknown. */
   get context(): StreamContext | null {
     const { master } = this.parts;
@@ -147,7 +156,6 @@ export class Follower {
 
   /** The server starts as a replica; it connects once `tick` comes. */
   appoint(host: string, port: number): void {
-    assert(!this.following, 'a server starts once');
     const { master, engine, clock } = this.parts;
     this.host = host;
     this.port = port;
@@ -173,6 +181,7 @@ export class Follower {
     this.port = 0;
     this.takingOver = false;
     this.downSince = 0;
+    this.leftAt = 0;
     const { history } = master;
     const { offset } = master;
     history.branch(newId(), offset);
@@ -274,6 +283,7 @@ export class Follower {
       this.selected = this.stream.session.db.index;
       this.stream.close();
       this.stream = null;
+      this.leftAt = this.parts.clock.now();
       this.parts.log.notice('Caching the disconnected master state.');
     }
     this.next = null;
@@ -467,6 +477,7 @@ export class Follower {
     };
     this.stream = new MasterStream(engine, port, { applied, failed }, this.selected);
     this.downSince = 0;
+    this.leftAt = 0;
     this.enter('connected');
     this.acknowledge();
     for (const bytes of this.early.splice(0)) this.stream?.take(bytes, 0, bytes.length);

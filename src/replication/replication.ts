@@ -51,6 +51,7 @@ export class Replication implements ReplicationPort {
   private readonly parts: ReplicationParts;
   private readonly waiting = new Set<Waiter>();
   private asks = false;
+  private started = false;
   private timer: Timer | null = null;
 
   constructor(parts: ReplicationParts) {
@@ -100,6 +101,7 @@ export class Replication implements ReplicationPort {
   }
 
   start(): void {
+    this.started = true;
     this.follower.tick();
     this.schedule();
   }
@@ -151,8 +153,11 @@ export class Replication implements ReplicationPort {
 
   follow(host: string, port: number, takeOver = false): void {
     const { engine, config } = this.parts;
-    const wasMaster = !this.follower.following;
-    this.follower.follow(host, port, takeOver);
+    const { follower } = this;
+    const wasMaster = !follower.following;
+    if (!wasMaster && !takeOver && follower.host === host && follower.port === port) return;
+    if (this.started) follower.follow(host, port, takeOver);
+    else follower.appoint(host, port);
     config.force('replicaof', [host, String(port)]);
     if (!wasMaster) return;
     // What they wait for is the master's to give now.
@@ -229,6 +234,14 @@ export class Replication implements ReplicationPort {
 
   get isReplica(): boolean {
     return this.follower.following;
+  }
+
+  get dataOffset(): number {
+    return this.follower.following ? (this.follower.context?.offset ?? 0) : this.master.offset;
+  }
+
+  get dataAge(): number {
+    return this.follower.dataAge;
   }
 
   get bufferBytes(): number {

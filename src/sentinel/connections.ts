@@ -45,7 +45,7 @@ export class Connections {
     const { tlsReplication: secure, bindSourceAddr: source } = this.settings;
     const target = { host: address.ip, port: address.port, secure, source, timeout: null };
     const pipeline = new Pipeline(this.dialer, target, {
-      opened: (link) => receiver.opened(connection, ipOf(link.localAddress)),
+      opened: (link) => receiver.opened(connection, link.localIp),
       ended: (error) => {
         this.open.delete(connection);
         receiver.lost(connection, error.message);
@@ -108,12 +108,6 @@ function nameOfCommand({ link }: Connection): (command: string) => string {
   const renamed =
     instance === undefined || instance.role === 'sentinel' ? undefined : masterOf(instance).settings.renamedCommands;
   return (command) => renamed?.get(command.toLowerCase()) ?? command;
-}
-
-/** '127.0.0.1' of '127.0.0.1:6379', '::1' of '[::1]:6379'. */
-function ipOf(address: string): string {
-  const host = address.slice(0, address.lastIndexOf(':'));
-  return host.startsWith('[') ? host.slice(1, -1) : host;
 }
 
 function helloText(reply: Reply): string {

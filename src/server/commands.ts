@@ -1,5 +1,6 @@
 /** The commands of a server, and of a Sentinel. Whoever needs to know which there are (the table, redis.conf's directives) reads this list. */
 import { assert } from '../base/assert.ts';
+import { clusterCommands } from '../cluster/commands/index.ts';
 import { commands } from '../commands/index.ts';
 import { ALL_SECTIONS, infoCommand } from '../commands/server/info.ts';
 import type { Command } from '../engine/command.ts';
@@ -7,7 +8,12 @@ import { replicationCommands } from '../replication/commands.ts';
 import { scriptingCommands } from '../scripting/index.ts';
 import { publishHello, sentinel, sentinelInfo, sentinelRole } from '../sentinel/commands.ts';
 
-export const ALL_COMMANDS: readonly Command[] = [...commands, ...scriptingCommands, ...replicationCommands];
+export const ALL_COMMANDS: readonly Command[] = [
+  ...commands,
+  ...clusterCommands,
+  ...scriptingCommands,
+  ...replicationCommands,
+];
 
 /** What a Sentinel does as any server does. */
 const SHARED = [

@@ -13,6 +13,7 @@ import { narrow } from '../base/text.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigError } from '../config/option.ts';
+import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
@@ -27,6 +28,7 @@ import { masterDialer } from '../replication/link.ts';
 import { attachReplication } from '../replication/owners.ts';
 import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
+import { ClusterNode } from './cluster.ts';
 import { ALL_COMMANDS } from './commands.ts';
 import { Cron } from './cron.ts';
 import { MemoryLimit } from './eviction.ts';
@@ -119,6 +121,8 @@ class Server implements CinnabarServer {
   private readonly shutdown: Shutdown;
   private readonly network: Network;
   private readonly replication: Replication;
+  /** Null where the server is by itself. */
+  private readonly cluster: ClusterNode | null;
   private readonly cron: Cron;
   private readonly memoryLimit = new MemoryLimit();
   private readonly watchdog: Watchdog;
@@ -174,6 +178,8 @@ class Server implements CinnabarServer {
       ownPort: () => config.settings.port,
       roleChanged: options.onRole ?? (() => {}),
     });
+    const serverTls = (): TlsContextOptions | null => this.network.serverTls;
+    this.cluster = server.mode === 'cluster' ? new ClusterNode({ engine, config, environment, log, serverTls }) : null;
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
@@ -201,14 +207,17 @@ class Server implements CinnabarServer {
   private async open(): Promise<void> {
     const { loads, hasFile } = this.persistence;
     this.replication.begin();
+    this.cluster?.begin();
     if (hasFile) loads.announce();
     await this.network.listen(this.anyPort);
     if (this.stopped) return this.network.close();
     if (this.anyPort) this.config.force('port', [String(this.port)]);
+    await this.listenToNodes();
     this.onListening();
     if (this.services.mode !== 'sentinel') this.services.log.warning('Server initialized');
     try {
       await this.persistence.load();
+      if (!this.stopped) this.cluster?.start();
     } catch (error) {
       await this.network.close();
       throw error;
@@ -218,6 +227,15 @@ class Server implements CinnabarServer {
     this.cron.start();
     this.watchdog.start();
     this.replication.start();
+  }
+
+  private async listenToNodes(): Promise<void> {
+    try {
+      await this.cluster?.listen(this.anyPort);
+    } catch (error) {
+      await this.network.close();
+      throw error;
+    }
   }
 
   session(): LocalSession {
@@ -233,6 +251,7 @@ class Server implements CinnabarServer {
     this.cron.stop();
     this.memoryLimit.stop();
     this.watchdog.stop();
+    this.cluster?.stop();
     this.replication.stop();
     onStop?.();
     await this.network.close();

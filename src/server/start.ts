@@ -220,7 +220,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
   const { settings } = config;
   const { directives } = plan;
   const mode = plan.mode();
-  const unsupported = checkSupported(settings, mode, log);
+  const unsupported = checkSupported(settings, log);
   if (unsupported !== undefined) {
     log.warning(unsupported);
     process.exit(1);

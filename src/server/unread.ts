@@ -6,7 +6,6 @@ import type { Config } from '../config/config.ts';
 import type { OptionName } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
 
-const NO_CLUSTER = 'there is no cluster mode yet';
 const RUNTIME = 'threads and their places are left to Node and the system';
 const NO_REPORT = 'no report is written of a crash';
 const NO_SYSLOG = 'there is no syslog';
@@ -16,23 +15,6 @@ export const UNREAD: Readonly<Partial<Record<OptionName, string>>> = {
   aof_rewrite_cpulist: RUNTIME,
   bgsave_cpulist: RUNTIME,
   bio_cpulist: RUNTIME,
-  'cluster-allow-pubsubshard-when-down': NO_CLUSTER,
-  'cluster-allow-reads-when-down': NO_CLUSTER,
-  'cluster-allow-replica-migration': NO_CLUSTER,
-  'cluster-announce-bus-port': NO_CLUSTER,
-  'cluster-announce-hostname': NO_CLUSTER,
-  'cluster-announce-ip': NO_CLUSTER,
-  'cluster-announce-port': NO_CLUSTER,
-  'cluster-announce-tls-port': NO_CLUSTER,
-  'cluster-config-file': NO_CLUSTER,
-  'cluster-link-sendbuf-limit': NO_CLUSTER,
-  'cluster-migration-barrier': NO_CLUSTER,
-  'cluster-node-timeout': NO_CLUSTER,
-  'cluster-port': NO_CLUSTER,
-  'cluster-preferred-endpoint-type': NO_CLUSTER,
-  'cluster-replica-no-failover': NO_CLUSTER,
-  'cluster-replica-validity-factor': NO_CLUSTER,
-  'cluster-require-full-coverage': NO_CLUSTER,
   'crash-log-enabled': NO_REPORT,
   'crash-memcheck-enabled': NO_REPORT,
   'disable-thp': 'huge pages are left as the system has them',

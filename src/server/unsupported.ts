@@ -3,12 +3,11 @@
  * make a promise that we can't keep is refused or loudly warned of; the room that takes a setting over removes it here.
  */
 import type { Settings } from '../config/settings.ts';
-import type { Log, ServerMode } from '../engine/server-port.ts';
+import type { Log } from '../engine/server-port.ts';
 
 /** Why the server can't start with these settings, if it can't. */
-export function checkSupported(settings: Readonly<Settings>, mode: ServerMode, log: Log): string | undefined {
+export function checkSupported(settings: Readonly<Settings>, log: Log): string | undefined {
   if (settings.syslogEnabled) return 'syslog is not supported: leave syslog-enabled at no and use logfile.';
-  if (mode === 'cluster') return 'Cluster mode is not supported by this version yet: leave cluster-enabled at no.';
   warnOfManager(settings.supervised, log);
   return undefined;
 }

@@ -21,6 +21,8 @@ export class SlotTable implements ClusterPort, SlotMap {
   readonly myself: { readonly id: string; readonly master: ClusterNode | null };
   readonly other: OtherNode = { id: THEIRS, port: 1 };
   readonly owners: (ClusterNode | null)[];
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
+  readonly traffic = { connections: 0, bytes: 0 };
   readonly migrating = new Map<number, ClusterNode>();
   readonly importing = new Map<number, ClusterNode>();
   readonly published: Published[] = [];
@@ -28,6 +30,7 @@ export class SlotTable implements ClusterPort, SlotMap {
   /** We serve the lower half of the slots and the other node the upper; or, as a replica of it, none, and it all. */
   constructor(isReplica = false) {
     this.myself = { id: OURS, master: isReplica ? this.other : null };
+    this.nodes = new Map([this.myself, this.other].map((node) => [node.id, node]));
     this.owners = Array.from({ length: SLOTS }, (_, slot) =>
       isReplica || slot >= SLOTS / 2 ? this.other : this.myself,
     );
@@ -44,6 +47,10 @@ export class SlotTable implements ClusterPort, SlotMap {
   publish(sharded: boolean, channel: Slice, message: Slice): void {
     this.published.push({ sharded, channel: channel.latin1(), message: message.latin1() });
   }
+
+  endLinks(): void {}
+
+  dropPackets(): void {}
 
   /** The same as the file of a node that begins with it. */
   get file(): string {

@@ -190,6 +190,7 @@ const WORLDLY: Record<string, readonly string[]> = {
   'src/net/fast.ts': ['setImmediate'],
   // TLS opens nothing: it turns streams that were handed in into others, and settings into contexts.
   'src/net/tls.ts': ['node:tls'],
+  'src/links/acceptor.ts': ['node:tls'],
   'src/links/link.ts': ['node:tls'],
   'src/config/tls-options.ts': ['node:tls'],
 };

@@ -47,7 +47,7 @@ export function assign(turn: Turn, slot: number, node: Node | null): void {
     if (before === state.myself) state.migrating.delete(slot);
   }
   if (node !== null) own(state, slot, node);
-  if (before === state.myself || node === state.myself) turn.commit();
+  if (before === state.myself || node === state.myself) turn.keep();
   else turn.persist();
 }
 

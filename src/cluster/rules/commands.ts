@@ -50,7 +50,7 @@ export function obey(turn: Turn, command: Command): Answer {
     case 'reset':
       return reset(turn, command.kind);
     case 'saveconfig':
-      turn.persist();
+      turn.commit();
       return OK;
   }
 }

@@ -23,7 +23,7 @@ export function follow(turn: Turn, master: Node): void {
 export function closeSlots(turn: Turn): void {
   turn.state.migrating.clear();
   turn.state.importing.clear();
-  turn.commit();
+  turn.keep();
 }
 
 /** We become the master in our master's place. */

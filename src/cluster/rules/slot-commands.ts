@@ -51,7 +51,7 @@ export function setSlot(turn: Turn, { slot, action }: Command & { readonly name:
   if (action.kind === 'stable') {
     state.migrating.delete(slot);
     state.importing.delete(slot);
-    turn.commit();
+    turn.keep();
     return OK;
   }
   const refusal = refuseOwner(turn, slot, action);
@@ -62,7 +62,7 @@ export function setSlot(turn: Turn, { slot, action }: Command & { readonly name:
   if (node.isReplica) return error('Target node is not a master');
   if (action.kind === 'node') return giveSlot(turn, slot, node);
   state[action.kind].set(slot, node);
-  turn.commit();
+  turn.keep();
   return OK;
 }
 
@@ -83,7 +83,7 @@ function giveSlot(turn: Turn, slot: number, node: Node): Answer {
   const wasOurs = state.owners[slot] === myself;
   if (wasOurs && node !== myself && world.engine.keysIn(slot) > 0)
     return error(`Can't assign hashslot ${slot} to a different node while I still hold keys for this hash slot.`);
-  if (world.engine.keysIn(slot) === 0 && state.migrating.delete(slot)) turn.commit();
+  if (world.engine.keysIn(slot) === 0 && state.migrating.delete(slot)) turn.keep();
   const imported = node === myself && state.importing.delete(slot);
   assign(turn, slot, node);
   if (wasOurs && node !== myself && myself.slots.size === 0 && settings.allowReplicaMigration) {
@@ -94,7 +94,7 @@ function giveSlot(turn: Turn, slot: number, node: Node): Answer {
     if (bumpEpoch(turn)) turn.log('warning', `configEpoch updated after importing slot ${slot}`);
     announce(turn, 'all');
   }
-  turn.commit();
+  turn.keep();
   return OK;
 }
 
@@ -113,7 +113,7 @@ export function compareWithData(turn: Turn): void {
       const text = 'but the slot is assigned to another node. Setting it to importing state.';
       turn.log('warning', `I have keys for slot ${slot}, ${text}`);
       importing.set(slot, owner);
-      turn.commit();
+      turn.keep();
     }
   }
 }

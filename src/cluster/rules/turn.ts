@@ -28,9 +28,11 @@ export class Turn {
   private outputs: Output[] = [];
   private changed = false;
   private binds = false;
+  private syncs = false;
   private readonly versions = new Versions();
-  /** The last version that binds us. */
+  /** The last version that binds us, and the last that must be synced for that. */
   private binding = 0;
+  private synced = 0;
 
   constructor(state: ClusterState, world: World, now: number) {
     this.state = state;
@@ -55,8 +57,10 @@ export class Turn {
     const { versions } = this;
     const outputs: Output[] = [];
     if (this.changed) {
-      outputs.push({ kind: 'persist', version: versions.next(), file: savedState(this.state) });
-      if (this.binds) this.binding = versions.last;
+      const version = versions.next();
+      if (this.binds) this.binding = version;
+      if (this.syncs) this.synced = version;
+      outputs.push({ kind: 'persist', version, file: savedState(this.state), sync: this.synced > versions.durable });
     }
     const bound = this.binding > versions.durable ? this.binding : 0;
     for (const output of this.outputs) {
@@ -67,6 +71,7 @@ export class Turn {
     if (this.lostSlots.length > 0) outputs.push({ kind: 'slots-lost', slots: this.lostSlots.splice(0) });
     this.changed = false;
     this.binds = false;
+    this.syncs = false;
     this.outputs = [];
     return outputs;
   }
@@ -94,10 +99,16 @@ export class Turn {
     this.changed = true;
   }
 
-  /** Our own epochs, vote, role or slots have changed: a restart must find that before anybody hears of it. */
-  commit(): void {
+  /** Our slots, or what becomes of them, have changed: a restart must find that before anybody hears of it. */
+  keep(): void {
     this.changed = true;
     this.binds = true;
+  }
+
+  /** Our own epochs, vote or role have changed: a loss of power must leave that as well. */
+  commit(): void {
+    this.keep();
+    this.syncs = true;
   }
 
   persisted(version: number): void {

@@ -105,9 +105,11 @@ const resetstat = command({
   },
 });
 
+const REPLICAOF: ReadonlySet<string> = new Set(['replicaof']);
+
 /** CONFIG REWRITE and DEBUG CONFIG-REWRITE-FORCE-ALL. */
 export function rewrite(c: Call, all: boolean): void {
-  const { config, log, settings, fileNames } = c.engine.server;
+  const { config, log, settings, fileNames, mode } = c.engine.server;
   const { aclfile } = settings;
   if (config.file === '') {
     c.reply.error('ERR The server is running without a config file');
@@ -115,7 +117,12 @@ export function rewrite(c: Call, all: boolean): void {
   }
   try {
     const users = { name: 'user', lines: () => (aclfile === '' ? aclLines(c.engine.acl) : []) };
-    rewriteConfig(config, `${config.file}-${fileNames.next()}.rewrite`, { extra: [users], all });
+    // A node of a cluster has its master from nodes.conf.
+    const without = mode === 'cluster' ? REPLICAOF : undefined;
+    rewriteConfig(config, `${config.file}-${fileNames.next()}.rewrite`, {
+      ...{ extra: [users], all },
+      ...(without && { without }),
+    });
   } catch (error) {
     const reason = systemError(error);
     log.warning(`CONFIG REWRITE failed: ${reason}`);

@@ -1,6 +1,5 @@
 /**
- * DEBUG. What needs the cluster or a new process answers that it isn't there yet; the rest of Redis's list is
- * here. Only clients that enable-debug-command lets may call it.
+ * DEBUG. What needs a new process answers that it isn't there yet; the rest of Redis's list is here. Only clients that enable-debug-command lets may call it.
  */
 import { sleepThread } from '../../base/sleep.ts';
 import { isWord, sliceOf } from '../../base/slice.ts';
@@ -29,6 +28,7 @@ import { listDebugText } from '../../values/list.ts';
 import { stringLength } from '../../values/string.ts';
 import { references } from '../generic/object.ts';
 import { rewrite } from './config.ts';
+import { dropClusterPackets, killClusterLink } from './debug-cluster.ts';
 import { DEBUG_HELP } from './debug-help.ts';
 import { replySample } from './debug-protocol.ts';
 import { Digest, digestAll, digestValue } from './digest.ts';
@@ -327,9 +327,9 @@ const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
       c.engine.keyspaces.cronPaused = on;
     }),
   ],
-  ...['RESTART', 'CRASH-AND-RECOVER', 'CLUSTERLINK', 'DROP-CLUSTER-PACKET-FILTER'].map(
-    (name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const,
-  ),
+  ['CLUSTERLINK', take(5, 5, killClusterLink)],
+  ['DROP-CLUSTER-PACKET-FILTER', take(3, 3, dropClusterPackets)],
+  ...['RESTART', 'CRASH-AND-RECOVER'].map((name) => [name, take(2, Number.POSITIVE_INFINITY, notYet)] as const),
 ]);
 
 export const debug = command({

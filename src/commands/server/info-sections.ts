@@ -74,7 +74,7 @@ function clients(engine: Engine): string {
   }
   return lines({
     connected_clients: counted,
-    cluster_connections: 0,
+    cluster_connections: engine.membership.port?.traffic.connections ?? 0,
     maxclients: engine.server.settings.maxclients,
     client_recent_max_input_buffer: input,
     client_recent_max_output_buffer: output,
@@ -143,7 +143,7 @@ function memory(engine: Engine): string {
     mem_total_replication_buffers: bufferBytes,
     mem_clients_slaves: unboundedBytes,
     mem_clients_normal: f.clients,
-    mem_cluster_links: 0,
+    mem_cluster_links: engine.membership.port?.traffic.bytes ?? 0,
     mem_aof_buffer: engine.server.persistence.aofBuffer,
     mem_allocator: 'cinnabar',
     active_defrag_running: engine.defrag.running,
@@ -254,6 +254,6 @@ export const SECTIONS: readonly (readonly [string, string, (engine: Engine) => s
   ['replication', 'Replication', replication],
   ['cpu', 'CPU', cpu],
   ['modules', 'Modules', () => ''],
-  ['cluster', 'Cluster', (engine) => lines({ cluster_enabled: engine.server.settings.clusterEnabled ? 1 : 0 })],
+  ['cluster', 'Cluster', (engine) => lines({ cluster_enabled: engine.server.mode === 'cluster' ? 1 : 0 })],
   ['keyspace', 'Keyspace', keyspace],
 ];

@@ -99,7 +99,7 @@ const stats = command({
       ['replication.backlog', bufferBytes - unboundedBytes],
       ['clients.slaves', unboundedBytes],
       ['clients.normal', f.clients],
-      ['cluster.links', 0],
+      ['cluster.links', c.engine.membership.port?.traffic.bytes ?? 0],
       ['aof.buffer', c.engine.server.persistence.aofBuffer],
       ['lua.caches', scripting.scriptBytes],
       ['functions.caches', scripting.functionBytes],

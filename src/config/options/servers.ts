@@ -1,7 +1,4 @@
-/**
- * Settings of servers that work together. Those of Cluster have Redis's names, defaults and bounds already, so that
- * configuration files and tools work; server/unread.ts knows which settings nothing obeys.
- */
+/** Settings of servers that work together. */
 import { bool, INT_MAX, integer, LONG_MAX, memory, string, unsignedMemory, word } from '../kinds.ts';
 import { option } from '../option.ts';
 import { replicaOf } from '../special.ts';
