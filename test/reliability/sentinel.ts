@@ -3,9 +3,14 @@
  *
  *   writer ──> server <── proxy <── Sentinels, replicas      a server is cut off by its proxy, and still heard by the writer
  *
+ * A proxy cuts off by resets, or in silence: then connections stay, and what is sent over them comes when it heals.
+ *
  * What must hold: another master within down-after and 5 s where the master has failed; no write accepted by a master that
  * is cut off for longer than min-replicas-max-lag and 1 s; after healing one master, on which all Sentinels agree and whom
  * all others follow.
+ *
+ * That it would find something was shown by a master that takes a replica for good however long it has said nothing: only
+ * the silent rounds tell, "a write was taken 4001 ms after the master was cut off".
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +21,7 @@ import { SeededRandom } from '../../src/base/random.ts';
 import { freePort } from '../support/ports.ts';
 import { ask, MASTER_NAME } from '../support/sentinels.ts';
 import { MAIN } from '../support/server-process.ts';
-import { pause, until } from './harness.ts';
+import { pause, Raw, until } from './harness.ts';
 
 const DOWN_AFTER = 1000;
 const MAX_LAG = 2;
@@ -24,12 +29,15 @@ const MAX_LAG = 2;
 const FAILOVER_PATIENCE = DOWN_AFTER + 5000;
 const HEALING_PATIENCE = 90_000;
 const WRITE_PERIOD = 20;
+/** Milliseconds between two looks at Sentinels and servers. */
+const LOOK_PERIOD = 100;
 
 export interface SentinelReport {
   rounds: number;
   kills: number;
   stops: number;
   partitions: number;
+  silences: number;
   /** Milliseconds. */
   slowestFailover: number;
   /** The last write that a master took after it was cut off, milliseconds after that. */
@@ -37,17 +45,21 @@ export interface SentinelReport {
   readonly failures: string[];
 }
 
-/** Passes connections on, until it is told to cut them. */
+type State = 'open' | 'cut' | 'silent';
+
+/** Passes connections on, until it is told to cut them or to fall silent. */
 class Relay {
   port = 0;
   private readonly target: number;
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;
-  private isOpen = true;
+  private state: State = 'open';
+  /** What was put off because nothing passes. */
+  private readonly putOff: (() => void)[] = [];
 
   constructor(target: number) {
     this.target = target;
-    this.server = createServer((socket) => this.accept(socket));
+    this.server = createServer({ pauseOnConnect: true }, (socket) => this.accept(socket));
   }
 
   async start(): Promise<void> {
@@ -56,35 +68,50 @@ class Relay {
   }
 
   private accept(socket: Socket): void {
-    if (!this.isOpen) {
-      socket.destroy();
-      return;
-    }
-    const other = dial(this.target, '127.0.0.1');
-    for (const [one, two] of [
-      [socket, other],
-      [other, socket],
-    ]) {
-      this.sockets.add(one);
-      one.on('error', () => {});
-      one.on('close', () => {
-        this.sockets.delete(one);
-        two.destroy();
-      });
-      one.pipe(two);
-    }
+    if (this.state === 'cut') socket.destroy();
+    else this.unlessSilent(() => this.join(socket, dial(this.target, '127.0.0.1')));
+  }
+
+  private join(caller: Socket, callee: Socket): void {
+    this.passOn(caller, callee);
+    this.passOn(callee, caller);
+    caller.resume();
+  }
+
+  private passOn(from: Socket, to: Socket): void {
+    this.sockets.add(from);
+    from.on('error', () => {});
+    from.on('data', (bytes) => to.write(bytes));
+    from.on('close', () => {
+      this.sockets.delete(from);
+      this.unlessSilent(() => to.destroy());
+    });
+  }
+
+  private unlessSilent(action: () => void): void {
+    if (this.state === 'silent') this.putOff.push(action);
+    else action();
   }
 
   cut(): void {
-    this.isOpen = false;
+    this.state = 'cut';
     for (const socket of this.sockets) socket.destroy();
   }
 
+  /** Nothing passes any more, and nobody is told. */
+  fallSilent(): void {
+    this.state = 'silent';
+    for (const socket of this.sockets) socket.pause();
+  }
+
   heal(): void {
-    this.isOpen = true;
+    this.state = 'open';
+    for (const socket of this.sockets) socket.resume();
+    for (const action of this.putOff.splice(0)) action();
   }
 
   close(): void {
+    this.heal();
     this.cut();
     this.server.close();
   }
@@ -199,6 +226,7 @@ class Rounds {
   }
 
   private async agrees(): Promise<boolean> {
+    await pause(LOOK_PERIOD);
     const said = await Promise.all(this.sentinels.map((sentinel) => this.master(sentinel)));
     const [master] = said;
     if (master === undefined || said.some((each) => each !== master)) return false;
@@ -227,7 +255,7 @@ class Rounds {
   async play(): Promise<void> {
     const master = await this.master(this.sentinels[0]);
     if (master === undefined) throw new Error('nobody says who the master is');
-    const kinds = [this.killRound, this.stopRound, this.partitionRound];
+    const kinds = [this.killRound, this.stopRound, this.resetRound, this.silentRound];
     await kinds[this.report.rounds % kinds.length].call(this, master);
     this.report.rounds++;
     await this.settled();
@@ -249,19 +277,27 @@ class Rounds {
     server.signal('SIGCONT');
   }
 
-  private async partitionRound({ server, proxy }: Watched): Promise<void> {
+  private async resetRound(master: Watched): Promise<void> {
     this.report.partitions++;
+    master.proxy.cut();
+    await this.cutOff(master);
+  }
+
+  private async silentRound(master: Watched): Promise<void> {
+    this.report.silences++;
+    master.proxy.fallSilent();
+    await this.cutOff(master);
+  }
+
+  /** Writes to a master that has just been cut off, until it must have refused to take more, and then heals. */
+  private async cutOff({ server, proxy }: Watched): Promise<void> {
     const since = performance.now();
-    proxy.cut();
+    const client = new Raw(server.port);
     let last = since;
     let writing = true;
     const writer = async (): Promise<void> => {
       while (writing) {
-        const taken = await ask(server.port, 'SET', 'k', 'v').then(
-          () => true,
-          () => false,
-        );
-        if (taken) last = performance.now();
+        if ((await client.ask('SET', 'k', 'v')) === '+OK\r\n') last = performance.now();
         await pause(WRITE_PERIOD);
       }
     };
@@ -270,6 +306,7 @@ class Rounds {
     await pause(Math.max(0, since + (MAX_LAG + 2) * 1000 - performance.now()));
     writing = false;
     await running;
+    client.destroy();
     const late = Math.round(last - since);
     this.report.latestWrite = Math.max(this.report.latestWrite, late);
     if (late > (MAX_LAG + 1) * 1000) this.fail(`a write was taken ${late} ms after the master was cut off`);
@@ -281,6 +318,7 @@ class Rounds {
     const since = performance.now();
     const sentinel = this.sentinels.find((each) => !gone.includes(each))!;
     const another = async (): Promise<boolean> => {
+      await pause(LOOK_PERIOD);
       const master = await this.master(sentinel);
       return master !== undefined && master.server !== old;
     };
@@ -312,6 +350,7 @@ export async function sentinelRounds(count: number, seed: number): Promise<Senti
     kills: 0,
     stops: 0,
     partitions: 0,
+    silences: 0,
     slowestFailover: 0,
     latestWrite: 0,
     failures: [],
