@@ -1,11 +1,12 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|cluster] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
  * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found.
  */
 import * as cluster from './cluster-world.ts';
 import * as replication from './replication-world.ts';
 import { MOST_FAULTS } from './rules-world.ts';
+import * as sentinelServers from './sentinel-servers-world.ts';
 import * as sentinel from './sentinel-world.ts';
 
 interface Course {
@@ -48,6 +49,14 @@ const WORLDS: Readonly<Record<string, World>> = {
     steps: MOST_FAULTS,
     play(seed, faults) {
       const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug });
+      return { ...course, counts: { failovers, votes } };
+    },
+  },
+  'sentinel-servers': {
+    seeds: 1000,
+    steps: sentinelServers.MOST_FAULTS,
+    async play(seed, faults) {
+      const { failovers, votes, ...course } = await sentinelServers.course(seed, { faults, traced, bug });
       return { ...course, counts: { failovers, votes } };
     },
   },

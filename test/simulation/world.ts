@@ -17,7 +17,7 @@ import type { Duplex } from 'node:stream';
 import type RedisParser from 'redis-parser';
 import type { Environment } from '../../src/base/environment.ts';
 import { SeededIds } from '../../src/base/ids.ts';
-import { MemoryDisk, Storage } from '../../src/base/memory-disk.ts';
+import { MemoryDisk, type StepWatcher, Storage } from '../../src/base/memory-disk.ts';
 import { MemoryNetwork, Wires } from '../../src/base/memory-network.ts';
 import { redisParser } from '../../src/base/packages.ts';
 import { SeededRandom } from '../../src/base/random.ts';
@@ -50,21 +50,26 @@ class WorldClock extends VirtualClock {
   }
 }
 
-/** The clock of one process, which stops with it. */
+/** The clock of one process, which stops with it, and whose wall time may be another than the world's. */
 class ProcessClock implements Clock {
   private readonly clock: Clock;
+  /** Milliseconds of wall time by which it is ahead. */
+  private readonly ahead: () => number;
   private ended = false;
+  /** What falls due while the process stands still; null while it goes. */
+  private held: (() => void)[] | null = null;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ahead: () => number) {
     this.clock = clock;
+    this.ahead = ahead;
   }
 
   now(): number {
-    return this.clock.now();
+    return this.clock.now() + this.ahead();
   }
 
   micros(): number {
-    return this.clock.micros();
+    return this.clock.micros() + this.ahead() * 1000;
   }
 
   monotonic(): number {
@@ -83,8 +88,20 @@ class ProcessClock implements Clock {
     this.ended = true;
   }
 
+  stop(): void {
+    this.held ??= [];
+  }
+
+  /** Everything that has fallen due meanwhile is done at once. */
+  goOn(): void {
+    const held = this.held ?? [];
+    this.held = null;
+    for (const action of held) this.soon(action);
+  }
+
   private unlessEnded(action: () => void): void {
-    if (!this.ended) action();
+    if (this.held !== null) this.held.push(action);
+    else if (!this.ended) action();
   }
 }
 
@@ -170,6 +187,11 @@ export class Machine {
   readonly world: World;
   readonly storage = new Storage();
   process: Process | null = null;
+  /** Milliseconds by which its wall time is ahead of the others'. */
+  ahead = 0;
+  /** Told of each line of its log, and of each step of its disk before that is done: what it throws is the step's error. */
+  onLog: (line: string) => void = () => {};
+  onDisk: StepWatcher = () => {};
   private processes = 0;
 
   constructor(world: World, name: string) {
@@ -179,11 +201,20 @@ export class Machine {
 
   /** Starts a server, which has loaded what is on the disk when this is done. */
   async start(settings: Settings = {}): Promise<Process> {
+    const process = this.launch((surroundings) => {
+      const usual = { port: PORT, bind: this.name, 'protected-mode': 'no', save: '' };
+      return createServer({ ...surroundings, persistent: true, settings: { ...usual, ...settings } });
+    });
+    await this.world.run(process.listening);
+    return process;
+  }
+
+  /** Starts what `make` makes. */
+  launch(make: Maker): Process {
     if (this.process !== null) throw new Error(`${this.name} runs already`);
-    const process = new Process(this, ++this.processes, settings);
+    const process = new Process(this, ++this.processes, make);
     this.process = process;
     this.world.note(`${this.name} starts`);
-    await this.world.run(process.server.listen());
     return process;
   }
 
@@ -207,22 +238,29 @@ export class Machine {
   }
 }
 
+export type Surroundings = Environment & { readonly log: ServerLog };
+/** Makes a server in its surroundings, at port 6379 of the machine. */
+export type Maker = (surroundings: Surroundings) => CinnabarServer;
+
 /** A server and what it sees of the world. */
 export class Process {
   readonly server: CinnabarServer;
+  /** Done when it takes connections and has loaded its data. */
+  readonly listening: Promise<void>;
   readonly environment: Environment;
   private readonly machine: Machine;
   private readonly clock: ProcessClock;
   private readonly disk: MemoryDisk;
   private readonly network: MemoryNetwork;
 
-  constructor(machine: Machine, number: number, settings: Settings) {
+  constructor(machine: Machine, number: number, make: Maker) {
     const { world, name, storage } = machine;
     this.machine = machine;
-    this.clock = new ProcessClock(world.clock);
+    this.clock = new ProcessClock(world.clock, () => machine.ahead);
     this.disk = new MemoryDisk(storage, this.clock, '/data');
     this.disk.onStep = (step, path) => {
       if (step !== 'read' && step !== 'stat') world.note(`${name} ${step} ${path}`);
+      machine.onDisk(step, path);
     };
     this.network = new MemoryNetwork(world.wires, name);
     this.environment = {
@@ -234,17 +272,25 @@ export class Process {
       programs: null,
       ids: new SeededIds(world.derivedRandom(), number),
     };
-    this.server = createServer({
-      ...this.environment,
-      persistent: true,
-      settings: { port: PORT, bind: name, 'protected-mode': 'no', save: '', ...settings },
-      log: this.log('notice'),
-    });
+    this.server = make({ ...this.environment, log: this.log('notice') });
+    this.listening = this.server.listen();
+  }
+
+  /** It stands still, and goes on as if no time had passed. */
+  stop(): void {
+    this.clock.stop();
+  }
+
+  goOn(): void {
+    this.clock.goOn();
   }
 
   private log(level: LogLevel): ServerLog {
     const { world, name } = this.machine;
-    const sink = (line: string): void => world.note(`${name} log ${line.trimEnd()}`);
+    const sink = (line: string): void => {
+      world.note(`${name} log ${line.trimEnd()}`);
+      this.machine.onLog(line);
+    };
     return new ServerLog({ file: '', level, format: 'redis', sink, environment: this.environment });
   }
 
@@ -293,6 +339,10 @@ export class Client {
   /** The same, with the time that it takes. */
   call(...words: readonly string[]): Promise<unknown> {
     return this.world.run(this.send(...words));
+  }
+
+  close(): void {
+    this.stream.destroy();
   }
 
   private heard(reply: unknown): void {

@@ -1,0 +1,28 @@
+/** A slice of the world of whole Sentinels and servers; `npm run test:simulation -- sentinel-servers` plays it in full. */
+import { expect, test } from 'vitest';
+import { LONG } from '../support/long.ts';
+import { course } from './sentinel-servers-world.ts';
+
+const SEEDS = LONG ? 40 : 4;
+/** One of those that find it. */
+const SEED_OF_THE_BUG = 44;
+
+test(`seeds 1 to ${SEEDS} of the world of whole Sentinels break nothing`, async () => {
+  let failovers = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const played = await course(seed);
+    expect(played.broken, `seed ${seed}`).toBe('');
+    failovers += played.failovers;
+  }
+  expect(failovers).toBeGreaterThan(SEEDS / 2);
+}, 300_000);
+
+test('a Sentinel that tells its vote before it is on the disk is found', async () => {
+  expect((await course(SEED_OF_THE_BUG, { bug: 'votes are told early' })).broken).toMatch(/^two votes of /);
+});
+
+test('a seed goes the same way twice', async () => {
+  const first = await course(2, { traced: true });
+  expect(first.trace.length).toBeGreaterThan(1000);
+  expect((await course(2, { traced: true })).trace).toEqual(first.trace);
+});
