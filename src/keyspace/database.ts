@@ -337,10 +337,9 @@ export class Database {
     other.publishRoots();
   }
 
-  /** Releases the database with all that is in it; it is none any more. */
+  /** Gives up the database with all that is in it, which the reclaimer takes apart in slices; it is none any more. */
   dispose(): void {
-    this.clear(false);
-    this.rules.reclaimer.finish();
+    this.clear(true);
     this.all.free();
     this.volatile.free();
     this.memory.release(this.root);

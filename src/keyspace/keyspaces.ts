@@ -40,11 +40,19 @@ export class Keyspaces implements DatabaseRules {
   listener: KeyListener | null = null;
   private readonly clock: Clock;
 
-  constructor(memory: Memory, clock: Clock, count: number, policy: UsagePolicy, random: { double01(): number }) {
+  /** What others give back by the same `reclaimer` and these do is released in one line, by whoever runs it. */
+  constructor(
+    memory: Memory,
+    clock: Clock,
+    count: number,
+    policy: UsagePolicy,
+    random: { double01(): number },
+    reclaimer = new Reclaimer(memory),
+  ) {
     this.memory = memory;
     this.clock = clock;
     this.now = clock.now();
-    this.reclaimer = new Reclaimer(memory);
+    this.reclaimer = reclaimer;
     this.defragmenter = new Defragmenter(memory, this.databases);
     this.usage = new UsageClock(policy, random);
     this.refresh();
@@ -86,7 +94,10 @@ export class Keyspaces implements DatabaseRules {
     return this.databases.map((db) => db.root);
   }
 
-  /** Releases all databases, as when what has been loaded aside is not wanted; these are no keyspaces any more. */
+  /**
+   * Gives up all databases, as when what has been loaded aside is not wanted; these are no keyspaces any more. The reclaimer
+   * takes the keys apart in slices.
+   */
   dispose(): void {
     for (const db of this.databases) db.dispose();
     this.databases.length = 0;

@@ -81,11 +81,6 @@ export class Reclaimer {
     if (!this.idle) this.onWork();
   }
 
-  /** Releases all that waits, at once. */
-  finish(): void {
-    while (this.run(Number.POSITIVE_INFINITY));
-  }
-
   /** Releases about `budget` elements, or passes over as many empty places of tables; says whether anything is left. */
   run(budget: number): boolean {
     let left = budget;

@@ -33,8 +33,8 @@ export interface DataOwner {
   writeAgain(): void;
   /** Removes all data, for what will be loaded. */
   clear(lazily: boolean): void;
-  /** Puts the data of `keyspaces` in place of what there is; what was there goes. */
-  replace(keyspaces: Keyspaces, lazily: boolean): void;
+  /** Puts the data of `keyspaces` in place of what there is, which goes in slices. */
+  replace(keyspaces: Keyspaces): void;
 }
 
 const SLICE_MICROS = 5000;
@@ -201,7 +201,14 @@ class StraightIncoming implements Incoming {
     this.options = options;
     this.pulse = new Pulse(parts, options.alive);
     this.beside = aside
-      ? new Keyspaces(engine.memory, environment.clock, config.settings.databases, usage, engine.random)
+      ? new Keyspaces(
+          engine.memory,
+          environment.clock,
+          config.settings.databases,
+          usage,
+          engine.random,
+          engine.keyspaces.reclaimer,
+        )
       : null;
     this.loader = data.loads.arriving(this.feed, {
       keyspaces: this.beside ?? engine.keyspaces,
@@ -319,7 +326,7 @@ class StraightIncoming implements Incoming {
     this.end();
     if (beside !== null) {
       parts.log.notice('MASTER <-> REPLICA sync: Swapping active DB with loaded DB');
-      data.replace(beside, true);
+      data.replace(beside);
       parts.log.notice('MASTER <-> REPLICA sync: Discarding old DB in background');
     }
     data.writeAgain();

@@ -317,13 +317,12 @@ export class Persistence implements PersistencePort {
     if (this.parts.config.settings.appendonly && !this.aof.enabled) this.aof.turnOn(false);
   }
 
-  replace(keyspaces: Keyspaces, lazily: boolean): void {
+  replace(keyspaces: Keyspaces): void {
     const { engine } = this.parts;
     engine.keyspaces.databases.forEach((db, i) => {
       const other = keyspaces.databases[i];
       engine.watches.touchAll(db, other);
       db.swap(other);
-      other.clear(lazily);
       engine.blocking.signalAll(db);
     });
     engine.tracking.flushed();

@@ -155,4 +155,8 @@ test('old data are served while those of the same history come aside, and stay w
   await master.send('CONFIG', 'SET', 'rdb-key-save-delay', '0', 'repl-diskless-sync-delay', '0');
   await follower.until('the link is up', isUp);
   expect(await follower.client.send([['GET', 'own'], ['DBSIZE']])).toEqual([null, 2001]);
+  await follower.until(
+    'what it had is released, in slices',
+    async () => Number(await follower.info('lazyfreed_objects')) >= 2,
+  );
 });

@@ -57,6 +57,21 @@ describe('a database that is dropped lazily', () => {
     expect(memory.used).toBe(it.empty);
   });
 
+  test('waits for whoever runs the reclaimer that it shares, where all databases are given up', () => {
+    const it = setUp();
+    const { memory, reclaimer } = it;
+    const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
+    const aside = new Keyspaces(memory, new VirtualClock(), 16, policy, new SeededRandom(3), reclaimer);
+    fill({ ...it, db: aside.databases[3] }, 0, 40_000);
+    const full = memory.used;
+    aside.dispose();
+    expect(reclaimer.pending).toBe(40_000);
+    expect(memory.used).toBeGreaterThan(full - 16 * 200);
+    while (reclaimer.run(256));
+    expect(reclaimer.freed).toBe(40_000);
+    expect(memory.used).toBe(it.empty);
+  });
+
   test('goes though no key is left in its table', () => {
     const it = setUp();
     fill(it, 0, 1000);

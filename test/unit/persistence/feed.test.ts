@@ -77,6 +77,11 @@ function loading(size: number) {
   return { aside, feed, loader };
 }
 
+function giveUp(aside: Keyspaces): void {
+  aside.dispose();
+  while (aside.reclaimer.run(1000));
+}
+
 /** Loads the snapshot in chunks of the sizes given, and takes it over; answers with what came behind its end. */
 async function loadAndSwap(bytes: Buffer, chunk: () => number): Promise<Buffer> {
   const { keyspaces } = server.engine;
@@ -97,7 +102,7 @@ async function loadAndSwap(bytes: Buffer, chunk: () => number): Promise<Buffer> 
     db.verify();
     db.swap(keyspaces.databases[i]);
   });
-  aside.dispose();
+  giveUp(aside);
   const behind = Buffer.from(loader.rest());
   const rest = Buffer.alloc(feed.waiting);
   feed.take(rest, 0, rest.length);
@@ -134,7 +139,7 @@ test('a snapshot that ends early is an error, and leaves nothing behind', async 
     while (!loader.run(() => false) && !loader.starved);
     feed.end();
     expect(() => loader.run(() => false)).toThrow(RdbError);
-    aside.dispose();
+    giveUp(aside);
     expect(memory.used, `cut at ${cut}`).toBe(before);
   }
 });
@@ -148,7 +153,7 @@ test('a load that is given up half way leaves nothing behind', async () => {
     feed.push(bytes.subarray(0, cut));
     while (!loader.run(() => true) && !loader.starved);
     loader.abandon();
-    aside.dispose();
+    giveUp(aside);
     expect(memory.used, `cut at ${cut}`).toBe(before);
   }
 });
