@@ -136,6 +136,11 @@ export class Database {
     this.all.warm(hashes, count);
   }
 
+  /** Whether the entry of a key with this hash lies at `e`, which may be anything. */
+  holds(e: Addr, hash: number): boolean {
+    return this.all.holds(e, hash) && this.hash(entryKey(this.memory, e, this.scratch)) === hash;
+  }
+
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
   peek(key: Slice, hash: number): Addr {
     return this.all.find(key, hash);

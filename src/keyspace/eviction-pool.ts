@@ -6,27 +6,25 @@
  *   dropped for a better    next victim
  *   one when it is full
  *
- * Keys are copied, as entries may move or go before their turn comes; so what the pool names may be there no longer.
+ * Entries may move or go before their turn comes: what the pool names may be there no longer (Database.holds).
  */
-import type { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
 import type { Database } from './database.ts';
-import { KeptKey } from './kept-key.ts';
 
 const SIZE = 16;
 
 export class Candidate {
   score = 0;
   db: Database | null = null;
-  private readonly copy = new KeptKey();
+  /** Where it was, and the hash of its key. */
+  entry: Addr = NULL;
+  hash = 0;
 
-  get key(): Slice {
-    return this.copy.key;
-  }
-
-  set(score: number, db: Database, key: Slice): void {
+  set(score: number, db: Database, entry: Addr, hash: number): void {
     this.score = score;
     this.db = db;
-    this.copy.set(key);
+    this.entry = entry;
+    this.hash = hash;
   }
 }
 
@@ -45,7 +43,7 @@ export class EvictionPool {
   }
 
   /** Takes a candidate that `admits` has let in. */
-  add(score: number, db: Database, key: Slice): void {
+  add(score: number, db: Database, entry: Addr, hash: number): void {
     const { candidates } = this;
     let at: number;
     let free: Candidate;
@@ -58,12 +56,17 @@ export class EvictionPool {
       for (at = 0; at < SIZE - 1 && candidates[at + 1].score < score; at++) candidates[at] = candidates[at + 1];
     }
     candidates[at] = free;
-    free.set(score, db, key);
+    free.set(score, db, entry, hash);
   }
 
   /** The candidate of the highest score, which leaves the pool and is good until the next `add`; null when it is empty. */
   take(): Candidate | null {
     return this.count === 0 ? null : this.candidates[--this.count];
+  }
+
+  /** The candidate that would be taken after `ahead` others. */
+  next(ahead: number): Candidate | null {
+    return ahead < this.count ? this.candidates[this.count - 1 - ahead] : null;
   }
 
   clear(): void {

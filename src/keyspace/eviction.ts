@@ -1,10 +1,13 @@
 /**
  * Eviction: keys are removed until the memory that counts is within maxmemory.
  *
- * By LRU, LFU and TTL the choice is made from samples: each round looks at `maxmemory-samples` entries of every database,
- * puts those that are worth it into a pool of the 16 best candidates, and removes the best; what earlier rounds have seen
- * helps the later ones. A candidate that was used since it was seen is passed over. By `random` each database gives a key
- * in its turn.
+ * By LRU, LFU and TTL the choice is made from samples: for each key that goes, `maxmemory-samples` entries of every database
+ * are looked at, and those that are worth it are put into a pool of the 16 best candidates, of which the best goes; what was
+ * seen for earlier ones helps the later ones. A candidate that was used since it was seen is passed over. By `random` each
+ * database gives a key in its turn.
+ *
+ * An entry lies where the processor has to fetch it from afar, so samples are drawn for several victims at a time: those
+ * of 8 are fetched together, and so is what the removal of these 8 will touch.
  *
  * What one command may take is limited (`maxmemory-eviction-tenacity`; 500 us as a rule): what is missing then is removed
  * in the background, by slices of the same length, and commands go on meanwhile.
@@ -17,12 +20,13 @@
 import type { Random } from '../base/random.ts';
 import { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
-import { type Addr, NULL } from '../memory/address.ts';
+import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { entryExpiry, entryHasExpiry, entryKey, entryLru } from '../values/entry.ts';
 import type { Database } from './database.ts';
 import { EvictionPool } from './eviction-pool.ts';
 import { KeptKey } from './kept-key.ts';
+import type { KeyWalk } from './key-table.ts';
 import type { Keyspaces } from './keyspaces.ts';
 
 /** What eviction tells INFO. */
@@ -61,6 +65,8 @@ export interface EvictionHost {
 
 type Order = 'none' | 'random' | 'lru' | 'lfu' | 'ttl';
 
+/** Victims that samples are drawn for at a time. */
+const DRAWN_AHEAD = 8;
 /** Keys that are removed between two looks at the clock. */
 const KEYS_PER_LOOK = 16;
 /** Elements of lazily released values that are released between two looks at the clock. */
@@ -82,7 +88,11 @@ export class Evictor {
   private readonly stats: EvictionStats;
   private readonly host: EvictionHost;
   private readonly pool = new EvictionPool();
+  /** Victims that samples have been drawn for and that have not gone yet. */
+  private drawn = 0;
   private readonly sample: Addr[] = [];
+  private readonly hashes = new Int32Array(DRAWN_AHEAD);
+  private readonly entries = new Int32Array(DRAWN_AHEAD);
   private readonly key = new Slice();
   private readonly leaving = new KeptKey();
   /** Of the policy: the order in which keys go, and whether only those go that expire. */
@@ -115,6 +125,7 @@ export class Evictor {
     this.order =
       maxmemoryPolicy === 'noeviction' ? 'none' : (maxmemoryPolicy.slice(maxmemoryPolicy.indexOf('-') + 1) as Order);
     this.pool.clear();
+    this.drawn = 0;
   }
 
   /** Removes keys as far as that is needed and time allows; false when too much is used and nothing can be removed. */
@@ -214,63 +225,95 @@ export class Evictor {
 
   /** Removes the key that is worth least, and returns the bytes that this freed; -1 when there is none to remove. */
   private evictOne(lazily: boolean): number {
-    return this.order === 'random' ? this.evictRandom(lazily) : this.evictBest(lazily);
-  }
-
-  private evictRandom(lazily: boolean): number {
-    const { databases } = this.keyspaces;
-    for (let tries = databases.length; tries > 0; tries--) {
-      const db = databases[this.next];
-      this.next = (this.next + 1) % databases.length;
-      const e = (this.onlyVolatile ? db.expires : db.keys).anyone(this.random);
-      if (e === NULL) continue;
-      const key = this.leaving.set(entryKey(this.memory, e, this.key));
-      return this.remove(db, e, key, db.hash(key), lazily);
-    }
-    return -1;
-  }
-
-  private evictBest(lazily: boolean): number {
+    const { pool, memory } = this;
     for (;;) {
-      if (!this.draw()) return -1;
-      for (let best = this.pool.take(); best !== null; best = this.pool.take()) {
-        const { db, key } = best;
-        if (db === null) continue;
-        const hash = db.hash(key);
-        const e = db.peek(key, hash);
-        if (e === NULL || (this.onlyVolatile && !entryHasExpiry(this.memory, e))) continue;
-        if (this.score(e) >= best.score) return this.remove(db, e, key, hash, lazily);
+      if (this.drawn === 0 || pool.size === 0) {
+        if (!(this.order === 'random' ? this.drawAny() : this.drawSamples())) return -1;
+        this.drawn = DRAWN_AHEAD;
+        this.approach();
+      }
+      for (let best = pool.take(); best !== null; best = pool.take()) {
+        const { db, entry, hash, score } = best;
+        if (db === null || !db.holds(entry, hash) || (this.onlyVolatile && !entryHasExpiry(memory, entry))) continue;
+        if (this.score(entry) < score) continue;
+        this.drawn--;
+        return this.remove(db, entry, hash, lazily);
       }
     }
   }
 
-  /** Draws a sample of each database into the pool; false when there is nothing to draw from. */
-  private draw(): boolean {
-    const { pool, sample, memory } = this;
+  /** Draws samples of each database into the pool; false when there is nothing to draw from. */
+  private drawSamples(): boolean {
+    const wanted = this.settings.maxmemorySamples * DRAWN_AHEAD;
     let any = false;
     for (const db of this.keyspaces.databases) {
-      const from = this.onlyVolatile ? db.expires : db.keys;
+      const from = this.giving(db);
       if (from.size === 0) continue;
       any = true;
-      const count = from.sample(this.settings.maxmemorySamples, this.random, sample);
-      for (let i = 0; i < count; i++) {
-        const score = this.score(sample[i]);
-        if (pool.admits(score)) pool.add(score, db, entryKey(memory, sample[i], this.key));
-      }
+      this.consider(db, from.sample(wanted, this.random, this.sample));
     }
     return any;
   }
 
+  /** Draws from the next database, several keys where it is the only one that has any. */
+  private drawAny(): boolean {
+    const { databases } = this.keyspaces;
+    let from = -1;
+    let others = 0;
+    for (let i = 0; i < databases.length; i++) {
+      const at = (this.next + i) % databases.length;
+      if (this.giving(databases[at]).size === 0) continue;
+      if (from < 0) from = at;
+      else others++;
+    }
+    if (from < 0) return false;
+    this.next = (from + 1) % databases.length;
+    const db = databases[from];
+    this.consider(db, this.giving(db).several(others > 0 ? 1 : DRAWN_AHEAD, this.random, this.sample));
+    return true;
+  }
+
+  /** The entries of a database that may go. */
+  private giving(db: Database): KeyWalk {
+    return this.onlyVolatile ? db.expires : db.keys;
+  }
+
+  /** Puts the first `count` entries of the sample, which are of `db`, into the pool where they are worth it. */
+  private consider(db: Database, count: number): void {
+    const { pool, sample, memory, key } = this;
+    for (let i = 0; i < count; i++) {
+      const score = this.score(sample[i]);
+      if (pool.admits(score)) pool.add(score, db, sample[i], db.hash(entryKey(memory, sample[i], key)));
+    }
+  }
+
+  /** Has the processor fetch what the removal of the next victims will touch: their buckets and entries. */
+  private approach(): void {
+    const { pool, hashes, entries } = this;
+    const db = pool.next(0)?.db ?? null;
+    let count = 0;
+    for (let i = 0; i < DRAWN_AHEAD; i++) {
+      const candidate = pool.next(i);
+      if (candidate === null || candidate.db !== db) continue;
+      entries[count] = candidate.entry;
+      hashes[count++] = candidate.hash;
+    }
+    db?.warm(hashes, count);
+    this.memory.warm(entries, count);
+  }
+
   /** How little an entry is worth: of two, the one with the higher score goes. */
   private score(e: Addr): number {
+    if (this.order === 'random') return 0;
     if (this.order === 'ttl') return -entryExpiry(this.memory, e);
     const { usage } = this.keyspaces;
     const stamp = entryLru(this.memory, e);
     return this.order === 'lfu' ? LFU_MAX - usage.frequency(stamp) : usage.idleSeconds(stamp);
   }
 
-  private remove(db: Database, e: Addr, key: Slice, hash: number, lazily: boolean): number {
+  private remove(db: Database, e: Addr, hash: number, lazily: boolean): number {
     const { clock, host, memory } = this;
+    const key = this.leaving.set(entryKey(memory, e, this.key));
     const { timed } = host;
     const start = timed ? clock.monotonic() : 0;
     const before = memory.used;

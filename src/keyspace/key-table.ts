@@ -18,11 +18,12 @@ import {
   dictFairRandom,
   dictFind,
   dictFree,
+  dictHolds,
   dictInsert,
   dictMoved,
   dictMoveTables,
   dictNew,
-  dictRandom,
+  dictRandoms,
   dictRehashFor,
   dictRelink,
   dictRelocate,
@@ -56,8 +57,11 @@ export interface KeyWalk {
   scan(cursor: number, visit: (entry: Addr) => void): number;
   /** A random entry, each as likely as the others; NULL when there is none. */
   random(random: Random): Addr;
-  /** A random entry at the price of a look-up: those that share a bucket are less likely than others. */
-  anyone(random: Random): Addr;
+  /**
+   * Writes `count` random entries, of which some may be the same, into `out` from its start and returns how many: none where
+   * there is none. At the price of a look-up each or less: those that share a bucket are less likely than others.
+   */
+  several(count: number, random: Random, out: Addr[]): number;
   /**
    * Writes up to `count` different entries into `out` from its start and returns how many: neighbours from a random place
    * on, so cheaper and less fair than as many calls of `random`. May be fewer than asked for and than there are.
@@ -104,6 +108,11 @@ export class KeyTable implements KeyWalk {
 
   find(key: Slice, hash: number): Addr {
     return dictFind(this.memory, this.head, key, hash);
+  }
+
+  /** Whether an entry of a key with this hash lies at `e`, which may be anything. */
+  holds(e: Addr, hash: number): boolean {
+    return dictHolds(this.memory, this.head, e, hash);
   }
 
   /** Keys of these hashes are about to be looked up, one after another. */
@@ -185,9 +194,8 @@ export class KeyTable implements KeyWalk {
     return dictFairRandom(this.memory, this.head, random);
   }
 
-  /** A random entry at the price of a look-up: those that share a bucket are less likely than others. */
-  anyone(random: Random): Addr {
-    return dictRandom(this.memory, this.head, random);
+  several(count: number, random: Random, out: Addr[]): number {
+    return dictRandoms(this.memory, this.head, count, random, out);
   }
 
   sample(count: number, random: Random, out: Addr[]): number {

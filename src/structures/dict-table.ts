@@ -195,6 +195,25 @@ export function dictWarm(r: Reader, d: Addr, hashes: Int32Array, count: number):
   }
 }
 
+/**
+ * Whether what was an entry with this hash still is one, be it of another key: only the addresses in the chains of the hash
+ * are looked at, so that `entry` may be anything.
+ */
+export function dictHolds(r: Reader, d: Addr, entry: Addr, hash: number): boolean {
+  const table = r.addr(d, Head.table0);
+  if (table === NULL) return false;
+  if (holdsInChain(r, d, r.addr(table, (hash & r.u32(d, Head.mask0)) << 2), entry)) return true;
+  if (r.u32(d, Head.rehashAt) === 0) return false;
+  return holdsInChain(r, d, r.addr(r.addr(d, Head.table1), (hash & r.u32(d, Head.mask1)) << 2), entry);
+}
+
+function holdsInChain(r: Reader, d: Addr, first: Addr, entry: Addr): boolean {
+  const linkAt = r.u8(d, Head.linkAt);
+  let e = first;
+  while (e !== NULL && e !== entry) e = r.addr(e, linkAt);
+  return e !== NULL;
+}
+
 /** `dictFind` for reading code: nothing moves. */
 export function dictLookup(r: Reader, d: Addr, key: Slice, hash: number): Addr {
   if (r.u32(d, Head.rehashAt) !== 0) return lookUpBoth(r, d, key, hash);

@@ -182,14 +182,39 @@ function reverseBits(v: number): number {
 export function dictRandom(m: Memory, d: Addr, random: Random): Addr {
   if (dictSize(m, d) === 0) return NULL;
   dictRehash(m, d, 1);
-  const linkAt = dictLinkAt(m, d);
-  let first: Addr;
-  do first = randomBucket(m, d, random);
-  while (first === NULL);
+  return oneOfChain(m, d, takenBucket(m, d, random), random);
+}
+
+/**
+ * Writes `count` picks of `dictRandom` into `out` from its start and returns how many: none of an empty dict. Their entries
+ * are fetched all at a time; some may be the same.
+ */
+export function dictRandoms(m: Memory, d: Addr, count: number, random: Random, out: Addr[]): number {
+  if (dictSize(m, d) === 0) return 0;
+  dictRehash(m, d, 1);
+  for (let i = 0; i < count; i++) out[i] = takenBucket(m, d, random);
+  // These loads don't wait for each other, as walks through chains would.
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum ^= m.u32(out[i], 0);
+  m.warmth = sum;
+  for (let i = 0; i < count; i++) out[i] = oneOfChain(m, d, out[i], random);
+  return count;
+}
+
+/** First of the chain of a random bucket that is not empty. */
+function takenBucket(m: Memory, d: Addr, random: Random): Addr {
+  for (;;) {
+    const first = randomBucket(m, d, random);
+    if (first !== NULL) return first;
+  }
+}
+
+function oneOfChain(r: Reader, d: Addr, first: Addr, random: Random): Addr {
+  const linkAt = dictLinkAt(r, d);
   let length = 0;
-  for (let e = first; e !== NULL; e = m.addr(e, linkAt)) length++;
+  for (let e = first; e !== NULL; e = r.addr(e, linkAt)) length++;
   let e = first;
-  for (let skip = length > 1 ? random.below(length) : 0; skip > 0; skip--) e = m.addr(e, linkAt);
+  for (let skip = length > 1 ? random.below(length) : 0; skip > 0; skip--) e = r.addr(e, linkAt);
   return e;
 }
 
@@ -235,6 +260,10 @@ export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
   return count > 0 ? sample[random.below(count)] : dictRandom(m, d, random);
 }
 
+/** Buckets that a sample goes through at a time, and what hangs in them in both tables. */
+const AT_A_TIME = 32;
+const CHAINS = new Uint32Array(2 * AT_A_TIME);
+
 /**
  * Writes up to `count` entries into `out` from its start and returns how many, each once: whole chains from a random bucket
  * onwards, and from another one where buckets are empty for long. May return fewer than asked for and than there are.
@@ -244,32 +273,88 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
   const wanted = count < size ? count : size;
   if (wanted === 0) return 0;
   dictRehash(m, d, 1);
-  const moved = dictMovedBuckets(m, d);
   const mask0 = dictMask(m, d, 0);
   const mask1 = dictMask(m, d, 1);
   const mask = mask0 > mask1 ? mask0 : mask1;
+  const moved = dictMovedBuckets(m, d);
   let bucket = random.below(mask + 1);
+  let fresh = mask + 1;
   let empty = 0;
   let seen = 0;
   let jumped = false;
-  for (let steps = wanted * 10; steps > 0 && seen < wanted; steps--) {
-    const before = seen;
+  for (let steps = wanted * 10; steps > 0 && seen < wanted && fresh > 0; ) {
     // Where the second table is the smaller one, there is nothing in the moved buckets beyond it.
-    if (bucket < moved && bucket > mask1) bucket = moved;
-    if (bucket <= mask0) seen = takeChain(m, d, 0, bucket, random, out, seen, wanted);
-    if (moved >= 0 && bucket <= mask1) seen = takeChain(m, d, 1, bucket, random, out, seen, wanted);
-    if (seen !== before) empty = 0;
-    else if (++empty >= 5 && empty > wanted) {
-      bucket = random.below(mask + 1);
-      empty = 0;
-      jumped = true;
-      continue;
-    }
-    bucket = (bucket + 1) & mask;
+    const skipped = bucket < moved && bucket > mask1 ? moved - bucket : 0;
+    fresh -= skipped;
+    // As many buckets as hold what is missing.
+    const expected = Math.ceil(((wanted - seen) * (mask + 1)) / size);
+    const buckets = Math.min(expected, AT_A_TIME, fresh);
+    const chains = firstsOf(m, d, bucket + skipped, buckets, mask);
+    seen = takeChains(m, d, chains, random, out, seen, wanted);
+    steps -= buckets;
+    fresh -= buckets;
+    empty = chains === 0 ? empty + buckets : 0;
+    bucket = (bucket + skipped + buckets) & mask;
+    if (empty < 5 || empty <= wanted) continue;
+    bucket = random.below(mask + 1);
+    fresh = mask + 1;
+    empty = 0;
+    jumped = true;
   }
   const found = seen < wanted ? seen : wanted;
   // A second walk may have come across the first one's buckets.
   return jumped ? keepFirsts(out, found) : found;
+}
+
+/** Puts the first entries of some buckets, of both tables while rehashing, into CHAINS; how many there are. */
+function firstsOf(r: Reader, d: Addr, from: number, buckets: number, mask: number): number {
+  const table0 = dictTable(r, d, 0);
+  const table1 = dictTable(r, d, 1);
+  const mask0 = dictMask(r, d, 0);
+  const mask1 = dictMask(r, d, 1);
+  const moved = dictMovedBuckets(r, d);
+  let chains = 0;
+  for (let i = 0; i < buckets; i++) {
+    const bucket = (from + i) & mask;
+    if (bucket <= mask0) {
+      const e = r.addr(table0, bucket << 2);
+      if (e !== NULL) CHAINS[chains++] = e;
+    }
+    if (moved >= 0 && bucket <= mask1) {
+      const e = r.addr(table1, bucket << 2);
+      if (e !== NULL) CHAINS[chains++] = e;
+    }
+  }
+  return chains;
+}
+
+/**
+ * Adds the chains in CHAINS to the sample in `out`, of which `seen` entries were looked at. Once it is full, the rest is
+ * still gone through, each entry taking a random place with the due odds (reservoir sampling): or the ends of long chains
+ * would never be picked. First come all firsts, then those behind them: the processor fetches all of a kind at a time.
+ */
+function takeChains(
+  r: Reader,
+  d: Addr,
+  chains: number,
+  random: Random,
+  out: Addr[],
+  seen: number,
+  wanted: number,
+): number {
+  const linkAt = dictLinkAt(r, d);
+  for (let left = chains; left > 0; ) {
+    for (let i = 0; i < left; i++) {
+      const place = seen < wanted ? seen : random.below(seen + 1);
+      if (place < wanted) out[place] = CHAINS[i] as Addr;
+      seen++;
+    }
+    for (let i = 0; i < left; i++) CHAINS[i] = r.addr(CHAINS[i] as Addr, linkAt);
+    let longer = 0;
+    for (let i = 0; i < left; i++) if (CHAINS[i] !== NULL) CHAINS[longer++] = CHAINS[i];
+    left = longer;
+  }
+  return seen;
 }
 
 /** Drops what stands twice among the first `count`; how many are left. */
@@ -281,30 +366,6 @@ function keepFirsts(out: Addr[], count: number): number {
     if (at === kept) out[kept++] = out[i];
   }
   return kept;
-}
-
-/**
- * Adds a chain to the sample in `out`, of which `seen` entries were looked at. Once it is full, the chain is still gone
- * through to its end, each entry taking a random place with the due odds (reservoir sampling): or the ends of long
- * chains would never be picked.
- */
-function takeChain(
-  r: Reader,
-  d: Addr,
-  which: 0 | 1,
-  bucket: number,
-  random: Random,
-  out: Addr[],
-  seen: number,
-  wanted: number,
-): number {
-  const linkAt = dictLinkAt(r, d);
-  for (let e = r.addr(dictTable(r, d, which), bucket << 2); e !== NULL; e = r.addr(e, linkAt)) {
-    const place = seen < wanted ? seen : random.below(seen + 1);
-    if (place < wanted) out[place] = e;
-    seen++;
-  }
-  return seen;
 }
 
 // Looking from outside.

@@ -7,6 +7,7 @@ import { type EvictionHost, Evictor, evictionMicros } from '../../../src/keyspac
 import { EvictionPool } from '../../../src/keyspace/eviction-pool.ts';
 import { Keyspaces } from '../../../src/keyspace/keyspaces.ts';
 import { setString } from '../../../src/keyspace/strings.ts';
+import type { Addr } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
 
 const SEED = 20261128;
@@ -103,12 +104,15 @@ describe('the pool', () => {
         const admitted = model.length < 16 || score > model[0];
         expect(pool.admits(score)).toBe(admitted);
         if (!admitted) continue;
-        pool.add(score, db, sliceOf(`${score}:${'k'.repeat(random.below(400))}`));
+        pool.add(score, db, score as Addr, score + 1);
         model = [...model, score].sort((a, b) => a - b).slice(-16);
       } else {
+        expect([0, 1, 15, 16].map((ahead) => pool.next(ahead)?.score)).toEqual(
+          [-1, -2, -16, -17].map((at) => model.at(at)),
+        );
         const best = pool.take();
         expect(best?.score).toBe(model.pop());
-        expect(best === null || Number.parseInt(best.key.latin1(), 10) === best.score).toBe(true);
+        expect(best === null || (best.entry === best.score && best.hash === best.score + 1)).toBe(true);
       }
       expect(pool.size).toBe(model.length);
     }
@@ -213,6 +217,33 @@ describe('what goes', () => {
     expect(it.host.gone[1]).toBe(rest[0]);
   });
 });
+
+test.each(['allkeys-lru', 'volatile-lfu', 'allkeys-random', 'volatile-ttl'])(
+  `what comes to the place of a candidate that went is a key like any other (%s, seed ${SEED})`,
+  (policy) => {
+    const it = setUp(policy);
+    const [db, other] = it.keyspaces.databases;
+    const random = new SeededRandom(SEED);
+    for (let step = 0; step < 20_000; step++) {
+      const at = random.below(4) === 0 ? other : db;
+      const name = `k${random.below(300)}`;
+      const key = sliceOf(name);
+      const roll = random.below(1000);
+      if (roll < 500)
+        put(at, name, random.below(3) * 50, random.below(2) === 0 ? -1 : it.clock.now() + random.below(1000));
+      else if (roll < 800) at.remove(key, at.hash(key));
+      else if (roll < 802) db.swap(other);
+      else if (roll < 803) at.clear(true);
+      else {
+        squeeze(it, 0.01 * random.below(5));
+        it.evictor.makeRoom();
+      }
+      if (step % 500 === 0) for (const each of [db, other]) each.verify();
+    }
+    expect(it.stats.evicted).toBeGreaterThan(500);
+    expect(it.stats.evicted).toBe(it.host.gone.length);
+  },
+);
 
 describe('time', () => {
   test('what a command has no time for goes in the background, and is counted', () => {

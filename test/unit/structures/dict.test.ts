@@ -21,6 +21,7 @@ import {
   dictNew,
   dictPauseRehash,
   dictRandom,
+  dictRandoms,
   dictRehash,
   dictRelink,
   dictRemove,
@@ -443,6 +444,34 @@ describe('random entries', () => {
     }
     expect(Math.min(...counts.values())).toBeGreaterThan(500);
     expect(Math.max(...counts.values())).toBeLessThan(2000);
+  });
+
+  test('several picks are as likely as one, and none of an empty dict', () => {
+    const { m, d } = filled(64);
+    const random = new SeededRandom(6);
+    const counts = new Map<string, number>();
+    const out: Addr[] = [];
+    for (let i = 0; i < 8000; i++) {
+      expect(dictRandoms(m, d, 8, random, out)).toBe(8);
+      for (const e of out) counts.set(keyOf(m, e), (counts.get(keyOf(m, e)) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(64);
+    expect(Math.min(...counts.values())).toBeGreaterThan(100);
+    const empty = filled(0);
+    expect(dictRandoms(empty.m, empty.d, 8, random, out)).toBe(0);
+  });
+
+  test.each([64, 100, 1000])('a sample shows each of %i entries about as often as the others', (count) => {
+    const { m, d } = filled(count);
+    const random = new SeededRandom(7);
+    const counts = new Map<Addr, number>();
+    const out: Addr[] = [];
+    for (let i = 0; i < 200 * count; i++)
+      for (let got = dictSome(m, d, 5, random, out); got > 0; got--)
+        counts.set(out[got - 1], (counts.get(out[got - 1]) ?? 0) + 1);
+    expect(counts.size).toBe(count);
+    expect(Math.min(...counts.values())).toBeGreaterThan(300);
+    expect(Math.max(...counts.values())).toBeLessThan(3000);
   });
 
   test('some are all different and no more than asked for', () => {
