@@ -38,6 +38,7 @@ const RANKS: Record<string, number> = {
   scripting: 6,
   cluster: 6,
   sentinel: 6,
+  raft: 6,
   net: 6,
   server: 7,
   'index.ts': 8,

@@ -1,0 +1,82 @@
+/**
+ * How a leader is found.
+ *
+ *   follower ──(hears no leader)──> pre-candidate ──(most would vote for it)──> candidate, term + 1 ──(most votes)──> leader
+ *                                                        TimeoutNow ──────────────^
+ *
+ * A pre-candidate has changed nothing: one that was cut off comes back without a term that would end the leader's.
+ */
+import { countVoters, NOBODY } from '../configuration.ts';
+import type { VoteReply } from '../message.ts';
+import { configurationOf, mayBeElected } from '../state.ts';
+import { becomeFollower, becomeLeader, delayElection, isBound } from './roles.ts';
+import type { Turn } from './turn.ts';
+
+/** Nothing was heard for too long. */
+export function electionIsDue(turn: Turn): void {
+  turn.state.leader = NOBODY;
+  if (mayBeElected(turn.state)) askBefore(turn);
+  else delayElection(turn);
+}
+
+/** Somebody wants us to lead. Who is alone asks nobody, and breaks no promise. */
+export function campaign(turn: Turn): void {
+  const { state } = turn;
+  const alone = countVoters(configurationOf(state)) === 1;
+  if (mayBeElected(state) && state.role === 'follower' && (alone || !isBound(turn))) electionIsDue(turn);
+}
+
+/** Asks whether we would be elected. */
+function askBefore(turn: Turn): void {
+  const { state } = turn;
+  state.role = 'pre-candidate';
+  ask(turn, true, false);
+  count(turn);
+}
+
+/** Asks for votes in the next term, with ours as the first. */
+export function stand(turn: Turn, transfer: boolean): void {
+  const { state } = turn;
+  turn.commitTo(state.term + 1, state.id);
+  state.role = 'candidate';
+  state.leader = NOBODY;
+  state.matched = 0;
+  ask(turn, false, transfer);
+  count(turn);
+}
+
+function ask(turn: Turn, pre: boolean, transfer: boolean): void {
+  const { state } = turn;
+  const { log, id, votes } = state;
+  votes.clear();
+  votes.set(id, true);
+  delayElection(turn);
+  for (const member of configurationOf(state))
+    if (member.kind === 'voter' && member.id !== id)
+      turn.send({ type: 'vote', to: member.id, pre, transfer, lastIndex: log.last, lastTerm: log.lastTerm });
+}
+
+export function heardVote(turn: Turn, { from, pre, asked, granted }: VoteReply): void {
+  const { state } = turn;
+  const expected = pre ? 'pre-candidate' : 'candidate';
+  if (state.role !== expected || asked !== state.term + (pre ? 1 : 0)) return;
+  if (!state.votes.has(from)) state.votes.set(from, granted);
+  count(turn);
+}
+
+/** Only voters of our own configuration count. */
+function count(turn: Turn): void {
+  const { state } = turn;
+  let [granted, refused] = [0, 0];
+  const configuration = configurationOf(state);
+  for (const { id, kind } of configuration) {
+    if (kind !== 'voter') continue;
+    if (state.votes.get(id) === true) granted++;
+    if (state.votes.get(id) === false) refused++;
+  }
+  const most = (countVoters(configuration) >> 1) + 1;
+  if (granted >= most) {
+    if (state.role === 'pre-candidate') stand(turn, false);
+    else becomeLeader(turn);
+  } else if (refused >= most) becomeFollower(turn, state.term, NOBODY);
+}

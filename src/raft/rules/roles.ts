@@ -1,0 +1,61 @@
+/**
+ * Who is what. At most one leader a term: it has the votes of most, and each votes once a term. A later term makes everybody
+ * a follower in it, and nobody ever returns to an earlier one.
+ */
+import { assert } from '../../base/assert.ts';
+import { NOBODY, type NodeId } from '../configuration.ts';
+import { noop } from '../entry.ts';
+import { mayBeElected } from '../state.ts';
+import type { Turn } from './turn.ts';
+
+export function delayElection(turn: Turn): void {
+  const { settings, world, now, state } = turn;
+  state.electionDue = now + settings.electionTimeout * (1 + world.random.double01());
+}
+
+/** There may be a leader whom we have promised, by having heard it, that we elect nobody else. */
+export function isBound({ state, settings, now }: Turn): boolean {
+  return state.role === 'leader' || now < state.heard + settings.electionTimeout;
+}
+
+export function becomeFollower(turn: Turn, term: number, leader: NodeId): void {
+  const { state } = turn;
+  assert(term >= state.term, 'terms never fall');
+  if (term > state.term) turn.commitTo(term, NOBODY);
+  const { leading } = state;
+  state.role = 'follower';
+  state.leader = leader;
+  state.leading = null;
+  state.matched = 0;
+  state.heardRound = 0;
+  state.toldMatch = 0;
+  state.toldRound = 0;
+  state.votes.clear();
+  if (leading !== null) for (const { asker } of leading.reads) turn.refuse(asker, 'not-leader');
+  delayElection(turn);
+}
+
+/** The votes of most are there. */
+export function becomeLeader(turn: Turn): void {
+  const { state, now } = turn;
+  const { log, id, term } = state;
+  assert(state.role === 'candidate' && mayBeElected(state), 'a voter that was a candidate leads');
+  state.role = 'leader';
+  state.leader = id;
+  state.votes.clear();
+  const first = log.last + 1;
+  state.leading = {
+    peers: new Map(),
+    first,
+    round: 0,
+    confirmed: 0,
+    confirmedAt: now,
+    begun: [],
+    heartbeatDue: now,
+    leases: true,
+    reads: [],
+    transfer: null,
+    uncommitted: 0,
+  };
+  turn.append(noop(first, term));
+}
