@@ -1,6 +1,6 @@
 /**
- * Runs one file of the suites of several servers (`sentinel/00-base`): five Sentinels and five servers that are killed,
- * stopped and started again by a harness of its own.
+ * Runs one file of the suites of several servers: five Sentinels and five servers (`sentinel/00-base`), or twenty nodes of a
+ * cluster (`cluster/00-base`), which are killed, stopped and started again by a harness of its own.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,12 @@ const STARTUP_LOOKS = 1000;
 const LOG_BYTES_KEPT = 512 * 1024;
 
 export function isOfInstances(unit: string): boolean {
-  return unit.startsWith('sentinel/');
+  return /^(sentinel|cluster)\//.test(unit);
+}
+
+/** Of one of the two suites. */
+export function isOfSuite(unit: string, suite: string): boolean {
+  return isOfInstances(unit) && unit.startsWith(`${suite}/`);
 }
 
 export async function runInstances(options: UnitOptions): Promise<UnitResult> {

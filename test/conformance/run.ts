@@ -3,9 +3,9 @@
  *
  *   npm run test:conformance                          the units of expected.tsv
  *   npm run test:conformance -- unit/type/string ...  these units; type/string and string do as well
- *   npm run test:conformance -- sentinel              the files of the Sentinel suite
+ *   npm run test:conformance -- sentinel              the files of the Sentinel suite, or of that of Cluster
  *     --all           every unit of the suite
- *     --real WHICH    in the Sentinel suite Debian's own: servers, sentinels, or odd (every second instance of both)
+ *     --real WHICH    in those two Debian's own: servers, sentinels, or odd (every second instance of both)
  *     --update        raise expected.tsv to what passed
  *     --waiting       run the tests of waiting.tsv too
  *     --only NAME     only the test of this name, or of this /pattern (repeatable)
@@ -19,7 +19,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MAIN, startCinnabar } from '../support/server-process.ts';
-import { isOfInstances, runInstances } from './instances.ts';
+import { isOfInstances, isOfSuite, runInstances } from './instances.ts';
 import { baseline, expected, raiseExpected, skipLines } from './records.ts';
 import { ensureSuite, foreignServer, mixedServer, ownServer, REAL_INSTANCES, type ServerUnderTest } from './suite.ts';
 import { killAll, runUnit, type UnitResult } from './unit.ts';
@@ -28,6 +28,7 @@ const LOGS = join(import.meta.dirname, '.logs');
 /** Ports that one unit may use; the next worker's begin after them. */
 const PORTS_A_WORKER = 3000;
 const FAILED_NAMES_SHOWN = 40;
+const SUITES_OF_INSTANCES = ['sentinel', 'cluster'];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -51,7 +52,7 @@ function chosenUnits(known: string[]): string[] {
   if (flags.all) return known;
   if (positionals.length === 0) return [...expected().keys()];
   return positionals.flatMap((asked) => {
-    if (asked === 'sentinel') return known.filter(isOfInstances);
+    if (SUITES_OF_INSTANCES.includes(asked)) return known.filter((unit) => isOfSuite(unit, asked));
     const unit = known.find((name) => [name, `unit/${name}`].includes(asked) || name.endsWith(`/${asked}`));
     if (unit === undefined) throw new Error(`no such unit: ${asked}`);
     return unit;
