@@ -47,6 +47,11 @@ export interface FileStatus {
   readonly mode: number;
 }
 
+/** A file that is this process's alone. */
+export interface FileLock {
+  release(): void;
+}
+
 export interface Disk {
   /** Where relative paths begin. */
   readonly folder: string;
@@ -71,6 +76,11 @@ export interface Disk {
   enter(path: string): void;
   /** Sets the permission bits of what there is. */
   setMode(path: string, mode: number): void;
+  /**
+   * Takes a file for this process alone, until it ends or lets it go, as flock(2) does; makes it where there is none. 'taken'
+   * where another has it, 'unknown' where that can't be told on this machine. Throws where the file can't be opened.
+   */
+  lock(path: string): FileLock | 'taken' | 'unknown';
 }
 
 export function exists(disk: Disk, path: string): boolean {
@@ -157,6 +167,8 @@ function again<T>(step: () => T): T {
 
 const USUAL_MODE = 0o644;
 const PERMISSIONS = 0o777;
+/** What flock leaves with where another has the file. */
+const LOCK_TAKEN = 1;
 
 class RealFile implements DiskFile {
   private readonly fd: number;
@@ -284,5 +296,15 @@ export class RealDisk implements Disk {
 
   setMode(path: string, mode: number): void {
     fs.chmodSync(widen(path), mode);
+  }
+
+  /** A lock belongs to the open file, which the program flock has from us: it stays when that has ended. */
+  lock(path: string): FileLock | 'taken' | 'unknown' {
+    const { spawnSync } = process.getBuiltinModule('node:child_process');
+    const fd = fs.openSync(widen(path), 'a');
+    const { status } = spawnSync('flock', ['-x', '-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    if (status === 0) return { release: () => fs.closeSync(fd) };
+    fs.closeSync(fd);
+    return status === LOCK_TAKEN ? 'taken' : 'unknown';
   }
 }

@@ -4,8 +4,7 @@
  * Redis that runs keeps locked.
  */
 import { resolve } from 'node:path';
-import { type Disk, type FileNames, replaceFile, replaceFileUnsynced } from '../base/disk.ts';
-import type { FileLock, Programs } from '../base/programs.ts';
+import { type Disk, type FileLock, type FileNames, replaceFile, replaceFileUnsynced } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import type { Log } from '../engine/server-port.ts';
 import { MYSELF } from './flags.ts';
@@ -14,7 +13,6 @@ import { newNode } from './rules/saved.ts';
 
 export interface StoreParts {
   readonly disk: Disk;
-  readonly programs: Programs | null;
   readonly fileNames: FileNames;
   /** Of cluster-config-file, where relative paths begin. */
   readonly folder: string;
@@ -81,11 +79,10 @@ export class NodesStore {
   }
 
   private take(): void {
-    const { programs, name } = this.parts;
-    if (programs === null) return;
+    const { disk, name } = this.parts;
     try {
-      const own = programs.lock(`${this.path}.lock`);
-      const theirs = programs.lock(this.path);
+      const own = disk.lock(`${this.path}.lock`);
+      const theirs = disk.lock(this.path);
       if (typeof theirs === 'object') theirs.release();
       if (typeof own === 'object') this.lock = own;
       if (own !== 'taken' && theirs !== 'taken') return;

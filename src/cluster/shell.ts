@@ -32,6 +32,8 @@ import type { ClusterState, Connection } from './state.ts';
 export interface ShellParts {
   /** What nodes.conf says, or that of a new node. */
   readonly file: NodesFile;
+  /** Nobody in the cluster can know better. */
+  readonly isNew: boolean;
   /** As the rules see them, and as the bus does. */
   readonly settings: ClusterSettings;
   readonly busSettings: BusSettings;
@@ -81,6 +83,8 @@ export class Shell {
     this.parts = parts;
     this.began = clock.now() - milliseconds(clock);
     this.rules = new Cluster(parts.file, { random, settings, engine, newId }, this.now);
+    // Others need not be heard first.
+    if (parts.isNew) this.rules.state.begun = 1;
     this.connections = new Connections(dialer, busSettings, log, {
       accepted: (connection) => this.input({ kind: 'accepted', connection }),
       opened: (connection) => this.input({ kind: 'connected', connection }),

@@ -34,6 +34,8 @@ export interface ClusterParts {
   readonly log: Log;
   /** With what handshakes of TLS are answered. */
   readonly serverTls: () => TlsContextOptions | null;
+  /** Nobody in the cluster can know better than nodes.conf. */
+  readonly isNew: boolean;
 }
 
 export class ClusterNode {
@@ -49,10 +51,11 @@ export class ClusterNode {
   constructor(parts: ClusterParts) {
     this.parts = parts;
     const { engine, config, environment, log } = parts;
-    const { disk, programs, network } = environment;
+    const { disk, network } = environment;
     this.effects = new Effects(engine);
     this.store = new NodesStore({
-      ...{ disk, programs, log },
+      disk,
+      log,
       fileNames: engine.server.fileNames,
       folder: config.path,
       name: config.settings.clusterConfigFile,
@@ -69,6 +72,7 @@ export class ClusterNode {
     const shell: Shell = new Shell({
       ...environment,
       file,
+      isNew: this.parts.isNew,
       settings: clusterSettings(settings, () => this.busPort),
       busSettings: settings,
       dialer: engine.server.links,

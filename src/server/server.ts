@@ -60,6 +60,8 @@ export interface ServerOptions extends Partial<Environment> {
   readonly mode?: ServerMode;
   /** The version of Redis that it behaves as; 7.0 when absent. */
   readonly version?: Version;
+  /** Its nodes.conf is that of a cluster which begins now: nobody knows better, and it serves at once. */
+  readonly newCluster?: boolean;
   readonly log?: Log;
   /** How garbage outside of the heap is collected; a process that is all the server's can afford PROMPT. */
   readonly collector?: Collector;
@@ -179,7 +181,9 @@ class Server implements CinnabarServer {
       roleChanged: options.onRole ?? (() => {}),
     });
     const serverTls = (): TlsContextOptions | null => this.network.serverTls;
-    this.cluster = server.mode === 'cluster' ? new ClusterNode({ engine, config, environment, log, serverTls }) : null;
+    const isNew = options.newCluster ?? false;
+    this.cluster =
+      server.mode === 'cluster' ? new ClusterNode({ engine, config, environment, log, serverTls, isNew }) : null;
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);

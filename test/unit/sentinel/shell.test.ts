@@ -27,10 +27,6 @@ class FakePrograms implements Programs {
     this.started.push({ words, end });
     return { pid: 40 + this.started.length, kill: () => end({ exitCode: 0, signal: 9 }) };
   }
-
-  lock(): 'unknown' {
-    return 'unknown';
-  }
 }
 
 let clock: VirtualClock;
