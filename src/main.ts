@@ -7,7 +7,10 @@ const args = process.argv.slice(2);
 const names = [process.argv0, process.argv[1]];
 const code = runTool({ names, args });
 if (code !== undefined) process.exitCode = await code;
-else {
+else if (args[0] === 'cluster') {
+  const { runCluster } = await import('./server/cluster-command.ts');
+  process.exit(await runCluster(args.slice(1), (text) => process.stdout.write(text)));
+} else {
   const answer = answerCommandLine(args);
   if (answer === undefined) (await import('./server/start.ts')).start({ names, args }, examineSnapshot);
   else {

@@ -125,25 +125,11 @@ export class FileNames {
  * either the old content or the new. The mode stays: it may keep passwords from being read.
  */
 export function replaceFile(disk: Disk, path: string, temporary: string, text: string): void {
-  putInPlace(disk, path, temporary, text, (file) => file.sync());
-  try {
-    disk.syncFolder(dirname(path));
-  } catch {
-    // Some file systems can't sync a folder; the rename itself has succeeded.
-  }
-}
-
-/** The same for what must outlive the end of the process, and not a loss of power. */
-export function replaceFileUnsynced(disk: Disk, path: string, temporary: string, text: string): void {
-  putInPlace(disk, path, temporary, text, () => {});
-}
-
-function putInPlace(disk: Disk, path: string, temporary: string, text: string, sync: (file: DiskFile) => void): void {
   const file = disk.open(temporary, 'w', disk.status(path)?.mode);
   try {
     try {
       file.writeAll(Buffer.from(text, 'latin1'));
-      sync(file);
+      file.sync();
     } finally {
       file.close();
     }
@@ -151,6 +137,11 @@ function putInPlace(disk: Disk, path: string, temporary: string, text: string, s
   } catch (error) {
     removeQuietly(disk, temporary);
     throw error;
+  }
+  try {
+    disk.syncFolder(dirname(path));
+  } catch {
+    // Some file systems can't sync a folder; the rename itself has succeeded.
   }
 }
 

@@ -56,7 +56,7 @@ export class Cluster {
   private begin(): void {
     this.begun = true;
     const { turn } = this;
-    turn.persist();
+    turn.commit();
     turn.stateIsStale = true;
     pointEngineAtMaster(turn);
   }

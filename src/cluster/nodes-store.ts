@@ -1,11 +1,22 @@
 /**
- * nodes.conf on the disk: read at the start, taken for this process alone, written whole by way of a file beside it. Since
- * each write puts another file in its place, the lock is held on `<name>.lock`; nodes.conf itself is tried as well, which a
- * Redis that runs keeps locked.
+ * nodes.conf on the disk: read at the start, taken for this process alone, written whole by way of a file beside it.
+ *
+ *   write, sync        nodes.conf in full, synced and renamed                         survives a loss of power
+ *   write, no sync     one record more in nodes.conf.changes, and nodes.conf soon     survives the end of the process
+ *
+ *   a record   follows <CRC-64 of nodes.conf> holds <bytes> <their CRC-64>\n<nodes.conf as it should be>\n
+ *
+ * So that slots can be moved by the thousand: to replace a file costs milliseconds, to append to one microseconds. The last
+ * record that is whole and follows the nodes.conf that is there counts; the others are of before it was written.
+ *
+ * Each write puts another file in the place of nodes.conf, so the lock is held on nodes.conf.lock; nodes.conf itself is tried
+ * as well, which a Redis that runs keeps locked.
  */
 import { resolve } from 'node:path';
-import { type Disk, type FileLock, type FileNames, replaceFile, replaceFileUnsynced } from '../base/disk.ts';
+import { crc64 } from '../base/crc.ts';
+import { type Disk, type DiskFile, type FileLock, type FileNames, removeQuietly, replaceFile } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
+import type { Clock, Timer } from '../base/time.ts';
 import type { Log } from '../engine/server-port.ts';
 import { MYSELF } from './flags.ts';
 import { formatNodesFile, type NodesFile, NodesFileError, parseNodesFile } from './nodes-file.ts';
@@ -17,9 +28,14 @@ export interface StoreParts {
   /** Of cluster-config-file, where relative paths begin. */
   readonly folder: string;
   readonly name: string;
+  readonly clock: Clock;
   readonly log: Log;
   readonly newId: () => string;
 }
+
+/** Until nodes.conf is brought up to date with what was appended. */
+const SETTLE_MS = 1000;
+const HEADING = /^follows ([0-9a-f]+) holds (\d{1,9}) ([0-9a-f]+)$/;
 
 /** The server can't be a node with this file; the log has been told why. */
 export class NodesStoreError extends Error {
@@ -30,6 +46,12 @@ export class NodesStore {
   private readonly parts: StoreParts;
   private readonly path: string;
   private lock: FileLock | null = null;
+  /** The digest of nodes.conf as it is. */
+  private digest = 0n;
+  /** Records since then, and the newest text of them. */
+  private changes: DiskFile | null = null;
+  private newest: string | null = null;
+  private timer: Timer | null = null;
 
   constructor(parts: StoreParts) {
     this.parts = parts;
@@ -40,7 +62,7 @@ export class NodesStore {
   open(): NodesFile {
     const { log, newId } = this.parts;
     this.take();
-    const text = this.text();
+    const text = this.latest(this.read(this.path));
     if (text === '') {
       const id = newId();
       log.notice(`No cluster configuration found, I'm ${id}`);
@@ -56,22 +78,82 @@ export class NodesStore {
     }
   }
 
-  /** Puts it in the file's place; throws what the system says. */
+  /** Keeps it; throws what the system says. */
   write(file: NodesFile, sync: boolean): void {
-    const { disk, fileNames } = this.parts;
-    const replace = sync ? replaceFile : replaceFileUnsynced;
-    replace(disk, this.path, `${this.path}-${fileNames.next()}.tmp`, formatNodesFile(file));
+    const text = formatNodesFile(file);
+    if (sync) this.replace(text);
+    else this.append(text);
   }
 
   close(): void {
+    this.settle();
+    this.timer?.cancel();
+    this.changes?.close();
+    this.changes = null;
     this.lock?.release();
     this.lock = null;
   }
 
-  private text(): string {
+  private replace(text: string): void {
+    const { disk, fileNames } = this.parts;
+    replaceFile(disk, this.path, `${this.path}-${fileNames.next()}.tmp`, text);
+    this.digest = digestOf(text);
+    this.newest = null;
+    this.timer?.cancel();
+    this.timer = null;
+    if (this.changes === null) return;
+    this.changes.close();
+    this.changes = null;
+    removeQuietly(disk, this.changesPath);
+  }
+
+  private append(text: string): void {
+    const { disk, clock } = this.parts;
+    this.changes ??= disk.open(this.changesPath, 'a');
+    const heading = `follows ${this.digest.toString(16)} holds ${text.length} ${digestOf(text).toString(16)}\n`;
+    this.changes.writeAll(Buffer.from(`${heading}${text}\n`, 'latin1'));
+    this.newest = text;
+    this.timer ??= clock.after(SETTLE_MS, () => this.settle());
+  }
+
+  /** Brings nodes.conf up to date. */
+  private settle(): void {
+    this.timer = null;
+    if (this.newest === null) return;
+    try {
+      this.replace(this.newest);
+    } catch (error) {
+      this.parts.log.warning(`Can't update cluster config file: ${systemError(error)}`);
+      this.timer = this.parts.clock.after(SETTLE_MS, () => this.settle());
+    }
+  }
+
+  private get changesPath(): string {
+    return `${this.path}.changes`;
+  }
+
+  /** What the last record that follows `text` holds; `text` where there is none. */
+  private latest(text: string): string {
+    this.digest = digestOf(text);
+    const records = this.read(this.changesPath);
+    let found = text;
+    for (let at = 0; at < records.length; ) {
+      const end = records.indexOf('\n', at);
+      const match = HEADING.exec(records.slice(at, end < 0 ? records.length : end));
+      if (match === null) break;
+      const [, follows, length, digest] = match;
+      const held = records.slice(end + 1, end + 1 + Number(length));
+      if (digestOf(held).toString(16) !== digest) break;
+      if (follows === this.digest.toString(16)) found = held;
+      at = end + 2 + Number(length);
+    }
+    return found;
+  }
+
+  private read(path: string): string {
     const { disk, name } = this.parts;
     try {
-      return disk.read(this.path).toString('latin1');
+      return disk.read(path).toString('latin1');
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return '';
       return this.refuse(`Loading the cluster node config from ${name}: ${systemError(error)}`);
@@ -105,4 +187,8 @@ export class NodesStore {
 
 function idOf(file: NodesFile): string {
   return file.nodes.find(({ flags }) => (flags & MYSELF) !== 0)!.id;
+}
+
+function digestOf(text: string): bigint {
+  return crc64(Buffer.from(text, 'latin1'));
 }

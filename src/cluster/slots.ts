@@ -89,12 +89,30 @@ export class SlotSet {
     return this.runs;
   }
 
+  /** Runs of whole bytes are passed over at once: this is asked for with each change of a slot. */
   private findRanges(): SlotRange[] {
-    const found: { start: number; end: number }[] = [];
-    for (const slot of this) {
-      const last = found.at(-1);
-      if (last !== undefined && last.end === slot - 1) last.end = slot;
-      else found.push({ start: slot, end: slot });
+    const { bits } = this;
+    const found: SlotRange[] = [];
+    let start = -1;
+    for (let byte = 0; byte < BITMAP; byte++) {
+      if (bits[byte] === (start < 0 ? 0 : 0xff)) continue;
+      for (let slot = byte * 8; slot < byte * 8 + 8; slot++) {
+        if (this.has(slot) === start >= 0) continue;
+        if (start >= 0) found.push({ start, end: slot - 1 });
+        start = start < 0 ? slot : -1;
+      }
+    }
+    if (start >= 0) found.push({ start, end: SLOTS - 1 });
+    return found;
+  }
+
+  /** Those of a set given as its bits that are not in this one, ascending; neither changes meanwhile. */
+  missing(bits: Uint8Array): number[] {
+    const found: number[] = [];
+    for (let byte = 0; byte < BITMAP; byte++) {
+      const rest = bits[byte] & ~this.bits[byte];
+      if (rest === 0) continue;
+      for (let bit = 0; bit < 8; bit++) if ((rest & (1 << bit)) !== 0) found.push(byte * 8 + bit);
     }
     return found;
   }
@@ -117,7 +135,7 @@ export function* slotsIn(bits: Uint8Array): Generator<number> {
   }
 }
 
-function countBits(bits: Uint8Array): number {
+export function countBits(bits: Uint8Array): number {
   let count = 0;
   for (const byte of bits) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
   return count;

@@ -51,11 +51,10 @@ export class ClusterNode {
   constructor(parts: ClusterParts) {
     this.parts = parts;
     const { engine, config, environment, log } = parts;
-    const { disk, network } = environment;
+    const { clock, disk, network } = environment;
     this.effects = new Effects(engine);
     this.store = new NodesStore({
-      disk,
-      log,
+      ...{ clock, disk, log },
       fileNames: engine.server.fileNames,
       folder: config.path,
       name: config.settings.clusterConfigFile,

@@ -61,9 +61,9 @@ export class TestCluster {
     return (await run(oracle('redis-cli'), ['--cluster', ...words, '--cluster-yes'], { timeout: 60_000 })).stdout;
   }
 
-  /** Waits until those that run say that the cluster is up, and know each other's roles alike. */
+  /** Waits until all say that the cluster is up, and know each other's roles alike. */
   async settled(): Promise<void> {
-    for (const { port } of this.running()) {
+    for (const { port } of this.nodes) {
       await waitFor(`the cluster is up at ${port}`, async () =>
         String(await ask(port, 'CLUSTER', 'INFO')).includes('cluster_state:ok'),
       );
@@ -74,8 +74,14 @@ export class TestCluster {
     }
   }
 
+  /** Waits until every node knows so many. */
+  async knowsAll(count: number): Promise<void> {
+    for (const port of this.ports)
+      await waitFor(`node ${port} knows ${count}`, async () => (await this.table(port)).length === count);
+  }
+
   /** What a node says of all of them. */
-  async table(port = this.running()[0].port): Promise<NodeLine[]> {
+  async table(port = this.ports[0]): Promise<NodeLine[]> {
     const text = String(await ask(port, 'CLUSTER', 'NODES'));
     return text.trim().split('\n').map(readLine);
   }
@@ -95,10 +101,6 @@ export class TestCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
-  }
-
-  private running(): readonly ServerProcess[] {
-    return this.nodes;
   }
 }
 

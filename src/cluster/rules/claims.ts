@@ -4,7 +4,7 @@
  */
 import type { Header, Update } from '../bus/packet.ts';
 import { MASTER, MIGRATE_TO, SLAVE } from '../flags.ts';
-import { slotsIn } from '../slots.ts';
+import { countBits } from '../slots.ts';
 import type { Node } from '../state.ts';
 import { assign, makeMaster } from './changes.ts';
 import { sendUpdate } from './links.ts';
@@ -35,9 +35,9 @@ export function heardSlots(turn: Turn, sender: Node, header: Header): void {
   const { shard } = sender;
   if (shard.isReplica || shard.slots.equals(header.slots)) return;
   if (sender.isMaster) claim(turn, sender, header.configEpoch, header.slots);
-  for (const slot of slotsIn(header.slots)) {
+  for (const slot of shard.slots.missing(header.slots)) {
     const owner = owners[slot];
-    if (owner === null || owner === shard || owner.configEpoch <= header.configEpoch) continue;
+    if (owner === null || owner.configEpoch <= header.configEpoch) continue;
     const text = 'has old slots configuration, sending an UPDATE message about';
     turn.log('verbose', `Node ${sender.id} ${text} ${owner.id}`);
     sendUpdate(turn, sender, owner);
@@ -69,17 +69,16 @@ function claim(turn: Turn, node: Node, configEpoch: number, slots: Uint8Array): 
   const { myself, owners } = state;
   const before = myself.shard;
   const dirty: number[] = [];
-  let [claimed, ours] = [0, 0];
-  for (const slot of slotsIn(slots)) {
-    claimed++;
+  let ours = 0;
+  for (const slot of node.slots.missing(slots)) {
     const owner = owners[slot];
-    if (owner === node || state.importing.has(slot)) continue;
+    if (state.importing.has(slot)) continue;
     if (owner !== null && owner.configEpoch >= configEpoch) continue;
     if (owner === myself && world.engine.keysIn(slot) > 0) dirty.push(slot);
     if (owner === before) ours++;
     assign(turn, slot, node);
   }
-  if (ours > 0 && before.slots.size === 0 && (settings.allowReplicaMigration || claimed === ours)) {
+  if (ours > 0 && before.slots.size === 0 && (settings.allowReplicaMigration || countBits(slots) === ours)) {
     turn.log('warning', `Configuration change detected. Reconfiguring myself as a replica of ${node.id}`);
     follow(turn, node);
   } else if (dirty.length > 0) turn.output({ kind: 'drop-keys', slots: dirty });
