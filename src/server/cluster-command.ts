@@ -49,14 +49,14 @@ export async function runCluster(words: readonly string[], print: (text: string)
   try {
     const options = clusterOptions(words);
     const cluster = await createCluster(options);
-    const { masters = 0, replicas = 0 } = options;
+    const { masters = 1 } = options;
     cluster.addresses.forEach(({ host, port }, i) => {
       print(
         `${host}:${port} ${i < masters ? 'master' : `replica of ${host}:${cluster.addresses[i % masters].port}`}\n`,
       );
     });
     const [{ host, port }] = cluster.addresses;
-    print(`Ready: ${masters} masters, ${replicas} replicas of each. Try redis-cli -c -h ${host} -p ${port}\n`);
+    print(`Ready: ${cluster.nodes.length} nodes. Try redis-cli -c -h ${host} -p ${port}\n`);
     await new Promise<void>((done) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
     });

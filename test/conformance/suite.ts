@@ -159,7 +159,15 @@ export function scratchCopy(suite: string, name: string, server: ServerUnderTest
   const copy = join(SCRATCH, `run-${process.pid}-${name}`);
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'src'), { recursive: true });
-  for (const entry of ['tests', 'runtest', 'runtest-sentinel', 'runtest-cluster', 'utils', 'redis.conf', 'sentinel.conf']) {
+  for (const entry of [
+    'tests',
+    'runtest',
+    'runtest-sentinel',
+    'runtest-cluster',
+    'utils',
+    'redis.conf',
+    'sentinel.conf',
+  ]) {
     cpSync(join(suite, entry), join(copy, entry), { recursive: true, filter: (path) => basename(path) !== 'modules' });
   }
   writeScript(join(copy, 'src', 'redis-server'), server.serverScript);

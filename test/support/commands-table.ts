@@ -64,8 +64,6 @@ function table(ours: Map<string, Set<string>>, theirs: Map<string, Set<string>>)
 }
 
 const ours = await ask(startCinnabar());
-// They are known, but only say that cluster support is disabled.
-ours.delete('cluster');
 const haveRedis = spawnSync('redis-server', ['--version']).status === 0;
 const theirs = haveRedis ? await ask(startRedis()) : new Map<string, Set<string>>();
 const text = readFileSync(README, 'utf8');

@@ -1,7 +1,10 @@
 /** Clusters of processes, ours and mixed with real ones: formed by redis-cli, written to by clients, failed over. */
+import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type NodeKind, TestCluster } from '../support/clusters.ts';
+import { freePort } from '../support/ports.ts';
 import { ask, waitFor } from '../support/sentinels.ts';
+import { MAIN } from '../support/server-process.ts';
 
 let cluster: TestCluster | undefined;
 
@@ -62,3 +65,33 @@ describe.each(MIXES)('%s', (_name, kinds) => {
     await waitFor('it serves', async () => (await ask(master, 'GET', 'foo')) === '2');
   }, 120_000);
 });
+
+test('cinnabar cluster says when it serves, and ends when it is told to', async () => {
+  const first = await freePort();
+  const child = spawn(process.execPath, [
+    MAIN,
+    'cluster',
+    '--masters',
+    '1',
+    '--replicas',
+    '1',
+    '--port',
+    String(first),
+  ]);
+  let output = '';
+  await new Promise<void>((done) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes('Ready')) done();
+    });
+    child.once('exit', () => done());
+  });
+  expect(output).toBe(
+    `127.0.0.1:${first} master\n127.0.0.1:${first + 1} replica of 127.0.0.1:${first}\n` +
+      `Ready: 2 nodes. Try redis-cli -c -h 127.0.0.1 -p ${first}\n`,
+  );
+  expect(await ask(first, 'SET', 'foo', 'bar')).toBe('OK');
+  const ended = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+}, 30_000);
