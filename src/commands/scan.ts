@@ -41,7 +41,7 @@ export function readCursor(c: Call, i: number): number | undefined {
     c.reply.error('ERR invalid cursor');
     return undefined;
   }
-  return Number(BigInt.asUintN(32, sign === 45 ? -value : value));
+  return Number(BigInt.asUintN(53, sign === 45 ? -value : value));
 }
 
 /** COUNT, MATCH and TYPE. */

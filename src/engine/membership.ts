@@ -17,9 +17,6 @@ import type { ServerPort } from './server-port.ts';
 import type { Session } from './session.ts';
 import type { Registered } from './table.ts';
 
-/** Keys that are copied at a time to be removed. */
-const BATCH = 64;
-
 /** What is needed of the engine. */
 export interface MembershipHost {
   readonly keyspaces: Keyspaces;
@@ -86,17 +83,13 @@ export class Membership implements SlotKeeper {
   dropKeys(slots: readonly number[]): number {
     const { engine } = this;
     const db = engine.keyspaces.databases[0];
-    const lazily = engine.server.settings.lazyfreeLazyServerDel;
+    const word = engine.server.settings.lazyfreeLazyServerDel ? 'UNLINK' : 'DEL';
     let dropped = 0;
     for (const slot of slots) {
-      for (let keys = db.keysOfSlot(slot, BATCH); keys.length > 0; keys = db.keysOfSlot(slot, BATCH)) {
-        for (const key of keys) {
-          db.remove(key, db.hash(key), lazily);
-          engine.touched(db, key, 'del');
-          if (engine.propagation.active) engine.propagation.effect(db.index, [lazily ? 'UNLINK' : 'DEL', key], TO_ALL);
-        }
-        dropped += keys.length;
-      }
+      dropped += db.clearSlot(slot, (key) => {
+        engine.touched(db, key, 'del');
+        if (engine.propagation.active) engine.propagation.effect(db.index, [word, key], TO_ALL);
+      });
     }
     engine.stats.dirty += dropped;
     if (engine.outermost === null && engine.propagation.active) engine.propagation.flush(false);

@@ -5,6 +5,7 @@
  *
  *   0  u32  keys      head of the table of all entries
  *   4  u32  expires   head of the table of entries with an expiry (linked at EXPIRY_LINK)
+ *   8  u32  bySlot    1 where the table of all entries is one by hash slots (slot-table.ts), for a node of a cluster
  *
  * Invariants (verify): an entry is in `expires` if and only if it has an expiry; both tables hold the same block under a
  * key; the root names the tables' heads.
@@ -17,6 +18,7 @@ import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
+import { DictCursor, dictSize } from '../structures/dict.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
   type Encoding,
@@ -39,25 +41,28 @@ import {
   type ValueType,
 } from '../values/entry.ts';
 import { KeptKey } from './kept-key.ts';
-import { type EntryCursor, KeyTable, type KeyWalk, tableCursor, tableSize } from './key-table.ts';
+import { type EntryCursor, KeyTable, type KeyWalk, type Table } from './key-table.ts';
 import type { Reclaimer } from './reclaimer.ts';
 import { slotOf } from './slot.ts';
+import { directorySize, SlotCursor, SlotTable } from './slot-table.ts';
 
-const Root = layout({ keys: 'u32', expires: 'u32' });
+const Root = layout({ keys: 'u32', expires: 'u32', bySlot: 'u32' });
 
 /** A cursor over all entries of the database whose root block is `root`, for readers of a frozen view. */
 export function databaseCursor(r: Reader, root: Addr): EntryCursor {
-  return tableCursor(r, r.addr(root, Root.keys));
+  const head = r.addr(root, Root.keys);
+  return r.u32(root, Root.bySlot) === 1 ? new SlotCursor(r, head) : new DictCursor(r).reset(r, head);
 }
 
 /** Keys of the database whose root block is `root`. */
 export function databaseSize(r: Reader, root: Addr): number {
-  return tableSize(r, r.addr(root, Root.keys));
+  const head = r.addr(root, Root.keys);
+  return r.u32(root, Root.bySlot) === 1 ? directorySize(r, head) : dictSize(r, head);
 }
 
 /** How many of them expire. */
 export function databaseExpiring(r: Reader, root: Addr): number {
-  return tableSize(r, r.addr(root, Root.expires));
+  return dictSize(r, r.addr(root, Root.expires));
 }
 
 /** What a database asks of the keyspace that it belongs to. */
@@ -94,17 +99,21 @@ export class Database {
   readonly root: Addr;
   /** Sum and count of remaining times seen by the last pass of active expiry, for INFO's avg_ttl, in milliseconds. */
   averageTtl = 0;
-  private all: KeyTable;
+  private all: Table;
+  /** The same where it is one by slots. */
+  private slots: SlotTable | null;
   private volatile: KeyTable;
   private readonly scratch = new Slice();
   private readonly leaving = new KeptKey();
 
-  constructor(index: number, memory: Memory, rules: DatabaseRules) {
+  /** `bySlot`: its keys are known by their hash slots. */
+  constructor(index: number, memory: Memory, rules: DatabaseRules, bySlot = false) {
     this.index = index;
     this.memory = memory;
     this.rules = rules;
     this.root = memory.allocate(Root.size);
-    this.all = new KeyTable(memory, 0);
+    this.slots = bySlot ? new SlotTable(memory) : null;
+    this.all = this.slots ?? new KeyTable(memory, 0);
     this.volatile = new KeyTable(memory, EXPIRY_LINK);
     this.publishRoots();
   }
@@ -136,9 +145,19 @@ export class Database {
     this.all.warm(hashes, count);
   }
 
-  /** Whether the entry of a key with this hash lies at `e`, which may be anything. */
-  holds(e: Addr, hash: number): boolean {
-    return this.all.holds(e, hash) && this.hash(entryKey(this.memory, e, this.scratch)) === hash;
+  /** Whether the entry of a key with this hash, and of this place (`placeOf`), lies at `e`, which may be anything. */
+  holds(e: Addr, hash: number, place = 0): boolean {
+    return this.all.holds(e, hash, place) && this.hash(entryKey(this.memory, e, this.scratch)) === hash;
+  }
+
+  /** What `holds` has to know of a key beside its hash. */
+  placeOf(key: Slice): number {
+    return this.slots === null ? 0 : slotOf(key);
+  }
+
+  /** The hash slot of a key about to be looked up is known. */
+  expectSlot(key: Slice, slot: number): void {
+    if (this.slots !== null) this.slots.expect(key, slot);
   }
 
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
@@ -270,10 +289,10 @@ export class Database {
     if (expires > 0) this.volatile.expand(expires);
   }
 
-  /** Begins to shrink tables that have become too large. */
-  shrinkIfNeeded(): void {
-    this.all.shrinkIfNeeded();
-    this.volatile.shrinkIfNeeded();
+  /** Begins to shrink tables that have become too large; called again and again. */
+  shrinkMore(): void {
+    this.all.shrinkMore();
+    this.volatile.shrinkMore();
   }
 
   /** Moves tables that are being resized along until `late` says that time is up; says whether there is more to move. */
@@ -287,7 +306,7 @@ export class Database {
     const full = this.all.detach();
     this.volatile.clear();
     this.publishRoots();
-    this.rules.reclaimer.releaseDict(full, lazily);
+    this.rules.reclaimer.releaseTable(full, lazily);
     return count;
   }
 
@@ -296,10 +315,7 @@ export class Database {
    * to `visit`; the cursor to go on with, 0 when all is done.
    */
   relocate(cursor: number, visit: (e: Addr) => void): number {
-    if (cursor === 0) {
-      this.all.moveTables();
-      this.volatile.moveTables();
-    }
+    if (cursor === 0) this.volatile.moveTables();
     return this.all.relocate(cursor, (old) => {
       const e = this.memory.moved(old);
       if (e !== old && entryHasExpiry(this.memory, e))
@@ -309,33 +325,48 @@ export class Database {
     });
   }
 
-  /** Keys of a hash slot. */
+  /** Keys of a hash slot; none where it does not know them by slots. */
   countSlot(slot: number): number {
-    let count = 0;
-    const cursor = this.all.cursor();
-    for (let e = cursor.next(); e !== NULL; e = cursor.next())
-      if (slotOf(entryKey(this.memory, e, this.scratch)) === slot) count++;
-    return count;
+    return this.slots === null ? 0 : this.slots.count(slot);
   }
 
   /** Copies of up to `most` keys of a hash slot. */
   keysOfSlot(slot: number, most: number): Slice[] {
     const keys: Slice[] = [];
-    const cursor = this.all.cursor();
-    for (let e = cursor.next(); e !== NULL && keys.length < most; e = cursor.next()) {
-      const key = entryKey(this.memory, e, this.scratch);
-      if (slotOf(key) === slot) keys.push(new Slice(key.copy()));
-    }
+    if (this.slots === null) return keys;
+    const cursor = this.slots.cursorOf(slot);
+    for (let e = keys.length < most ? cursor.next() : NULL; e !== NULL; e = keys.length < most ? cursor.next() : NULL)
+      keys.push(new Slice(entryKey(this.memory, e, this.scratch).copy()));
     return keys;
+  }
+
+  /**
+   * Removes all keys of a hash slot, the memory of many of them in slices; `leaving` is shown each before, in bytes of the
+   * image. Returns how many there were.
+   */
+  clearSlot(slot: number, leaving: (key: Slice) => void): number {
+    if (this.slots === null) return 0;
+    const cursor = this.slots.cursorOf(slot);
+    const key = new Slice();
+    for (let e = cursor.next(); e !== NULL; e = cursor.next()) {
+      leaving(entryKey(this.memory, e, key));
+      if (entryHasExpiry(this.memory, e)) this.volatile.remove(e, this.hash(key));
+    }
+    this.volatile.shrinkIfNeeded();
+    const full = this.slots.detachSlot(slot);
+    this.rules.reclaimer.releaseTable(full, true);
+    return full.size;
   }
 
   /** Exchanges the content of two databases (SWAPDB). */
   swap(other: Database): void {
-    const { all, volatile, averageTtl } = this;
+    const { all, slots, volatile, averageTtl } = this;
     this.all = other.all;
+    this.slots = other.slots;
     this.volatile = other.volatile;
     this.averageTtl = other.averageTtl;
     other.all = all;
+    other.slots = slots;
     other.volatile = volatile;
     other.averageTtl = averageTtl;
     this.publishRoots();
@@ -353,6 +384,7 @@ export class Database {
   private publishRoots(): void {
     this.memory.setU32(this.root, Root.keys, this.all.head);
     this.memory.setU32(this.root, Root.expires, this.volatile.head);
+    this.memory.setU32(this.root, Root.bySlot, this.slots === null ? 0 : 1);
   }
 
   /** Puts `fresh` where `old` was, or anew, and releases `old` with (if asked) its value. */
@@ -361,15 +393,15 @@ export class Database {
     const expires = entryHasExpiry(m, fresh);
     if (expires) this.noteExpiry(key, hash);
     if (old === NULL) {
-      this.enter(hash, fresh, expires);
+      this.enter(key, hash, fresh, expires);
       setEntryLru(m, fresh, this.rules.stamp);
       this.rules.created(this, key);
       return fresh;
     }
     const expired = entryHasExpiry(m, old);
-    if (expires && !expired) this.enterExpires(hash, fresh);
-    this.all.relink(old, fresh, hash);
-    if (expired && expires) this.volatile.relink(old, fresh, hash);
+    if (expires && !expired) this.enterExpires(key, hash, fresh);
+    this.all.relink(key, old, fresh, hash);
+    if (expired && expires) this.volatile.relink(key, old, fresh, hash);
     else if (expired) this.volatile.remove(old, hash);
     setEntryLru(m, fresh, releaseValue ? this.rules.overwritten(entryLru(m, old)) : entryLru(m, old));
     const encoding = entryEncoding(m, old);
@@ -386,9 +418,9 @@ export class Database {
   }
 
   /** Comes before all else that a store changes: when a first table can't be had, nothing has. */
-  private enterExpires(hash: number, fresh: Addr): void {
+  private enterExpires(key: Slice, hash: number, fresh: Addr): void {
     try {
-      this.volatile.insert(fresh, hash);
+      this.volatile.insert(key, fresh, hash);
     } catch (error) {
       this.memory.release(fresh);
       throw error;
@@ -396,13 +428,13 @@ export class Database {
   }
 
   /** Links a new entry in. When a first table can't be had, the entry is released and nothing has changed. */
-  private enter(hash: number, fresh: Addr, expires: boolean): void {
+  private enter(key: Slice, hash: number, fresh: Addr, expires: boolean): void {
     const m = this.memory;
     let entered = false;
     try {
-      if (expires) this.volatile.insert(fresh, hash);
+      if (expires) this.volatile.insert(key, fresh, hash);
       entered = expires;
-      this.all.insert(fresh, hash);
+      this.all.insert(key, fresh, hash);
     } catch (error) {
       if (entered) this.volatile.remove(fresh, hash);
       m.release(fresh);

@@ -16,15 +16,17 @@ const SIZE = 16;
 export class Candidate {
   score = 0;
   db: Database | null = null;
-  /** Where it was, and the hash of its key. */
+  /** Where it was, the hash of its key, and what else tells where that lies. */
   entry: Addr = NULL;
   hash = 0;
+  place = 0;
 
-  set(score: number, db: Database, entry: Addr, hash: number): void {
+  set(score: number, db: Database, entry: Addr, hash: number, place: number): void {
     this.score = score;
     this.db = db;
     this.entry = entry;
     this.hash = hash;
+    this.place = place;
   }
 }
 
@@ -43,7 +45,7 @@ export class EvictionPool {
   }
 
   /** Takes a candidate that `admits` has let in. */
-  add(score: number, db: Database, entry: Addr, hash: number): void {
+  add(score: number, db: Database, entry: Addr, hash: number, place = 0): void {
     const { candidates } = this;
     let at: number;
     let free: Candidate;
@@ -56,7 +58,7 @@ export class EvictionPool {
       for (at = 0; at < SIZE - 1 && candidates[at + 1].score < score; at++) candidates[at] = candidates[at + 1];
     }
     candidates[at] = free;
-    free.set(score, db, entry, hash);
+    free.set(score, db, entry, hash, place);
   }
 
   /** The candidate of the highest score, which leaves the pool and is good until the next `add`; null when it is empty. */

@@ -233,8 +233,9 @@ export class Evictor {
         this.approach();
       }
       for (let best = pool.take(); best !== null; best = pool.take()) {
-        const { db, entry, hash, score } = best;
-        if (db === null || !db.holds(entry, hash) || (this.onlyVolatile && !entryHasExpiry(memory, entry))) continue;
+        const { db, entry, hash, place, score } = best;
+        if (db === null || !db.holds(entry, hash, place) || (this.onlyVolatile && !entryHasExpiry(memory, entry)))
+          continue;
         if (this.score(entry) < score) continue;
         this.drawn--;
         return this.remove(db, entry, hash, lazily);
@@ -283,7 +284,9 @@ export class Evictor {
     const { pool, sample, memory, key } = this;
     for (let i = 0; i < count; i++) {
       const score = this.score(sample[i]);
-      if (pool.admits(score)) pool.add(score, db, sample[i], db.hash(entryKey(memory, sample[i], key)));
+      if (!pool.admits(score)) continue;
+      entryKey(memory, sample[i], key);
+      pool.add(score, db, sample[i], db.hash(key), db.placeOf(key));
     }
   }
 

@@ -1,19 +1,20 @@
 /**
  * The table of a database's entries under their keys: of all of them, or of those that expire.
  *
- * What a table is made of is known here alone: one dict today, whose header is what the database's root block names. A
- * reader outside goes through a table by a cursor, by SCAN's cursor, by random picks and by samples, none of which says
- * how many dicts there are; a database of 16,384 dicts, one a slot, changes this file.
+ * What a table is made of is known here and in slot-table.ts alone: one dict, or for all the keys of a node of a cluster a
+ * dict a slot. A reader outside goes through a table by a cursor, by SCAN's cursor, by random picks and by samples, none of
+ * which says how many dicts there are.
  */
 import type { Random } from '../base/random.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
-import type { Memory, Reader } from '../memory/memory.ts';
+import type { Memory } from '../memory/memory.ts';
 import {
   DictCursor,
   dictBuckets,
   dictBytes,
   dictClear,
+  dictDrain,
   dictExpand,
   dictFairRandom,
   dictFind,
@@ -71,18 +72,72 @@ export interface KeyWalk {
   statistics(): string;
 }
 
-/** A cursor over the table that a root block names by `head`, for readers of a frozen view. */
-export function tableCursor(r: Reader, head: Addr): EntryCursor {
-  return new DictCursor(r).reset(r, head);
+/** Entries that have been given away, with the tables that they hang in. */
+export interface Detached {
+  readonly size: number;
+  /**
+   * Hands entries to `release` until about `budget` steps (an entry or a bucket each) are spent; says whether all is gone,
+   * the tables too.
+   */
+  drain(budget: number, release: (entry: Addr) => void): boolean;
 }
 
-/** Entries of the table that a root block names by `head`. */
-export function tableSize(r: Reader, head: Addr): number {
-  return dictSize(r, head);
-}
-
-export class KeyTable implements KeyWalk {
+/** What a table is to its database. */
+export interface Table extends KeyWalk {
   /** What the root block names the table by. */
+  readonly head: Addr;
+  find(key: Slice, hash: number): Addr;
+  /** Whether an entry of a key with this hash, in the dict `place` where there are several, lies at `e`, which may be anything. */
+  holds(e: Addr, hash: number, place: number): boolean;
+  /** Keys of these hashes are about to be looked up, one after another. */
+  warm(hashes: Int32Array, count: number): void;
+  /**
+   * Links `entry`, whose key `key` is and is absent, in; throws OutOfMemory, with nothing changed, when a first table can't
+   * be had.
+   */
+  insert(key: Slice, entry: Addr, hash: number): void;
+  /** Unlinks an entry that is in the table. */
+  remove(entry: Addr, hash: number): void;
+  /** Begins to shrink what has become too large by the last removal. */
+  shrinkIfNeeded(): void;
+  /** The same for what could not be shrunk then; called again and again. */
+  shrinkMore(): void;
+  /** Puts `fresh` in the place of `old`, which has the same key. */
+  relink(key: Slice, old: Addr, fresh: Addr, hash: number): void;
+  /** The block of an entry has moved from `old`, which is gone, to `fresh`, which carries its links. */
+  moved(old: Addr, fresh: Addr, hash: number): void;
+  /** `scan` for moving blocks, the table's own with them: `moved` returns where the entry that it is shown is from then on. */
+  relocate(cursor: number, moved: (entry: Addr) => Addr): number;
+  /** Room for `size` entries without a rehash on the way. */
+  expand(size: number): void;
+  /** Moves a resize along until `late` says that time is up; says whether there is more to move. */
+  rehashFor(late: () => boolean): boolean;
+  /** Releases what the table itself takes, not the entries; it is no table any more. */
+  free(): void;
+  /** Gives all entries away and begins anew. */
+  detach(): Detached;
+  /** Throws where an invariant does not hold. */
+  verify(): void;
+}
+
+/** A dict that has been given away. */
+export class DetachedDict implements Detached {
+  readonly size: number;
+  private readonly memory: Memory;
+  private readonly dict: Addr;
+
+  constructor(memory: Memory, dict: Addr) {
+    this.memory = memory;
+    this.dict = dict;
+    this.size = dictSize(memory, dict);
+  }
+
+  drain(budget: number, release: (entry: Addr) => void): boolean {
+    return dictDrain(this.memory, this.dict, budget, release);
+  }
+}
+
+export class KeyTable implements Table {
   head: Addr;
   private readonly memory: Memory;
   private readonly linkAt: number;
@@ -110,47 +165,35 @@ export class KeyTable implements KeyWalk {
     return dictFind(this.memory, this.head, key, hash);
   }
 
-  /** Whether an entry of a key with this hash lies at `e`, which may be anything. */
   holds(e: Addr, hash: number): boolean {
     return dictHolds(this.memory, this.head, e, hash);
   }
 
-  /** Keys of these hashes are about to be looked up, one after another. */
   warm(hashes: Int32Array, count: number): void {
     dictWarm(this.memory, this.head, hashes, count);
   }
 
-  /** Links `entry`, whose key is absent, in; throws OutOfMemory, with nothing changed, when a first table can't be had. */
-  insert(entry: Addr, hash: number): void {
+  insert(_key: Slice, entry: Addr, hash: number): void {
     dictInsert(this.memory, this.head, entry, hash);
   }
 
-  /** Unlinks an entry that is in the table. */
   remove(entry: Addr, hash: number): void {
     dictRemoveEntry(this.memory, this.head, entry, hash);
   }
 
-  /** Puts `fresh` (same key) in the place of `old`. */
-  relink(old: Addr, fresh: Addr, hash: number): void {
+  relink(_key: Slice, old: Addr, fresh: Addr, hash: number): void {
     dictRelink(this.memory, this.head, old, fresh, hash);
   }
 
-  /** The block of an entry has moved from `old`, which is gone, to `fresh`, which carries its links. */
   moved(old: Addr, fresh: Addr, hash: number): void {
     dictMoved(this.memory, this.head, old, fresh, hash);
   }
 
-  /** Moves the buckets where memory wants that (Memory.moved). */
-  moveTables(): void {
-    dictMoveTables(this.memory, this.head);
-  }
-
-  /** `scan` for moving entries: `moved` returns where the block that it is shown is from then on. */
   relocate(cursor: number, moved: (entry: Addr) => Addr): number {
+    if (cursor === 0) this.moveTables();
     return dictRelocate(this.memory, this.head, cursor, moved);
   }
 
-  /** Room for `size` entries without a rehash on the way. */
   expand(size: number): void {
     dictExpand(this.memory, this.head, size);
   }
@@ -159,9 +202,17 @@ export class KeyTable implements KeyWalk {
     dictShrinkIfNeeded(this.memory, this.head);
   }
 
-  /** Moves a resize along until `late` says that time is up; says whether there is more to move. */
+  shrinkMore(): void {
+    dictShrinkIfNeeded(this.memory, this.head);
+  }
+
   rehashFor(late: () => boolean): boolean {
     return dictRehashFor(this.memory, this.head, late);
+  }
+
+  /** Moves the buckets where memory wants that (Memory.moved). */
+  moveTables(): void {
+    dictMoveTables(this.memory, this.head);
   }
 
   /** Forgets all entries, which stay allocated. */
@@ -169,21 +220,19 @@ export class KeyTable implements KeyWalk {
     dictClear(this.memory, this.head);
   }
 
-  /** Releases what the table itself takes, not the entries; it is no table any more. */
   free(): void {
     dictFree(this.memory, this.head);
   }
 
-  /** Gives the dict with all its entries away and begins anew. */
-  detach(): Addr {
+  detach(): Detached {
     const fresh = dictNew(this.memory, this.linkAt);
     const full = this.head;
     this.head = fresh;
-    return full;
+    return new DetachedDict(this.memory, full);
   }
 
   cursor(): EntryCursor {
-    return tableCursor(this.memory, this.head);
+    return new DictCursor(this.memory).reset(this.memory, this.head);
   }
 
   scan(cursor: number, visit: (entry: Addr) => void): number {
@@ -206,7 +255,6 @@ export class KeyTable implements KeyWalk {
     return dictStats(this.memory, this.head);
   }
 
-  /** Throws where an invariant of the dict does not hold. */
   verify(): void {
     dictVerify(this.memory, this.head, this.memory.seed);
   }

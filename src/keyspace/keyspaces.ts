@@ -40,13 +40,17 @@ export class Keyspaces implements DatabaseRules {
   listener: KeyListener | null = null;
   private readonly clock: Clock;
 
-  /** What others give back by the same `reclaimer` and these do is released in one line, by whoever runs it. */
+  /**
+   * `bySlot`: the first database, the only one of a node of a cluster, knows its keys by their hash slots. What others give
+   * back by the same `reclaimer` and these do is released in one line, by whoever runs it.
+   */
   constructor(
     memory: Memory,
     clock: Clock,
     count: number,
     policy: UsagePolicy,
     random: { double01(): number },
+    bySlot = false,
     reclaimer = new Reclaimer(memory),
   ) {
     this.memory = memory;
@@ -56,7 +60,7 @@ export class Keyspaces implements DatabaseRules {
     this.defragmenter = new Defragmenter(memory, this.databases);
     this.usage = new UsageClock(policy, random);
     this.refresh();
-    for (let i = 0; i < count; i++) this.databases.push(new Database(i, memory, this));
+    for (let i = 0; i < count; i++) this.databases.push(new Database(i, memory, this, bySlot && i === 0));
   }
 
   /** Gives or takes away a reason not to remove keys past their time: a pause of writes, a master who does it for us. */

@@ -8,9 +8,9 @@
  */
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
-import { dictDrain, dictSize } from '../structures/dict.ts';
 import { type Encoding, entryEncoding, entryType, entryValue, isInline, type ValueType } from '../values/entry.ts';
 import { freeEffort, freeValue, freeValueSome } from '../values/free.ts';
+import type { Detached } from './key-table.ts';
 
 /** Values that take more steps than this to release are worth the queue (as Redis's LAZYFREE_THRESHOLD). */
 const LAZY_THRESHOLD = 64;
@@ -26,9 +26,9 @@ interface Pending {
   readonly count: number;
 }
 
-/** A dict of keys and how many of them are left. */
-interface DictJob {
-  readonly dict: Addr;
+/** Keys that have been given away and how many of them are left. */
+interface TableJob {
+  readonly table: Detached;
   /** Whether its keys count as pending. */
   readonly counts: boolean;
   left: number;
@@ -37,7 +37,7 @@ interface DictJob {
 export class Reclaimer {
   private readonly memory: Memory;
   private readonly values: Pending[] = [];
-  private readonly dicts: DictJob[] = [];
+  private readonly tables: TableJob[] = [];
   private waiting = 0;
   /** Values and keys released lazily since the statistics were reset (INFO lazyfreed_objects). */
   freed = 0;
@@ -55,7 +55,7 @@ export class Reclaimer {
 
   /** Whether nothing is left to release. */
   get idle(): boolean {
-    return this.values.length === 0 && this.dicts.length === 0;
+    return this.values.length === 0 && this.tables.length === 0;
   }
 
   release(type: ValueType, encoding: Encoding, root: Addr, lazily: boolean): void {
@@ -72,10 +72,10 @@ export class Reclaimer {
     this.waiting += count;
   }
 
-  /** Releases a database's dict of keys with every entry and value; a large one, or any one `lazily`, in slices. */
-  releaseDict(dict: Addr, lazily: boolean): void {
-    const left = dictSize(this.memory, dict);
-    this.dicts.push({ dict, counts: lazily, left });
+  /** Releases keys of a database with every entry and value; many of them, or any `lazily`, in slices. */
+  releaseTable(table: Detached, lazily: boolean): void {
+    const left = table.size;
+    this.tables.push({ table, counts: lazily, left });
     if (lazily) this.waiting += left;
     else for (let steps = 0; steps < MOST_AT_ONCE && this.run(STEP); ) steps += STEP;
     if (!this.idle) this.onWork();
@@ -92,10 +92,10 @@ export class Reclaimer {
       this.waiting -= value.count;
       this.freed += value.count;
     }
-    if (left > 0 && this.dicts.length > 0) {
-      const job = this.dicts[this.dicts.length - 1];
+    if (left > 0 && this.tables.length > 0) {
+      const job = this.tables[this.tables.length - 1];
       const before = job.left;
-      if (this.releaseSome(job, left)) this.dicts.pop();
+      if (this.releaseSome(job, left)) this.tables.pop();
       if (job.counts) {
         this.waiting -= before - job.left;
         this.freed += before - job.left;
@@ -104,9 +104,9 @@ export class Reclaimer {
     return !this.idle;
   }
 
-  private releaseSome(job: DictJob, budget: number): boolean {
+  private releaseSome(job: TableJob, budget: number): boolean {
     const m = this.memory;
-    return dictDrain(m, job.dict, budget, (e) => {
+    return job.table.drain(budget, (e) => {
       const encoding = entryEncoding(m, e);
       if (!isInline(encoding)) {
         const type = entryType(m, e);

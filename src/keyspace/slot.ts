@@ -5,25 +5,23 @@
  *   user:1000          of the whole key          {user:1000}.following  of `user:1000`
  *   foo{}{bar}         of the whole key          foo{{bar}}zap          of `{bar`
  */
-import { crc16 } from '../base/crc.ts';
-import { Slice } from '../base/slice.ts';
+import { crc16Of } from '../base/crc.ts';
+import type { Slice } from '../base/slice.ts';
 
 export const SLOTS = 16384;
 const OPENS = 123;
 const CLOSES = 125;
 
-const tag = new Slice();
-
 /** 0 to SLOTS - 1. */
 export function slotOf(key: Slice): number {
-  const { buffer, start, length } = key;
-  const end = start + length;
-  let opens = start;
-  while (opens < end && buffer[opens] !== OPENS) opens++;
-  if (opens < end) {
-    let closes = opens + 1;
-    while (closes < end && buffer[closes] !== CLOSES) closes++;
-    if (closes < end && closes > opens + 1) return crc16(tag.set(buffer, opens + 1, closes - opens - 1)) & (SLOTS - 1);
+  const { buffer, start } = key;
+  const end = start + key.length;
+  let from = start;
+  while (from < end && buffer[from] !== OPENS) from++;
+  if (from < end) {
+    let to = ++from;
+    while (to < end && buffer[to] !== CLOSES) to++;
+    if (to < end && to > from) return crc16Of(buffer, from, to) & (SLOTS - 1);
   }
-  return crc16(key) & (SLOTS - 1);
+  return crc16Of(buffer, start, end) & (SLOTS - 1);
 }

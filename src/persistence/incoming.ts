@@ -200,13 +200,15 @@ class StraightIncoming implements Incoming {
     this.data = data;
     this.options = options;
     this.pulse = new Pulse(parts, options.alive);
+    const { databases, clusterEnabled } = config.settings;
     this.beside = aside
       ? new Keyspaces(
           engine.memory,
           environment.clock,
-          config.settings.databases,
+          databases,
           usage,
           engine.random,
+          clusterEnabled,
           engine.keyspaces.reclaimer,
         )
       : null;

@@ -146,7 +146,7 @@ export class Cron {
     if (memory.frozen) return;
     const { databases } = keyspaces;
     // A snapshot that is loaded has made room ahead.
-    if (!this.engine.server.persistence.loading) for (const db of databases) db.shrinkIfNeeded();
+    if (!this.engine.server.persistence.loading) for (const db of databases) db.shrinkMore();
     if (!this.config.settings.activerehashing) return;
     for (let i = 0; i < databases.length; i++) {
       if (this.rehash(databases[this.rehashedDatabase])) return;

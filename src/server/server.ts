@@ -143,7 +143,8 @@ class Server implements CinnabarServer {
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
     const memory = createMemory({ seed, ...(options.collector && { collector: options.collector }) });
     const limits = followLimits(config);
-    const keyspaces = new Keyspaces(memory, clock, config.settings.databases, limits.usage, random);
+    const { databases, clusterEnabled } = config.settings;
+    const keyspaces = new Keyspaces(memory, clock, databases, limits.usage, random, clusterEnabled);
     const pool = new ChunkPool(verifies());
     this.config = config;
     const { commands = ALL_COMMANDS, version = REDIS_7_0, mode } = options;

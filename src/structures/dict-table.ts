@@ -320,7 +320,7 @@ function growIfNeeded(m: Memory, d: Addr): void {
     beginResize(m, d, MIN_BUCKETS);
     return;
   }
-  if (isResizing(m, d)) {
+  if (dictIsResizing(m, d)) {
     prepare(m, d);
     return;
   }
@@ -358,7 +358,7 @@ function beginResize(m: Memory, d: Addr, buckets: number): void {
 }
 
 /** Whether there is a second table, be it still in preparation. */
-function isResizing(r: Reader, d: Addr): boolean {
+export function dictIsResizing(r: Reader, d: Addr): boolean {
   return r.addr(d, Head.table1) !== NULL;
 }
 
@@ -376,7 +376,7 @@ function prepare(m: Memory, d: Addr): void {
 
 /** Makes room for `size` entries ahead of need; false when a rehash is under way or that would not be larger. */
 export function dictExpand(m: Memory, d: Addr, size: number): boolean {
-  if (isResizing(m, d) || m.u32(d, Head.used0) > size) return false;
+  if (dictIsResizing(m, d) || m.u32(d, Head.used0) > size) return false;
   const buckets = bucketsFor(size);
   if (m.addr(d, Head.table0) !== NULL && buckets === m.u32(d, Head.mask0) + 1) return false;
   beginResize(m, d, buckets);
@@ -388,13 +388,13 @@ export function dictShrinkIfNeeded(m: Memory, d: Addr): void {
   const buckets = m.u32(d, Head.mask0) + 1;
   if (buckets <= MIN_BUCKETS || m.u32(d, Head.used0) * MIN_FILL_PERCENT >= buckets) return;
   if (m.u32(d, Head.rehashAt) !== 0 || m.frozen) return;
-  if (isResizing(m, d)) prepare(m, d);
+  if (dictIsResizing(m, d)) prepare(m, d);
   else dictShrink(m, d);
 }
 
 /** Begins to shrink the table to what its entries need; false when it can't be smaller or is rehashing. */
 export function dictShrink(m: Memory, d: Addr): boolean {
-  if (isResizing(m, d)) return false;
+  if (dictIsResizing(m, d)) return false;
   const buckets = bucketsFor(m.u32(d, Head.used0));
   if (m.addr(d, Head.table0) === NULL || buckets >= m.u32(d, Head.mask0) + 1) return false;
   beginResize(m, d, buckets);
@@ -421,7 +421,7 @@ function rehashStep(m: Memory, d: Addr): void {
 /** Moves up to `steps` buckets, and says whether there is more to move. Does nothing while paused. */
 export function dictRehash(m: Memory, d: Addr, steps: number): boolean {
   if (m.u32(d, Head.rehashAt) === 0) {
-    if (!isResizing(m, d)) return false;
+    if (!dictIsResizing(m, d)) return false;
     prepare(m, d);
     return true;
   }

@@ -370,33 +370,43 @@ function keepFirsts(out: Addr[], count: number): number {
 
 // Looking from outside.
 
-/** Buckets by the length of their chain: of table 0 or 1. */
-function chainLengths(r: Reader, d: Addr, which: 0 | 1): number[] {
+/** Counts the buckets of table 0 or 1 by the length of their chain, into `lengths`. */
+function countChains(r: Reader, d: Addr, which: 0 | 1, lengths: number[]): void {
   const table = dictTable(r, d, which);
   const linkAt = dictLinkAt(r, d);
-  const lengths: number[] = [];
-  if (table === NULL) return lengths;
+  if (table === NULL) return;
   const mask = dictMask(r, d, which);
   for (let bucket = 0; bucket <= mask; bucket++) {
     let length = 0;
     for (let e = r.addr(table, bucket << 2); e !== NULL; e = r.addr(e, linkAt)) length++;
-    lengths[length] = (lengths[length] ?? 0) + 1;
+    while (lengths.length <= length) lengths.push(0);
+    lengths[length]++;
   }
-  return lengths;
 }
 
 /** The text of DEBUG HTSTATS for one dict. */
 export function dictStats(r: Reader, d: Addr): string {
-  const first = tableStats(r, d, 0);
-  return dictIsRehashing(r, d) ? first + tableStats(r, d, 1) : first;
+  return dictsStats(r, [d]);
 }
 
-function tableStats(r: Reader, d: Addr, which: 0 | 1): string {
-  const used = dictUsed(r, d, which);
+/** The same for dicts taken as one. */
+export function dictsStats(r: Reader, dicts: readonly Addr[]): string {
+  const first = tableStats(r, dicts, 0);
+  const rehashing = dicts.filter((d) => dictIsRehashing(r, d));
+  return rehashing.length > 0 ? first + tableStats(r, rehashing, 1) : first;
+}
+
+function tableStats(r: Reader, dicts: readonly Addr[], which: 0 | 1): string {
+  let used = 0;
+  let buckets = 0;
+  const lengths: number[] = [];
+  for (const d of dicts) {
+    used += dictUsed(r, d, which);
+    buckets += dictMask(r, d, which) + 1;
+    countChains(r, d, which, lengths);
+  }
   const title = `Hash table ${which} stats (${which === 0 ? 'main hash table' : 'rehashing target'}):\n`;
   if (used === 0) return `${title}No stats available for empty dictionaries\n`;
-  const buckets = dictMask(r, d, which) + 1;
-  const lengths = chainLengths(r, d, which);
   const slots = buckets - (lengths[0] ?? 0);
   const lines = [
     ` table size: ${buckets}`,
@@ -408,7 +418,7 @@ function tableStats(r: Reader, d: Addr, which: 0 | 1): string {
     ' Chain length distribution:',
   ];
   lengths.forEach((count, length) => {
-    lines.push(`   ${length}: ${count} (${((count / buckets) * 100).toFixed(2)}%)`);
+    if (count > 0) lines.push(`   ${length}: ${count} (${((count / buckets) * 100).toFixed(2)}%)`);
   });
   return `${title}${lines.join('\n')}\n`;
 }

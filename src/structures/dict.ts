@@ -14,6 +14,7 @@ export {
   dictHolds,
   dictInsert,
   dictIsRehashing,
+  dictIsResizing,
   dictLookup,
   dictMoved,
   dictMoveTables,
@@ -39,5 +40,6 @@ export {
   dictScan,
   dictSome,
   dictStats,
+  dictsStats,
   dictVerify,
 } from './dict-walk.ts';

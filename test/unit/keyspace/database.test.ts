@@ -13,9 +13,9 @@ import { entryKey } from '../../../src/values/entry.ts';
 const NO_LFU = { lfu: false, logFactor: 10, decayMinutes: 1 };
 const FAR = 4_000_000_000_000;
 
-function setUp(databases = 1) {
+function setUp(databases = 1, bySlot = false) {
   const memory = createMemory();
-  const keyspaces = new Keyspaces(memory, new VirtualClock(), databases, NO_LFU, new SeededRandom(3));
+  const keyspaces = new Keyspaces(memory, new VirtualClock(), databases, NO_LFU, new SeededRandom(3), bySlot);
   return { memory, keyspaces, db: keyspaces.databases[0] };
 }
 
@@ -44,9 +44,14 @@ function scanned(db: Database, walk: KeyWalk): string[] {
 }
 
 describe('a database, without its dicts', () => {
-  for (const seed of [21, 22]) {
-    test(`every way through it shows the keys of a model, seed ${seed}`, () => {
-      const { memory, db } = setUp();
+  for (const [seed, bySlot] of [
+    [21, false],
+    [22, false],
+    [23, true],
+    [24, true],
+  ] as const) {
+    test(`every way through it shows the keys of a model, seed ${seed}${bySlot ? ', by slots' : ''}`, () => {
+      const { memory, db } = setUp(1, bySlot);
       const random = new SeededRandom(seed);
       const model = new Map<string, boolean>();
       const check = (): void => {
@@ -87,7 +92,7 @@ describe('a database, without its dicts', () => {
           const key = sliceOf(name);
           expect(db.remove(key, db.hash(key))).toBe(model.delete(name));
         }
-        if (random.below(50) === 0) db.shrinkIfNeeded();
+        if (random.below(50) === 0) db.shrinkMore();
         if (random.below(50) === 0) db.rehashFor(() => true);
         if (step % 250 === 249) check();
         if (step % 1500 === 1499) {
@@ -111,7 +116,7 @@ describe('a database, without its dicts', () => {
       db.remove(key, db.hash(key));
     }
     for (let tick = 0; tick < 20; tick++) {
-      db.shrinkIfNeeded();
+      db.shrinkMore();
       while (db.rehashFor(() => false));
     }
     expect(db.keys.buckets).toBeLessThan(128);

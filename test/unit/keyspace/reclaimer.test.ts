@@ -61,7 +61,7 @@ describe('a database that is dropped lazily', () => {
     const it = setUp();
     const { memory, reclaimer } = it;
     const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
-    const aside = new Keyspaces(memory, new VirtualClock(), 16, policy, new SeededRandom(3), reclaimer);
+    const aside = new Keyspaces(memory, new VirtualClock(), 16, policy, new SeededRandom(3), false, reclaimer);
     fill({ ...it, db: aside.databases[3] }, 0, 40_000);
     const full = memory.used;
     aside.dispose();

@@ -1,0 +1,366 @@
+/**
+ * The table of all keys of a node of a cluster: a dict a slot, so that the keys of a slot are counted at once, found one by
+ * one and given away together.
+ *
+ *   root block ── directory (64 KiB): u32 x 16384 ── [slot] ──> head of its dict (dict-table.ts), which is always there,
+ *                                                              with a table of at least 4 buckets
+ *
+ * A key pays what it does in one dict: a dict of its slot's keys is as full, on average, as one of all. Heads and smallest
+ * tables are there from the start (832 KiB), so that few keys don't pay for them.
+ *
+ * Which slots have keys, and how many, is in `sizes` as well; which dicts are being resized in `resizing`. SCAN's cursor is
+ * that of the slot's dict, times SLOTS, plus the slot: slots follow one another, and no key changes its own.
+ *
+ * Invariants (verify): a dict holds keys of its slot only; `sizes` has the size of each; a dict that is being resized is in
+ * `resizing`; the directory names the heads that `heads` does.
+ */
+import { assert } from '../base/assert.ts';
+import type { Random } from '../base/random.ts';
+import { Slice } from '../base/slice.ts';
+import { type Addr, NULL } from '../memory/address.ts';
+import type { Memory, Reader } from '../memory/memory.ts';
+import {
+  DictCursor,
+  dictBuckets,
+  dictBytes,
+  dictExpand,
+  dictFairRandom,
+  dictFind,
+  dictFree,
+  dictHolds,
+  dictInsert,
+  dictIsResizing,
+  dictMoved,
+  dictMoveTables,
+  dictNew,
+  dictRandom,
+  dictRehashFor,
+  dictRelink,
+  dictRelocate,
+  dictRemoveEntry,
+  dictScan,
+  dictShrinkIfNeeded,
+  dictSize,
+  dictSome,
+  dictsStats,
+  dictVerify,
+  entryKey,
+} from '../structures/dict.ts';
+import { type Detached, DetachedDict, type EntryCursor, type Table } from './key-table.ts';
+import { SLOTS, slotOf } from './slot.ts';
+import { SlotSizes } from './slot-sizes.ts';
+
+const MIN_BUCKETS = 4;
+/** Dicts that `shrinkMore` looks at in one call. */
+const SHRUNK_AT_ONCE = 1024;
+/** Dicts that are moved along between two looks at the clock. */
+const REHASHED_AT_ONCE = 16;
+
+/** Goes over the dicts that a directory names, slot by slot. */
+export class SlotCursor implements EntryCursor {
+  private readonly reader: Reader;
+  private readonly directory: Addr;
+  private readonly dict: DictCursor;
+  private slot = -1;
+
+  constructor(reader: Reader, directory: Addr) {
+    this.reader = reader;
+    this.directory = directory;
+    this.dict = new DictCursor(reader);
+  }
+
+  next(): Addr {
+    let e = this.slot < 0 ? NULL : this.dict.next();
+    while (e === NULL && ++this.slot < SLOTS) {
+      const head = this.reader.addr(this.directory, this.slot << 2);
+      if (dictSize(this.reader, head) > 0) e = this.dict.reset(this.reader, head).next();
+    }
+    return e;
+  }
+}
+
+/** Entries of the dicts that a directory names. */
+export function directorySize(r: Reader, directory: Addr): number {
+  let sum = 0;
+  for (let slot = 0; slot < SLOTS; slot++) sum += dictSize(r, r.addr(directory, slot << 2));
+  return sum;
+}
+
+/** Dicts that have been given away together. */
+class DetachedDicts implements Detached {
+  readonly size: number;
+  private readonly dicts: DetachedDict[];
+
+  constructor(dicts: DetachedDict[]) {
+    this.dicts = dicts;
+    this.size = dicts.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  drain(budget: number, release: (entry: Addr) => void): boolean {
+    const { dicts } = this;
+    let left = budget;
+    while (left > 0 && dicts.length > 0) {
+      const dict = dicts[dicts.length - 1];
+      if (!dict.drain(left, release)) return false;
+      // A few of them may cost more than was left.
+      left -= dict.size + MIN_BUCKETS;
+      dicts.pop();
+    }
+    return dicts.length === 0;
+  }
+}
+
+export class SlotTable implements Table {
+  readonly head: Addr;
+  private readonly memory: Memory;
+  private readonly heads = new Int32Array(SLOTS);
+  private readonly sizes = new SlotSizes();
+  private readonly resizing = new Set<number>();
+  private readonly scratch = new Slice();
+  private readonly part: Addr[] = [];
+  /** Where something was last removed, and where `shrinkMore` goes on. */
+  private removedFrom = 0;
+  private shrunk = 0;
+  /** What `expect` was told last, the hash with which it was first asked for, and whether it has not been yet. */
+  private expectedKey: Slice | null = null;
+  private expectedSlot = 0;
+  private expectedHash = 0;
+  private isNew = false;
+
+  constructor(memory: Memory) {
+    this.memory = memory;
+    this.head = memory.allocateZeroed(SLOTS * 4);
+    for (let slot = 0; slot < SLOTS; slot++) this.begin(slot);
+  }
+
+  /** Gives a slot a dict, with its smallest table; nothing has changed where that can't be had. */
+  private begin(slot: number): void {
+    const { memory } = this;
+    const dict = dictNew(memory);
+    try {
+      dictExpand(memory, dict, MIN_BUCKETS);
+    } catch (error) {
+      dictFree(memory, dict);
+      throw error;
+    }
+    this.heads[slot] = dict;
+    memory.setU32(this.head, slot << 2, dict);
+  }
+
+  private dictOf(slot: number): Addr {
+    return this.heads[slot] as Addr;
+  }
+
+  private slotOfEntry(entry: Addr): number {
+    return slotOf(entryKey(this.memory, entry, this.scratch));
+  }
+
+  get size(): number {
+    return this.sizes.total;
+  }
+
+  get buckets(): number {
+    let sum = 0;
+    for (let slot = 0; slot < SLOTS; slot++) sum += dictBuckets(this.memory, this.dictOf(slot));
+    return sum;
+  }
+
+  get bytes(): number {
+    let sum = SLOTS * 4;
+    for (let slot = 0; slot < SLOTS; slot++) sum += dictBytes(this.memory, this.dictOf(slot));
+    return sum;
+  }
+
+  /** Keys of a slot. */
+  count(slot: number): number {
+    return dictSize(this.memory, this.dictOf(slot));
+  }
+
+  /** A cursor over the keys of a slot. */
+  cursorOf(slot: number): EntryCursor {
+    return new DictCursor(this.memory).reset(this.memory, this.dictOf(slot));
+  }
+
+  find(key: Slice, hash: number): Addr {
+    return dictFind(this.memory, this.heads[this.slotOfKey(key, hash)] as Addr, key, hash);
+  }
+
+  holds(e: Addr, hash: number, slot: number): boolean {
+    return dictHolds(this.memory, this.dictOf(slot), e, hash);
+  }
+
+  /** The slot of a key about to be looked up is known. */
+  expect(key: Slice, slot: number): void {
+    this.expectedKey = key;
+    this.expectedSlot = slot;
+    this.isNew = true;
+  }
+
+  private slotOfKey(key: Slice, hash: number): number {
+    if (key !== this.expectedKey) return slotOf(key);
+    if (this.isNew) this.expectedHash = hash;
+    this.isNew = false;
+    // The slice may have come to show another key.
+    return hash === this.expectedHash ? this.expectedSlot : slotOf(key);
+  }
+
+  warm(): void {
+    // Where a key lies, its hash does not say.
+  }
+
+  insert(key: Slice, entry: Addr, hash: number): void {
+    const slot = this.slotOfKey(key, hash);
+    const dict = this.dictOf(slot);
+    dictInsert(this.memory, dict, entry, hash);
+    this.sizes.add(slot, 1);
+    if (dictIsResizing(this.memory, dict)) this.resizing.add(slot);
+  }
+
+  remove(entry: Addr, hash: number): void {
+    const slot = this.slotOfEntry(entry);
+    dictRemoveEntry(this.memory, this.dictOf(slot), entry, hash);
+    this.sizes.add(slot, -1);
+    this.removedFrom = slot;
+  }
+
+  relink(key: Slice, old: Addr, fresh: Addr, hash: number): void {
+    dictRelink(this.memory, this.dictOf(this.slotOfKey(key, hash)), old, fresh, hash);
+  }
+
+  moved(old: Addr, fresh: Addr, hash: number): void {
+    dictMoved(this.memory, this.dictOf(this.slotOfEntry(fresh)), old, fresh, hash);
+  }
+
+  // Size.
+
+  /** How its keys will lie in the slots nobody knows. */
+  expand(): void {}
+
+  shrinkIfNeeded(): void {
+    this.shrink(this.removedFrom);
+  }
+
+  shrinkMore(): void {
+    for (let i = 0; i < SHRUNK_AT_ONCE; i++) this.shrink((this.shrunk + i) % SLOTS);
+    this.shrunk = (this.shrunk + SHRUNK_AT_ONCE) % SLOTS;
+  }
+
+  private shrink(slot: number): void {
+    const dict = this.dictOf(slot);
+    dictShrinkIfNeeded(this.memory, dict);
+    if (dictIsResizing(this.memory, dict)) this.resizing.add(slot);
+  }
+
+  rehashFor(late: () => boolean): boolean {
+    const { memory, resizing } = this;
+    let done = 0;
+    for (const slot of resizing) {
+      if (dictRehashFor(memory, this.dictOf(slot), late)) return true;
+      resizing.delete(slot);
+      if (++done % REHASHED_AT_ONCE === 0 && late()) break;
+    }
+    return resizing.size > 0;
+  }
+
+  free(): void {
+    for (let slot = 0; slot < SLOTS; slot++) dictFree(this.memory, this.dictOf(slot));
+    this.memory.release(this.head);
+  }
+
+  detach(): Detached {
+    const dicts: DetachedDict[] = [];
+    for (let slot = this.sizes.filledFrom(0); slot < SLOTS; slot = this.sizes.filledFrom(slot + 1))
+      dicts.push(this.detachSlot(slot));
+    return new DetachedDicts(dicts);
+  }
+
+  /** Gives the keys of a slot away. */
+  detachSlot(slot: number): DetachedDict {
+    const detached = new DetachedDict(this.memory, this.dictOf(slot));
+    this.begin(slot);
+    this.sizes.add(slot, -detached.size);
+    this.resizing.delete(slot);
+    return detached;
+  }
+
+  // Ways through it.
+
+  cursor(): EntryCursor {
+    return new SlotCursor(this.memory, this.head);
+  }
+
+  scan(cursor: number, visit: (entry: Addr) => void): number {
+    return this.go(cursor, (dict, inner) => dictScan(this.memory, dict, inner, visit));
+  }
+
+  relocate(cursor: number, moved: (entry: Addr) => Addr): number {
+    return this.go(cursor, (dict, inner) => {
+      if (inner === 0) dictMoveTables(this.memory, dict);
+      return dictRelocate(this.memory, dict, inner, moved);
+    });
+  }
+
+  /** Lets `step` go on in the dict at which the cursor stands, by that one's cursor. */
+  private go(cursor: number, step: (dict: Addr, inner: number) => number): number {
+    const slot = this.sizes.filledFrom(cursor % SLOTS);
+    if (slot === SLOTS) return 0;
+    // Where the slot has lost all its keys, the next one is begun with.
+    const inner = slot === cursor % SLOTS ? Math.floor(cursor / SLOTS) : 0;
+    const next = step(this.dictOf(slot), inner);
+    if (next !== 0) return next * SLOTS + slot;
+    const following = this.sizes.filledFrom(slot + 1);
+    return following === SLOTS ? 0 : following;
+  }
+
+  /** A slot, the more likely the more keys it has. */
+  private draw(random: Random): Addr {
+    return this.dictOf(this.sizes.at(random.below(this.sizes.total)));
+  }
+
+  random(random: Random): Addr {
+    return this.size === 0 ? NULL : dictFairRandom(this.memory, this.draw(random), random);
+  }
+
+  several(count: number, random: Random, out: Addr[]): number {
+    if (this.size === 0) return 0;
+    for (let i = 0; i < count; i++) out[i] = dictRandom(this.memory, this.draw(random), random);
+    return count;
+  }
+
+  sample(count: number, random: Random, out: Addr[]): number {
+    const { sizes, part } = this;
+    const wanted = Math.min(count, sizes.total);
+    let seen = 0;
+    if (wanted === 0) return 0;
+    const first = sizes.at(random.below(sizes.total));
+    let slot = first;
+    do {
+      const found = dictSome(this.memory, this.dictOf(slot), wanted - seen, random, part);
+      for (let i = 0; i < found; i++) out[seen++] = part[i];
+      slot = sizes.filledFrom(slot + 1);
+      if (slot === SLOTS) slot = sizes.filledFrom(0);
+    } while (seen < wanted && slot !== first);
+    return seen;
+  }
+
+  statistics(): string {
+    return dictsStats(this.memory, Array.from(this.heads) as Addr[]);
+  }
+
+  verify(): void {
+    const { memory, sizes, resizing } = this;
+    const key = new Slice();
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const dict = this.dictOf(slot);
+      assert(memory.addr(this.head, slot << 2) === dict, 'the directory names the heads');
+      assert(sizes.before(slot + 1) - sizes.before(slot) === dictSize(memory, dict), 'sizes has the size of each dict');
+      assert(resizing.has(slot) || !dictIsResizing(memory, dict), 'dicts that are resized are known');
+      if (dictSize(memory, dict) === 0) continue;
+      dictVerify(memory, dict, memory.seed);
+      const cursor = this.cursorOf(slot);
+      for (let e = cursor.next(); e !== NULL; e = cursor.next())
+        assert(slotOf(entryKey(memory, e, key)) === slot, 'a dict holds keys of its slot');
+    }
+    assert(sizes.before(SLOTS) === sizes.total, 'sizes has their sum');
+  }
+}

@@ -1,0 +1,159 @@
+/** A server that knows its keys by slots, over everything that goes through all keys. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { sliceOf } from '../../src/base/slice.ts';
+import { slotOf } from '../../src/keyspace/slot.ts';
+import type { LocalSession, ReplyValue } from '../../src/server/local.ts';
+import { type CinnabarServer, createServer } from '../../src/server/server.ts';
+import { Effects } from '../support/effects.ts';
+import { SlotTable } from '../support/slot-table.ts';
+
+const KEYS = 300;
+
+describe('a node of a cluster', () => {
+  let dir: string;
+  let server: CinnabarServer;
+  let session: LocalSession;
+  let table: SlotTable;
+
+  async function start(): Promise<void> {
+    server = createServer({
+      settings: { 'cluster-enabled': 'yes', appendonly: 'yes', save: '', dir, 'enable-debug-command': 'yes' },
+      persistent: true,
+      port: 0,
+    });
+    table = new SlotTable();
+    table.owners.fill(table.myself);
+    server.engine.membership.join(table);
+    await server.listen();
+    session = server.session();
+  }
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'cinnabar-slots-'));
+    await start();
+  });
+
+  afterEach(async () => {
+    await server.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const call = (...words: string[]): Promise<ReplyValue> => session.call(...words);
+  const nameOf = (i: number): string => (i % 3 === 0 ? `{tag}${i}` : `key:${i}`);
+
+  async function fill(): Promise<string[]> {
+    const names = Array.from({ length: KEYS }, (_, i) => nameOf(i));
+    for (const [i, name] of names.entries()) {
+      if (i % 5 === 0) await call('SADD', name, ...Array.from({ length: i }, (_, n) => `m${n}`), 'm');
+      else if (i % 5 === 1) await call('SET', name, 'v', 'EX', '100000');
+      else await call('SET', name, 'v');
+    }
+    return names.sort();
+  }
+
+  async function scanned(): Promise<string[]> {
+    const seen = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, keys] = (await call('SCAN', cursor, 'COUNT', '7')) as [string, string[]];
+      for (const key of keys) seen.add(key);
+      cursor = next;
+    } while (cursor !== '0');
+    return [...seen].sort();
+  }
+
+  function verify(): void {
+    server.engine.keyspaces.databases[0].verify();
+  }
+
+  test('shows the same keys by every way through them, and after every way of keeping them', async () => {
+    const names = await fill();
+    const digest = await call('DEBUG', 'DIGEST');
+    const same = async (): Promise<void> => {
+      expect(((await call('KEYS', '*')) as string[]).sort()).toEqual(names);
+      expect(await scanned()).toEqual(names);
+      expect(await call('DBSIZE')).toBe(KEYS);
+      expect(names).toContain(await call('RANDOMKEY'));
+      expect(await call('DEBUG', 'DIGEST')).toBe(digest);
+      expect(server.engine.membership.countKeys(slotOf(sliceOf('{tag}')))).toBe(100);
+      verify();
+    };
+    await same();
+    await call('DEBUG', 'RELOAD');
+    await same();
+    await call('DEBUG', 'LOADAOF');
+    await same();
+    await call('BGREWRITEAOF');
+    while (!/aof_rewrite_in_progress:0\r/.test(String(await call('INFO', 'persistence'))))
+      await new Promise((done) => setTimeout(done, 10));
+    await server.close();
+    await start();
+    await same();
+    expect(await call('DEBUG', 'HTSTATS', '0')).toMatch(new RegExp(`number of elements: ${KEYS}\n`));
+    expect(Number(/keys=(\d+)/.exec(String(await call('INFO', 'keyspace')))?.[1])).toBe(KEYS);
+  });
+
+  test('evicts, expires and flushes over all slots', async () => {
+    await fill();
+    await call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', '1');
+    // What a command has no time for goes in the background.
+    while ((await call('DBSIZE')) !== 0)
+      await call('SET', 'x', 'y').catch((error: unknown) => expect(String(error)).toContain('OOM'));
+    await call('CONFIG', 'SET', 'maxmemory', '0');
+    const before = server.engine.memory.used;
+    await fill();
+    await call('FLUSHALL', 'ASYNC');
+    while (server.engine.keyspaces.reclaimer.run(1000));
+    expect(server.engine.memory.used).toBeLessThanOrEqual(before);
+    await fill();
+    for (let i = 0; i < KEYS; i++) await call('PEXPIRE', nameOf(i), '1');
+    const end = performance.now() + 10_000;
+    while ((await call('DBSIZE')) !== 0 && performance.now() < end) await new Promise((done) => setTimeout(done, 10));
+    expect(await call('DBSIZE')).toBe(0);
+    verify();
+  });
+
+  test('drops the keys of slots, of which log, replicas, watchers and listeners to their channels are told', async () => {
+    await fill();
+    const { engine } = server;
+    const slot = slotOf(sliceOf('{tag}'));
+    const effects = new Effects();
+    engine.propagation.attach(effects);
+    await call('WATCH', '{tag}0');
+    const names = engine.membership.keysOf(slot, 1000).map((key) => key.latin1());
+    expect(names.length).toBe(100);
+    expect(engine.membership.keysOf(slot, 3).length).toBe(3);
+    engine.enter();
+    expect(engine.membership.dropKeys([slot, 0])).toBe(100);
+    engine.beforeWrite();
+    engine.propagation.detach(effects);
+    const deleted = effects.seen.map((line) => line.split(' ').pop());
+    expect(deleted.sort()).toEqual(names.sort());
+    await call('MULTI');
+    await call('PING');
+    expect(await call('EXEC')).toBe(null);
+    expect([engine.membership.countKeys(slot), await call('DBSIZE'), engine.membership.isEmpty]).toEqual([
+      0,
+      200,
+      false,
+    ]);
+    verify();
+    await call('FLUSHALL');
+    expect(engine.membership.isEmpty).toBe(true);
+  });
+
+  test('hands to the cluster what is published, and shows who reads at replicas', async () => {
+    await call('PUBLISH', 'c', 'm');
+    await call('SPUBLISH', 'd', 'n');
+    expect(table.published).toEqual([
+      { sharded: false, channel: 'c', message: 'm' },
+      { sharded: true, channel: 'd', message: 'n' },
+    ]);
+    expect(await call('CLIENT', 'LIST')).toMatch(/flags=N /);
+    await call('READONLY');
+    expect(await call('CLIENT', 'LIST')).toMatch(/flags=r /);
+  });
+});
