@@ -117,7 +117,6 @@ function replicaof(name: string, since: string, deprecated: Partial<Command>): C
     ],
     ...deprecated,
     run(c) {
-      if (c.engine.server.mode === 'cluster') return c.reply.error('ERR REPLICAOF not allowed in cluster mode.');
       const before = c.reply.pending;
       const error = setMaster(c, replicationOf(c.engine));
       if (error !== null) c.reply.error(`ERR ${error}`);
@@ -235,7 +234,6 @@ const failover = command({
     optional(after('TIMEOUT', integer('milliseconds'))),
   ],
   run(c) {
-    if (c.engine.server.mode === 'cluster') return c.reply.error('ERR FAILOVER not allowed in cluster mode.');
     const replication = replicationOf(c.engine);
     if (c.engine.membership.joined)
       return c.reply.error('ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.');

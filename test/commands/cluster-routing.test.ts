@@ -1,7 +1,7 @@
-/** Where a node of a cluster sends its clients: a table of slots beside a real node with the same slots. */
+/** Where a node of a cluster sends its clients, beside a real node with the same slots. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Beside, lines } from '../support/beside.ts';
-import { ClusterBeside } from '../support/cluster-beside.ts';
+import { ClusterBeside, OTHER } from '../support/cluster-beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 
 /** Slots of the keys below: ours are up to 8191. */
@@ -452,7 +452,7 @@ describe('a master', () => {
     await blocked(both, waiting.length);
     await cluster.assign(BAR, 'other');
     for (let i = 0; i < 4; i++) {
-      const moved = `ReplyError: MOVED ${BAR} 127.0.0.1:${cluster.table.other.port}`;
+      const moved = `ReplyError: MOVED ${BAR} ${OTHER}`;
       expect(await all(i)).toEqual([moved, moved]);
     }
     await cluster.unassign(1, 'fail');

@@ -8,6 +8,10 @@ import { type ServerProcess, startRedis } from './server-process.ts';
 
 export type Commands = readonly (readonly string[])[];
 
+type Settings = Readonly<Record<string, string>>;
+
+const NONE = { ours: {}, theirs: {} };
+
 /** What is compared of a command's reply, where not all of it has to be equal. */
 export type Normal = (command: readonly string[], answer: Answer) => Answer;
 
@@ -37,14 +41,12 @@ export class Beside {
     this.theirs = new Pipeline(redis.port);
   }
 
-  /** With `settings` on both sides. */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<Beside> {
-    const server = createServer({ port: await freePort(), settings: { save: '', ...settings } });
+  /** With `settings` on both sides, and those of `own` on one. */
+  static async start(settings: Settings = {}, own: { ours: Settings; theirs: Settings } = NONE): Promise<Beside> {
+    const server = createServer({ port: await freePort(), settings: { save: '', ...settings, ...own.ours } });
     await server.listen();
-    return new Beside(
-      server,
-      await startRedis(...Object.entries(settings).flatMap(([name, text]) => [`--${name}`, text])),
-    );
+    const theirs = Object.entries({ ...settings, ...own.theirs }).flatMap(([name, text]) => [`--${name}`, text]);
+    return new Beside(server, await startRedis(...theirs));
   }
 
   get theirsPort(): number {
