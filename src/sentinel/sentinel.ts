@@ -13,7 +13,7 @@ import { goOn } from './rules/failover.ts';
 import { heardHello } from './rules/greetings.ts';
 import { resolved } from './rules/hosts.ts';
 import { connectionLost } from './rules/links.ts';
-import { restoreMasters } from './rules/masters.ts';
+import { joinTwins, restoreMasters } from './rules/masters.ts';
 import { infoReply } from './rules/refresh.ts';
 import { runScripts, scriptEnded, scriptStarted } from './rules/scripts.ts';
 import { Turn } from './rules/turn.ts';
@@ -78,6 +78,7 @@ export class Sentinel {
         break;
       case 'resolved':
         resolved(turn, input.host, input.ips);
+        joinTwins(turn, input.host);
         break;
       case 'persisted':
         turn.persisted(input.version);

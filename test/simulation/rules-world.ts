@@ -70,7 +70,7 @@ export abstract class RulesWorld {
   readonly trace: string[] = [];
   failovers = 0;
   votesTold = 0;
-  private troubled = false;
+  protected troubled = false;
   private readonly traced: boolean;
 
   constructor(seed: number, { bug, traced }: CourseOptions) {

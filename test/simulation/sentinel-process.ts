@@ -4,7 +4,7 @@
 import type { SeededRandom } from '../../src/base/random.ts';
 import type { Reply } from '../../src/links/reply-reader.ts';
 import type { Configuration } from '../../src/sentinel/configuration.ts';
-import type { Answer, Input, Output, Request } from '../../src/sentinel/messages.ts';
+import type { Answer, Command, Input, Output, Request } from '../../src/sentinel/messages.ts';
 import type { Periods } from '../../src/sentinel/periods.ts';
 import { verifyState } from '../../src/sentinel/rules/verify.ts';
 import { Sentinel } from '../../src/sentinel/sentinel.ts';
@@ -15,6 +15,8 @@ import type { Respondent } from './sentinel-respondent.ts';
 import { Server } from './sentinel-server.ts';
 
 export const SENTINEL_PORT = 26379;
+/** Milliseconds after which it is known that nobody is at an address. */
+const UNREACHABLE = 1000;
 
 /** What the world wants to know of a Sentinel, and what it finds for it. */
 export interface Surroundings {
@@ -22,7 +24,10 @@ export interface Surroundings {
   /** Answers are told before the configuration that they rest on is synced: a bug that is to be found. */
   readonly tellsVotesEarly: boolean;
   readonly periods: Readonly<Partial<Periods>>;
-  host(name: string): Respondent;
+  /** Who is reached there now; undefined for nobody. */
+  host(ip: string): Respondent | undefined;
+  /** What a host name stands for now, as far as is known. */
+  lookUp(name: string): readonly string[];
   /** Everything that the rules put out, before it is done. */
   observe(process: SentinelProcess, output: Output): void;
   /** A reply that has come to a Sentinel. */
@@ -41,15 +46,24 @@ interface Write {
 type Told = Output & { readonly kind: 'answer' };
 
 export class SentinelProcess extends RulesProcess<Write, Told> implements Respondent {
+  ip = this.name;
   sentinel!: Sentinel;
   private readonly surroundings: Surroundings;
   private saved: Configuration;
   /** Its clock before ours. */
   private ahead = 0;
   private readonly cables = new Map<Connection, Cable<Respondent>>();
+  /** Connections to addresses at which nobody is. */
+  private readonly astray = new Set<Connection>();
 
-  constructor(surroundings: Surroundings, number: number, random: SeededRandom, configuration: Configuration) {
-    super(surroundings.network, `10.0.1.${number}`, number, random);
+  constructor(
+    surroundings: Surroundings,
+    name: string,
+    number: number,
+    random: SeededRandom,
+    configuration: Configuration,
+  ) {
+    super(surroundings.network, name, number, random);
     this.surroundings = surroundings;
     this.saved = configuration;
   }
@@ -63,6 +77,7 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
   protected hangUp(): void {
     for (const cable of this.cables.values()) cable.close();
     this.cables.clear();
+    this.astray.clear();
   }
 
   jump(ms: number): void {
@@ -95,6 +110,7 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
       case 'disconnect':
         this.cables.get(output.connection)?.close();
         this.cables.delete(output.connection);
+        this.astray.delete(output.connection);
         break;
       case 'send':
         this.send(output.connection, output.request);
@@ -105,12 +121,28 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
       case 'answer':
         this.releaseInTime(output, this.surroundings.tellsVotesEarly);
         break;
+      case 'resolve':
+        this.lookUp(output.host);
+        break;
       default:
     }
   }
 
+  private lookUp(host: string): void {
+    this.after(this.network.latency(), () =>
+      this.step({ kind: 'resolved', host, ips: this.surroundings.lookUp(host) }),
+    );
+  }
+
   private connect(connection: Connection): void {
     const host = this.surroundings.host(connection.address.ip);
+    if (host === undefined) {
+      this.astray.add(connection);
+      this.after(UNREACHABLE, () => {
+        if (this.astray.delete(connection)) this.step({ kind: 'lost', connection, reason: 'No route to host' });
+      });
+      return;
+    }
     const cable = new Cable<Respondent>(this.network, this, host);
     this.cables.set(connection, cable);
     const lost = (): void => {
@@ -121,7 +153,7 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
     cable.toCallee(() => host.welcome(cable, lost));
     cable.toCallee(() => {
       if (connection.channel === 'pubsub' && host instanceof Server) this.subscribe(connection, cable, host);
-      cable.toCaller(() => this.step({ kind: 'connected', connection, localIp: this.name }));
+      cable.toCaller(() => this.step({ kind: 'connected', connection, localIp: this.ip }));
     });
   }
 
@@ -135,6 +167,7 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
   }
 
   private send(connection: Connection, request: Request): void {
+    if (this.astray.has(connection)) return;
     const cable = this.cables.get(connection);
     if (cable === undefined) throw new Error('a request over a connection that there is not');
     const answer = (reply: Reply): void =>
@@ -143,6 +176,12 @@ export class SentinelProcess extends RulesProcess<Write, Told> implements Respon
         this.step({ kind: 'reply', connection, request, reply });
       });
     cable.toCallee(() => cable.callee.serve(request, answer));
+  }
+
+  /** Somebody who administers it gives a command. */
+  administer(command: Command): void {
+    if (this.frozen) return;
+    this.step({ kind: 'command', asker: { reply() {} }, command });
   }
 
   serve(request: Request, answer: (reply: Reply) => void): void {

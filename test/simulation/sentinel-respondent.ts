@@ -4,6 +4,8 @@ import type { Request } from '../../src/sentinel/messages.ts';
 import type { Host } from './network.ts';
 
 export interface Respondent extends Host {
+  /** Where it is reached now. */
+  ip: string;
   /** Somebody asks; the answer may come later. */
   serve(request: Request, answer: (reply: Reply) => void): void;
 }

@@ -9,8 +9,9 @@ export const PORT = 6379;
 const SYNC = 300;
 
 export class Server extends Host implements Respondent {
+  ip = this.name;
   priority = 100;
-  /** The name of the host that it replicates from; null where it is a master. */
+  /** The host that it replicates from, as it was told; null where it is a master. */
   master: string | null;
   offset = 0;
   /** How often it was started: each time it is another to those who know it by its runid. */

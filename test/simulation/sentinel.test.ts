@@ -1,8 +1,9 @@
 /** A slice of the world of Sentinel's rules; `npm run test:simulation -- sentinel` plays it in full. */
 import { expect, test } from 'vitest';
+import { LONG } from '../support/long.ts';
 import { course } from './sentinel-world.ts';
 
-const SEEDS = 150;
+const SEEDS = LONG ? 400 : 40;
 
 test(`seeds 1 to ${SEEDS} of the world of Sentinel's rules break nothing`, () => {
   let [failovers, votes] = [0, 0];

@@ -1,9 +1,10 @@
 /** The commands of administrators, and what other sentinels ask of us. */
 import { defaultSettings } from '../configuration.ts';
+import { currentAddress } from '../fields.ts';
 import type { Asker, Command } from '../messages.ts';
 import type { SimulatedFailure } from '../state.ts';
 import { startFailover } from './failover.ts';
-import { addMaster, removeMaster, resetMaster } from './masters.ts';
+import { addMaster, removeMaster, resetMaster, switchAddress } from './masters.ts';
 import { selectReplica } from './selection.ts';
 import { setGlobal, setMaster, setPeriods } from './settings.ts';
 import type { Turn } from './turn.ts';
@@ -88,11 +89,14 @@ function set(turn: Turn, command: Command & { name: 'set' }): string | null {
   return master === undefined ? NO_SUCH_MASTER : setMaster(turn, master, command.words, command.executable);
 }
 
+/** A promotion that is done already is not forgotten: its epoch stands for the new master. */
 function reset(turn: Turn, asker: Asker, matches: (name: string) => boolean): void {
   let value = 0;
   for (const master of turn.state.masters.values()) {
     if (!matches(master.name)) continue;
     value++;
+    const current = currentAddress(master);
+    if (current !== master.address) switchAddress(turn, master, master.address, current);
     resetMaster(turn, master, 'nothing');
     turn.tell('warning', '+reset-master', master);
     turn.persist();

@@ -1,4 +1,5 @@
 /** Hellos: what we tell of ourselves, and what we learn of other sentinels, of epochs and of where a master is. */
+import { isIP } from '../../base/network.ts';
 import { sameAddress } from '../address.ts';
 import { announced, currentAddress } from '../fields.ts';
 import { formatHello, HELLO_CHANNEL, type Hello, parseHello } from '../hello.ts';
@@ -42,7 +43,9 @@ export function heardHello(turn: Turn, text: string): void {
   enterEpoch(turn, master, hello.currentEpoch);
   if (peer === null) return;
   peer.lastHello = turn.now;
-  if (hello.configEpoch > master.configEpoch) followConfiguration(turn, master, peer, hello);
+  const { configEpoch } = hello;
+  const later = configEpoch > master.configEpoch || (configEpoch === master.configEpoch && hasMoved(turn, master));
+  if (later) followConfiguration(turn, master, peer, hello);
 }
 
 /** The sentinel that speaks: known, known under another address, or new. Null where its host can't be resolved. */
@@ -62,6 +65,11 @@ function acquaintance(turn: Turn, master: Master, hello: Hello): Peer | null {
   const peer = addPeer(turn, master, hello.runid, address);
   turn.tell('notice', '+sentinel', peer);
   return peer;
+}
+
+/** Among hosts with names a master that we know by its address only may be elsewhere without another configuration. */
+function hasMoved({ state }: Turn, { address, downSince }: Master): boolean {
+  return state.resolveHostnames && isIP(address.host) !== 0 && downSince !== 0;
 }
 
 /** A sentinel has another address, with all masters that it watches. */

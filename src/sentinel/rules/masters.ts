@@ -1,5 +1,6 @@
 /** The masters that are watched, with their replicas and sentinels: how they come, go, and change their address. */
 import { assert } from '../../base/assert.ts';
+import { isIP } from '../../base/network.ts';
 import { type Address, sameAddress } from '../address.ts';
 import type { Configuration, MasterConfiguration, MasterSettings } from '../configuration.ts';
 import { announced } from '../fields.ts';
@@ -134,6 +135,33 @@ export function switchAddress(turn: Turn, master: Master, before: Address, addre
   }
   turn.persist();
   tellAtOnce(master);
+}
+
+/**
+ * A server that is known by its address and by a name that has come to stand for that address is one, which stays known by
+ * its name. Two names may stand for one address for a while, as servers exchange theirs: those are left alone.
+ */
+export function joinTwins(turn: Turn, host: string): void {
+  for (const master of turn.state.masters.values())
+    for (const named of [master, ...master.replicas.values()])
+      if (named.address.host === host && !named.forgotten) joinTwin(turn, master, named);
+}
+
+function joinTwin(turn: Turn, master: Master, named: Master | Replica): void {
+  const promoted = master.failover?.promoted;
+  const isTwin = (other: Master | Replica): boolean =>
+    other !== named &&
+    other !== promoted &&
+    isIP(other.address.host) !== 0 &&
+    sameAddress(other.address, named.address);
+  const twin = [master, ...master.replicas.values()].find(isTwin);
+  if (twin === undefined || named === promoted) return;
+  const gone = twin.role === 'slave' ? twin : named;
+  if (gone.role !== 'slave') return;
+  if (twin === master) master.address = named.address;
+  turn.tell('notice', '-slave', gone);
+  removeReplica(turn, gone);
+  turn.persist();
 }
 
 /** Others are to hear of a new configuration soon. */
