@@ -1,15 +1,28 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { LeftOut } from './test/support/left-out.ts';
 
+/** What measures its own process or the machine, one after another and each in a process of its own. */
+const ALONE = [
+  'test/model/exhaustion.test.ts',
+  'test/model/leaks.test.ts',
+  'test/model/memory.test.ts',
+  'test/reliability/memory-slices.test.ts',
+  'test/unit/memory/view.test.ts',
+];
+
 /**
  * Unit and model tests import src/ directly; command and wire tests start a server, in this process or as
- * dist/main.js. Forks and not threads: a test may exhaust memory or signal its own process.
+ * dist/main.js. Forks and not threads: a test may exhaust memory or signal its own process. Most files share a process
+ * for each core, which loads a module once.
  */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     environment: 'node',
     pool: 'forks',
+    poolOptions: { forks: { isolate: false } },
+    maxWorkers: availableParallelism(),
+    minWorkers: availableParallelism(),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
@@ -17,5 +30,20 @@ export default defineConfig({
     runner: './test/support/runner.ts',
     globalSetup: './test/support/global-setup.ts',
     reporters: ['default', new LeftOut()],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'together', include: ['test/**/*.test.ts'], exclude: ALONE, sequence: { groupOrder: 0 } },
+      },
+      ...ALONE.map((file, i) => ({
+        extends: true as const,
+        test: {
+          name: file.slice('test/'.length, -'.test.ts'.length),
+          include: [file],
+          poolOptions: { forks: { singleFork: true } },
+          sequence: { groupOrder: i + 1 },
+        },
+      })),
+    ],
   },
 });

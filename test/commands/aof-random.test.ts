@@ -16,9 +16,10 @@ import { StreamCommands } from '../differential/streams.ts';
 import { type Command, Side, treeOf } from '../differential/wire.ts';
 import { AofTail } from '../support/aof-tail.ts';
 import { LogServer } from '../support/log-server.ts';
+import { LONG } from '../support/long.ts';
 import { startRedis } from '../support/server-process.ts';
 
-const STEPS = Number(process.env['CINNABAR_STEPS'] ?? 1500);
+const STEPS = Number(process.env['CINNABAR_STEPS'] ?? (LONG ? 1500 : 250));
 /** Milliseconds by which the two servers may read the time apart. */
 const APART = 5000;
 /** Commands of the run that a difference is shown with. */

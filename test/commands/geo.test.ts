@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import { Beside } from '../support/beside.ts';
+import { LONG } from '../support/long.ts';
 
 let beside: Beside;
 
@@ -55,7 +56,7 @@ describe('beside the real server', () => {
   test('positions, distances and geohashes', async () => {
     const random = new SeededRandom(1);
     await beside.same([['FLUSHALL']]);
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < (LONG ? 40 : 10); round++) {
       const commands: string[][] = [];
       for (let i = 0; i < 20; i++) commands.push(['GEOADD', 'g', ...place(random), `m${random.below(100)}`]);
       for (let i = 0; i < 20; i++) {
@@ -69,7 +70,7 @@ describe('beside the real server', () => {
 
   test('searches', async () => {
     const random = new SeededRandom(2);
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < (LONG ? 60 : 12); round++) {
       const commands: string[][] = [
         ['FLUSHALL'],
         ['CONFIG', 'SET', 'zset-max-listpack-entries', round % 2 === 0 ? '128' : '4'],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Effects } from '../support/effects.ts';
+import { LONG } from '../support/long.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 import { freePort } from '../support/ports.ts';
 import { type ServerProcess, startRedis } from '../support/server-process.ts';
@@ -275,7 +276,7 @@ describe('beside the real server', () => {
   for (const seed of [1, 2])
     test(`random commands, seed ${seed}`, async () => {
       await same([['FLUSHALL']]);
-      await same(randomCommands(seed, 3000));
+      await same(randomCommands(seed, LONG ? 3000 : 700));
     });
 
   test('keyspace events', async () => {

@@ -19,12 +19,16 @@ export const MODES = ['no', 'yes', 'clients'] as const;
 
 /** A case that takes longer is a hang. */
 const HANG_MILLISECONDS = 5000;
+/** The thread has played none yet. */
+const NOT_BEGUN = -1;
+const START_MILLISECONDS = 60_000;
 
 const WORKER = new URL('./restore-worker.ts', import.meta.url);
 
 /** Plays the cases of one mode from `from` on; what fails is told by its number. */
 export async function restoreFuzz(mode: string, count: number, seed: number, from = 0): Promise<FuzzReport> {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
+  control[CASE] = NOT_BEGUN;
   const task: FuzzTask = { mode, from, to: from + count, seed, control };
   const worker: Worker = startThread(WORKER, { workerData: task, env: { ...process.env, CINNABAR_VERIFY: '1' } });
   let report: FuzzReport | undefined;
@@ -39,7 +43,7 @@ export async function restoreFuzz(mode: string, count: number, seed: number, fro
       done();
     });
   });
-  let last = -1;
+  let last = NOT_BEGUN;
   let since = performance.now();
   const watch = (async () => {
     while (!ended) {
@@ -47,7 +51,7 @@ export async function restoreFuzz(mode: string, count: number, seed: number, fro
       const now = control[CASE];
       if (now !== last) since = performance.now();
       last = now;
-      if (performance.now() - since < HANG_MILLISECONDS) continue;
+      if (performance.now() - since < (now === NOT_BEGUN ? START_MILLISECONDS : HANG_MILLISECONDS)) continue;
       await worker.terminate();
       throw new Error(`mode ${mode}, seed ${seed}: case ${last} hangs`);
     }

@@ -11,8 +11,10 @@ import { commandsOf } from '../differential/docs.ts';
 import { Generator } from '../differential/generate.ts';
 import { safe } from '../differential/safe.ts';
 import type { Tree } from '../differential/wire.ts';
+import { LONG } from '../support/long.ts';
 
 const BLOCKING = /^b(l|r|z)/i;
+const COMMANDS = LONG ? 30_000 : 5000;
 const SMALL = [
   ['hash-max-listpack-entries', '5', 'zset-max-listpack-entries', '5', 'set-max-intset-entries', '5'],
   ['list-max-listpack-size', '3', 'list-compress-depth', '1', 'hash-max-listpack-value', '20'],
@@ -52,7 +54,7 @@ describe('random commands over the debug allocator', () => {
     const random = new SeededRandom(seed);
     const generator = new Generator(random, commandsOf(docs));
     if (seed > 1) for (const settings of SMALL) await call(['CONFIG', 'SET', ...settings]);
-    for (let i = 0; i < 30_000; i++) {
+    for (let i = 0; i < COMMANDS; i++) {
       const command = safe(generator.next());
       if (!BLOCKING.test(command[0])) await call(command);
       if (i % 2000 === 0) memory.verifyBlocks();

@@ -1,6 +1,6 @@
 /**
  * Random commands of all types: what is used is what a walk over the allocator's live blocks finds, to the byte, and
- * moving blocks together changes no value and breaks no structure. MEMORY_OPERATIONS commands are run (20,000 by itself).
+ * moving blocks together changes no value and breaks no structure. MEMORY_OPERATIONS commands are run (20,000 by itself in full).
  */
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
@@ -25,8 +25,9 @@ import { commandsOf } from '../differential/docs.ts';
 import { Generator } from '../differential/generate.ts';
 import { safe } from '../differential/safe.ts';
 import type { Tree } from '../differential/wire.ts';
+import { LONG } from '../support/long.ts';
 
-const OPERATIONS = Number(process.env['MEMORY_OPERATIONS'] ?? 20_000);
+const OPERATIONS = Number(process.env['MEMORY_OPERATIONS'] ?? (LONG ? 20_000 : 4000));
 /** Commands between two looks. */
 const EVERY = Math.ceil(OPERATIONS / 20);
 /** Those that wait, and those that drop all. */

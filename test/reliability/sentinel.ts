@@ -31,6 +31,9 @@ const HEALING_PATIENCE = 90_000;
 const WRITE_PERIOD = 20;
 /** Milliseconds between two looks at Sentinels and servers. */
 const LOOK_PERIOD = 100;
+/** Characters of a log that are kept, and of those that a failure shows. */
+const LOG_KEPT = 100_000;
+const LOG_SHOWN = 4000;
 
 export interface SentinelReport {
   rounds: number;
@@ -121,6 +124,8 @@ class Relay {
 class Member {
   readonly port: number;
   readonly folder = mkdtempSync(join(tmpdir(), 'cinnabar-rounds-'));
+  /** What it has said of late. */
+  log = '';
   private args: readonly string[] = [];
   private child: ChildProcess | null = null;
 
@@ -130,7 +135,10 @@ class Member {
 
   async start(args = this.args): Promise<void> {
     this.args = args;
-    this.child = spawn(process.execPath, [MAIN, ...args], { cwd: this.folder, stdio: 'ignore' });
+    this.child = spawn(process.execPath, [MAIN, ...args], { cwd: this.folder, stdio: ['ignore', 'pipe', 'ignore'] });
+    this.child.stdout?.on('data', (text: Buffer) => {
+      this.log = (this.log + text.toString('latin1')).slice(-LOG_KEPT);
+    });
     await until(() => ask(this.port, 'PING').then(Boolean, () => false), `an answer at port ${this.port}`, 30_000);
   }
 
@@ -222,34 +230,52 @@ class Rounds {
 
   /** Everybody agrees and follows, and all is known that a failover needs. */
   private async settled(): Promise<void> {
-    await until(() => this.agrees().catch(() => false), 'one master whom all follow', HEALING_PATIENCE);
+    let differs = '';
+    const agreed = async (): Promise<boolean> => {
+      await pause(LOOK_PERIOD);
+      differs = await this.disagreement().catch((error: Error) => error.message);
+      return differs === '';
+    };
+    await until(agreed, 'one master whom all follow', HEALING_PATIENCE).catch((error: Error) => {
+      throw new Error(`${error.message}: ${differs}\n${this.logs()}`);
+    });
   }
 
-  private async agrees(): Promise<boolean> {
-    await pause(LOOK_PERIOD);
+  /** What the Sentinels have said of late. */
+  private logs(): string {
+    return this.sentinels.map(({ port, log }) => `${port}:\n${log.slice(-LOG_SHOWN)}`).join('\n');
+  }
+
+  /** What is not yet as it must be; '' where all is. */
+  private async disagreement(): Promise<string> {
     const said = await Promise.all(this.sentinels.map((sentinel) => this.master(sentinel)));
     const [master] = said;
-    if (master === undefined || said.some((each) => each !== master)) return false;
+    if (master === undefined || said.some((each) => each !== master)) return 'the Sentinels name several masters';
     for (const { server } of this.watched) {
       const replication = await replicationOf(server);
       const isMaster = server === master.server;
-      if (replication.get('role') !== (isMaster ? 'master' : 'slave')) return false;
+      const role = replication.get('role');
+      if (role !== (isMaster ? 'master' : 'slave')) return `${server.port} is a ${role}`;
       if (isMaster) continue;
-      if (replication.get('master_port') !== String(master.proxy.port)) return false;
-      if (replication.get('master_link_status') !== 'up') return false;
+      const followed = replication.get('master_port');
+      if (followed !== String(master.proxy.port)) return `${server.port} follows ${followed}`;
+      if (replication.get('master_link_status') !== 'up') return `${server.port} has no link to its master`;
     }
     for (const sentinel of this.sentinels) {
       const fields = (await ask(sentinel.port, 'SENTINEL', 'MASTER', MASTER_NAME)) as string[];
       const field = (name: string): string => fields[fields.indexOf(name) + 1];
-      if (field('flags') !== 'master' || field('num-slaves') !== '2' || field('num-other-sentinels') !== '2')
-        return false;
+      const known = ['flags', 'num-slaves', 'num-other-sentinels'].map(field).join(' ');
+      if (known !== 'master 2 2') return `${sentinel.port} knows ${known}`;
       const instances = [
         ...((await ask(sentinel.port, 'SENTINEL', 'REPLICAS', MASTER_NAME)) as string[][]),
         ...((await ask(sentinel.port, 'SENTINEL', 'SENTINELS', MASTER_NAME)) as string[][]),
       ];
-      if (instances.some((each) => !['slave', 'sentinel'].includes(each[each.indexOf('flags') + 1]))) return false;
+      for (const each of instances) {
+        const flags = each[each.indexOf('flags') + 1];
+        if (flags !== 'slave' && flags !== 'sentinel') return `${sentinel.port} takes ${each[1]} for ${flags}`;
+      }
     }
-    return true;
+    return '';
   }
 
   async play(): Promise<void> {
@@ -325,7 +351,7 @@ class Rounds {
     await until(another, 'another master', HEALING_PATIENCE);
     const took = Math.round(performance.now() - since);
     this.report.slowestFailover = Math.max(this.report.slowestFailover, took);
-    if (took > FAILOVER_PATIENCE) this.fail(`another master after ${took} ms`);
+    if (took > FAILOVER_PATIENCE) this.fail(`another master after ${took} ms\n${this.logs()}`);
   }
 
   private fail(what: string): void {

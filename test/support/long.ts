@@ -1,6 +1,6 @@
 /**
- * How long random tests go on: `npm test` takes a part of their steps, `npm run test:long` all of them. That runs the files
- * that import this one.
+ * How long tests go on: `npm test` takes a part of the steps of random ones and of the suites, `npm run test:long` all of
+ * them. That runs the files that import this one, or `long-test.ts`.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ function longFiles(): string[] {
   return readdirSync('test', { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => join('test', path))
-    .filter((path) => readFileSync(path, 'utf8').includes("support/long.ts'"));
+    .filter((path) => /support\/long(-test)?\.ts'/.test(readFileSync(path, 'utf8')));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { checkAof } from '../../../src/tools/check-aof.ts';
+import { LONG } from '../../support/long.ts';
 import { oracle } from '../../support/oracle.ts';
 import { key, file as rdbFile, str } from '../../support/rdb-format.ts';
 
@@ -239,7 +240,7 @@ describe('all files of a manifest', () => {
 test('random damage', async () => {
   const seed = Date.now() % 1_000_000;
   const random = new SeededRandom(seed);
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < (LONG ? 60 : 15); round++) {
     let text = '';
     for (let i = random.below(6); i >= 0; i--) {
       const kind = random.below(10);

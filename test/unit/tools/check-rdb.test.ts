@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { checkRdb } from '../../../src/tools/check-rdb.ts';
+import { LONG } from '../../support/long.ts';
 import { oracle } from '../../support/oracle.ts';
 import {
   double,
@@ -239,7 +240,8 @@ describe('the same as redis-check-rdb', () => {
 
   test('wherever a file ends', async () => {
     const sound = file(10, ...RICH);
-    for (let length = 0; length < sound.length; length += 7) await same(`cut to ${length}`, sound.subarray(0, length));
+    for (let length = 0; length < sound.length; length += LONG ? 7 : 61)
+      await same(`cut to ${length}`, sound.subarray(0, length));
   });
 
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
@@ -248,7 +250,7 @@ describe('the same as redis-check-rdb', () => {
     const sound = file(10, ...RICH);
     sound.fill(0, sound.length - 8);
     const odd = [0, 1, 2, 11, 16, 18, 19, 64, 127, 128, 192, 195, 254, 255];
-    for (let round = 0; round < 120; round++) {
+    for (let round = 0; round < (LONG ? 120 : 20); round++) {
       const bytes = Buffer.from(sound);
       for (let i = 0; i <= random.below(3); i++)
         bytes[9 + random.below(bytes.length - 17)] =

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../../src/scripting/lua/lua.ts';
+import { LONG } from '../../../support/long.ts';
 import { Generator } from './generate.ts';
 import { guarded, Oracle, runHere } from './oracle.ts';
 
@@ -10,7 +11,7 @@ const snippets = readFileSync(join(import.meta.dirname, 'snippets.txt'), 'latin1
   .split('\n')
   .filter((line) => line !== '');
 const SEED = Number(process.env['SEED'] ?? 1);
-const PROGRAMS = Number(process.env['PROGRAMS'] ?? 200);
+const PROGRAMS = Number(process.env['PROGRAMS'] ?? (LONG ? 200 : 50));
 /** What runs them, and after how many calls or rounds they are printed as JavaScript. */
 const ENGINES: ReadonlyArray<readonly [engine: string, hot: number]> = [
   ['as JavaScript', 0],
