@@ -61,6 +61,11 @@ export class Log {
     return this.configurations[this.configurations.length - 1].index;
   }
 
+  /** The one before it, or it where that is compacted. */
+  get formerConfiguration(): Configuration {
+    return this.configurations[Math.max(this.configurations.length - 2, 0)].configuration;
+  }
+
   /** The end of what is compacted. */
   get base(): Mark {
     return { index: this.baseIndex, term: this.baseTerm, configuration: this.configurations[0].configuration };

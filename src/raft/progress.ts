@@ -35,6 +35,7 @@ export class Progress {
   advance(match: number, held: number): void {
     this.match = Math.max(this.match, match);
     if (this.state === 'snapshot') {
+      this.next = Math.max(this.next, this.match + 1);
       if (this.match >= this.snapshot) this.probe();
       return;
     }

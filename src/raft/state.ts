@@ -80,8 +80,12 @@ export function configurationOf(state: RaftState): Configuration {
   return state.log.configuration;
 }
 
-export function mayBeElected(state: RaftState): boolean {
-  return isVoter(state.log.configuration, state.id);
+/**
+ * Voters may lead; and who is to be removed, until that is committed: it may be the only one that has the entry by which it
+ * is, and nobody whose log lacks that gets its vote (figure 4.6 of the thesis).
+ */
+export function mayBeElected({ log, commit, id }: RaftState): boolean {
+  return isVoter(log.configuration, id) || (log.configurationIndex > commit && isVoter(log.formerConfiguration, id));
 }
 
 export function verify(state: RaftState): void {

@@ -11,20 +11,11 @@ type Written =
   | { readonly kind: 'persisted'; readonly version: number }
   | { readonly kind: 'persist-failed'; readonly version: number; readonly reason: string };
 
-export abstract class RulesProcess<
-  Write extends { readonly version: number },
-  Held extends { readonly after: number },
-> extends Host {
-  /** Milliseconds that a write to the disk takes at most. */
-  diskDelay = 3;
-  diskFails = false;
+/** A process that is started again and again. */
+export abstract class LivingProcess extends Host {
   protected readonly network: Network;
   protected readonly random: SeededRandom;
   private starts = 0;
-  private durable = 0;
-  private writing: Write | null = null;
-  private toWrite: Write | null = null;
-  private held: Held[] = [];
 
   constructor(network: Network, name: string, number: number, random: SeededRandom) {
     super(name, number);
@@ -35,28 +26,11 @@ export abstract class RulesProcess<
   start(): void {
     this.up = true;
     this.starts++;
-    this.durable = 0;
-    this.writing = null;
-    this.toWrite = null;
-    this.held = [];
     this.begin();
-  }
-
-  override kill(): void {
-    super.kill();
-    if (this.writing !== null && this.random.below(2) === 0) this.save(this.writing);
-    this.hangUp();
   }
 
   /** Starts the rules from what was saved. */
   protected abstract begin(): void;
-  /** Ends all connections. */
-  protected abstract hangUp(): void;
-  protected abstract step(input: Written): void;
-  /** This is on the disk now. */
-  protected abstract save(write: Write): void;
-  /** This may be heard of now. */
-  protected abstract release(held: Held): void;
 
   /** Does something later, unless the process has ended by then; one that stands still does it when it goes on. */
   protected after(ms: number, action: () => void): void {
@@ -67,6 +41,41 @@ export abstract class RulesProcess<
       else action();
     });
   }
+}
+
+export abstract class RulesProcess<
+  Write extends { readonly version: number },
+  Held extends { readonly after: number },
+> extends LivingProcess {
+  /** Milliseconds that a write to the disk takes at most. */
+  diskDelay = 3;
+  diskFails = false;
+  private durable = 0;
+  private writing: Write | null = null;
+  private toWrite: Write | null = null;
+  private held: Held[] = [];
+
+  override start(): void {
+    this.durable = 0;
+    this.writing = null;
+    this.toWrite = null;
+    this.held = [];
+    super.start();
+  }
+
+  override kill(): void {
+    super.kill();
+    if (this.writing !== null && this.random.below(2) === 0) this.save(this.writing);
+    this.hangUp();
+  }
+
+  /** Ends all connections. */
+  protected abstract hangUp(): void;
+  protected abstract step(input: Written): void;
+  /** This is on the disk now. */
+  protected abstract save(write: Write): void;
+  /** This may be heard of now. */
+  protected abstract release(held: Held): void;
 
   protected persist(write: Write): void {
     this.toWrite = write;

@@ -6,7 +6,7 @@
  *
  * A pre-candidate has changed nothing: one that was cut off comes back without a term that would end the leader's.
  */
-import { countVoters, NOBODY } from '../configuration.ts';
+import { countVoters, isVoter, NOBODY } from '../configuration.ts';
 import type { VoteReply } from '../message.ts';
 import { configurationOf, mayBeElected } from '../state.ts';
 import { becomeFollower, becomeLeader, delayElection, isBound } from './roles.ts';
@@ -22,7 +22,8 @@ export function electionIsDue(turn: Turn): void {
 /** Somebody wants us to lead. Who is alone asks nobody, and breaks no promise. */
 export function campaign(turn: Turn): void {
   const { state } = turn;
-  const alone = countVoters(configurationOf(state)) === 1;
+  const configuration = configurationOf(state);
+  const alone = countVoters(configuration) === 1 && isVoter(configuration, state.id);
   if (mayBeElected(state) && state.role === 'follower' && (alone || !isBound(turn))) electionIsDue(turn);
 }
 

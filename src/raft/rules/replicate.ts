@@ -16,7 +16,10 @@ export function sendTo(turn: Turn, peer: Progress, always: boolean): void {
   if (peer.state === 'probe' && (always || !peer.paused)) silent = !sendNext(turn, peer);
   while (peer.state === 'replicate' && peer.next <= log.last && peer.inflight.length < turn.settings.inflight)
     silent = !sendNext(turn, peer);
-  if (silent && always) heartbeat(turn, peer);
+  if (!silent || !always) return;
+  // What was lost on the way would show with the entry before, but it is compacted.
+  if (peer.state === 'replicate' && log.term(peer.next - 1) === UNKNOWN) sendSnapshot(turn, peer);
+  heartbeat(turn, peer);
 }
 
 /** Entries from `next`, or the snapshot that stands for them. Whether it was a message with a round. */

@@ -39,7 +39,7 @@ export function becomeFollower(turn: Turn, term: number, leader: NodeId): void {
 export function becomeLeader(turn: Turn): void {
   const { state, now } = turn;
   const { log, id, term } = state;
-  assert(state.role === 'candidate' && mayBeElected(state), 'a voter that was a candidate leads');
+  assert(state.role === 'candidate' && mayBeElected(state), 'a candidate that may be elected leads');
   state.role = 'leader';
   state.leader = id;
   state.votes.clear();

@@ -1,0 +1,75 @@
+/**
+ * The file of the log: one base, then entries and states as they were stored. An entry whose index is not the next replaces
+ * what has its index, and all after it; the last state counts.
+ *
+ * Whatever a crash leaves of what was not synced, the file is read up to the first record that is not whole: all that was
+ * synced lies before it. Before anything else is written the file is cut there, and that is synced: otherwise what lies
+ * behind could come back as if it followed. A new file (`encodeJournal`) takes the place of the old one whole, by a rename.
+ */
+import type { Entry, HardState, Mark, Saved } from '../entry.ts';
+import { decodeRecord, encodeBase, encodeEntry, encodeState, recordLength } from './records.ts';
+
+/** What the file has, but for the snapshot. */
+export interface Journal extends HardState {
+  readonly base: Mark;
+  readonly entries: readonly Entry[];
+  /** Bytes up to where the file is whole. */
+  readonly length: number;
+}
+
+/** The file is no journal, or what was synced of it has been changed: nothing of it can be trusted. */
+export class JournalBroken extends Error {
+  override name = 'JournalBroken';
+}
+
+/** What is appended for one store. */
+export function encodeStore(state: HardState | null, entries: readonly Entry[]): Uint8Array {
+  const parts = entries.map(encodeEntry);
+  if (state !== null) parts.unshift(encodeState(state));
+  return joined(parts);
+}
+
+/** A whole file. */
+export function encodeJournal({ base, term, vote, entries }: Omit<Saved, 'snapshot'>): Uint8Array {
+  return joined([encodeBase(base), encodeState({ term, vote }), ...entries.map(encodeEntry)]);
+}
+
+/** Throws JournalBroken. */
+export function readJournal(bytes: Uint8Array): Journal {
+  const first = decodeRecord(bytes, 0);
+  if (first?.kind !== 'base') throw new JournalBroken('the file of the log does not begin as one');
+  const base = first.mark;
+  const entries: Entry[] = [];
+  let state: HardState = { term: 0, vote: 0 };
+  let at = recordLength(bytes, 0);
+  for (;;) {
+    const record = decodeRecord(bytes, at);
+    if (record === undefined) break;
+    if (record.kind === 'state') state = record.state;
+    else if (record.kind === 'entry') add(base, entries, record.entry);
+    else throw new JournalBroken('the file of the log has two beginnings');
+    at += recordLength(bytes, at);
+  }
+  return { ...state, base, entries, length: at };
+}
+
+function add(base: Mark, entries: Entry[], entry: Entry): void {
+  const place = entry.index - base.index - 1;
+  if (place < 0 || place > entries.length) throw new JournalBroken(`the entry ${entry.index} follows on nothing`);
+  entries.length = place;
+  const before = place === 0 ? base.term : entries[place - 1].term;
+  if (entry.term < before) throw new JournalBroken(`the term of the entry ${entry.index} falls`);
+  entries.push(entry);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

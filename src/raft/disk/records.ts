@@ -1,0 +1,163 @@
+/**
+ * What the file of the log consists of. The same bytes carry an entry over the wire. Numbers are big-endian.
+ *
+ *   record    0 length u32, of all of it      4 kind u8      5 zero[3]
+ *             8 term u64                     16 index u64
+ *            24 body                          n checksum u64, CRC64-Jones of all before it, least significant byte first
+ *
+ *   kind 1 command        its effect
+ *        2 noop           -
+ *        3 configuration  count u16, then for each member: id u64, kind u8 (1 voter, 2 learner), length u16 and bytes of the
+ *                         address
+ *        4 state          term and vote, which stands in the place of the index
+ *        5 base           the mark after which the log begins, with its configuration as the body
+ */
+import { assert } from '../../base/assert.ts';
+import { Crc64 } from '../../base/crc.ts';
+import { bytesOf, Slice } from '../../base/slice.ts';
+import type { Configuration, Member } from '../configuration.ts';
+import type { Entry, HardState, Mark } from '../entry.ts';
+
+export const HEAD_BYTES = 24;
+export const CHECKSUM_BYTES = 8;
+const COMMAND = 1;
+const NOOP = 2;
+const CONFIGURATION = 3;
+const STATE = 4;
+const BASE = 5;
+const VOTER = 1;
+const LEARNER = 2;
+/** Of a member, without its address. */
+const MEMBER_BYTES = 11;
+const LONGEST_ADDRESS = 0xffff;
+const NO_BYTES = new Uint8Array(0);
+
+export type Record =
+  | { readonly kind: 'entry'; readonly entry: Entry }
+  | { readonly kind: 'state'; readonly state: HardState }
+  | { readonly kind: 'base'; readonly mark: Mark };
+
+export function encodeEntry({ kind, term, index, payload, configuration }: Entry): Uint8Array {
+  if (configuration !== null) return record(CONFIGURATION, term, index, encodeConfiguration(configuration));
+  return record(kind === 'command' ? COMMAND : NOOP, term, index, payload);
+}
+
+export function encodeState({ term, vote }: HardState): Uint8Array {
+  return record(STATE, term, vote, NO_BYTES);
+}
+
+export function encodeBase({ term, index, configuration }: Mark): Uint8Array {
+  return record(BASE, term, index, encodeConfiguration(configuration));
+}
+
+function record(kind: number, term: number, index: number, body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEAD_BYTES + body.length + CHECKSUM_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length);
+  view.setUint8(4, kind);
+  setUint53(view, 8, term);
+  setUint53(view, 16, index);
+  bytes.set(body, HEAD_BYTES);
+  const end = bytes.length - CHECKSUM_BYTES;
+  new Crc64().update(bytes, 0, end).write(bytes, end);
+  return bytes;
+}
+
+/** The length of the record that begins at `at`; 0 where none that is whole does. */
+export function recordLength(bytes: Uint8Array, at: number): number {
+  if (bytes.length - at < HEAD_BYTES + CHECKSUM_BYTES) return 0;
+  const length = viewOf(bytes).getUint32(at);
+  return length < HEAD_BYTES + CHECKSUM_BYTES || length > bytes.length - at ? 0 : length;
+}
+
+/** The record that begins at `at`, with bytes of its own; undefined where it is not whole, or not what was written. */
+export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined {
+  const length = recordLength(bytes, at);
+  if (length === 0) return undefined;
+  const end = at + length - CHECKSUM_BYTES;
+  const sum = new Uint8Array(CHECKSUM_BYTES);
+  new Crc64().update(bytes, at, end - at).write(sum, 0);
+  for (let i = 0; i < CHECKSUM_BYTES; i++) if (bytes[end + i] !== sum[i]) return undefined;
+  const view = viewOf(bytes);
+  const term = getUint53(view, at + 8);
+  const index = getUint53(view, at + 16);
+  if (term === undefined || index === undefined) return undefined;
+  return recordOf(view.getUint8(at + 4), term, index, bytes.slice(at + HEAD_BYTES, end));
+}
+
+function recordOf(kind: number, term: number, index: number, body: Uint8Array): Record | undefined {
+  switch (kind) {
+    case COMMAND:
+      return { kind: 'entry', entry: { kind: 'command', term, index, payload: body, configuration: null } };
+    case NOOP:
+      return { kind: 'entry', entry: { kind: 'noop', term, index, payload: NO_BYTES, configuration: null } };
+    case STATE:
+      return { kind: 'state', state: { term, vote: index } };
+    case CONFIGURATION:
+    case BASE: {
+      const configuration = decodeConfiguration(body);
+      if (configuration === undefined) return undefined;
+      if (kind === BASE) return { kind: 'base', mark: { term, index, configuration } };
+      return { kind: 'entry', entry: { kind: 'configuration', term, index, payload: NO_BYTES, configuration } };
+    }
+    default:
+      return undefined;
+  }
+}
+
+export function encodeConfiguration(configuration: Configuration): Uint8Array {
+  const addresses = configuration.map(({ address }) => bytesOf(address));
+  let length = 2;
+  for (const address of addresses) {
+    assert(address.length <= LONGEST_ADDRESS, 'an address has a length');
+    length += MEMBER_BYTES + address.length;
+  }
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, configuration.length);
+  let at = 2;
+  configuration.forEach(({ id, kind }, i) => {
+    setUint53(view, at, id);
+    view.setUint8(at + 8, kind === 'voter' ? VOTER : LEARNER);
+    view.setUint16(at + 9, addresses[i].length);
+    bytes.set(addresses[i], at + MEMBER_BYTES);
+    at += MEMBER_BYTES + addresses[i].length;
+  });
+  return bytes;
+}
+
+/** Undefined where the bytes are none, or there are more. */
+export function decodeConfiguration(bytes: Uint8Array): Configuration | undefined {
+  if (bytes.length < 2) return undefined;
+  const view = viewOf(bytes);
+  const members: Member[] = [];
+  let at = 2;
+  for (let left = view.getUint16(0); left > 0; left--) {
+    if (bytes.length - at < MEMBER_BYTES) return undefined;
+    const id = getUint53(view, at);
+    const kind = view.getUint8(at + 8);
+    const length = view.getUint16(at + 9);
+    at += MEMBER_BYTES;
+    if (id === undefined || (kind !== VOTER && kind !== LEARNER) || bytes.length - at < length) return undefined;
+    const address = new Slice(bytes, at, length).beginning(LONGEST_ADDRESS);
+    members.push({ id, address, kind: kind === VOTER ? 'voter' : 'learner' });
+    at += length;
+  }
+  return at === bytes.length ? members : undefined;
+}
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export function setUint53(view: DataView, at: number, value: number): void {
+  assert(Number.isSafeInteger(value) && value >= 0, 'terms, indices and IDs are below 2^53');
+  view.setUint32(at, Math.floor(value / 2 ** 32));
+  view.setUint32(at + 4, value >>> 0);
+}
+
+/** Undefined where it is 2^53 or more. */
+export function getUint53(view: DataView, at: number): number | undefined {
+  const value = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
+  return Number.isSafeInteger(value) ? value : undefined;
+}

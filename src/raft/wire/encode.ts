@@ -1,0 +1,67 @@
+/** A message as bytes; layout.ts draws them. */
+import { encodeConfiguration, encodeEntry, setUint53 } from '../disk/records.ts';
+import type { Message } from '../message.ts';
+import { FIELD_BYTES, GRANTED, HEADER, HEADER_BYTES, OK, PRE, TRANSFER, TYPES, VERSION } from './layout.ts';
+
+export function encode(message: Message): Uint8Array {
+  const fields = fieldsOf(message);
+  const rest = restOf(message);
+  let length = HEADER_BYTES + fields.length * FIELD_BYTES;
+  for (const part of rest) length += part.length;
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(HEADER.length, length);
+  view.setUint8(HEADER.type, TYPES.indexOf(message.type));
+  view.setUint8(HEADER.flags, flagsOf(message));
+  view.setUint16(HEADER.version, VERSION);
+  setUint53(view, HEADER.from, message.from);
+  setUint53(view, HEADER.to, message.to);
+  setUint53(view, HEADER.term, message.term);
+  let at = HEADER_BYTES;
+  for (const field of fields) {
+    setUint53(view, at, field);
+    at += FIELD_BYTES;
+  }
+  for (const part of rest) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function fieldsOf(message: Message): readonly number[] {
+  switch (message.type) {
+    case 'vote':
+      return [message.lastIndex, message.lastTerm];
+    case 'vote-reply':
+      return [message.asked];
+    case 'append':
+      return [message.prevIndex, message.prevTerm, message.commit, message.round];
+    case 'append-reply': {
+      const { round, match, held, rejected, hintIndex, hintTerm } = message;
+      return [round, match, held, rejected, hintIndex, hintTerm];
+    }
+    case 'snapshot':
+      return [message.round, message.mark.index, message.mark.term];
+    case 'timeout-now':
+      return [];
+  }
+}
+
+function restOf(message: Message): readonly Uint8Array[] {
+  if (message.type === 'append') return message.entries.map(encodeEntry);
+  return message.type === 'snapshot' ? [encodeConfiguration(message.mark.configuration)] : [];
+}
+
+function flagsOf(message: Message): number {
+  switch (message.type) {
+    case 'vote':
+      return (message.pre ? PRE : 0) | (message.transfer ? TRANSFER : 0);
+    case 'vote-reply':
+      return (message.pre ? PRE : 0) | (message.granted ? GRANTED : 0);
+    case 'append-reply':
+      return message.ok ? OK : 0;
+    default:
+      return 0;
+  }
+}
