@@ -414,6 +414,11 @@ export class Engine implements SessionHost<Session> {
     return this.depth > 0 ? this.calls[0] : null;
   }
 
+  /** Monotonic microseconds shortly before the command that runs began, without a look at the clock; not within a load. */
+  get lately(): number {
+    return this.lastMicros;
+  }
+
   /** Whether the command that runs is one of a transaction or a script. */
   get nested(): boolean {
     return this.depth > 1;

@@ -90,11 +90,11 @@ function evaluate(c: Call, bySha: boolean, readOnly: boolean): void {
     c.reply.error('ERR Please use EVAL instead of EVALSHA for debugging');
     return;
   }
-  const text = bySha ? c.arg(1).keyword() : c.arg(1).latin1();
+  const text = bySha ? '' : c.arg(1).latin1();
   const watcher = debugged ? new Debugger(c.engine, c.session, text) : null;
   const keys = parseInteger(c.arg(2));
   const given = keys >= 0 && keys <= c.argc - 3;
-  const script = !given ? undefined : bySha ? scripts.find(text) : scripts.load(c, text);
+  const script = !given ? undefined : bySha ? scripts.named(c.arg(1)) : scripts.load(c, text);
   if (script === null) return;
   if (typeof script !== 'object') {
     watcher?.end(c);

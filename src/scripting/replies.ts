@@ -203,6 +203,13 @@ const MANY_BYTES = 2 ** 20;
 
 /** Writes what a script returned, or an error where that is too much; `resp3` when the script had asked for RESP3 itself. */
 export function writeValue(reply: Reply, value: Value, resp3: boolean): void {
+  const short = typeof value !== 'string' || value.length <= MANY_BYTES;
+  if (short && !(value instanceof LuaTable)) writePlain(reply, value, resp3);
+  else writeLarge(reply, value, resp3);
+}
+
+/** The same of a table or a long string. */
+function writeLarge(reply: Reply, value: Value, resp3: boolean): void {
   const opened: Opened[] = [];
   const { markChunk, markAt } = reply;
   let bytes = 0;

@@ -158,10 +158,11 @@ export class Runner {
     client.restricted = c.session.restricted;
     client.reply.resp = 2;
     client.reply.suppressed = false;
+    const { mustObey } = c.session.role;
     // A file that is loaded at one go can't wait for its scripts.
-    const atOnce = c.session.role.mustObey && c.denyBlocking;
+    const atOnce = mustObey && c.denyBlocking;
     const threshold = atOnce ? 0 : engine.server.settings.busyReplyThreshold;
-    const started = engine.clock.monotonic();
+    const started = mustObey ? engine.clock.monotonic() : engine.lately;
     this.deadline = threshold > 0 ? started + threshold * 1000 : Number.POSITIVE_INFINITY;
     this.running = {
       name: work.name,
@@ -185,16 +186,13 @@ export class Runner {
       wrote: false,
     };
     work.watcher?.begin();
-    this.after(
-      c,
-      this.outcome(() => work.lua.run(work.callee, work.args)),
-    );
+    this.after(c, this.outcome(this.running, null));
   }
 
-  /** What a run comes to; one that throws what it mustn't leaves nothing running behind. */
-  private outcome(run: () => Outcome): Outcome {
+  /** What a run comes to, or its next slice; one that throws what it mustn't leaves nothing running behind. */
+  private outcome({ lua, callee, args }: Running, activity: Activity | null): Outcome {
     try {
-      return run();
+      return activity === null ? lua.run(callee, args) : activity.run();
     } catch (error) {
       this.ended(this.running!);
       throw error;
@@ -297,10 +295,7 @@ export class Runner {
     engine.keyspaces.setNow(running.now);
     engine.propagation.targets = running.targets;
     this.deadline = now + SLICE * 1000;
-    this.after(
-      c,
-      this.outcome(() => running.activity!.run()),
-    );
+    this.after(c, this.outcome(running, running.activity));
   }
 
   /** Whatever is suspended stays so: the server ends. */

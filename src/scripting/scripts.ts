@@ -1,5 +1,6 @@
 /** The scripts of EVAL: their cache, and their sandbox. */
 import { hash } from 'node:crypto';
+import type { Slice } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
@@ -13,6 +14,8 @@ import { LuaError, type LuaFunction, LuaTable } from './lua/value.ts';
 import { Runner } from './runner.ts';
 
 const SHA_LENGTH = 40;
+/** Places for scripts that were run lately. */
+const RECENT = 256;
 /**
  * What a script in the cache takes beside its source, in bytes, as measured over 100,000: its hash, its entries by hash and
  * by source, and itself. One that is compiled takes more, about so much for each byte of its source: that is the sandbox's,
@@ -39,6 +42,13 @@ export interface Script {
   ran: boolean;
 }
 
+/** Whether the bytes are those of a text of one byte a character. */
+function spells({ buffer, start, length }: Slice, text: string): boolean {
+  if (length !== text.length) return false;
+  for (let i = 0; i < length; i++) if (buffer[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 /** The code of a script; the line break of its first line stays, so that lines keep their numbers. */
 function withoutHead(source: string): string {
   return source.startsWith('#!') ? source.slice(source.indexOf('\n')) : source;
@@ -48,6 +58,8 @@ export class Scripts {
   readonly runner: Runner;
   private readonly scripts = new Map<string, Script>();
   private readonly bySource = new Map<string, Script>();
+  /** Scripts that were named lately, by the beginning of their hash: a look here costs less than a string of its bytes. */
+  private readonly recent = new Array<Script | null>(RECENT).fill(null);
   /** Made for the first script, and anew after a flush. */
   private sandbox: Lua | null = null;
   private sourceBytes = 0;
@@ -59,6 +71,7 @@ export class Scripts {
   private readonly debugged = new WeakSet<Session>();
   private readonly refused = new WeakSet<Session>();
   private debugging = false;
+  private refusing = false;
 
   constructor(engine: Engine) {
     this.runner = new Runner(engine);
@@ -93,10 +106,21 @@ export class Scripts {
     return this.scripts.get(sha) ?? (sha.length === SHA_LENGTH ? this.scripts.get(sha.toLowerCase()) : undefined);
   }
 
+  /** The same by the bytes of the hash. */
+  named(sha: Slice): Script | undefined {
+    const place = (sha.buffer[sha.start] * 31 + sha.buffer[sha.start + 1]) % RECENT;
+    const recent = this.recent[place];
+    if (recent !== null && spells(sha, recent.sha)) return recent;
+    const script = this.find(sha.keyword());
+    if (script !== undefined) this.recent[place] = script;
+    return script;
+  }
+
   flush(): void {
     const bytes = this.bytes + this.compiledBytes;
     this.scripts.clear();
     this.bySource.clear();
+    this.recent.fill(null);
     this.sourceBytes = 0;
     this.compiledBytes = 0;
     this.fresh = null;
@@ -171,11 +195,12 @@ export class Scripts {
 
   /** The next script of a session isn't run: it was meant for a copy of the data, and redis-cli sends it whatever we say. */
   refuseNext(session: Session): void {
+    this.refusing = true;
     this.refused.add(session);
   }
 
   takeRefusal(session: Session): boolean {
-    return this.refused.delete(session);
+    return this.refusing && this.refused.delete(session);
   }
 
   setDebugged(session: Session, on: boolean): void {

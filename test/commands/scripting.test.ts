@@ -1,4 +1,5 @@
 /** EVAL, SCRIPT and what scripts may do, beside the real server. */
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -298,6 +299,16 @@ describe('EVAL and SCRIPT', () => {
       COMMAND GETKEYS EVAL "return 1" 5 a
       COMMAND GETKEYSANDFLAGS EVAL_RO "return 1" 2 a b c
     `));
+
+  test('each of many scripts is found by its hash, in letters of either kind, until the cache is empty', async () => {
+    const sources = Array.from({ length: 600 }, (_, i) => `return ${i}`);
+    const hashes = sources.map((source) => createHash('sha1').update(source).digest('hex'));
+    await both.same(sources.map((source) => ['SCRIPT', 'LOAD', source]));
+    const called = hashes.map((hash) => ['EVALSHA', hash, '0']);
+    await both.same([...called, ...called.toReversed()]);
+    await both.same(hashes.slice(0, 20).map((hash) => ['EVALSHA', hash.toUpperCase(), '0']));
+    await both.same([['SCRIPT', 'FLUSH'], ...called.slice(0, 20)]);
+  });
 
   test('the line of metadata', () =>
     both.same(
