@@ -122,19 +122,25 @@ export class ReplicationBuffer {
 
   /** Gives up the blocks that neither a reader nor the backlog needs. */
   trim(): void {
-    if (this.length <= this.wanted) return;
+    if (this.length <= this.wanted || !this.mayGo(0)) return;
     const oldest = this.needed;
     let gone = 0;
-    // The last block is written to, and stays.
-    while (gone < this.blocks.length - 1) {
+    while (this.mayGo(gone)) {
       const { bytes, from, used } = this.blocks[gone];
       const end = from + used;
-      if (end > oldest || this.next - end < this.wanted) break;
+      if (end > oldest) break;
       this.capacity -= bytes.length;
       this.first = end;
       gone++;
     }
     if (gone > 0) this.blocks.splice(0, gone);
+  }
+
+  /** Whether the backlog is long enough without a block and those before it. The last one is written to, and stays. */
+  private mayGo(index: number): boolean {
+    if (index >= this.blocks.length - 1) return false;
+    const { from, used } = this.blocks[index];
+    return this.next - from - used >= this.wanted;
   }
 
   /** Throws where an invariant of the header does not hold. */
