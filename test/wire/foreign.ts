@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates } from '../support/certificates.ts';
+import { TestCluster } from '../support/clusters.ts';
 import { freePort } from '../support/ports.ts';
 import { Deployment } from '../support/sentinels.ts';
 import { startCinnabar } from '../support/server-process.ts';
@@ -36,6 +37,18 @@ async function overFailover(): Promise<void> {
   }
 }
 
+async function overReshard(): Promise<void> {
+  const cluster = await TestCluster.start({ kinds: Array.from({ length: 6 }, () => 'cinnabar' as const), replicas: 1 });
+  try {
+    execFileSync(PYTHON, [join(SOURCES, 'cluster.py'), ...cluster.ports.map(String)], {
+      stdio: 'inherit',
+      timeout: 180_000,
+    });
+  } finally {
+    await cluster.stop();
+  }
+}
+
 async function main(): Promise<void> {
   install();
   const certificates = makeCertificates();
@@ -50,6 +63,7 @@ async function main(): Promise<void> {
     run(join(folder, 'sessions'), String(server.port));
     run(PYTHON, join(SOURCES, 'sessions.py'), String(server.port), String(tlsPort), certificates.folder);
     await overFailover();
+    await overReshard();
   } finally {
     await server.stop();
     certificates.remove();
