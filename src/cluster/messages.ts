@@ -64,10 +64,13 @@ export type Output =
   /** A packet leaves once what was persisted with the version `after` is durable (0: at once); it may overtake others. */
   | { readonly kind: 'send'; readonly connection: Connection; readonly packet: Packet; readonly after: number }
   /**
-   * Writes nodes.conf whole and renames it. A later version includes it. With `sync` it is durable only once it would survive
-   * a loss of power: there are epochs and votes in it by which others decide.
+   * Writes nodes.conf whole. A later version includes it.
+   *
+   * when needed   nothing waits for it, but an answer perhaps
+   * soon          packets wait for it
+   * synced        the same, and it is durable only once it would survive a loss of power: others decide by it
    */
-  | { readonly kind: 'persist'; readonly version: number; readonly file: NodesFile; readonly sync: boolean }
+  | { readonly kind: 'persist'; readonly version: number; readonly file: NodesFile; readonly need: PersistNeed }
   /**
    * The answer to a command. It leaves once the version `after` is durable (0: at once); where that can't be written, it is
    * an error.
@@ -77,6 +80,8 @@ export type Output =
   | { readonly kind: 'resolve'; readonly host: string }
   | { readonly kind: 'log'; readonly level: Level; readonly text: string }
   | EngineChange;
+
+export type PersistNeed = 'when needed' | 'soon' | 'synced';
 
 /** What the engine is to do. */
 export type EngineChange =

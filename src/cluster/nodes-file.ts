@@ -89,10 +89,22 @@ export function formatNode(node: SavedNode): string {
     node.pongReceived,
     node.configEpoch,
     node.connected ? 'connected' : 'disconnected',
-    ...node.slots.map(({ start, end }) => (start === end ? start : `${start}-${end}`)),
+    ...(node.slots.length === 0 ? [] : [slotsText(node.slots)]),
     ...node.moves.map(({ slot, direction, node: other }) => `[${slot}${ARROWS[direction]}${other}]`),
   ];
   return `${words.join(' ')}\n`;
+}
+
+/** What ranges are in text. A node whose slots lie scattered has thousands, and they are written again and again. */
+const texts = new WeakMap<readonly SlotRange[], string>();
+
+function slotsText(ranges: readonly SlotRange[]): string {
+  let text = texts.get(ranges);
+  if (text === undefined) {
+    text = ranges.map(({ start, end }) => (start === end ? start : `${start}-${end}`)).join(' ');
+    texts.set(ranges, text);
+  }
+  return text;
 }
 
 /** `text` holds one byte a character. Throws NodesFileError. */

@@ -6,9 +6,9 @@
  *                                                                        └──> nodes.conf, the newest version only
  *
  * Nothing that promises what is known leaves before that is in nodes.conf: an answer or a packet waits for the version that
- * it names. Versions that commands bring about are written at once, so that their answers can be given at once; the others
- * when the event loop has looked at all that has arrived. Where the disk refuses, whoever administers gets an error, and
- * packets wait for a later version.
+ * it names. Versions that commands bring about are written at once, so that their answers can be given at once; those that
+ * packets wait for when the event loop has looked at all that has arrived; the others with the next tick. Where the disk
+ * refuses, whoever administers gets an error, and packets wait for a later version.
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
@@ -154,6 +154,7 @@ export class Shell {
 
   private tick(): void {
     this.connections.limit();
+    this.flush();
     this.input({ kind: 'tick' });
     if (!this.stopped) this.timer = this.parts.clock.after(TICK, () => this.tick());
   }
@@ -213,10 +214,10 @@ export class Shell {
 
   // nodes.conf.
 
-  /** Written in a moment, together with what else comes until then. */
+  /** Written in a moment, or with the next tick, together with what else comes until then. */
   private persist(version: Persist): void {
-    this.unwritten = { ...version, sync: version.sync || this.unwritten?.sync === true };
-    if (this.writing) return;
+    this.unwritten = version;
+    if (this.writing || version.need === 'when needed') return;
     this.writing = true;
     this.parts.clock.soon(() => this.flush());
   }
@@ -234,9 +235,9 @@ export class Shell {
     const { unwritten } = this;
     if (unwritten === null || this.stopped) return;
     this.unwritten = null;
-    const { version, file, sync } = unwritten;
+    const { version, file, need } = unwritten;
     try {
-      this.parts.write(file, sync);
+      this.parts.write(file, need === 'synced');
     } catch (error) {
       this.refusal = systemError(error);
       this.input({ kind: 'persist-failed', version, reason: this.refusal });

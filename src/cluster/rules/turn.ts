@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.ts';
 import type { Random } from '../../base/random.ts';
 import { Versions } from '../../base/versions.ts';
 import type { Packet } from '../bus/packet.ts';
-import type { Answer, Asker, ClusterSettings, EngineView, Level, Output } from '../messages.ts';
+import type { Answer, Asker, ClusterSettings, EngineView, Level, Output, PersistNeed } from '../messages.ts';
 import type { ClusterState, Connection } from '../state.ts';
 import { savedState } from './saved.ts';
 
@@ -60,7 +60,7 @@ export class Turn {
       const version = versions.next();
       if (this.binds) this.binding = version;
       if (this.syncs) this.synced = version;
-      outputs.push({ kind: 'persist', version, file: savedState(this.state), sync: this.synced > versions.durable });
+      outputs.push({ kind: 'persist', version, file: savedState(this.state), need: this.need });
     }
     const bound = this.binding > versions.durable ? this.binding : 0;
     for (const output of this.outputs) {
@@ -74,6 +74,12 @@ export class Turn {
     this.syncs = false;
     this.outputs = [];
     return outputs;
+  }
+
+  private get need(): PersistNeed {
+    const { durable } = this.versions;
+    if (this.synced > durable) return 'synced';
+    return this.binding > durable ? 'soon' : 'when needed';
   }
 
   output(output: Output): void {
