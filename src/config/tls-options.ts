@@ -62,6 +62,12 @@ export function wantsTls(settings: TlsSettings): boolean {
   return settings.tlsPort !== 0 || settings.tlsReplication || settings.tlsCluster;
 }
 
+/** The port at which other servers and Sentinels are told to reach this one. */
+export function portForPeers(settings: Readonly<Pick<Settings, 'port' | 'tlsPort' | 'tlsReplication'>>): number {
+  const { port, tlsPort, tlsReplication } = settings;
+  return tlsReplication && tlsPort !== 0 ? tlsPort : port;
+}
+
 /** What node:tls makes a context of; plain values, so that a thread can be told. */
 export type TlsContextOptions = SecureContextOptions;
 

@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.ts';
 import { type FatalConfigError, fatalAt, type Place } from '../config/file.ts';
 import { rewriteConfig } from '../config/rewrite.ts';
+import { portForPeers } from '../config/tls-options.ts';
 import { aclLines } from '../engine/acl/file.ts';
 import type { Configuration } from '../sentinel/configuration.ts';
 import { SentinelLineError, SentinelLines, sentinelLines } from '../sentinel/file.ts';
@@ -99,7 +100,7 @@ export function createSentinel(options: SentinelOptions): CinnabarServer {
     ...options.start,
     settings,
     log,
-    port: settings.tlsReplication && settings.tlsPort !== 0 ? settings.tlsPort : settings.port,
+    port: portForPeers(settings),
     dialer: links,
     pubsub: engine.pubsub,
     folder: () => config.path,

@@ -14,6 +14,7 @@ import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigError } from '../config/option.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
+import { portForPeers } from '../config/tls-options.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
@@ -178,7 +179,7 @@ class Server implements CinnabarServer {
       systemMemory: totalmem(),
       receive: (incoming) => this.persistence.receive(incoming),
       dial: masterDialer(engine.server.links, config.settings),
-      ownPort: () => config.settings.port,
+      ownPort: () => portForPeers(config.settings),
       roleChanged: options.onRole ?? (() => {}),
     });
     const serverTls = (): TlsContextOptions | null => this.network.serverTls;

@@ -47,10 +47,12 @@ describe.each<[Kind, Kind]>([
       'tls-client-cert-file': certificates.path('client.crt'),
       'tls-client-key-file': certificates.path('client.key'),
     };
-    const replica = await start(replicaKind, tls({ 'tls-replication': 'yes', ...identity }));
+    const ownPort = String(await freePort());
+    const replica = await start(replicaKind, tls({ 'tls-replication': 'yes', 'tls-port': ownPort, ...identity }));
     await master.send('SET', 'k', 'x'.repeat(2_000_000));
     await replica.send('REPLICAOF', '127.0.0.1', tlsPort);
     await replica.until('the link is up', () => isUp(replica));
+    expect(await master.info('slave0')).toContain(`port=${ownPort},`);
     for (let i = 0; i < 100; i++) {
       await master.send('RPUSH', 'list', String(i));
       if (i === 50) await master.send('CLIENT', 'KILL', 'TYPE', 'replica');
