@@ -10,7 +10,7 @@ import type { Message } from './message.ts';
 import type { Input, Output } from './messages.ts';
 import { restoredState } from './restored.ts';
 import { advanceCommit } from './rules/commit.ts';
-import { campaign, electionIsDue, heardVote } from './rules/election.ts';
+import { campaign, countOwnVote, electionIsDue, heardVote } from './rules/election.ts';
 import { acceptStored, takeEntries, tellTerm } from './rules/follow.ts';
 import { changeGroup, followConfiguration, leaveWhenRemoved } from './rules/membership.ts';
 import { obstacle, propose } from './rules/proposals.ts';
@@ -90,6 +90,7 @@ export class Raft {
         break;
       case 'stored':
         turn.stored(input.version);
+        countOwnVote(turn);
         acceptStored(turn);
         break;
       case 'propose':

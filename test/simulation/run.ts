@@ -1,9 +1,12 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster] [--seeds N] [--from S] [--steps N] [--trace] [--bug]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found.
+ * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; that of Raft has the one that is named
+ * (raft-process.ts).
  */
 import * as cluster from './cluster-world.ts';
+import { RAFT_BUGS } from './raft-process.ts';
+import * as raft from './raft-world.ts';
 import * as replication from './replication-world.ts';
 import { MOST_FAULTS } from './rules-world.ts';
 import * as sentinelServers from './sentinel-servers-world.ts';
@@ -26,6 +29,7 @@ interface World {
 
 const traced = process.argv.includes('--trace');
 const bug = process.argv.includes('--bug') ? 'votes are told early' : 'none';
+const raftBug = RAFT_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? 'none';
 
 const WORLDS: Readonly<Record<string, World>> = {
   replication: {
@@ -50,6 +54,13 @@ const WORLDS: Readonly<Record<string, World>> = {
     play(seed, faults) {
       const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug });
       return { ...course, counts: { failovers, votes } };
+    },
+  },
+  raft: {
+    seeds: 20_000,
+    steps: MOST_FAULTS,
+    play(seed, faults) {
+      return raft.course(seed, { faults, traced, bug: raftBug });
     },
   },
   'sentinel-servers': {

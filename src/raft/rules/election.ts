@@ -35,7 +35,7 @@ function askBefore(turn: Turn): void {
   count(turn);
 }
 
-/** Asks for votes in the next term, with ours as the first. */
+/** Asks for votes in the next term. */
 export function stand(turn: Turn, transfer: boolean): void {
   const { state } = turn;
   turn.commitTo(state.term + 1, state.id);
@@ -43,18 +43,25 @@ export function stand(turn: Turn, transfer: boolean): void {
   state.leader = NOBODY;
   state.matched = 0;
   ask(turn, false, transfer);
-  count(turn);
 }
 
 function ask(turn: Turn, pre: boolean, transfer: boolean): void {
   const { state } = turn;
   const { log, id, votes } = state;
   votes.clear();
-  votes.set(id, true);
+  if (pre) votes.set(id, true);
   delayElection(turn);
   for (const member of configurationOf(state))
     if (member.kind === 'voter' && member.id !== id)
       turn.send({ type: 'vote', to: member.id, pre, transfer, lastIndex: log.last, lastTerm: log.lastTerm });
+}
+
+/** Our own vote counts once it is on the disk, as that of anybody else. */
+export function countOwnVote(turn: Turn): void {
+  const { state } = turn;
+  if (state.role !== 'candidate' || !turn.stateIsDurable || state.votes.has(state.id)) return;
+  state.votes.set(state.id, true);
+  count(turn);
 }
 
 export function heardVote(turn: Turn, { from, pre, asked, granted }: VoteReply): void {

@@ -60,6 +60,11 @@ export class Turn {
     return this.state.leading;
   }
 
+  /** Whether term and vote are on the disk as they are. */
+  get stateIsDurable(): boolean {
+    return !this.stateChanged && this.stateVersion <= this.versions.durable;
+  }
+
   begin(now: number): void {
     assert(now >= this.now, 'the clock of the rules never goes back');
     this.now = now;
@@ -68,7 +73,7 @@ export class Turn {
   end(): readonly Output[] {
     const outputs: Output[] = [];
     this.store(outputs);
-    const after = this.stateVersion > this.versions.durable ? this.stateVersion : 0;
+    const after = this.stateIsDurable ? 0 : this.stateVersion;
     for (const message of this.messages)
       outputs.push(
         message.type === 'snapshot' ? { kind: 'send-snapshot', message, after } : { kind: 'send', message, after },
