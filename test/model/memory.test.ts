@@ -73,7 +73,8 @@ function defragment(engine: Engine): void {
 function start(kind: string): CinnabarServer {
   const before = process.env['CINNABAR_VERIFY'];
   process.env['CINNABAR_VERIFY'] = kind === 'verified' ? '1' : '0';
-  const server = createServer({ settings: { port: 0, 'enable-debug-command': 'yes' } });
+  const bySlot = kind === 'by slots' ? 'yes' : 'no';
+  const server = createServer({ settings: { port: 0, 'enable-debug-command': 'yes', 'cluster-enabled': bySlot } });
   if (before === undefined) delete process.env['CINNABAR_VERIFY'];
   else process.env['CINNABAR_VERIFY'] = before;
   return server;
@@ -84,6 +85,7 @@ describe('memory under random commands', () => {
     ['plain', 1],
     ['plain', 2],
     ['verified', 3],
+    ['by slots', 4],
   ])('%s, seed %i', async (kind, seed) => {
     const server = start(kind);
     const { engine } = server;
