@@ -24,26 +24,39 @@ function fillCrc16(): void {
 }
 
 export function crc16(s: Slice): number {
-  return crc16Of(s.buffer, s.start, s.start + s.length);
+  return crc16Of(s.buffer, s.start, s.start + s.length, -1);
 }
 
-/** The same of the bytes from `from` to `to` (exclusive) of a buffer. */
-export function crc16Of(buffer: Uint8Array, from: number, to: number): number {
+/** The same of the bytes from `from` to `to` (exclusive) of a buffer; -1 where `not` is one of them. */
+export function crc16Of(buffer: Uint8Array, from: number, to: number, not: number): number {
   if (CRC16[1] === 0) fillCrc16();
   let crc = 0;
   let at = from;
   for (; at + 8 <= to; at += 8) {
+    const a = buffer[at];
+    const b = buffer[at + 1];
+    const c = buffer[at + 2];
+    const d = buffer[at + 3];
+    const e = buffer[at + 4];
+    const f = buffer[at + 5];
+    const g = buffer[at + 6];
+    const h = buffer[at + 7];
+    if (a === not || b === not || c === not || d === not || e === not || f === not || g === not || h === not) return -1;
     crc =
-      CRC16[1792 + ((crc >>> 8) ^ buffer[at])] ^
-      CRC16[1536 + ((crc & 255) ^ buffer[at + 1])] ^
-      CRC16[1280 + buffer[at + 2]] ^
-      CRC16[1024 + buffer[at + 3]] ^
-      CRC16[768 + buffer[at + 4]] ^
-      CRC16[512 + buffer[at + 5]] ^
-      CRC16[256 + buffer[at + 6]] ^
-      CRC16[buffer[at + 7]];
+      CRC16[1792 + ((crc >>> 8) ^ a)] ^
+      CRC16[1536 + ((crc & 255) ^ b)] ^
+      CRC16[1280 + c] ^
+      CRC16[1024 + d] ^
+      CRC16[768 + e] ^
+      CRC16[512 + f] ^
+      CRC16[256 + g] ^
+      CRC16[h];
   }
-  for (; at < to; at++) crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >>> 8) ^ buffer[at]];
+  for (; at < to; at++) {
+    const byte = buffer[at];
+    if (byte === not) return -1;
+    crc = ((crc << 8) & 0xffff) ^ CRC16[(crc >>> 8) ^ byte];
+  }
   return crc;
 }
 

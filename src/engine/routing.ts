@@ -9,7 +9,7 @@
  *   a slot that comes to us, and ASKING ──> here, or TRYAGAIN where some of several keys are missing
  *   a READONLY client reads at a replica ──> here         another's slot ──> MOVED
  *
- * EXEC is judged by all that it runs. Nearly every command's way ends at the fourth line of `judge`, and allocates nothing.
+ * EXEC is judged by all that it runs. Of nearly every command `isOursAlone` is all that is asked, and nothing is allocated.
  */
 import { type Slice, sameBytes } from '../base/slice.ts';
 import type { Settings } from '../config/settings.ts';
@@ -87,7 +87,8 @@ export class Routing {
     session.slot = slot;
     if (queue === null && slot >= 0 && registered.legacy.first > 0)
       this.db.expectSlot(args[registered.legacy.first], slot);
-    return this.judge(slot, session, registered, args, argc, flags, queue, session.port.secure);
+    if (this.isOursAlone(slot)) return null;
+    return this.judge(slot, session, { registered, args, argc, flags, queue }, session.port.secure);
   }
 
   /** Why the running script of `session` may not run a command; null where it may. `anySlot`: its keys may be of several. */
@@ -99,7 +100,10 @@ export class Routing {
     anySlot: boolean,
   ): string | null {
     const slot = slotOfKeys(registered, args, argc);
-    const error = this.judge(slot, session, registered, args, argc, registered.flags, null, false);
+    const { flags } = registered;
+    const error = this.isOursAlone(slot)
+      ? null
+      : this.judge(slot, session, { registered, args, argc, flags, queue: null }, false);
     if (error === DOWN_FOR_WRITES)
       return 'Script attempted to execute a write command while the cluster is down and readonly';
     if (error === DOWN) return 'Script attempted to execute a command while the cluster is down';
@@ -122,27 +126,23 @@ export class Routing {
     return this.moved(slot, owner, session.port.secure);
   }
 
-  private judge(
-    slot: number,
-    asker: Asker,
-    registered: Registered,
-    args: readonly Slice[],
-    argc: number,
-    flags: number,
-    queue: Transaction | null,
-    secure: boolean,
-  ): string | null {
-    if (slot === NO_SLOT) return null;
+  /** Nothing stands against a command of this slot, or of none. */
+  private isOursAlone(slot: number): boolean {
+    if (slot < 0) return slot === NO_SLOT;
+    const { owners, myself, ok, migrating, importing } = this.port.map;
+    if (owners[slot] !== myself || !ok) return false;
+    return (migrating.size === 0 || !migrating.has(slot)) && (importing.size === 0 || !importing.has(slot));
+  }
+
+  private judge(slot: number, asker: Asker, request: Request, secure: boolean): string | null {
     const { map } = this.port;
-    const owner = slot === CROSS_SLOT ? null : map.owners[slot];
-    const open = map.migrating.size > 0 || map.importing.size > 0;
-    if (owner === map.myself && map.ok && !open) return null;
-    const request = { registered, args, argc, flags, queue };
+    const { registered, flags, queue } = request;
     if (slot === CROSS_SLOT) return map.owners[firstSlot(request)] === null ? UNSERVED : CROSS;
+    const owner = map.owners[slot];
     if (owner === null) return UNSERVED;
     const down = map.ok ? null : this.whileDown(request);
     if (down !== null) return down;
-    const opened = open ? this.ofOpenSlot(slot, owner, asker, request, secure) : undefined;
+    const opened = this.ofOpenSlot(slot, owner, asker, request, secure);
     if (opened !== undefined) return opened;
     if (owner === map.myself) return null;
     const writes = (flags & WRITE) !== 0 || (queue !== null && (queue.gates & GATE_READONLY) !== 0);

@@ -11,17 +11,22 @@ import type { Slice } from '../base/slice.ts';
 export const SLOTS = 16384;
 const OPENS = 123;
 const CLOSES = 125;
+/** No byte. */
+const NONE = -1;
 
 /** 0 to SLOTS - 1. */
 export function slotOf(key: Slice): number {
   const { buffer, start } = key;
   const end = start + key.length;
+  const crc = crc16Of(buffer, start, end, OPENS);
+  return (crc >= 0 ? crc : ofTagged(buffer, start, end)) & (SLOTS - 1);
+}
+
+/** The checksum for a key that has a `{`. */
+function ofTagged(buffer: Uint8Array, start: number, end: number): number {
   let from = start;
-  while (from < end && buffer[from] !== OPENS) from++;
-  if (from < end) {
-    let to = ++from;
-    while (to < end && buffer[to] !== CLOSES) to++;
-    if (to < end && to > from) return crc16Of(buffer, from, to) & (SLOTS - 1);
-  }
-  return crc16Of(buffer, start, end) & (SLOTS - 1);
+  while (buffer[from] !== OPENS) from++;
+  let to = ++from;
+  while (to < end && buffer[to] !== CLOSES) to++;
+  return to < end && to > from ? crc16Of(buffer, from, to, NONE) : crc16Of(buffer, start, end, NONE);
 }

@@ -25,6 +25,8 @@ const IDLE_MICROS = 300_000;
 const SPARING_MS = 100;
 /** Elements that are released between two looks at the clock. */
 const RECLAIM_STEP = 256;
+/** Between two looks through the clients that wait, ms. */
+const REDIRECT_MS = 1000;
 
 export class Cron {
   private readonly engine: Engine;
@@ -41,6 +43,8 @@ export class Cron {
   private commandsSeen = 0;
   private commandsSeenAt = 0;
   private rehashedDatabase = 0;
+  /** When waiting clients of a cluster were last looked through, ms. */
+  private redirectedAt = 0;
   /** When the last slice of releasing was over. */
   private reclaimedAt = 0;
   /** Commands up to the last slice of expiry. */
@@ -105,8 +109,17 @@ export class Cron {
     engine.memory.tidy(this.clock.now());
     if (this.idle) engine.memory.quiet();
     this.defrag.tick();
+    this.redirectWaiters();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
+  }
+
+  /** Slots may have gone in ways that nobody tells of: a replica that follows another master, an import that was given up. */
+  private redirectWaiters(): void {
+    const now = this.clock.now();
+    if (now - this.redirectedAt < REDIRECT_MS) return;
+    this.redirectedAt = now;
+    this.engine.membership.redirectWaiters();
   }
 
   private get idle(): boolean {
