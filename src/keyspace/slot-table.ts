@@ -8,11 +8,12 @@
  * A key pays what it does in one dict: a dict of its slot's keys is as full, on average, as one of all. Heads and smallest
  * tables are there from the start (832 KiB), so that few keys don't pay for them.
  *
- * Which slots have keys, and how many, is in `sizes` as well; which dicts are being resized in `resizing`. SCAN's cursor is
- * that of the slot's dict, times SLOTS, plus the slot: slots follow one another, and no key changes its own.
+ * Which slots have keys, and how many, is in `sizes` as well; which dicts are being resized in `resizing`; of the others
+ * `tables` has table and mask, so that a look-up finds its bucket at one step. SCAN's cursor is that of the slot's dict, times
+ * SLOTS, plus the slot: slots follow one another, and no key changes its own.
  *
  * Invariants (verify): a dict holds keys of its slot only; `sizes` has the size of each; a dict that is being resized is in
- * `resizing`; the directory names the heads that `heads` does.
+ * `resizing`, and has no table in `tables`; the directory names the heads that `heads` does.
  */
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
@@ -26,10 +27,12 @@ import {
   dictExpand,
   dictFairRandom,
   dictFind,
+  dictFindIn,
   dictFree,
   dictHolds,
   dictInsert,
   dictIsResizing,
+  dictMask,
   dictMoved,
   dictMoveTables,
   dictNew,
@@ -43,6 +46,7 @@ import {
   dictSize,
   dictSome,
   dictsStats,
+  dictTable,
   dictVerify,
   entryKey,
 } from '../structures/dict.ts';
@@ -114,6 +118,8 @@ export class SlotTable implements Table {
   readonly head: Addr;
   private readonly memory: Memory;
   private readonly heads = new Int32Array(SLOTS);
+  /** Of each slot: the table of its dict, NULL while that is being resized, and its mask. */
+  private readonly tables = new Int32Array(2 * SLOTS);
   private readonly sizes = new SlotSizes();
   private readonly resizing = new Set<number>();
   private readonly scratch = new Slice();
@@ -145,6 +151,18 @@ export class SlotTable implements Table {
     }
     this.heads[slot] = dict;
     memory.setU32(this.head, slot << 2, dict);
+    this.follow(slot);
+  }
+
+  /** The dict of a slot may have begun or ended to be resized, or its table may have moved. */
+  private follow(slot: number): void {
+    const { memory, tables } = this;
+    const dict = this.dictOf(slot);
+    const resized = dictIsResizing(memory, dict);
+    if (resized) this.resizing.add(slot);
+    else if (tables[2 * slot] === NULL) this.resizing.delete(slot);
+    tables[2 * slot] = resized ? NULL : dictTable(memory, dict, 0);
+    tables[2 * slot + 1] = dictMask(memory, dict, 0);
   }
 
   private dictOf(slot: number): Addr {
@@ -182,7 +200,13 @@ export class SlotTable implements Table {
   }
 
   find(key: Slice, hash: number): Addr {
-    return dictFind(this.memory, this.heads[this.slotOfKey(key, hash)] as Addr, key, hash);
+    const slot = this.slotOfKey(key, hash);
+    const { tables } = this;
+    const table = tables[2 * slot] as Addr;
+    if (table !== NULL) return dictFindIn(this.memory, table, tables[2 * slot + 1], key, hash);
+    const e = dictFind(this.memory, this.dictOf(slot), key, hash);
+    this.follow(slot);
+    return e;
   }
 
   holds(e: Addr, hash: number, slot: number): boolean {
@@ -210,16 +234,16 @@ export class SlotTable implements Table {
 
   insert(key: Slice, entry: Addr, hash: number): void {
     const slot = this.slotOfKey(key, hash);
-    const dict = this.dictOf(slot);
-    dictInsert(this.memory, dict, entry, hash);
+    dictInsert(this.memory, this.dictOf(slot), entry, hash);
     this.sizes.add(slot, 1);
-    if (dictIsResizing(this.memory, dict)) this.resizing.add(slot);
+    this.follow(slot);
   }
 
   remove(entry: Addr, hash: number): void {
     const slot = this.slotOfEntry(entry);
     dictRemoveEntry(this.memory, this.dictOf(slot), entry, hash);
     this.sizes.add(slot, -1);
+    this.follow(slot);
     this.removedFrom = slot;
   }
 
@@ -246,9 +270,8 @@ export class SlotTable implements Table {
   }
 
   private shrink(slot: number): void {
-    const dict = this.dictOf(slot);
-    dictShrinkIfNeeded(this.memory, dict);
-    if (dictIsResizing(this.memory, dict)) this.resizing.add(slot);
+    dictShrinkIfNeeded(this.memory, this.dictOf(slot));
+    this.follow(slot);
   }
 
   rehashFor(late: () => boolean): boolean {
@@ -256,7 +279,7 @@ export class SlotTable implements Table {
     let done = 0;
     for (const slot of resizing) {
       if (dictRehashFor(memory, this.dictOf(slot), late)) return true;
-      resizing.delete(slot);
+      this.follow(slot);
       if (++done % REHASHED_AT_ONCE === 0 && late()) break;
     }
     return resizing.size > 0;
@@ -279,7 +302,6 @@ export class SlotTable implements Table {
     const detached = new DetachedDict(this.memory, this.dictOf(slot));
     this.begin(slot);
     this.sizes.add(slot, -detached.size);
-    this.resizing.delete(slot);
     return detached;
   }
 
@@ -290,23 +312,25 @@ export class SlotTable implements Table {
   }
 
   scan(cursor: number, visit: (entry: Addr) => void): number {
-    return this.go(cursor, (dict, inner) => dictScan(this.memory, dict, inner, visit));
+    return this.go(cursor, (slot, inner) => dictScan(this.memory, this.dictOf(slot), inner, visit));
   }
 
   relocate(cursor: number, moved: (entry: Addr) => Addr): number {
-    return this.go(cursor, (dict, inner) => {
+    return this.go(cursor, (slot, inner) => {
+      const dict = this.dictOf(slot);
       if (inner === 0) dictMoveTables(this.memory, dict);
+      this.follow(slot);
       return dictRelocate(this.memory, dict, inner, moved);
     });
   }
 
-  /** Lets `step` go on in the dict at which the cursor stands, by that one's cursor. */
-  private go(cursor: number, step: (dict: Addr, inner: number) => number): number {
+  /** Lets `step` go on in the slot at which the cursor stands, by the cursor of its dict. */
+  private go(cursor: number, step: (slot: number, inner: number) => number): number {
     const slot = this.sizes.filledFrom(cursor % SLOTS);
     if (slot === SLOTS) return 0;
     // Where the slot has lost all its keys, the next one is begun with.
     const inner = slot === cursor % SLOTS ? Math.floor(cursor / SLOTS) : 0;
-    const next = step(this.dictOf(slot), inner);
+    const next = step(slot, inner);
     if (next !== 0) return next * SLOTS + slot;
     const following = this.sizes.filledFrom(slot + 1);
     return following === SLOTS ? 0 : following;
@@ -348,13 +372,18 @@ export class SlotTable implements Table {
   }
 
   verify(): void {
-    const { memory, sizes, resizing } = this;
+    const { memory, sizes, resizing, tables } = this;
     const key = new Slice();
     for (let slot = 0; slot < SLOTS; slot++) {
       const dict = this.dictOf(slot);
       assert(memory.addr(this.head, slot << 2) === dict, 'the directory names the heads');
       assert(sizes.before(slot + 1) - sizes.before(slot) === dictSize(memory, dict), 'sizes has the size of each dict');
-      assert(resizing.has(slot) || !dictIsResizing(memory, dict), 'dicts that are resized are known');
+      const resized = dictIsResizing(memory, dict);
+      assert(resizing.has(slot) === (tables[2 * slot] === NULL), 'dicts that are resized have no table here');
+      assert(resizing.has(slot) || !resized, 'dicts that are resized are known');
+      const known =
+        tables[2 * slot] === dictTable(memory, dict, 0) && tables[2 * slot + 1] === dictMask(memory, dict, 0);
+      assert(resizing.has(slot) || known, 'tables has the table of a dict that is not resized');
       if (dictSize(memory, dict) === 0) continue;
       dictVerify(memory, dict, memory.seed);
       const cursor = this.cursorOf(slot);

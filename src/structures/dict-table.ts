@@ -183,6 +183,13 @@ export function dictFind(m: Memory, d: Addr, key: Slice, hash: number): Addr {
   return e;
 }
 
+/** `dictFind` where table and mask of a dict that is not being resized are known (`dictTable`, `dictMask`), its links at 0. */
+export function dictFindIn(r: Reader, table: Addr, mask: number, key: Slice, hash: number): Addr {
+  let e = r.addr(table, (hash & mask) << 2);
+  while (e !== NULL && !hasKey(r, e, key)) e = r.addr(e, 0);
+  return e;
+}
+
 /** Has the processor fetch the buckets of these hashes, and the entries in them, before they are looked up one by one. */
 export function dictWarm(r: Reader, d: Addr, hashes: Int32Array, count: number): void {
   const table = r.addr(d, Head.table0);

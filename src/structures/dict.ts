@@ -10,12 +10,14 @@ export {
   dictDrain,
   dictExpand,
   dictFind,
+  dictFindIn,
   dictFree,
   dictHolds,
   dictInsert,
   dictIsRehashing,
   dictIsResizing,
   dictLookup,
+  dictMask,
   dictMoved,
   dictMoveTables,
   dictNew,
@@ -29,6 +31,7 @@ export {
   dictShrink,
   dictShrinkIfNeeded,
   dictSize,
+  dictTable,
   dictWarm,
 } from './dict-table.ts';
 export {
