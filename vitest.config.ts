@@ -2,8 +2,19 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { LeftOut } from './test/support/left-out.ts';
 
+const LONG = process.env['CINNABAR_LONG'] === '1';
+
+/** In full they measure the machine, too. */
+const ALONE_IN_FULL = [
+  'test/durability/slices.test.ts',
+  'test/reliability/longest.test.ts',
+  'test/reliability/lua-hostile.test.ts',
+  'test/reliability/slices.test.ts',
+];
+
 /** What measures its own process or the machine, one after another and each in a process of its own. */
 const ALONE = [
+  ...(LONG ? ALONE_IN_FULL : []),
   'test/model/exhaustion.test.ts',
   'test/model/leaks.test.ts',
   'test/model/memory.test.ts',
