@@ -58,7 +58,10 @@ export class TestCluster {
 
   /** What `redis-cli --cluster` says; rejects where it fails. */
   async cli(...words: string[]): Promise<string> {
-    return (await run(oracle('redis-cli'), ['--cluster', ...words, '--cluster-yes'], { timeout: 60_000 })).stdout;
+    const running = run(oracle('redis-cli'), ['--cluster', ...words, '--cluster-yes'], { timeout: 60_000 });
+    // There are questions that --cluster-yes does not answer.
+    running.child.stdin?.end('yes\n');
+    return (await running).stdout;
   }
 
   /** Waits until all say that the cluster is up, and know each other's roles alike. */
