@@ -33,16 +33,28 @@ export interface Surroundings {
   /** Everything that the rules put out, before it is done. */
   observe(process: RaftProcess, output: Output): void;
   applied(process: RaftProcess, entry: Entry): void;
+  /** Entries that somebody knows to be committed. */
+  readonly known: number;
+  /** A read is answered, which was asked for when so many were known. */
+  read(process: RaftProcess, known: number): void;
   transmit(from: RaftProcess, message: Message, snapshot: Snapshot | null): void;
 }
 
 type Sent = Output & { readonly kind: 'send' | 'send-snapshot' };
+
+interface Asking {
+  readonly act: Act;
+  readonly known: number;
+  readonly reply: (reply: Reply) => void;
+}
 
 interface Pending {
   readonly term: number;
   readonly act: Act;
   readonly reply: (reply: Reply) => void;
 }
+
+const PROBE: Act = { kind: 'register', key: 'register-0', input: { kind: 'read' } };
 
 export class RaftProcess extends LivingProcess {
   readonly id: NodeId;
@@ -63,7 +75,7 @@ export class RaftProcess extends LivingProcess {
   private timerAt = Number.POSITIVE_INFINITY;
   private arriving: Snapshot | null = null;
   private asked = 0;
-  private readonly asking = new Map<number, Omit<Pending, 'term'>>();
+  private readonly asking = new Map<number, Asking>();
   private readonly pending = new Map<number, Pending>();
   /** Without the last entry, for the bug in which a snapshot skips it. */
   private late = new Machine();
@@ -122,11 +134,19 @@ export class RaftProcess extends LivingProcess {
 
   /** A client asks; nothing is answered where the process ends first. */
   request(number: number, reply: (reply: Reply) => void): void {
-    const act = this.surroundings.act(number);
+    const { surroundings } = this;
+    const act = surroundings.act(number);
     const asker = this.asked++;
-    this.asking.set(asker, { act, reply });
+    this.asking.set(asker, { act, known: surroundings.known, reply });
     if (isRead(act)) this.step({ kind: 'read', asker, seen: 0 });
     else this.step({ kind: 'propose', asker, payloads: [payload(number)] });
+  }
+
+  /** Reads something, for the world to see whether that may be told. */
+  probe(): void {
+    const asker = this.asked++;
+    this.asking.set(asker, { act: PROBE, known: this.surroundings.known, reply: () => {} });
+    this.step({ kind: 'read', asker, seen: 0 });
   }
 
   step(input: Input): void {
@@ -275,10 +295,12 @@ export class RaftProcess extends LivingProcess {
 
   private answerRead(asker: number): void {
     const asking = this.taken(asker);
-    asking?.reply({ answer: this.machine.perform(asking.act) });
+    if (asking === undefined) return;
+    this.surroundings.read(this, asking.known);
+    asking.reply({ answer: this.machine.perform(asking.act) });
   }
 
-  private taken(asker: number): Omit<Pending, 'term'> | undefined {
+  private taken(asker: number): Asking | undefined {
     const asking = this.asking.get(asker);
     this.asking.delete(asker);
     return asking;

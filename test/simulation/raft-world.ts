@@ -6,6 +6,7 @@
  *   - a term has one leader, in one life of its process;
  *   - entries of one index and term are the same, and follow on the same: then logs match;
  *   - who becomes the leader has every entry that was committed before; nobody applies another entry at an index;
+ *   - a read is answered with all that was committed when it was asked for;
  *   - what clients were answered is linearizable, whatever they do not know of;
  *   - once all is healed, somebody leads, everybody has caught up, and all have the same.
  *
@@ -34,6 +35,8 @@ const PAUSES: Pauses = { usual: 100, long: 500 };
 const PATIENCE = 20_000;
 /** One of so many steps is looked at in full. */
 const VERIFIED = 60;
+/** Milliseconds between two reads of all who hold themselves for the leader, where they have leases. */
+const PROBED = 8;
 /** More than any term. */
 const TERMS = 2 ** 16;
 
@@ -123,6 +126,10 @@ class RaftWorld extends RulesWorld implements Surroundings {
     return { ...this.counted, committed: this.committed.length, answered, unknown };
   }
 
+  get known(): number {
+    return this.committed.length;
+  }
+
   act(number: number): Act {
     return this.clients.acts[number];
   }
@@ -133,8 +140,15 @@ class RaftWorld extends RulesWorld implements Surroundings {
     this.clients.begin(CLIENTS);
     this.timeline.run(2 * ELECTION_TIMEOUT);
     this.harms = true;
+    if (this.settings.leases) this.probe();
     for (const process of this.processes) this.slow(process);
     this.letGoWrong(faults, PAUSES);
+  }
+
+  private probe(): void {
+    if (!this.harms) return;
+    for (const process of this.processes) if (process.isLeader && !process.frozen) process.probe();
+    this.timeline.after(PROBED, () => this.probe());
   }
 
   protected goWrong(): void {
@@ -281,6 +295,11 @@ class RaftWorld extends RulesWorld implements Surroundings {
     else if (output.kind === 'install') this.counted.snapshots++;
     else if (output.kind === 'transferring') this.counted.transfers++;
     else if (output.kind === 'role' && output.role === 'leader') this.compareLeader(process, output.term);
+  }
+
+  read(process: RaftProcess, known: number): void {
+    if (process.applied < known)
+      throw new Broken(`${process.name} reads after ${process.applied} entries where ${known} were committed`);
   }
 
   private compareLeader(process: RaftProcess, term: number): void {
