@@ -12,9 +12,10 @@ const ALONE_IN_FULL = [
   'test/reliability/slices.test.ts',
 ];
 
-/** What measures its own process or the machine, one after another and each in a process of its own. */
+/** What measures its process or the machine, or replaces a module: in turn, each in a process of its own. */
 const ALONE = [
   ...(LONG ? ALONE_IN_FULL : []),
+  'test/commands/killed-save.test.ts',
   'test/model/exhaustion.test.ts',
   'test/model/leaks.test.ts',
   'test/model/memory.test.ts',

@@ -13,6 +13,7 @@ const roads = FOREIGN === 0 ? ['fast', 'plain'] : ['foreign'];
 
 describe.each(roads)('%s', (road) => {
   let server: CinnabarServer | null = null;
+  const before = process.env['CINNABAR_NET'];
   let port = FOREIGN;
 
   beforeAll(async () => {
@@ -26,6 +27,8 @@ describe.each(roads)('%s', (road) => {
 
   afterAll(async () => {
     await server?.close();
+    if (before === undefined) delete process.env['CINNABAR_NET'];
+    else process.env['CINNABAR_NET'] = before;
   });
 
   describe.each(files)('%s', (file) => {
