@@ -75,6 +75,12 @@ export class TestCluster {
         return info.includes('role:master') || info.includes('master_link_status:up');
       });
     }
+    const selves = await Promise.all(this.ports.map((port) => this.self(port)));
+    for (const port of this.ports)
+      await waitFor(`node ${port} knows whom the others follow`, async () => {
+        const table = await this.table(port);
+        return selves.every(({ id, master }) => table.find((line) => line.id === id)?.master === master);
+      });
   }
 
   /** Waits until every node knows so many. */

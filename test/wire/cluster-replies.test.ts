@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startNode } from '../support/clusters.ts';
-import { ask } from '../support/sentinels.ts';
+import { ask, waitFor } from '../support/sentinels.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 
 const ANNOUNCED = ['--cluster-announce-port', '7777', '--cluster-announce-bus-port', '17777'];
@@ -13,6 +13,10 @@ let theirs: ServerProcess;
 
 beforeAll(async () => {
   [ours, theirs] = await Promise.all([startNode('cinnabar', ...ANNOUNCED), startNode('redis', ...ANNOUNCED)]);
+  // For its first two seconds Redis has not counted the masters, and says that there is one.
+  await waitFor('the masters are counted', async () =>
+    String(await ask(theirs.port, 'CLUSTER', 'INFO')).includes('cluster_size:0'),
+  );
 }, 60_000);
 
 afterAll(async () => {
