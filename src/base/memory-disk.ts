@@ -12,7 +12,7 @@
  */
 import { posix } from 'node:path';
 import { assert } from './assert.ts';
-import type { Disk, DiskFile, FileStatus, OpenMode } from './disk.ts';
+import type { Disk, DiskFile, FileLock, FileStatus, OpenMode } from './disk.ts';
 import type { Random } from './random.ts';
 import { SystemError } from './system-error.ts';
 import { type Clock, RealClock } from './time.ts';
@@ -311,8 +311,8 @@ export class MemoryDisk implements Disk {
   }
 
   /** One process of a simulation has its disk to itself. */
-  lock(): 'unknown' {
-    return 'unknown';
+  lock(): FileLock {
+    return { release: () => {} };
   }
 
   private names(path: string): string[] {

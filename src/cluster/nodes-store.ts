@@ -161,12 +161,14 @@ export class NodesStore {
   }
 
   private take(): void {
-    const { disk, name } = this.parts;
+    const { disk, name, log } = this.parts;
     try {
       const own = disk.lock(`${this.path}.lock`);
       const theirs = disk.lock(this.path);
       if (typeof theirs === 'object') theirs.release();
       if (typeof own === 'object') this.lock = own;
+      if (own === 'unknown')
+        log.warning(`Nothing keeps another node from using ${name} as well: this machine has no program flock.`);
       if (own !== 'taken' && theirs !== 'taken') return;
     } catch (error) {
       this.refuse(`Can't open ${name} in order to acquire a lock: ${systemError(error)}`);

@@ -51,6 +51,12 @@ test('a new node is one; what is written is found by the next process, synced or
   expect(log.at(-1)).toBe(`Node configuration loaded, I'm ${ID}`);
 });
 
+test('where nothing can be locked the log says so, and the node goes on', () => {
+  const disk = Object.assign(new MemoryDisk(storage, clock) as Disk, { lock: () => 'unknown' as const });
+  store(disk).open();
+  expect(log[0]).toBe('Nothing keeps another node from using nodes.conf as well: this machine has no program flock.');
+});
+
 test('nodes.conf itself has before long what was appended', () => {
   const disk = new MemoryDisk(storage, clock);
   const first = store(disk);
