@@ -85,8 +85,6 @@ export class Routing {
     const queue = registered.runsQueue ? session.transaction : null;
     const slot = queue === null ? slotOfKeys(registered, args, argc) : slotOfQueue(queue);
     session.slot = slot;
-    if (queue === null && slot >= 0 && registered.legacy.first > 0)
-      this.db.expectSlot(args[registered.legacy.first], slot);
     if (this.isOursAlone(slot)) return null;
     return this.judge(slot, session, { registered, args, argc, flags, queue }, session.port.secure);
   }

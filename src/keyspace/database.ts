@@ -155,11 +155,6 @@ export class Database {
     return this.slots === null ? 0 : slotOf(key);
   }
 
-  /** The hash slot of a key about to be looked up is known. */
-  expectSlot(key: Slice, slot: number): void {
-    if (this.slots !== null) this.slots.expect(key, slot);
-  }
-
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
   peek(key: Slice, hash: number): Addr {
     return this.all.find(key, hash);

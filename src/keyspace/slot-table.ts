@@ -127,11 +127,6 @@ export class SlotTable implements Table {
   /** Where something was last removed, and where `shrinkMore` goes on. */
   private removedFrom = 0;
   private shrunk = 0;
-  /** What `expect` was told last, the hash with which it was first asked for, and whether it has not been yet. */
-  private expectedKey: Slice | null = null;
-  private expectedSlot = 0;
-  private expectedHash = 0;
-  private isNew = false;
 
   constructor(memory: Memory) {
     this.memory = memory;
@@ -200,7 +195,7 @@ export class SlotTable implements Table {
   }
 
   find(key: Slice, hash: number): Addr {
-    const slot = this.slotOfKey(key, hash);
+    const slot = slotOf(key);
     const { tables } = this;
     const table = tables[2 * slot] as Addr;
     if (table !== NULL) return dictFindIn(this.memory, table, tables[2 * slot + 1], key, hash);
@@ -213,27 +208,12 @@ export class SlotTable implements Table {
     return dictHolds(this.memory, this.dictOf(slot), e, hash);
   }
 
-  /** The slot of a key about to be looked up is known. */
-  expect(key: Slice, slot: number): void {
-    this.expectedKey = key;
-    this.expectedSlot = slot;
-    this.isNew = true;
-  }
-
-  private slotOfKey(key: Slice, hash: number): number {
-    if (key !== this.expectedKey) return slotOf(key);
-    if (this.isNew) this.expectedHash = hash;
-    this.isNew = false;
-    // The slice may have come to show another key.
-    return hash === this.expectedHash ? this.expectedSlot : slotOf(key);
-  }
-
   warm(): void {
     // Where a key lies, its hash does not say.
   }
 
   insert(key: Slice, entry: Addr, hash: number): void {
-    const slot = this.slotOfKey(key, hash);
+    const slot = slotOf(key);
     dictInsert(this.memory, this.dictOf(slot), entry, hash);
     this.sizes.add(slot, 1);
     this.follow(slot);
@@ -248,7 +228,7 @@ export class SlotTable implements Table {
   }
 
   relink(key: Slice, old: Addr, fresh: Addr, hash: number): void {
-    dictRelink(this.memory, this.dictOf(this.slotOfKey(key, hash)), old, fresh, hash);
+    dictRelink(this.memory, this.dictOf(slotOf(key)), old, fresh, hash);
   }
 
   moved(old: Addr, fresh: Addr, hash: number): void {

@@ -8,6 +8,7 @@ import { slotOf } from '../../src/keyspace/slot.ts';
 import type { LocalSession, ReplyValue } from '../../src/server/local.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Effects } from '../support/effects.ts';
+import { Pipeline } from '../support/pipeline.ts';
 import { SlotTable } from '../support/slot-table.ts';
 
 const KEYS = 300;
@@ -151,6 +152,15 @@ describe('a node of a cluster', () => {
     verify();
     await call('FLUSHALL');
     expect(engine.membership.isEmpty).toBe(true);
+  });
+
+  test('finds a key whatever the command before it on the connection was', async () => {
+    await start(true);
+    const client = new Pipeline(server.port);
+    await client.call('ZADD', 'scores', '1', 'member');
+    expect(await client.call('BITOP', 'NOSUCH', 'elsewhere', 'elsewhere')).toBeInstanceOf(Error);
+    expect(await client.call('ZUNION', '1', 'scores')).toEqual(['member']);
+    client.close();
   });
 
   test('hands to the cluster what is published, and shows who reads at replicas', async () => {
