@@ -12,6 +12,7 @@
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
+import { Inputs } from '../base/inputs.ts';
 import type { Network } from '../base/network.ts';
 import type { Random } from '../base/random.ts';
 import type { Slice } from '../base/slice.ts';
@@ -65,8 +66,7 @@ export class Shell {
   private dropped: PacketType | undefined;
   private readonly rules: Cluster;
   private readonly began: number;
-  private readonly inputs: Input[] = [];
-  private stepping = false;
+  private readonly inputs = new Inputs<Input>((input) => this.step(input));
   private timer: Timer | null = null;
   private stopped = false;
   /** The newest version that a step asked for and that is not written yet. */
@@ -164,15 +164,7 @@ export class Shell {
   }
 
   private input(input: Input): void {
-    if (this.stopped) return;
-    this.inputs.push(input);
-    if (this.stepping) return;
-    this.stepping = true;
-    try {
-      for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) this.step(next);
-    } finally {
-      this.stepping = false;
-    }
+    if (!this.stopped) this.inputs.put(input);
   }
 
   private step(input: Input): void {

@@ -10,6 +10,7 @@
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
+import { Inputs } from '../base/inputs.ts';
 import type { Network } from '../base/network.ts';
 import type { Program, Programs } from '../base/programs.ts';
 import type { Random } from '../base/random.ts';
@@ -70,8 +71,7 @@ export class Shell {
   readonly parts: ShellParts;
   private readonly rules: Sentinel;
   private readonly connections: Connections;
-  private readonly inputs: Input[] = [];
-  private stepping = false;
+  private readonly inputs = new Inputs<Input>((input) => this.step(input));
   private timer: Timer | null = null;
   private stopped = false;
   /** The newest configuration that a step asked for and that is not written yet. */
@@ -145,15 +145,7 @@ export class Shell {
   }
 
   private input(input: Input): void {
-    if (this.stopped) return;
-    this.inputs.push(input);
-    if (this.stepping) return;
-    this.stepping = true;
-    try {
-      for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) this.step(next);
-    } finally {
-      this.stepping = false;
-    }
+    if (!this.stopped) this.inputs.put(input);
   }
 
   private step(input: Input): void {
@@ -213,8 +205,8 @@ export class Shell {
     const reason = this.save(configuration);
     if (reason === undefined) {
       this.durable = version;
-      this.inputs.push({ kind: 'persisted', version });
-    } else this.inputs.push({ kind: 'persist-failed', version, reason });
+      this.inputs.put({ kind: 'persisted', version });
+    } else this.inputs.put({ kind: 'persist-failed', version, reason });
     this.release(version);
   }
 
