@@ -11,6 +11,7 @@ import { type Programs, RealPrograms } from './programs.ts';
 import { type Random, realRandom } from './random.ts';
 import { startThread } from './thread.ts';
 import { type Clock, RealClock } from './time.ts';
+import { RealUsage, type Usage } from './usage.ts';
 
 export interface Threads {
   /** Starts a thread over a module of ours. */
@@ -27,6 +28,7 @@ export interface Environment {
   /** Null where none can be run. */
   readonly programs: Programs | null;
   readonly ids: Ids;
+  readonly usage: Usage;
 }
 
 /** The machine's, with what is given in its place. */
@@ -39,5 +41,6 @@ export function environmentWith(given: Partial<Environment> = {}): Environment {
     threads: given.threads === undefined ? { start: startThread } : given.threads,
     programs: given.programs === undefined ? new RealPrograms() : given.programs,
     ids: given.ids ?? new RealIds(),
+    usage: given.usage ?? new RealUsage(),
   };
 }

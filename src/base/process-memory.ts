@@ -5,6 +5,8 @@
  * data in it. Beyond that the runtime grows a little as it warms up; more than SLACK of what nobody can explain is not
  * taken for its own, so that memory which is held and shouldn't be shows in the server's ratios.
  */
+import type { Usage } from './usage.ts';
+
 const SLACK = 16 * 1024 * 1024;
 
 export interface ProcessFigures {
@@ -14,16 +16,21 @@ export interface ProcessFigures {
 }
 
 export class ProcessMemory {
+  private readonly usage: Usage;
   private base = Number.POSITIVE_INFINITY;
+
+  constructor(usage: Usage) {
+    this.usage = usage;
+  }
 
   /** The server is at its start; `data` bytes of what is resident now are its own, `inHeap` of them in the heap. */
   begin(data: number, inHeap: number): void {
-    const { rss, heapTotal } = process.memoryUsage();
+    const { rss, heapTotal } = this.usage.memory();
     this.base = rss - heapTotal - (data - inHeap);
   }
 
   figures(data: number, inHeap: number): ProcessFigures {
-    const { rss, heapTotal } = process.memoryUsage();
+    const { rss, heapTotal } = this.usage.memory();
     const rest = Math.max(0, rss - data);
     return { resident: rss, runtime: Math.min(rest, this.base + Math.max(0, heapTotal - inHeap) + SLACK) };
   }

@@ -104,7 +104,7 @@ export class Engine implements SessionHost<Session> {
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
   readonly latency = new LatencyMonitor();
-  readonly process = new ProcessMemory();
+  readonly process: ProcessMemory;
   readonly defrag = new DefragFigures();
   readonly slow: SlowCommands;
   /** Bytes in use before the first command. */
@@ -141,6 +141,7 @@ export class Engine implements SessionHost<Session> {
     this.random = parts.random;
     this.pool = parts.pool;
     this.server = parts.server;
+    this.process = new ProcessMemory(parts.server.environment.usage);
     this.accessors = new Accessors(parts.memory, parts.limits);
     this.pubsub = new PubSub(parts.memory.seed);
     this.blocking = new Blocking(parts.clock, (waiter) => this.timedOut(waiter));

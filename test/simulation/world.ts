@@ -22,6 +22,7 @@ import { MemoryNetwork, Wires } from '../../src/base/memory-network.ts';
 import { redisParser } from '../../src/base/packages.ts';
 import { SeededRandom } from '../../src/base/random.ts';
 import { type Clock, type Timer, VirtualClock } from '../../src/base/time.ts';
+import type { Usage } from '../../src/base/usage.ts';
 import { type LogLevel, ServerLog } from '../../src/server/log.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 
@@ -239,6 +240,11 @@ export class Machine {
 }
 
 export type Surroundings = Environment & { readonly log: ServerLog };
+const SAME_USAGE: Usage = {
+  memory: () => ({ rss: 64 * 2 ** 20, heapTotal: 16 * 2 ** 20 }),
+  cpu: () => ({ user: 0, system: 0 }),
+};
+
 /** Makes a server in its surroundings, at port 6379 of the machine. */
 export type Maker = (surroundings: Surroundings) => CinnabarServer;
 
@@ -271,6 +277,7 @@ export class Process {
       threads: null,
       programs: null,
       ids: new SeededIds(world.derivedRandom(), number),
+      usage: SAME_USAGE,
     };
     this.server = make({ ...this.environment, log: this.log('notice') });
     this.listening = this.server.listen();

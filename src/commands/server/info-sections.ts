@@ -223,8 +223,8 @@ function replication(engine: Engine): string {
   return lines(engine.replication.figures());
 }
 
-function cpu(): string {
-  const { user, system } = process.cpuUsage();
+function cpu(engine: Engine): string {
+  const { user, system } = engine.server.environment.usage.cpu();
   const seconds = (micros: number) => (micros / 1e6).toFixed(6);
   return lines({
     used_cpu_sys: seconds(system),
