@@ -6,6 +6,7 @@ import { Slice } from '../base/slice.ts';
 import type { Timer } from '../base/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { TO_ALL } from '../engine/propagation.ts';
+import { UnowedTurn } from '../engine/unowed-turn.ts';
 import type { EngineChange, EngineView } from './messages.ts';
 
 export class Effects implements EngineView {
@@ -13,10 +14,11 @@ export class Effects implements EngineView {
   /** Ends the pause of a manual failover. */
   private resume: () => void = () => {};
   private pauseTimer: Timer | null = null;
-  private turnEnds = false;
+  private readonly turn: UnowedTurn;
 
   constructor(engine: Engine) {
     this.engine = engine;
+    this.turn = new UnowedTurn(engine);
   }
 
   replicationOffset(): number {
@@ -37,8 +39,9 @@ export class Effects implements EngineView {
 
   /** `now`: the time of the rules. */
   carryOut(change: EngineChange, now: number): void {
-    this.beginTurn();
     const { engine } = this;
+    // A subcommand of CLUSTER has its turn.
+    if (engine.outermost === null) this.turn.begin();
     const { membership, replication } = engine;
     switch (change.kind) {
       case 'replicate':
@@ -78,19 +81,6 @@ export class Effects implements EngineView {
   /** Ends what it holds. */
   stop(): void {
     this.unpause();
-  }
-
-  /** Between commands the clock is read, and the turn is ended for those who are owed nothing. */
-  private beginTurn(): void {
-    const { engine } = this;
-    if (engine.outermost !== null) return;
-    engine.enter();
-    if (this.turnEnds) return;
-    this.turnEnds = true;
-    engine.clock.soon(() => {
-      this.turnEnds = false;
-      engine.beforeWrite();
-    });
   }
 
   private empty(): void {

@@ -19,6 +19,7 @@ import { GATE_MISCONF } from '../engine/gates.ts';
 import type { SessionPort } from '../engine/ports.ts';
 import { MASTER } from '../engine/roles.ts';
 import type { Session } from '../engine/session.ts';
+import { UnowedTurn } from '../engine/unowed-turn.ts';
 import { SmallBuffers, Waiting } from '../protocol/input.ts';
 import type { ErrorListener } from '../protocol/reply.ts';
 import { BROKEN, MORE, RequestParser } from '../protocol/request.ts';
@@ -59,10 +60,11 @@ export class MasterStream implements ErrorListener {
   private running = false;
   /** The rest of the stream waits for the end of a unit that is left half way. */
   private behindUnit = false;
-  private turnEnds = false;
+  private readonly turn: UnowedTurn;
 
   constructor(engine: Engine, port: StreamPort, events: StreamEvents, db: number) {
     this.engine = engine;
+    this.turn = new UnowedTurn(engine);
     this.port = port;
     this.events = events;
     this.session = engine.open(port, MASTER);
@@ -97,7 +99,7 @@ export class MasterStream implements ErrorListener {
   }
 
   take(buffer: Uint8Array, from: number, to: number): void {
-    this.beginTurn();
+    this.turn.begin();
     if (this.waiting.length > 0 || this.stopped) {
       this.waiting.append(buffer, from, to);
       this.runWaiting();
@@ -108,25 +110,13 @@ export class MasterStream implements ErrorListener {
     if (done < to && !this.session.closing) this.waiting.keep(buffer, to);
   }
 
-  /** The clock is read, and what is done until the end of this turn goes into the log then. */
-  private beginTurn(): void {
-    const { engine } = this;
-    engine.enter();
-    if (this.turnEnds) return;
-    this.turnEnds = true;
-    engine.clock.soon(() => {
-      this.turnEnds = false;
-      engine.beforeWrite();
-    });
-  }
-
   /** No unit is left half way any more. */
   unitEnded(): void {
     if (!this.behindUnit) return;
     this.behindUnit = false;
     this.engine.clock.soon(() => {
       if (this.session.closed) return;
-      this.beginTurn();
+      this.turn.begin();
       this.runWaiting();
     });
   }
@@ -140,7 +130,7 @@ export class MasterStream implements ErrorListener {
     const { session, held } = this;
     if (session.closed) return;
     session.released = false;
-    this.beginTurn();
+    this.turn.begin();
     if (!this.engine.goOn(session)) return;
     this.held = null;
     if (held !== null) this.done(held, 0, held.length);

@@ -1,0 +1,29 @@
+/** A turn of the event loop in which nobody is owed a reply, so that it has to be ended by itself: of a master's stream, of the bus. */
+import type { Clock } from '../base/time.ts';
+
+export interface TurnHost {
+  readonly clock: Clock;
+  enter(): void;
+  beforeWrite(): void;
+}
+
+export class UnowedTurn {
+  private readonly host: TurnHost;
+  private ends = false;
+
+  constructor(host: TurnHost) {
+    this.host = host;
+  }
+
+  /** The clock is read, and what is done until the end of this turn goes into the log then. */
+  begin(): void {
+    const { host } = this;
+    host.enter();
+    if (this.ends) return;
+    this.ends = true;
+    host.clock.soon(() => {
+      this.ends = false;
+      host.beforeWrite();
+    });
+  }
+}
