@@ -16,7 +16,7 @@ import { connected, receive } from './rules/packets.ts';
 import { restoredState } from './rules/restored.ts';
 import { compareWithData } from './rules/slot-commands.ts';
 import { Turn, type World } from './rules/turn.ts';
-import { type Watch, watch } from './rules/watch.ts';
+import { tellOfMyself, type Watch, watch } from './rules/watch.ts';
 import { type ClusterState, verify } from './state.ts';
 
 export class Cluster {
@@ -66,6 +66,9 @@ export class Cluster {
     switch (input.kind) {
       case 'tick':
         watch(turn, this.memory);
+        break;
+      case 'settings':
+        tellOfMyself(turn, this.memory);
         break;
       case 'accepted':
         // Whose it is shows with the first packet.

@@ -12,6 +12,8 @@ import type { Connection } from './state.ts';
 export type Input =
   /** The timer, every 100 ms. */
   | { readonly kind: 'tick' }
+  /** What is announced of this node may be another by now. */
+  | { readonly kind: 'settings' }
   /** A peer has connected to the port of the bus. */
   | { readonly kind: 'accepted'; readonly connection: Connection }
   /** A connection that was asked for is there. */

@@ -121,6 +121,11 @@ export class Shell {
     this.connections.closeAll();
   }
 
+  /** What is announced of this node may be another by now. */
+  readSettings(): void {
+    this.input({ kind: 'settings' });
+  }
+
   /** Another node has connected to the bus. */
   welcome(guest: Guest): void {
     if (this.stopped || this.timer === null) guest.close();

@@ -16,7 +16,7 @@ import { attachShell } from '../cluster/owners.ts';
 import { Shell } from '../cluster/shell.ts';
 import type { Node } from '../cluster/state.ts';
 import type { Config } from '../config/config.ts';
-import type { Settings } from '../config/settings.ts';
+import type { OptionName, Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -26,6 +26,19 @@ import { ListenError } from '../net/transport.ts';
 
 const BUS_PORT_INCREMENT = 10_000;
 const PORT_MAX = 65_535;
+
+/** What these say is in `myself`. */
+const ANNOUNCED: readonly OptionName[] = [
+  'port',
+  'tls-port',
+  'tls-cluster',
+  'cluster-announce-ip',
+  'cluster-announce-hostname',
+  'cluster-announce-port',
+  'cluster-announce-tls-port',
+  'cluster-announce-bus-port',
+  'cluster-replica-no-failover',
+];
 
 export interface ClusterParts {
   readonly engine: Engine;
@@ -97,6 +110,10 @@ export class ClusterNode {
       },
       endLinks: (id, direction) => shell.endLinks(id, direction),
       dropPackets: (type) => shell.dropPackets(type),
+    });
+    config.on(ANNOUNCED, () => {
+      shell.readSettings();
+      return undefined;
     });
     shell.begin();
   }

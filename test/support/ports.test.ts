@@ -16,7 +16,7 @@ const SCRIPT = `
 /** Ports that another process was given, which runs until its input ends. */
 async function another(): Promise<{ readonly ports: number[]; end(): void }> {
   const args = ['--import', 'tsx', '--input-type=module', '--eval', SCRIPT];
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return { ports: JSON.parse(line.toString()) as number[], end: () => child.stdin.end() };
 }

@@ -3,8 +3,14 @@
  *
  * Vitest skips what throws its own pending error, and offers that in a test's context only. A hook that leaves half way
  * has made nothing that its suite's afterAll could end, so those hooks are dropped with it.
+ *
+ * Each file runs in a working folder of its own: a server that names no `dir` writes its dump there, and the next one to
+ * start would load it.
  */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { VitestTestRunner } from 'vitest/runners';
 import { getHooks } from 'vitest/suite';
 import { LEAVE } from './oracle.ts';
@@ -32,6 +38,20 @@ function leave(why: string): never {
 }
 
 export default class Runner extends VitestTestRunner {
+  private readonly home = process.cwd();
+  private folder = '';
+
+  onBeforeRunFiles(): void {
+    this.folder = mkdtempSync(join(tmpdir(), 'cinnabar-file-'));
+    process.chdir(this.folder);
+  }
+
+  override onAfterRunFiles(): void {
+    super.onAfterRunFiles();
+    process.chdir(this.home);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
   override extendTaskContext(context: Context): Context {
     if (running.pending === null) {
       try {

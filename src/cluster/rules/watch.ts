@@ -26,7 +26,7 @@ export interface Watch {
 export function watch(turn: Turn, memory: Watch): void {
   const { state, now } = turn;
   turn.retryPersist();
-  if (tellOfMyself(turn, memory)) turn.persist();
+  tellOfMyself(turn, memory);
   for (const [id, until] of state.forgotten) if (until <= now) state.forgotten.delete(id);
   for (const node of [...state.nodes.values()]) {
     if (isOverdue(turn, node)) removeNode(turn, node);
@@ -47,7 +47,8 @@ export function watch(turn: Turn, memory: Watch): void {
 }
 
 /** What settings say of us, as the others hear it. An address that is no longer announced is found out anew. */
-function tellOfMyself({ state, settings }: Turn, memory: Watch): boolean {
+export function tellOfMyself(turn: Turn, memory: Watch): void {
+  const { state, settings } = turn;
   const { myself } = state;
   const before = [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join();
   const { port, plainPort, busPort, hostname, announceIp } = settings;
@@ -56,7 +57,7 @@ function tellOfMyself({ state, settings }: Turn, memory: Watch): boolean {
   else if (memory.announcedIp !== '') myself.ip = '';
   memory.announcedIp = announceIp;
   myself.flags = (myself.flags & ~NOFAILOVER) | (settings.replicaNoFailover ? NOFAILOVER : 0);
-  return before !== [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join();
+  if (before !== [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join()) turn.persist();
 }
 
 /** So that everybody is asked now and then, whoever has just told of him. */
