@@ -5,24 +5,36 @@ import time
 
 import redis
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 
 ports = [int(port) for port in sys.argv[1:]]
-client = RedisCluster(
-    startup_nodes=[ClusterNode("127.0.0.1", port) for port in ports], socket_timeout=2, decode_responses=True
-)
+
+
+def connect():
+    nodes = [ClusterNode("127.0.0.1", port) for port in ports]
+    return RedisCluster(startup_nodes=nodes, socket_timeout=2, decode_responses=True)
+
+
+client = connect()
 keys = [f"python:{i}" for i in range(60)]
 
 
 def write(round, seconds=60):
     """Writes every key until it is acknowledged, and reads it back."""
+    global client
     deadline = time.time() + seconds
     for key in keys:
         while True:
             assert time.time() < deadline, f"{key} is not taken"
             try:
+                client = client or connect()
                 client.set(key, f"{key} {round}")
                 assert client.get(key) == f"{key} {round}"
                 break
+            except RedisClusterException:
+                # redis-py 4.3 can't look for the nodes again once one of them is gone: it copies what holds a lock.
+                client = None
+                time.sleep(0.1)
             except (redis.RedisError, OSError):
                 time.sleep(0.1)
 
