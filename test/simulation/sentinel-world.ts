@@ -11,6 +11,7 @@
  *   - once all is healed, everybody comes to the same configuration, and the servers are as it says.
  *
  * An administrator's failover asks nobody, so that its epoch may be another's as well: only the last and the third hold then.
+ * Sentinels that have forgotten each other while apart are led together by their administrator.
  *
  * `course` answers what was broken, '' for nothing. That it would find something is shown by a bug that can be planted: a
  * Sentinel that tells its vote before it is on the disk (`--bug`; seed 28 is the first to find it).
@@ -65,6 +66,10 @@ interface Kind {
   readonly tellsNames: boolean;
   readonly failovers: boolean;
   readonly resets: boolean;
+}
+
+function masterOf(process: SentinelProcess): Master {
+  return process.sentinel.state.masters.get(MASTER)!;
 }
 
 function drawKind(random: SeededRandom): Kind {
@@ -253,13 +258,38 @@ class SentinelWorld extends RulesWorld implements Surroundings {
   // What must hold.
 
   agree(): void {
+    if (this.kind.resets) this.timeline.after(PATIENCE / 3, () => this.regroup());
     this.await('all agree', PATIENCE, () => this.disagreement());
+  }
+
+  /**
+   * Sentinels that were told to forget each other while they could not meet are groups, each with a master: who
+   * administers them gives the smaller ones the master of the largest.
+   */
+  private regroup(): void {
+    const groups: SentinelProcess[][] = [];
+    for (const sentinel of this.sentinels) {
+      const near = groups.filter((group) => group.some((other) => this.hasMet(sentinel, other)));
+      for (const group of near) groups.splice(groups.indexOf(group), 1);
+      groups.push([sentinel, ...near.flat()]);
+    }
+    const [largest, ...others] = groups.sort((a, b) => b.length - a.length);
+    const { address, settings } = masterOf(largest[0]);
+    for (const sentinel of others.flat()) {
+      this.note(`${sentinel.name} is told to monitor ${address.host}`);
+      sentinel.administer({ name: 'remove', master: MASTER });
+      sentinel.administer({ name: 'monitor', master: MASTER, ...address, quorum: settings.quorum });
+    }
+  }
+
+  private hasMet(a: SentinelProcess, b: SentinelProcess): boolean {
+    return masterOf(a).sentinels.has(b.sentinel.state.myid) || masterOf(b).sentinels.has(a.sentinel.state.myid);
   }
 
   /** Whom no Sentinel knows any more, after a RESET, its administrator has to lead back. */
   private leadBack(): void {
     const known = new Set<string>();
-    const masters = this.sentinels.map((sentinel) => sentinel.sentinel.state.masters.get(MASTER)!);
+    const masters = this.sentinels.map(masterOf);
     for (const master of masters)
       for (const { address } of [master, ...master.replicas.values()]) known.add(this.nameOf(address.ip));
     const master = this.nameOf(masters[0].address.ip);
@@ -277,7 +307,7 @@ class SentinelWorld extends RulesWorld implements Surroundings {
         return `${server.name} replicates from ${server.master}`;
     const epochs = new Set<number>();
     for (const sentinel of this.sentinels) {
-      const master = sentinel.sentinel.state.masters.get(MASTER)!;
+      const master = masterOf(sentinel);
       if (master.address.ip !== ip) return `${sentinel.name} takes ${master.address.ip} for the master, not ${name}`;
       if (master.failover !== null || master.downSince !== 0) return `${sentinel.name} is not content with it`;
       const replicas = [...master.replicas.values()].filter((replica) => replica.downSince === 0);
@@ -292,7 +322,7 @@ class SentinelWorld extends RulesWorld implements Surroundings {
     if (output.kind === 'send' && output.request.purpose === 'hello') this.greeted(process, output.request);
     if (output.kind !== 'event') return;
     this.note(`${process.name} ${output.type} ${output.text}`);
-    const master = process.sentinel.state.masters.get(MASTER)!;
+    const master = masterOf(process);
     if (output.type === '+vote-for-leader') this.crashPerhaps(process);
     if (output.type === '+elected-leader') {
       this.elected(process, master);

@@ -7,7 +7,7 @@ import { type Instance, type Master, masterOf, type Peer } from '../state.ts';
 import { giveWay } from './failover.ts';
 import { addressOf, means } from './hosts.ts';
 import { disconnect, send } from './links.ts';
-import { addPeer, removePeer, switchAddress } from './masters.ts';
+import { addPeer, findReplica, removePeer, switchAddress } from './masters.ts';
 import { reconfigureClients } from './scripts.ts';
 import type { Turn } from './turn.ts';
 import { enterEpoch } from './votes.ts';
@@ -45,7 +45,7 @@ export function heardHello(turn: Turn, text: string): void {
   peer.lastHello = turn.now;
   const { configEpoch } = hello;
   const later = configEpoch > master.configEpoch || (configEpoch === master.configEpoch && hasMoved(turn, master));
-  if (later) followConfiguration(turn, master, peer, hello);
+  if (later || yields(turn, master, hello)) followConfiguration(turn, master, peer, hello);
 }
 
 /** The sentinel that speaks: known, known under another address, or new. Null where its host can't be resolved. */
@@ -70,6 +70,19 @@ function acquaintance(turn: Turn, master: Master, hello: Hello): Peer | null {
 /** Among hosts with names a master that we know by its address only may be elsewhere without another configuration. */
 function hasMoved({ state }: Turn, { address, downSince }: Master): boolean {
   return state.resolveHostnames && isIP(address.host) !== 0 && downSince !== 0;
+}
+
+/**
+ * Two failovers on request ask nobody and may happen in one epoch, each with its own replica. Whoever hears of both
+ * configurations takes that of the greater address, or there would be two masters until the next failover. Only a server
+ * that we know is followed so: the same master at another address, as somebody else reaches it, is no other configuration.
+ */
+function yields(turn: Turn, master: Master, { masterHost, masterPort, configEpoch }: Hello): boolean {
+  if (configEpoch === 0 || configEpoch !== master.configEpoch) return false;
+  const ours = currentAddress(master);
+  const theirs = findReplica(turn, master, masterHost, masterPort)?.address;
+  if (theirs === undefined || theirs.ip === '' || ours.ip === '' || sameAddress(ours, theirs)) return false;
+  return theirs.ip === ours.ip ? theirs.port > ours.port : theirs.ip > ours.ip;
 }
 
 /** A sentinel has another address, with all masters that it watches. */

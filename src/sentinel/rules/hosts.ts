@@ -6,7 +6,7 @@
 import { isIP } from '../../base/network.ts';
 import { type Address, isCalled } from '../address.ts';
 import { announced } from '../fields.ts';
-import { everyInstance, type Instance, type SentinelState } from '../state.ts';
+import { everyInstance, type Host, type Instance, type SentinelState } from '../state.ts';
 import { disconnect } from './links.ts';
 import type { Turn } from './turn.ts';
 
@@ -17,9 +17,14 @@ export const MOST_HOSTS = 10_000;
 export function addressOf(turn: Turn, host: string, port: number): Address | null {
   if (isIP(host) !== 0) return { host, ip: host, port };
   if (!turn.state.resolveHostnames || host === '') return null;
-  const known = turn.state.hosts.get(host)?.ip ?? '';
-  if (known === '') lookUp(turn, host);
-  return { host, ip: known, port };
+  const known = turn.state.hosts.get(host);
+  if (known === undefined || known.ip === '' || isOld(turn, known)) lookUp(turn, host);
+  return { host, ip: known?.ip ?? '', port };
+}
+
+/** A name by which nobody is known is looked up for no instance: what it stood for is not believed for ever. */
+function isOld({ state, now }: Turn, { askedAt }: Host): boolean {
+  return now - askedAt >= state.periods['info-period'];
 }
 
 /** Whether somebody who says `host` and `port` means `address`; null while it is not known what `host` stands for. */
