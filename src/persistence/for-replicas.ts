@@ -20,6 +20,15 @@ import type { Dataset } from './save/dataset.ts';
 import type { Snapshots } from './snapshots.ts';
 
 const PIECE = 64 * 1024;
+const FED = 'used to feed replicas in a persistence-less instance';
+
+/** Removes a snapshot that is there for a synchronisation only, where that is wanted and nothing is kept on the disk. */
+export function removeSyncFile({ config, environment, log }: PersistenceParts, path: string, what: string): void {
+  const { rdbDelSyncFiles, save, appendonly } = config.settings;
+  if (!rdbDelSyncFiles || save.length > 0 || appendonly) return;
+  log.notice(`Removing the RDB file ${what}`);
+  environment.disk.removeAside(path);
+}
 
 export class ReplicaSnapshots implements SnapshotPort {
   private readonly parts: PersistenceParts;
@@ -49,8 +58,13 @@ export class ReplicaSnapshots implements SnapshotPort {
     const path = join(config.path, config.settings.dbfilename);
     const begun = this.snapshots.saveFor((good) => {
       if (!good) return end(null);
+      const { files } = this.snapshots;
+      const closed = (): void => {
+        // Somebody may have had the data saved for their own sake meanwhile.
+        if (this.snapshots.files === files) removeSyncFile(this.parts, path, FED);
+      };
       try {
-        end(new OpenSnapshot(disk.open(path, 'r'), clock));
+        end(new OpenSnapshot(disk.open(path, 'r'), clock, closed));
       } catch {
         end(null);
       }
@@ -106,10 +120,12 @@ class OpenSnapshot implements SnapshotFile {
   readonly length: number;
   private readonly file: DiskFile;
   private readonly clock: Clock;
+  private readonly closed: () => void;
 
-  constructor(file: DiskFile, clock: Clock) {
+  constructor(file: DiskFile, clock: Clock, closed: () => void) {
     this.file = file;
     this.clock = clock;
+    this.closed = closed;
     this.length = file.size;
   }
 
@@ -152,5 +168,6 @@ class OpenSnapshot implements SnapshotFile {
 
   close(): void {
     this.file.close();
+    this.closed();
   }
 }

@@ -19,6 +19,7 @@ import type { Timer } from '../base/time.ts';
 import { GATE_ASYNC_LOADING } from '../engine/gates.ts';
 import type { Incoming, IncomingOptions } from '../engine/replication-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
+import { removeSyncFile } from './for-replicas.ts';
 import type { Loading } from './loading.ts';
 import type { PersistenceParts } from './parts.ts';
 import { ChunkFeed } from './rdb/feed.ts';
@@ -44,6 +45,7 @@ const WAITING_MOST = 16 * 1024 * 1024;
 const WAITING_FEW = 4 * 1024 * 1024;
 const SYNC_EVERY = 8 * 1024 * 1024;
 const ALIVE_EVERY = 1000;
+const OBTAINED = 'obtained from the master. This replica has persistence disabled';
 const FROM_SOCKET = 'Failed trying to load the MASTER synchronization DB from socket, check server logs.';
 
 export function receive(parts: PersistenceParts, data: DataOwner, options: IncomingOptions): Incoming {
@@ -148,10 +150,13 @@ class FileIncoming implements Incoming {
       const context = await data.loads.fromMaster(target);
       if (this.over) return;
       this.end();
+      removeSyncFile(parts, target, OBTAINED);
       data.writeAgain();
       options.done({ context });
     } catch {
-      if (!this.over) this.fail('Failed trying to load the MASTER synchronization DB from disk, check server logs.');
+      if (this.over) return;
+      removeSyncFile(parts, target, OBTAINED);
+      this.fail('Failed trying to load the MASTER synchronization DB from disk, check server logs.');
     }
   }
 

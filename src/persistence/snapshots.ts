@@ -36,6 +36,8 @@ export class Snapshots {
   /** Unix time in seconds of the last good one, or of the start. */
   lastSave: number;
   lastGood = true;
+  /** How many files have been written, each in the place of the one before. */
+  files = 0;
   private readonly parts: PersistenceParts;
   private readonly background: Background;
   private readonly owner: SnapshotsOwner;
@@ -81,9 +83,15 @@ export class Snapshots {
     }
     log.notice('DB saved on disk');
     engine.stats.dirty = 0;
+    this.stored();
+    return true;
+  }
+
+  /** The file is there, in the place of the one before. */
+  private stored(): void {
+    this.files++;
     this.lastSave = unixSeconds(this.parts.environment.clock);
     this.settle(true);
-    return true;
   }
 
   backgroundSave(schedule: boolean, later: boolean): BackgroundSave {
@@ -143,8 +151,7 @@ export class Snapshots {
       this.background.tellCow('RDB', cow);
       log.notice('Background saving terminated with success');
       engine.stats.dirty -= this.dirtyBefore;
-      this.lastSave = unixSeconds(this.parts.environment.clock);
-      this.settle(true);
+      this.stored();
     } else if (end === 'failed') {
       log.warning(message);
       log.warning('Background saving error');

@@ -23,7 +23,6 @@ export const UNREAD: Readonly<Partial<Record<OptionName, string>>> = {
   'io-threads-do-reads': RUNTIME,
   'jemalloc-bg-thread': 'there is no jemalloc',
   'lua-enable-deprecated-api': 'scripts never see the functions that were withdrawn',
-  'rdb-del-sync-files': 'a file of a snapshot for replicas stays',
   server_cpulist: RUNTIME,
   'socket-mark-id': 'sockets are not marked',
   'syslog-facility': NO_SYSLOG,

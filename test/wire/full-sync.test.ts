@@ -1,6 +1,9 @@
 /** A full synchronisation that is not to be finished: who ends it, when, and what the log says. */
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Node } from '../support/pair.ts';
 
@@ -159,4 +162,25 @@ test('old data are served while those of the same history come aside, and stay w
     'what it had is released, in slices',
     async () => Number(await follower.info('lazyfreed_objects')) >= 2,
   );
+});
+
+test.each([
+  ['removed where nothing else is kept', { 'rdb-del-sync-files': 'yes' }, false],
+  ['kept where that is not asked for', { 'rdb-del-sync-files': 'no' }, true],
+  ['kept where data are saved', { 'rdb-del-sync-files': 'yes', save: '3600 1000' }, true],
+  ['kept where there is a log', { 'rdb-del-sync-files': 'yes', appendonly: 'yes' }, true],
+])('the file of a synchronisation is %s', async (_, settings, kept) => {
+  const [ours, theirs] = [mkdtempSync(join(tmpdir(), 'cinnabar-')), mkdtempSync(join(tmpdir(), 'cinnabar-'))];
+  try {
+    const master = await start({ ...settings, dir: ours, 'repl-diskless-sync': 'no' });
+    await master.send('SET', 'key', 'value');
+    const copy = await start({ ...settings, dir: theirs, 'repl-diskless-load': 'disabled' });
+    await copy.send('REPLICAOF', '127.0.0.1', String(master.port));
+    await expect.poll(() => copy.send('GET', 'key'), { timeout: 10_000 }).toBe('value');
+    for (const folder of [ours, theirs])
+      await expect.poll(() => readdirSync(folder).includes('dump.rdb'), { timeout: 5000 }).toBe(kept);
+  } finally {
+    for (const node of nodes.splice(0)) await node.stop();
+    for (const folder of [ours, theirs]) rmSync(folder, { recursive: true });
+  }
 });
