@@ -3,7 +3,7 @@
  *
  *   connect ─> connecting ─> handshake ─┬─> transfer ─> connected        each goes back to `connect` when the link is
  *      ^            │             │     └─────────────> connected        lost; from `connected` it tries again at once, else
- *      └────────────┴─────────────┘                                      a second later
+ *      └────────────┴─────────────┘                                      a second after it last tried
  *
  * What stands here are the rules (when to connect, what a line or a lost link means, when silence is too long); the link,
  * the coming in of a snapshot and the engine are handed in. Time is told by `tick`, once a second.
@@ -25,6 +25,9 @@ import type { ReplicationSettings } from './options.ts';
 import { Payload } from './payload.ts';
 import { request } from './sink.ts';
 import { MasterStream, type StreamPort } from './stream.ts';
+
+/** Between two attempts to connect, where the link has lasted no longer. */
+const RETRY_MS = 1000;
 
 export type FollowerState = 'none' | 'connect' | 'connecting' | 'handshake' | 'transfer' | 'connected';
 
@@ -290,12 +293,13 @@ export class Follower {
   }
 
   private retry(): void {
-    const { connected, host, port } = this;
-    if (this.downSince === 0) this.downSince = this.parts.clock.now();
+    const { connected, host, port, triedAt } = this;
+    const now = this.parts.clock.now();
+    if (this.downSince === 0) this.downSince = now;
     this.disconnect();
     this.enter('connect');
-    if (!connected) return;
-    // At once: the longer it takes, the more likely the backlog has moved on.
+    // At once, unless the link has died young: the longer it takes, the more likely the backlog has moved on.
+    if (!connected || now - triedAt < RETRY_MS) return;
     this.parts.log.notice(`Reconnecting to MASTER ${host}:${port}`);
     this.connect();
   }
@@ -481,7 +485,7 @@ export class Follower {
     this.enter('connected');
     this.acknowledge();
     for (const bytes of this.early.splice(0)) this.stream?.take(bytes, 0, bytes.length);
-    this.link?.resume();
+    if (!this.stream?.isFull) this.link?.resume();
   }
 
   /** What the stream has waited for is over. */
@@ -499,10 +503,11 @@ export class Follower {
   /** Once a second. */
   tick(): void {
     const now = this.parts.clock.now();
+    if (this.stream?.isFull) this.heardAt = now;
     const silent = now - this.heardAt > this.parts.settings.replTimeout * 1000;
     switch (this.state) {
       case 'connect':
-        if (now - this.triedAt < 1000) return;
+        if (now - this.triedAt < RETRY_MS) return;
         this.parts.log.notice(`Connecting to MASTER ${this.host}:${this.port}`);
         this.connect();
         return;

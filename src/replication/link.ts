@@ -48,6 +48,7 @@ class DialledLink implements MasterLink {
       get lastActive() {
         return link.lastRead;
       },
+      pace: (more) => (more ? link.resume() : link.pause()),
       close,
       closeAfterReply: close,
       resume,

@@ -28,10 +28,14 @@ const STAR = 42;
 const WRITE = flagBit('write');
 /** The log is not told more often that the master is obeyed though the disk fails, ms. */
 const UNSAVED_TOLD_MS = 10_000;
+/** Bytes of a stream that waits for something else than the rest of a command, beyond which no more are read. */
+const WAITING_MOST = 16 * 1024 * 1024;
 /** As much of the bytes at fault as the log gets. */
 const DUMPED = 128;
 
 export interface StreamPort extends SessionPort {
+  /** No more of the stream is to be read, or it is again; what has been read may still come. */
+  pace(more: boolean): void;
   /** The stream can't be read on: the master is no master. `dump` shows some of what has come. */
   broken(reason: string, dump: string): void;
 }
@@ -60,6 +64,8 @@ export class MasterStream implements ErrorListener {
   private running = false;
   /** The rest of the stream waits for the end of a unit that is left half way. */
   private behindUnit = false;
+  /** So much waits that nothing is read. */
+  private full = false;
   private readonly turn: UnowedTurn;
 
   constructor(engine: Engine, port: StreamPort, events: StreamEvents, db: number) {
@@ -80,6 +86,11 @@ export class MasterStream implements ErrorListener {
   get pending(): number {
     const begun = this.queued.reduce((sum, { length }) => sum + length, this.held?.length ?? 0);
     return this.waiting.length + begun;
+  }
+
+  /** Whether the master can't be heard, since what it has sent waits. */
+  get isFull(): boolean {
+    return this.full;
   }
 
   /** A command that the master has done fails here. */
@@ -146,9 +157,19 @@ export class MasterStream implements ErrorListener {
   }
 
   private runWaiting(): void {
-    if (this.stopped || this.running || this.waiting.length === 0) return;
-    this.run(this.waiting.bytes, 0, this.waiting.length);
-    if (!this.session.closing) this.waiting.compact();
+    if (!this.stopped && !this.running && this.waiting.length > 0) {
+      this.run(this.waiting.bytes, 0, this.waiting.length);
+      if (!this.session.closing) this.waiting.compact();
+    }
+    this.pace();
+  }
+
+  /** A command is waited for however long it is: only what can't be run yet is bounded. */
+  private pace(): void {
+    const full = (this.stopped || this.behindUnit) && this.waiting.length > WAITING_MOST && !this.session.closing;
+    if (full === this.full) return;
+    this.full = full;
+    this.port.pace(!full);
   }
 
   /** Runs what there is before `to`; answers where what remains begins. */

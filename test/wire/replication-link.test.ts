@@ -80,6 +80,47 @@ test('it goes out from bind-source-addr, and from anywhere where that can not be
   }
 });
 
+test('a stream that may not be run yet is read no further than a bound, and all of it is run in the end', async () => {
+  const master = await start('redis', { 'client-output-buffer-limit': 'replica 0 0 0' });
+  const replica = await start('ours');
+  await replica.send('REPLICAOF', '127.0.0.1', String(master.port));
+  await replica.until('the link is up', () => isUp(replica));
+  await replica.send('CLIENT', 'PAUSE', '1000000', 'WRITE');
+  const before = Number(await replica.info('slave_repl_offset'));
+  for (let i = 0; i < 60; i++) await master.send('SET', `k${i % 7}`, String(i).padEnd(1_000_000, 'x'));
+  const read = async (): Promise<number> => Number(await replica.info('slave_read_repl_offset')) - before;
+  await replica.until('the bound is reached', async () => (await read()) > 16 * 1024 * 1024);
+  expect(await read()).toBeLessThan(32 * 1024 * 1024);
+  expect(Number(await replica.info('slave_repl_offset')) - before).toBeLessThan(1000);
+  await replica.send('CLIENT', 'UNPAUSE');
+  await replica.until('it has caught up', async () => (await read()) > 60_000_000);
+  await replica.until('all is run', async () => (await replica.send('GETRANGE', 'k3', '0', '1')) === '59');
+  expect(await replica.send('DEBUG', 'DIGEST')).toBe(await master.send('DEBUG', 'DIGEST'));
+});
+
+test('a link that dies as soon as it is there is not tried again at once', async () => {
+  let came = 0;
+  const master = createListener((socket) => {
+    came++;
+    // Answers the handshake and lets it go on, and is gone.
+    socket.on('error', () => {});
+    socket.on('data', (bytes: Buffer) => {
+      const text = bytes.toString('latin1');
+      if (text.includes('PSYNC')) socket.end('+CONTINUE\r\n');
+      else socket.write(text.includes('PING') ? '+PONG\r\n' : '+OK\r\n'.repeat(text.split('REPLCONF').length - 1));
+    });
+  });
+  await new Promise<void>((done) => master.listen(0, '127.0.0.1', done));
+  const replica = await start('ours');
+  await replica.send('REPLICAOF', '127.0.0.1', String((master.address() as AddressInfo).port));
+  await replica.until('it has come', async () => came > 0);
+  const [begin, first] = [performance.now(), came];
+  await new Promise((done) => setTimeout(done, 1500));
+  expect(came - first).toBeLessThanOrEqual((performance.now() - begin) / 1000 + 1);
+  await replica.send('REPLICAOF', 'NO', 'ONE');
+  master.close();
+});
+
 describe('what the log says, in the words of redis-server', () => {
   const lines: string[] = [];
   let replica: CinnabarServer;
