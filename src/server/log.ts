@@ -38,6 +38,21 @@ function encode(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
+const isControl = (code: number): boolean => code === 0x7f || (code < 0x20 && code !== 0x09 && code !== 0x0a);
+
+/** What others have sent is told as well: none of it may command the terminal on which the log is read. */
+function visible(text: string): string {
+  let shown = '';
+  let from = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (!isControl(code)) continue;
+    shown += `${text.slice(from, i)}\\x${code.toString(16).padStart(2, '0')}`;
+    from = i + 1;
+  }
+  return from === 0 ? text : shown + text.slice(from);
+}
+
 /** Where lines go when it is neither a file nor the standard output: tests and embedders. */
 export type Sink = (line: string) => void;
 
@@ -113,7 +128,7 @@ export class ServerLog implements Log {
   private say(level: LogLevel, message: string): void {
     if (LEVELS[level] < LEVELS[this.level]) return;
     if (this.json !== undefined) this.json[level](message);
-    else this.emit(`${this.process}:${this.role} ${logTime(this.now)} ${MARKS[level]} ${message}\n`);
+    else this.emit(`${this.process}:${this.role} ${logTime(this.now)} ${MARKS[level]} ${visible(message)}\n`);
   }
 
   private jsonLogger(): Logger<LogLevel> {

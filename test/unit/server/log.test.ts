@@ -52,3 +52,9 @@ test('JSON, from a line on and back', () => {
     { level: 'warning', msg: 'four', ...same },
   ]);
 });
+
+test('control bytes that others have sent are shown, and not written', () => {
+  const { log, lines } = logOf('notice', 'redis');
+  log.warning('a\x1b[2Jb\0\r\tc\x7f\xe9');
+  expect(lines.join('')).toContain('# a\\x1b[2Jb\\x00\\x0d\tc\\x7f\xe9\n');
+});
