@@ -34,6 +34,7 @@ import { Gatekeeper } from './gatekeeper.ts';
 import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
+import { LookAhead } from './look-ahead.ts';
 import { Membership } from './membership.ts';
 import { Monitors } from './monitors.ts';
 import { Pause } from './pause.ts';
@@ -107,6 +108,7 @@ export class Engine implements SessionHost<Session> {
   readonly process: ProcessMemory;
   readonly defrag = new DefragFigures();
   readonly slow: SlowCommands;
+  readonly lookAhead = new LookAhead();
   /** Bytes in use before the first command. */
   readonly startupMemory: number;
   /** Classes of keyspace events that are published (bits of events.ts), null for none. */
@@ -162,10 +164,6 @@ export class Engine implements SessionHost<Session> {
   }
 
   // Sessions.
-
-  get sessionCount(): number {
-    return this.sessions.size;
-  }
 
   open(port: SessionPort, role: Role = CLIENT): Session {
     const session = new Session(this, this.nextId++, port, this.pool, this.clock.now(), role);

@@ -89,6 +89,12 @@ export interface SessionMemory<S extends TransportSession> {
   settle(): void;
 }
 
+/** A look at commands that have arrived and will be run next. */
+export interface SessionFuture<S extends TransportSession> {
+  /** Bytes of the session's lie from `at` to `to`, the next command first; returns how many are to be run before the next look. */
+  fetch(session: S, buffer: Uint8Array, at: number, to: number): number;
+}
+
 /** What a transport sees of the engine. */
 export interface SessionHost<S extends TransportSession = TransportSession> {
   open(port: SessionPort): S;
@@ -105,9 +111,11 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   /** The session is gone, or as good as: it is taken out of every register. A second time is nothing. */
   leave(session: S): void;
   /** Sessions there are now, for maxclients. */
-  readonly sessionCount: number;
+  readonly sessions: { readonly size: number };
   /** Called at the end of each turn in which anything came, before replies are written: the place of group commits. */
   beforeWrite(): void;
+  /** Where what commands will want is fetched before they are run one by one. */
+  readonly lookAhead?: SessionFuture<S>;
   /** Where the sessions' memory is counted, if it is. */
   readonly clientMemory?: SessionMemory<S>;
 }

@@ -206,6 +206,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     const { parser, session } = this;
     const host = this.server.host;
     host.enter();
+    let seen = 1;
     while (!this.stopped && !this.full && !this.closing) {
       const outcome = parser.next(buffer, to, session.authenticated);
       if (parser.empties > 0) {
@@ -224,6 +225,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
         return;
       }
       parser.start(parser.at);
+      if (--seen === 0) seen = host.lookAhead?.fetch(session, buffer, parser.at, to) ?? 0;
     }
   }
 

@@ -136,7 +136,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
 
   /** Before a handshake nobody can be told why. */
   private admits(handshakes: number): boolean {
-    if (this.host.sessionCount + handshakes < this.settings.maxclients) return true;
+    if (this.host.sessions.size + handshakes < this.settings.maxclients) return true;
     this.counters.rejectedConnections++;
     return false;
   }
@@ -144,7 +144,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   private accept(connection: Connection): void {
     if (connection.unix) this.log.verbose(`Accepted connection to ${this.settings.unixsocket}`);
     else this.log.verbose(`Accepted ${connection.address}`);
-    if (this.host.sessionCount >= this.settings.maxclients) {
+    if (this.host.sessions.size >= this.settings.maxclients) {
       this.turnAway(connection, TOO_MANY);
       return;
     }

@@ -177,6 +177,7 @@ export class MasterStream implements ErrorListener {
     const { parser, session, engine } = this;
     let begin = from;
     this.running = true;
+    let seen = 1;
     while (!this.stopped && !session.closing) {
       this.behindUnit = engine.suspended !== null;
       if (this.behindUnit) break;
@@ -194,6 +195,7 @@ export class MasterStream implements ErrorListener {
       if (session.postponed || session.waiter !== null) this.held = buffer.slice(begin, end);
       else if (!session.closing) this.done(buffer, begin, end);
       begin = end;
+      if (--seen === 0) seen = engine.lookAhead.fetch(session, buffer, end, to);
     }
     this.running = false;
     return parser.begin;

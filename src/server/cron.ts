@@ -64,7 +64,7 @@ export class Cron {
   get hz(): number {
     const { hz, dynamicHz } = this.config.settings;
     let now = hz;
-    if (dynamicHz) while (now < HZ_MAX && this.engine.sessionCount / now > CLIENTS_PER_TICK) now *= 2;
+    if (dynamicHz) while (now < HZ_MAX && this.engine.sessions.size / now > CLIENTS_PER_TICK) now *= 2;
     return Math.min(now, HZ_MAX);
   }
 

@@ -195,11 +195,20 @@ export function dictWarm(r: Reader, d: Addr, hashes: Int32Array, count: number):
   const table = r.addr(d, Head.table0);
   if (table === NULL) return;
   const mask = r.u32(d, Head.mask0);
+  const moved = r.u32(d, Head.rehashAt) - 1;
   for (let from = 0; from < count; from += WARMED.length) {
     const size = Math.min(count - from, WARMED.length);
-    for (let i = 0; i < size; i++) WARMED[i] = r.addr(table, (hashes[from + i] & mask) << 2);
+    for (let i = 0; i < size; i++) {
+      const bucket = hashes[from + i] & mask;
+      WARMED[i] = bucket < moved ? inSecond(r, d, hashes[from + i]) : r.addr(table, bucket << 2);
+    }
     r.warm(WARMED, size);
   }
+}
+
+/** The first entry of a bucket in the table that rehashing moves to. */
+function inSecond(r: Reader, d: Addr, hash: number): Addr {
+  return r.addr(r.addr(d, Head.table1), (hash & r.u32(d, Head.mask1)) << 2);
 }
 
 /**

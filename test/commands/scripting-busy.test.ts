@@ -132,7 +132,7 @@ describe('a script that does not end', () => {
     void one(runner, 'EVAL', FOREVER, '0');
     await suspended();
     runner.close();
-    while (server.engine.sessionCount > 1) await new Promise((done) => setTimeout(done, 1));
+    while (server.engine.sessions.size > 1) await new Promise((done) => setTimeout(done, 1));
     expect(await one(other, 'PING')).toBe(BUSY);
     expect(await one(other, 'SCRIPT', 'KILL')).toBe('OK');
     while (server.engine.propagation.held) await new Promise((done) => setTimeout(done, 1));
@@ -226,7 +226,7 @@ describe('a script that takes its time', () => {
     void runner.send([['MULTI'], ['EVAL', `${LISTENING} redis.call('incr', 'a')`, '0'], ['INCR', 'a'], ['EXEC']]);
     await suspended();
     runner.close();
-    while (server.engine.sessionCount > 2) await new Promise((done) => setTimeout(done, 1));
+    while (server.engine.sessions.size > 2) await new Promise((done) => setTimeout(done, 1));
     await stop();
     while (server.engine.propagation.held) await new Promise((done) => setTimeout(done, 1));
     expect(await one(other, 'GET', 'a')).toBe('2');

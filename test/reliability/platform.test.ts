@@ -265,7 +265,7 @@ describe('handlers that throw', () => {
     expect(client.received.slice('+PONG\r\n'.length)).toBe('-ERR internal error, see the log\r\n');
     expect(lines.some((line) => line.includes('planted in the table'))).toBe(true);
     expect(await other.ask('EXISTS', 'never')).toBe(':0\r\n');
-    expect(server.engine.sessionCount).toBe(1);
+    expect(server.engine.sessions.size).toBe(1);
     other.destroy();
   });
 });

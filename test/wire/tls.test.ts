@@ -352,7 +352,7 @@ describe('handshakes that come to nothing', () => {
 
   test('garbage in many forms: a log line each, and every descriptor comes back', async () => {
     lines.length = 0;
-    await until(() => server.engine.sessionCount === 0, 'no clients');
+    await until(() => server.engine.sessions.size === 0, 'no clients');
     const before = descriptors();
     const inputs = ['', 'PING\r\n', '\x16\x03\x01\x00\x05abcde', '\x16\x03\x01\x02\x00', '\0'.repeat(100)];
     const count = 300;
@@ -374,7 +374,7 @@ describe('handshakes that come to nothing', () => {
     await until(() => lines.filter((line) => line.includes('Error accepting a client')).length >= count, 'all refused');
     expect(logged('error:0A00010B:SSL routines::wrong version number')).toBe(true);
     await until(() => descriptors() <= before, `descriptors back to ${before}`);
-    expect(server.engine.sessionCount).toBe(0);
+    expect(server.engine.sessions.size).toBe(0);
     expect(await pingAs('client')).toBe('+PONG\r\n');
   });
 

@@ -46,10 +46,6 @@ class FakeHost implements SessionHost<FakeSession> {
   empties = 0;
   authenticated = true;
 
-  get sessionCount(): number {
-    return this.sessions.size;
-  }
-
   open(port: SessionPort): FakeSession {
     const session = new FakeSession(port, this.pool);
     session.authenticated = this.authenticated;
