@@ -9,11 +9,12 @@
  * tables are there from the start (832 KiB), so that few keys don't pay for them.
  *
  * Which slots have keys, and how many, is in `sizes` as well; which dicts are being resized in `resizing`; of the others
- * `tables` has table and mask, so that a look-up finds its bucket at one step. SCAN's cursor is that of the slot's dict, times
+ * `tables` has table and mask, so that a look-up finds its bucket at one step. Dicts that could not be shrunk at once, as
+ * one that is being resized or that a view is open over, are in `wide`: nobody goes over all slots to find them. SCAN's cursor is that of the slot's dict, times
  * SLOTS, plus the slot: slots follow one another, and no key changes its own.
  *
  * Invariants (verify): a dict holds keys of its slot only; `sizes` has the size of each; a dict that is being resized is in
- * `resizing`, and has no table in `tables`; the directory names the heads that `heads` does.
+ * `resizing`, and has no table in `tables`; one that is too large and at rest is in `wide`; the directory names the heads that `heads` does.
  */
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
@@ -32,6 +33,7 @@ import {
   dictHolds,
   dictInsert,
   dictIsResizing,
+  dictIsTooLarge,
   dictMask,
   dictMoved,
   dictMoveTables,
@@ -56,7 +58,7 @@ import { SlotSizes } from './slot-sizes.ts';
 
 const MIN_BUCKETS = 4;
 /** Dicts that `shrinkMore` looks at in one call. */
-const SHRUNK_AT_ONCE = 1024;
+const SHRUNK_AT_ONCE = 128;
 /** Dicts that are moved along between two looks at the clock. */
 const REHASHED_AT_ONCE = 16;
 
@@ -124,9 +126,9 @@ export class SlotTable implements Table {
   private readonly resizing = new Set<number>();
   private readonly scratch = new Slice();
   private readonly part: Addr[] = [];
-  /** Where something was last removed, and where `shrinkMore` goes on. */
+  /** Where something was last removed. */
   private removedFrom = 0;
-  private shrunk = 0;
+  private readonly wide = new Set<number>();
 
   constructor(memory: Memory) {
     this.memory = memory;
@@ -245,13 +247,22 @@ export class SlotTable implements Table {
   }
 
   shrinkMore(): void {
-    for (let i = 0; i < SHRUNK_AT_ONCE; i++) this.shrink((this.shrunk + i) % SLOTS);
-    this.shrunk = (this.shrunk + SHRUNK_AT_ONCE) % SLOTS;
+    const { wide } = this;
+    let left = Math.min(wide.size, SHRUNK_AT_ONCE);
+    for (const slot of wide) {
+      if (left-- === 0) break;
+      // What must wait longer goes to the end.
+      wide.delete(slot);
+      this.shrink(slot);
+    }
   }
 
   private shrink(slot: number): void {
-    dictShrinkIfNeeded(this.memory, this.dictOf(slot));
+    const { memory } = this;
+    const dict = this.dictOf(slot);
+    dictShrinkIfNeeded(memory, dict);
     this.follow(slot);
+    if (dictIsResizing(memory, dict) || dictIsTooLarge(memory, dict)) this.wide.add(slot);
   }
 
   rehashFor(late: () => boolean): boolean {
@@ -352,7 +363,7 @@ export class SlotTable implements Table {
   }
 
   verify(): void {
-    const { memory, sizes, resizing, tables } = this;
+    const { memory, sizes, resizing, tables, wide } = this;
     const key = new Slice();
     for (let slot = 0; slot < SLOTS; slot++) {
       const dict = this.dictOf(slot);
@@ -364,6 +375,7 @@ export class SlotTable implements Table {
       const known =
         tables[2 * slot] === dictTable(memory, dict, 0) && tables[2 * slot + 1] === dictMask(memory, dict, 0);
       assert(resizing.has(slot) || known, 'tables has the table of a dict that is not resized');
+      assert(resized || wide.has(slot) || !dictIsTooLarge(memory, dict), 'dicts that are too large are known');
       if (dictSize(memory, dict) === 0) continue;
       dictVerify(memory, dict, memory.seed);
       const cursor = this.cursorOf(slot);

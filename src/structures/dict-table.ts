@@ -399,10 +399,15 @@ export function dictExpand(m: Memory, d: Addr, size: number): boolean {
   return true;
 }
 
+/** Whether it is less than 10 % full. */
+export function dictIsTooLarge(m: Memory, d: Addr): boolean {
+  const buckets = m.u32(d, Head.mask0) + 1;
+  return buckets > MIN_BUCKETS && m.u32(d, Head.used0) * MIN_FILL_PERCENT < buckets;
+}
+
 /** Begins to shrink a dict that is less than 10 % full; owners call it after removals. */
 export function dictShrinkIfNeeded(m: Memory, d: Addr): void {
-  const buckets = m.u32(d, Head.mask0) + 1;
-  if (buckets <= MIN_BUCKETS || m.u32(d, Head.used0) * MIN_FILL_PERCENT >= buckets) return;
+  if (!dictIsTooLarge(m, d)) return;
   if (m.u32(d, Head.rehashAt) !== 0 || m.frozen) return;
   if (dictIsResizing(m, d)) prepare(m, d);
   else dictShrink(m, d);

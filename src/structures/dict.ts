@@ -16,6 +16,7 @@ export {
   dictInsert,
   dictIsRehashing,
   dictIsResizing,
+  dictIsTooLarge,
   dictLookup,
   dictMask,
   dictMoved,
