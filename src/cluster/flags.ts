@@ -33,8 +33,9 @@ const BY_NAME = new Map(NAMES);
 
 /** `myself,master`; `noflags` where there is none that has a name. */
 export function flagsText(flags: number): string {
-  const names = NAMES.filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name);
-  return names.length === 0 ? NONE : names.join(',');
+  let text = '';
+  for (const [name, bit] of NAMES) if ((flags & bit) !== 0) text += text === '' ? name : `,${name}`;
+  return text === '' ? NONE : text;
 }
 
 /** Undefined where one of the names is none. */

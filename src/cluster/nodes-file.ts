@@ -80,19 +80,13 @@ export function formatNodesFile(file: NodesFile): string {
 /** One line of nodes.conf and of CLUSTER NODES, with its line end. */
 export function formatNode(node: SavedNode): string {
   const host = node.hostname === '' ? '' : `,${node.hostname}`;
-  const words = [
-    node.id,
-    `${node.ip}:${node.port}@${node.busPort}${host}`,
-    flagsText(node.flags),
-    node.master === '' ? '-' : node.master,
-    node.pingSent,
-    node.pongReceived,
-    node.configEpoch,
-    node.connected ? 'connected' : 'disconnected',
-    ...(node.slots.length === 0 ? [] : [slotsText(node.slots)]),
-    ...node.moves.map(({ slot, direction, node: other }) => `[${slot}${ARROWS[direction]}${other}]`),
-  ];
-  return `${words.join(' ')}\n`;
+  const address = `${node.ip}:${node.port}@${node.busPort}${host}`;
+  const who = `${node.id} ${address} ${flagsText(node.flags)} ${node.master === '' ? '-' : node.master}`;
+  let text = `${who} ${node.pingSent} ${node.pongReceived} ${node.configEpoch}`;
+  text += node.connected ? ' connected' : ' disconnected';
+  if (node.slots.length > 0) text += ` ${slotsText(node.slots)}`;
+  for (const { slot, direction, node: other } of node.moves) text += ` [${slot}${ARROWS[direction]}${other}]`;
+  return `${text}\n`;
 }
 
 /** What ranges are in text. A node whose slots lie scattered has thousands, and they are written again and again. */

@@ -14,7 +14,6 @@
  * Invariants: a reply is kept or awaited, never both; replies kept, awaited and still owed are those of the requests sent.
  */
 import { assert } from '../base/assert.ts';
-import { bytesOf } from '../base/slice.ts';
 import { type Dialer, type Link, LinkError, type Target } from './link.ts';
 import { type Reply, ReplyReader } from './reply-reader.ts';
 
@@ -79,8 +78,13 @@ export class Conversation {
 
   /** Resolves when the system has taken all of the request; its reply is owed at once. */
   send(request: Request, timeout: number): Promise<void> {
-    this.owed++;
-    this.sending = this.sendAfter(this.sending, encode(request), timeout);
+    return this.sendAll([request], timeout);
+  }
+
+  /** The same of several, which go together. */
+  sendAll(requests: readonly Request[], timeout: number): Promise<void> {
+    this.owed += requests.length;
+    this.sending = this.sendAfter(this.sending, encodeAll(requests), timeout);
     return this.sending;
   }
 
@@ -181,10 +185,30 @@ export function authRequest(user: string, password: string): Request | null {
 
 /** A request as it travels. */
 export function encode(request: Request): Uint8Array {
-  const parts: Uint8Array[] = [bytesOf(`*${request.length}\r\n`)];
-  for (const argument of request) {
-    const bytes = typeof argument === 'string' ? bytesOf(argument) : argument;
-    parts.push(bytesOf(`$${bytes.length}\r\n`), bytes, bytesOf('\r\n'));
+  return encodeAll([request]);
+}
+
+function encodeAll(requests: readonly Request[]): Uint8Array {
+  const parts: (string | Uint8Array)[] = [];
+  for (const request of requests) {
+    // What is text of one byte a character stays so until the end: for small arguments arrays would cost more than they hold.
+    let text = `*${request.length}\r\n`;
+    for (const argument of request) {
+      text += `$${argument.length}\r\n`;
+      if (typeof argument === 'string') text += `${argument}\r\n`;
+      else {
+        parts.push(text, argument);
+        text = '\r\n';
+      }
+    }
+    parts.push(text);
   }
-  return Buffer.concat(parts);
+  const bytes = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    if (typeof part === 'string') bytes.write(part, at, 'latin1');
+    else bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

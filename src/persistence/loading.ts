@@ -30,6 +30,8 @@ import { ValueReader } from './rdb/read-value.ts';
 
 /** How long a slice may take before clients are looked at. */
 const SLICE_MICROS = 5000;
+/** The first of what a master has sent: few data are there before anybody is told that they are being loaded, as in Redis. */
+const FIRST_SLICE_MICROS = 40_000;
 /** Keys or commands that are loaded between two looks at the clock. */
 const STEPS_PER_LOOK = 64;
 
@@ -156,7 +158,7 @@ export class Loading {
     this.master = loader;
     try {
       this.begin(loader, source.size);
-      while (!(await this.sliceOf(loader)));
+      if (!this.slice(FIRST_SLICE_MICROS)) while (!(await this.sliceOf(loader)));
       this.report(loader);
       return loader.replication;
     } catch (error) {
@@ -379,11 +381,11 @@ export class Loading {
   }
 
   /** Loads for some milliseconds, or as many bytes as the setting says; whether all is loaded. */
-  private slice(): boolean {
+  private slice(micros = SLICE_MICROS): boolean {
     const { environment, config } = this.parts;
     const { clock } = environment;
     const source = this.source!;
-    const until = clock.monotonic() + SLICE_MICROS;
+    const until = clock.monotonic() + micros;
     const enough = source.offset + config.settings.loadingProcessEventsIntervalBytes;
     const step = this.stepper();
     let steps = 0;

@@ -28,7 +28,7 @@ import { ReplicaSnapshots } from './for-replicas.ts';
 import { receive } from './incoming.ts';
 import { Loading } from './loading.ts';
 import type { PersistenceParts } from './parts.ts';
-import { dumpValue, readPayload, verifyPayload } from './rdb/dump.ts';
+import { Dumper, readPayload, verifyPayload } from './rdb/dump.ts';
 import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
 import { storeValue } from './rdb/load.ts';
 import { ValueReader } from './rdb/read-value.ts';
@@ -47,6 +47,8 @@ export class Persistence implements PersistencePort {
   private readonly parts: PersistenceParts;
   private readonly background: Background;
   private readonly values: ValueReader;
+  /** Made when it is first used. */
+  private dumper: Dumper | null = null;
 
   constructor(parts: PersistenceParts) {
     const { engine, config, environment, log, die } = parts;
@@ -332,7 +334,8 @@ export class Persistence implements PersistencePort {
   // Single values.
 
   dump(e: Addr): Uint8Array {
-    return dumpValue(this.parts.engine.memory, e, this.parts.config.settings.rdbcompression);
+    this.dumper ??= new Dumper(this.parts.engine.memory);
+    return this.dumper.dump(e, this.parts.config.settings.rdbcompression);
   }
 
   verify(payload: Slice): boolean {

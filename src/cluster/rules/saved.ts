@@ -5,9 +5,10 @@ import type { ClusterState, Node } from '../state.ts';
 
 /** A copy that later steps don't change. Nodes in handshake are left out. */
 export function savedState(state: ClusterState): NodesFile {
-  const nodes = [...state.nodes.values()].filter((node) => !node.inHandshake);
+  const nodes: SavedNode[] = [];
+  for (const node of state.nodes.values()) if (!node.inHandshake) nodes.push(describe(state, node));
   return {
-    nodes: nodes.map((node) => describe(state, node)),
+    nodes,
     currentEpoch: state.currentEpoch,
     lastVoteEpoch: state.lastVoteEpoch,
   };
@@ -15,9 +16,15 @@ export function savedState(state: ClusterState): NodesFile {
 
 /** A node as nodes.conf and CLUSTER NODES tell of it. */
 export function describe(state: ClusterState, node: Node): SavedNode {
-  const { id, ip, port, busPort, hostname, flags, pingSent, pongReceived } = node;
   return {
-    ...{ id, ip, port, busPort, hostname, flags, pingSent, pongReceived },
+    id: node.id,
+    ip: node.ip,
+    port: node.port,
+    busPort: node.busPort,
+    hostname: node.hostname,
+    flags: node.flags,
+    pingSent: node.pingSent,
+    pongReceived: node.pongReceived,
     master: node.master?.id ?? '',
     configEpoch: node.shard.configEpoch,
     connected: node.link !== null || node.is(MYSELF),

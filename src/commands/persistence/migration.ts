@@ -3,8 +3,8 @@
  *
  *   [AUTH ...] [SELECT db] RESTORE key ttl payload [REPLACE] ...        one reply each, in order
  *
- * A request is made when the link has taken the one before, so that memory holds one value at a time however many there
- * are. Every wait (to connect, to write 64 KiB, for a reply) has the time limit of the command. A kept link may have died
+ * Requests are made when the link has taken those before, so that memory holds some KiB and one value at a time however many
+ * there are; small ones go together. Every wait (to connect, to write 64 KiB, for a reply) has the time limit of the command. A kept link may have died
  * unnoticed: where it fails before the first key was answered, not by time, all is tried once more over a new one.
  */
 import type { Clock, Timer } from '../../base/time.ts';
@@ -16,6 +16,8 @@ import { ReplyError } from '../../links/reply-reader.ts';
 /** Links that are kept at a time, and how long without use, in ms. */
 const MOST_LINKS = 64;
 const KEPT_FOR = 10_000;
+/** A batch of requests that has as many is sent. */
+const BATCH_BYTES = 16 * 1024;
 
 export interface Migration {
   readonly host: string;
@@ -133,6 +135,21 @@ function nameOf({ host, port, secure }: Migration): string {
   return `${host}:${port}:${secure ? 'tls' : 'tcp'}`;
 }
 
+/** Requests that are small go together. */
+function* batches(requests: Iterable<Request>): Iterable<Request[]> {
+  let batch: Request[] = [];
+  let bytes = 0;
+  for (const request of requests) {
+    batch.push(request);
+    bytes += request.reduce((sum, { length }) => sum + length, 0);
+    if (bytes < BATCH_BYTES) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
 /** One try at a migration. */
 class Attempt {
   private readonly links: Links;
@@ -154,9 +171,9 @@ class Attempt {
       link = await this.links.open(this.migration);
       const heads = await this.sendHead(link);
       let keys = 0;
-      for (const request of this.requests()) {
-        await link.conversation.send(request, this.migration.timeout);
-        keys++;
+      for (const batch of batches(this.requests())) {
+        await link.conversation.sendAll(batch, this.migration.timeout);
+        keys += batch.length;
       }
       doing = 'reading';
       await this.read(link.conversation, heads, keys);

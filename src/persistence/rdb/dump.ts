@@ -15,16 +15,29 @@ import { ValueWriter } from './write-value.ts';
 
 export const FOOT = 10;
 
-/** The payload of entry `e`'s value. */
-export function dumpValue(memory: Memory, e: Addr, compress: boolean): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  const out = new RdbOutput({ compress, checksum: true, sink: (bytes) => chunks.push(bytes.slice()) });
-  const values = new ValueWriter(memory, out);
-  out.u8(values.typeOf(e));
-  values.write(e);
-  out.u16(VERSION_WRITTEN);
-  out.finish();
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+/** Makes payloads, one after another in the same buffer: of small values, which are many, nothing costs as much as that. */
+export class Dumper {
+  private chunks: Uint8Array[] = [];
+  private readonly out: RdbOutput;
+  private readonly values: ValueWriter;
+
+  constructor(memory: Memory) {
+    this.out = new RdbOutput({ compress: true, checksum: true, sink: (bytes) => this.chunks.push(bytes.slice()) });
+    this.values = new ValueWriter(memory, this.out);
+  }
+
+  /** The payload of entry `e`'s value. */
+  dump(e: Addr, compress: boolean): Uint8Array {
+    const { out, values } = this;
+    out.begin(compress);
+    out.u8(values.typeOf(e));
+    values.write(e);
+    out.u16(VERSION_WRITTEN);
+    out.finish();
+    const { chunks } = this;
+    this.chunks = [];
+    return Buffer.concat(chunks);
+  }
 }
 
 /** Whether a payload is of a version that is known and, unless `trusted`, its sum is right. */

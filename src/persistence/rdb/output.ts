@@ -22,7 +22,7 @@ export interface RdbOutputOptions {
 }
 
 export class RdbOutput extends ChunkedOutput {
-  private readonly compress: boolean;
+  private compress: boolean;
   private readonly sum: Crc64 | null;
   private readonly words = new DataView(this.buffer.buffer);
   private flushed = 0;
@@ -32,6 +32,14 @@ export class RdbOutput extends ChunkedOutput {
     super(options.sink);
     this.compress = options.compress;
     this.sum = options.checksum ? new Crc64() : null;
+  }
+
+  /** Begins anew, whatever came of what was written before. */
+  begin(compress: boolean): void {
+    this.compress = compress;
+    this.sum?.reset();
+    this.flushed = 0;
+    this.at = 0;
   }
 
   /** Bytes written so far. */
