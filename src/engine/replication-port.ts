@@ -128,6 +128,8 @@ export interface ReplicationPort {
   role(reply: Reply): void;
   /** Replicas get this command, whatever it is; nothing is done here. */
   feed(words: readonly Slice[]): void;
+  /** All data were replaced, by other means than commands: replicas have to be given all of them. */
+  replaced(): void;
   /** The history has another id from here on, and no older one. */
   renewId(): void;
   /** No unit is left half way any more: the master's stream, which is never refused anything, may go on. */
@@ -161,6 +163,7 @@ export const NO_REPLICATION: ReplicationPort = {
     reply.array(0);
   },
   feed: () => {},
+  replaced: () => {},
   renewId: () => {},
   unitEnded: () => {},
   beforeWrite: () => {},

@@ -57,6 +57,15 @@ export function receive(parts: PersistenceParts, data: DataOwner, options: Incom
   return new FileIncoming(parts, data, options);
 }
 
+/** One that comes from the server's owner: the old data are served until the new ones are complete. */
+export function loadAside(
+  parts: PersistenceParts,
+  data: DataOwner,
+  options: Omit<IncomingOptions, 'sameHistory'>,
+): Incoming {
+  return new StraightIncoming(parts, data, { ...options, sameHistory: true }, true);
+}
+
 /** Tells the master once a second that we are alive. */
 class Pulse {
   private readonly parts: PersistenceParts;

@@ -25,6 +25,7 @@ import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
 import { baseTarget, currentDataset } from './dataset.ts';
 import { ReplicaSnapshots } from './for-replicas.ts';
+import { Images } from './images.ts';
 import { receive } from './incoming.ts';
 import { Loading } from './loading.ts';
 import type { PersistenceParts } from './parts.ts';
@@ -44,6 +45,8 @@ export class Persistence implements PersistencePort {
   readonly aof: Aof;
   /** For full synchronisations. */
   readonly forReplicas: ReplicaSnapshots;
+  /** For the owner of the server. */
+  readonly images: Images;
   private readonly parts: PersistenceParts;
   private readonly background: Background;
   private readonly values: ValueReader;
@@ -57,6 +60,7 @@ export class Persistence implements PersistencePort {
     this.loads = new Loading(parts, this.values, this);
     this.background = new Background(environment, engine, log);
     this.snapshots = new Snapshots(parts, this.background, this);
+    this.images = new Images(parts, this.background, this);
     this.forReplicas = new ReplicaSnapshots(parts, this.background, this.snapshots, this);
     this.aof = new Aof({
       engine,

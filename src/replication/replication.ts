@@ -141,6 +141,10 @@ export class Replication implements ReplicationPort {
     this.master.command(...words);
   }
 
+  replaced(): void {
+    this.master.restart(this.parts.newId(), 0);
+  }
+
   renewId(): void {
     this.master.history.renew(this.parts.newId());
   }

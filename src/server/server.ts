@@ -81,14 +81,28 @@ export interface CinnabarServer {
   readonly engine: Engine;
   /** The TCP port that is listened on, 0 for none. */
   readonly port: number;
+  /** `redis://127.0.0.1:6379`, for clients on this machine; `rediss:` where it listens with TLS only, '' where nowhere. */
+  readonly url: string;
   /** Whether it listens anywhere at all. */
   readonly listens: boolean;
   /** Opens the listeners and loads what was saved; rejects when either can't be done. */
   listen(): Promise<void>;
   /** A session without a socket. */
   session(): LocalSession;
+  /**
+   * All data as an RDB file's bytes, as they are at the time of the call, unless another one is under way; clients are
+   * served meanwhile. Rejects while a snapshot is being written.
+   */
+  snapshot(): Promise<Buffer>;
+  /**
+   * Puts the data of a snapshot, or of a file of Redis's, in place of what there is: what is written until that is done goes
+   * as well. Rejects where it is damaged, and the data stay; a replica, and a cluster's node, takes none.
+   */
+  restore(snapshot: Uint8Array): Promise<void>;
   /** Closes listeners, connections and sessions and stops the cron. */
   close(): Promise<void>;
+  /** `await using server = createServer()` closes it. */
+  [Symbol.asyncDispose](): Promise<void>;
   /** Ends it as a signal does; `failed` is called where what should be saved can't be. */
   shutdownBySignal(request: ShutdownRequest, failed: () => void): void;
   /** Removes files that are only half written. */
@@ -133,6 +147,8 @@ class Server implements CinnabarServer {
   private readonly anyPort: boolean;
   private opening: Promise<void> | null = null;
   private stopped = false;
+  /** While images of the data are taken or put: settled once the last has been. */
+  private imaging: Promise<void> | null = null;
 
   constructor(config: Config, options: ServerOptions) {
     this.onListening = options.onListening ?? (() => {});
@@ -197,6 +213,13 @@ class Server implements CinnabarServer {
     return this.network.port;
   }
 
+  get url(): string {
+    const { port } = this;
+    const { tlsPort } = this.network.listeners;
+    if (port === 0 && tlsPort === 0) return '';
+    return port === 0 ? `rediss://127.0.0.1:${tlsPort}` : `redis://127.0.0.1:${port}`;
+  }
+
   get listens(): boolean {
     return this.network.listeners.open;
   }
@@ -250,10 +273,37 @@ class Server implements CinnabarServer {
     return new LocalSession(this.engine);
   }
 
+  snapshot(): Promise<Buffer> {
+    return this.inTurn(() => this.persistence.images.take());
+  }
+
+  restore(snapshot: Uint8Array): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.engine.replication.isReplica) throw new Error("A replica's data are its master's");
+      if (this.cluster !== null) throw new Error("A cluster's node takes keys of its own slots only");
+      await this.persistence.images.put(snapshot);
+    });
+  }
+
+  /** One image is taken or put at a time, of a server that has loaded what it has. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const begin = (): Promise<T> => (this.stopped ? Promise.reject(new Error('The server is closed')) : work());
+    const { imaging, persistence } = this;
+    const before = imaging ?? (persistence.loading ? this.opening : null);
+    const done = before === null ? begin() : before.then(begin);
+    const over = (): void => {
+      if (this.imaging === settled) this.imaging = null;
+    };
+    const settled = done.then(over, over);
+    this.imaging = settled;
+    return done;
+  }
+
   private async stop(onStop?: () => void): Promise<void> {
     this.stopped = true;
     this.engine.scripting.stop();
     this.persistence.loads.cancelled = true;
+    this.persistence.images.close();
     this.cron.stop();
     this.memoryLimit.stop();
     this.watchdog.stop();
@@ -268,6 +318,10 @@ class Server implements CinnabarServer {
   close(): Promise<void> {
     this.persistence.close();
     return this.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   shutdownBySignal(request: ShutdownRequest, failed: () => void): void {
