@@ -11,7 +11,11 @@ export type Endpoint =
   | { readonly path: string };
 
 /** Where to connect to and, if that matters, the IP address to go out from. */
-export type Destination = Endpoint & { readonly source?: string };
+export type Destination = Endpoint & {
+  readonly source?: string;
+  /** What 'data' shows is good until its listener returns: bytes that come in bulk need no memory of their own then. */
+  readonly fleeting?: boolean;
+};
 
 export interface Listener {
   /** The port that was taken, 0 for a unix socket. */
@@ -44,6 +48,8 @@ export interface Network {
 
 export { isIP } from 'node:net';
 
+const READ_BYTES = 64 * 1024;
+
 export class RealNetwork implements Network {
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
     return new Promise((resolve, reject) => {
@@ -60,8 +66,18 @@ export class RealNetwork implements Network {
     });
   }
 
-  connect({ source, ...endpoint }: Destination): Outgoing {
-    return net.connect({ ...endpoint, ...(source !== undefined && { localAddress: source }) });
+  connect({ source, fleeting = false, ...endpoint }: Destination): Outgoing {
+    const buffer = new Uint8Array(fleeting ? READ_BYTES : 0);
+    const callback = (count: number): boolean => {
+      socket.emit('data', buffer.subarray(0, count));
+      return true;
+    };
+    const socket = net.connect({
+      ...endpoint,
+      ...(source !== undefined && { localAddress: source }),
+      ...(fleeting && { onread: { buffer, callback } }),
+    });
+    return socket;
   }
 
   async lookup(host: string, family: 0 | 4 | 6): Promise<string> {

@@ -24,6 +24,8 @@ export interface Target {
   readonly timeout: number | null;
   /** Where it goes out from, if that can be had: an address or a name, empty for any. */
   readonly source?: string;
+  /** Its receiver keeps no buffer that it is handed. */
+  readonly fleeting?: boolean;
 }
 
 /** Why a link has ended: no such host, nobody there or no TLS with him, out of time, by the other side, by what it sent. */
@@ -42,7 +44,7 @@ export class LinkError extends Error {
 
 export interface LinkReceiver {
   opened(): void;
-  /** Bytes from `from` to `to`; the buffer is the receiver's to keep. */
+  /** Bytes from `from` to `to`; the buffer is the receiver's to keep, unless the target says that it keeps none. */
   data(bytes: Buffer, from: number, to: number): void;
   closed(error: LinkError): void;
 }
@@ -196,8 +198,9 @@ export class Link {
   }
 
   private connect(source: string): void {
-    const { host, port } = this.target;
-    const stream = this.network.connect({ host, port, ...(source !== '' && { source }) });
+    const { host, port, fleeting = false } = this.target;
+    const plain = this.context === null;
+    const stream = this.network.connect({ host, port, fleeting: fleeting && plain, ...(source !== '' && { source }) });
     this.stream = stream;
     stream.setNoDelay?.(true);
     stream.on('error', (error) => {

@@ -11,27 +11,33 @@
  * at least the last `size` bytes (the backlog), from which a replica that comes back can go on. Whole blocks go, from the
  * front. A block never exceeds a sixteenth of `size`, so that a large command doesn't push the whole backlog out at once.
  *
- * Who may give a block up: only `trim`, when no reader needs it. Blocks are not used again, since a socket may still be
- * writing one whose reader has gone.
+ * Who may give a block up: only `trim`, when no reader needs it. Some are kept and used again, so that a long stream makes no
+ * garbage; but never one of which a reader had taken bytes and gone before it had finished with them (`lost`), since a socket
+ * may still be writing these.
  *
  * Invariants (verify): blocks are without gaps, all but the last are full, none is empty but the only one; start <= every
- * reader's `finished` <= its `at` <= end.
+ * reader's `finished` <= its `at` <= end; what is kept is lost in no block.
  */
 import { assert } from '../base/assert.ts';
-import { copyBytes } from '../base/copy.ts';
+import { copyBytes, uncleared } from '../base/copy.ts';
 
 const BLOCK_MIN = 16 * 1024;
 const BLOCKS_OF_BACKLOG = 16;
+/** Blocks between their uses. */
+const SPARE = 8;
 
 interface Block {
   readonly bytes: Uint8Array;
   /** Position of its first byte. */
   readonly from: number;
   used: number;
+  /** A reader has gone before it had finished with what it had taken of it. */
+  lost: boolean;
 }
 
 export class ReplicationBuffer {
   private blocks: Block[] = [];
+  private readonly spare: Uint8Array[] = [];
   private readonly readers = new Set<BufferReader>();
   private capacity = 0;
   private wanted: number;
@@ -116,7 +122,10 @@ export class ReplicationBuffer {
   }
 
   release(reader: BufferReader): void {
+    const { finished, at } = reader;
     this.readers.delete(reader);
+    if (finished < at)
+      for (const block of this.blocks) if (block.from < at && block.from + block.used > finished) block.lost = true;
     this.trim();
   }
 
@@ -126,12 +135,13 @@ export class ReplicationBuffer {
     const oldest = this.needed;
     let gone = 0;
     while (this.mayGo(gone)) {
-      const { bytes, from, used } = this.blocks[gone];
+      const { bytes, from, used, lost } = this.blocks[gone];
       const end = from + used;
       if (end > oldest) break;
       this.capacity -= bytes.length;
       this.first = end;
       gone++;
+      if (!lost && this.spare.length < SPARE) this.spare.push(bytes);
     }
     if (gone > 0) this.blocks.splice(0, gone);
   }
@@ -162,11 +172,15 @@ export class ReplicationBuffer {
     const last = this.blocks.at(-1);
     if (last !== undefined && last.used < last.bytes.length) return last;
     const most = Math.max(BLOCK_MIN, Math.floor(this.wanted / BLOCKS_OF_BACKLOG));
-    const length = Math.min(most, Math.max(BLOCK_MIN, wanted));
-    // Only what has been appended is ever read, so the bytes needn't be cleared.
-    const block = { bytes: new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), from: this.next, used: 0 };
+    const spare = this.spare.pop();
+    // A smaller backlog wants smaller blocks.
+    const fits = spare !== undefined && spare.length <= most;
+    // Where much is held, in few pieces.
+    const length = Math.min(most, Math.max(BLOCK_MIN, wanted, this.length / BLOCKS_OF_BACKLOG));
+    const bytes = fits ? spare : uncleared(Math.floor(length));
+    const block = { bytes, from: this.next, used: 0, lost: false };
     this.blocks.push(block);
-    this.capacity += length;
+    this.capacity += bytes.length;
     return block;
   }
 

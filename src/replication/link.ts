@@ -63,7 +63,7 @@ class DialledLink implements MasterLink {
 export function masterDialer(links: Dialer, settings: ReplicationSettings): FollowerParts['dial'] {
   return (host, port, receiver) => {
     const { tlsReplication: secure, bindSourceAddr: source } = settings;
-    const link = links.open({ host, port, secure, source, timeout: null }, keptAlive(receiver));
+    const link = links.open({ host, port, secure, source, timeout: null, fleeting: true }, keptAlive(receiver));
     return new DialledLink(link);
 
     /** Probed by the system as clients are, from its opening on. */
