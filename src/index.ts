@@ -3,5 +3,6 @@ export { type Random, SeededRandom } from './base/random.ts';
 export { type Clock, type Timer, VirtualClock } from './base/time.ts';
 export type { Log } from './engine/server-port.ts';
 export type { Argument, LocalSession, ReplyValue } from './server/local.ts';
-export { type CinnabarCluster, type ClusterOptions, createCluster } from './server/local-cluster.ts';
+export { createCluster } from './server/local-cluster.ts';
+export type { CinnabarCluster, ClusterOptions } from './server/local-options.ts';
 export { type CinnabarServer, createServer, type ServerOptions } from './server/server.ts';

@@ -21,7 +21,7 @@ function ofConnection({ name, flags, summary, says }: Description): Command {
     categories: ['connection'],
     args: [],
     run(c) {
-      if (!c.engine.membership.joined) {
+      if (!c.engine.membership.joined && c.engine.membership.group === null) {
         c.reply.error('ERR This instance has cluster support disabled');
         return;
       }

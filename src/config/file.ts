@@ -103,7 +103,9 @@ export class ConfigReader {
     if (sources.input) text += `${text === '' || text.endsWith('\n') ? '' : '\n'}${this.readInput()}`;
     if (sources.lines !== '') text += `\n${sources.lines}`;
     this.readText(text);
-    const { clusterEnabled, replicaof } = this.config.settings;
+    const { clusterEnabled, raftEnabled, replicaof } = this.config.settings;
+    if (raftEnabled && clusterEnabled) throw fatal('cluster-enabled and raft-enabled exclude each other');
+    if (raftEnabled && replicaof !== null) throw fatal('replicaof directive not allowed in a group of Raft');
     if (clusterEnabled && replicaof !== null) throw fatal('replicaof directive not allowed in cluster mode');
   }
 

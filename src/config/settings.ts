@@ -5,7 +5,7 @@ import { general } from './options/general.ts';
 import { network } from './options/network.ts';
 import { appendOnly, snapshots } from './options/persistence.ts';
 import { security } from './options/security.ts';
-import { cluster, replication, scripting } from './options/servers.ts';
+import { cluster, raft, replication, scripting } from './options/servers.ts';
 import { tls } from './options/tls.ts';
 
 const ALL = [
@@ -18,6 +18,7 @@ const ALL = [
   ...appendOnly,
   ...replication,
   ...cluster,
+  ...raft,
   ...tls,
   ...scripting,
 ] as const;
@@ -43,6 +44,7 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'The append-only file', options: appendOnly },
   { title: 'Replication', options: replication },
   { title: 'Cluster', options: cluster },
+  { title: 'Groups of Raft', options: raft },
   { title: 'TLS', options: tls },
   { title: 'Scripting', options: scripting },
 ];

@@ -28,9 +28,9 @@ import type { Declaration } from './declaration.ts';
 import { DefragFigures } from './defrag-figures.ts';
 import { flagBit } from './derive.ts';
 import { describe } from './describe.ts';
-import { eventClass, isTakingAway } from './events.ts';
+import { BY_NOBODY, eventClass, isTakingAway } from './events.ts';
 import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
-import { Gatekeeper } from './gatekeeper.ts';
+import { Gatekeeper, OOM } from './gatekeeper.ts';
 import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { LatencyMonitor } from './latency.ts';
@@ -43,6 +43,7 @@ import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
 import { NO_REPLICATION, type ReplicationPort } from './replication-port.ts';
+import { ReplyGate } from './reply-gate.ts';
 import { CLIENT, type Role } from './roles.ts';
 import { NO_SCRIPTING, type ScriptingPort } from './scripting-port.ts';
 import type { ServerPort } from './server-port.ts';
@@ -71,11 +72,8 @@ export interface EngineParts {
 
 const WRITE = flagBit('write');
 const READS = flagBit('readonly');
-/** Events of keys that go without a client's doing. */
-const BY_NOBODY = new Set(['expired', 'evicted']);
 /** How long commands that came together see the same time. */
 const REFRESH_MICROS = 500;
-const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 export class Engine implements SessionHost<Session> {
   readonly memory: Memory;
@@ -101,6 +99,7 @@ export class Engine implements SessionHost<Session> {
   readonly sessions = new Map<number, Session>();
   readonly monitors: Monitors;
   readonly membership: Membership;
+  readonly replyGate = new ReplyGate<Session>((session) => this.kill(session));
   readonly pause: Pause;
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
@@ -168,6 +167,7 @@ export class Engine implements SessionHost<Session> {
   open(port: SessionPort, role: Role = CLIENT): Session {
     const session = new Session(this, this.nextId++, port, this.pool, this.clock.now(), role);
     this.acl.welcome(session);
+    this.replyGate.welcome(session);
     this.sessions.set(session.id, session);
     this.stats.connections++;
     return session;
@@ -218,6 +218,7 @@ export class Engine implements SessionHost<Session> {
   beforeWrite(): void {
     if (this.verified) this.verify();
     this.tracking.broadcast();
+    this.replyGate.endTurn();
     this.server.beforeWrite();
     this.replication.beforeWrite();
   }

@@ -40,3 +40,6 @@ const TAKING_AWAY = new Set(['xdel', 'xtrim']);
 export function isTakingAway(event: string): boolean {
   return TAKING_AWAY.has(event);
 }
+
+/** Events of keys that go without a client's doing. */
+export const BY_NOBODY: ReadonlySet<string> = new Set(['expired', 'evicted']);

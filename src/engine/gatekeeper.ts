@@ -17,6 +17,7 @@ import {
   GATE_AUTH,
   GATE_BUSY,
   GATE_CLUSTER,
+  GATE_GROUP,
   GATE_KEYSPACE,
   GATE_LOADING,
   GATE_MISCONF,
@@ -42,13 +43,16 @@ const UNSAVED =
 const AOF_FAILS = 'MISCONF Errors writing to the AOF file: ';
 
 const NO_AUTH = 'NOAUTH Authentication required.';
-const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+export const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';
 const READ_ONLY = "READONLY You can't write against a read only replica.";
 const MASTER_DOWN = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 const LOADING = 'LOADING Redis is loading the dataset in memory';
 
 const WRITE = flagBit('write');
+/** What `pass` has looked at before it asks for a refusal. */
+const LOOKED_AT =
+  GATE_ASKING | GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_CLUSTER | GATE_GROUP | GATE_OOM | GATE_TRACKING_FULL;
 
 /** What a script that may write is told while nothing can be written to disk, by what a command would be told. */
 function diskErrorOfScript(error: string): string {
@@ -108,13 +112,17 @@ export class Gatekeeper {
       const elsewhere = engine.membership.redirection(session, registered, args, argc, flags);
       if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
     }
+    if (left & GATE_GROUP) {
+      const elsewhere = engine.membership.group!.redirection(session, registered, args, argc, flags);
+      if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
+    }
     if (this.isShort(session)) {
       const takes = registered.runsQueue ? (transaction?.gates ?? 0) : concerned;
       // What is queued takes memory as well, whatever the command.
       if ((left & GATE_QUEUE) | (takes & GATE_OOM)) return this.refuse(session, registered, args, argc, OOM);
     }
     if (left & GATE_TRACKING_FULL) engine.tracking.limit();
-    left &= ~(GATE_ASKING | GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_CLUSTER | GATE_OOM | GATE_TRACKING_FULL);
+    left &= ~LOOKED_AT;
     if (left === 0) return true;
     const refusal = this.refusal(left, registered);
     if (refusal !== null) return this.refuse(session, registered, args, argc, refusal);

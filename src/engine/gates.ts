@@ -56,12 +56,14 @@ export const GATE_TRACKING_FULL = 1 << 18;
 export const GATE_KEYSPACE = 1 << 19;
 /** ASKING has been said: it is for the next command only. Of a session. Nothing is refused for it. */
 export const GATE_ASKING = 1 << 20;
+/** A member of a group, which must be asked whether it leads. */
+export const GATE_GROUP = 1 << 21;
 
 /** Nothing is evicted in these states. */
 export const GATES_AGAINST_EVICTION = GATE_LOADING | GATE_ASYNC_LOADING | GATE_BUSY | GATE_PAUSED_WRITE;
 export const GATES_OF_SESSIONS =
   GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE | GATE_ASKING;
-const GATES_OF_SERVER = ((GATE_ASKING << 1) - 1) & ~GATES_OF_SESSIONS;
+const GATES_OF_SERVER = ((GATE_GROUP << 1) - 1) & ~GATES_OF_SESSIONS;
 /** What is seen to when a command has run. */
 export const GATES_AFTER = GATE_MONITORED | GATE_TRACKED;
 /** What may keep a command from running. */
@@ -115,6 +117,7 @@ export const GATES_OF_QUEUE =
   GATE_ASYNC_LOADING |
   GATE_PAUSED_WRITE |
   GATE_CLUSTER |
+  GATE_GROUP |
   GATE_KEYSPACE;
 
 /** The gates that may concern a command which runs a script, as the script declares. */
@@ -133,6 +136,7 @@ export function gatesOf(command: Declaration, flags: number, keyed: boolean): nu
   if (traits.includes('tells_disk_errors')) gates |= GATE_MISCONF;
   if (flags & (WRITE | MAY_REPLICATE)) gates |= GATE_PAUSED_WRITE;
   if (flags & (WRITE | MAY_REPLICATE | READONLY)) gates |= GATE_KEYSPACE;
+  if (keyed || flags & (WRITE | MAY_REPLICATE | READONLY)) gates |= GATE_GROUP;
   if (!traits.includes('for_subscribers')) gates |= GATE_SUBSCRIBED;
   if (!(flags & STALE)) gates |= GATE_STALE;
   if (!(flags & LOADING)) gates |= GATE_LOADING;

@@ -9,7 +9,8 @@ import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { slotOf } from '../keyspace/slot.ts';
 import type { Blocking } from './blocking.ts';
 import type { ClusterPort, SlotKeeper } from './cluster-port.ts';
-import { GATE_CLUSTER, type Gates } from './gates.ts';
+import { GATE_CLUSTER, GATE_GROUP, type Gates } from './gates.ts';
+import type { GroupPort } from './group-port.ts';
 import { type Propagation, TO_ALL } from './propagation.ts';
 import type { PubSub } from './pubsub.ts';
 import { Routing } from './routing.ts';
@@ -35,6 +36,8 @@ export interface MembershipHost {
 export class Membership implements SlotKeeper {
   /** The cluster; null where the server is by itself. */
   port: ClusterPort | null = null;
+  /** The group whose member the server is, of which only the leader serves; null where it is none's. */
+  group: GroupPort | null = null;
   /** There if and only if `port` is. */
   routing: Routing | null = null;
   private readonly engine: MembershipHost;
@@ -50,6 +53,13 @@ export class Membership implements SlotKeeper {
     this.port = port;
     this.routing = new Routing(port, keyspaces.databases[0], server.settings);
     gates.set(GATE_CLUSTER, 'cluster', true);
+  }
+
+  /** Once, when the server is put together. */
+  follow(group: GroupPort): void {
+    assert(this.port === null && this.group === null, 'a server is a member of one group, and then of no cluster');
+    this.group = group;
+    this.engine.gates.set(GATE_GROUP, 'group', true);
   }
 
   /** As Routing's; null where the server is by itself. */
@@ -104,7 +114,8 @@ export class Membership implements SlotKeeper {
   }
 
   redirectWaiters(): void {
-    const { routing, engine } = this;
+    const { engine } = this;
+    const routing = this.routing ?? this.group;
     if (routing === null || engine.blocking.idle) return;
     for (const waiter of engine.blocking.waiters()) {
       const elsewhere = routing.redirectionOfWaiter(waiter);

@@ -118,4 +118,6 @@ export interface SessionHost<S extends TransportSession = TransportSession> {
   readonly lookAhead?: SessionFuture<S>;
   /** Where the sessions' memory is counted, if it is. */
   readonly clientMemory?: SessionMemory<S>;
+  /** Where replies wait, if they do: asked after `beforeWrite`, before a session's replies are written. */
+  readonly replyGate?: { readonly active: boolean; settle(session: S): void };
 }

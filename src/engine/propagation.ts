@@ -53,6 +53,8 @@ export class Propagation {
   held = false;
   /** Who hears of what is added; a script may narrow it for the commands that it runs. */
   targets = TO_ALL;
+  /** Nothing may be kept from those who listen: a log that must have all that changes the data. */
+  whole = false;
   private readonly sinks: EffectSink[] = [];
   private silent = false;
   /** The bits of those who listen. */
@@ -153,13 +155,13 @@ export class Propagation {
   }
 
   private concerns(mask: number): boolean {
-    return (mask & this.targets & this.heard) !== 0;
+    return ((this.whole ? TO_ALL : mask & this.targets) & this.heard) !== 0;
   }
 
   private added(db: number, mask: number, end: number): void {
     this.ends[this.count] = end;
     this.dbs[this.count] = db;
-    this.masks[this.count] = mask & this.targets;
+    this.masks[this.count] = this.whole ? TO_ALL : mask & this.targets;
     this.count++;
     this.length = end;
   }

@@ -3,7 +3,8 @@
  *
  *   client   a connection of a client's, which may listen to channels (CLIENT LIST's type is then pubsub)
  *   local    a caller within the process (server.session()); the server treats it as a client
- *   master   the link to our master: its commands are its master's writes, which are never judged again
+ *   master   the link to our master: its commands are its master's writes, which are never judged again; so are those of
+ *            a group's log
  *   replica  a replica's link, which takes our writes
  *   monitor  a client that is shown every command (MONITOR)
  *   script   runs the commands of scripts, as the user who runs the script
@@ -15,6 +16,7 @@ import {
   GATE_ACL,
   GATE_AUTH,
   GATE_CLUSTER,
+  GATE_GROUP,
   GATE_MISCONF,
   GATE_OOM,
   GATE_PAUSED_ALL,
@@ -54,7 +56,15 @@ export interface Role {
 
 /** What was accepted before is refused by no state of ours. */
 const ACCEPTED =
-  GATE_AUTH | GATE_ACL | GATE_CLUSTER | GATE_OOM | GATE_MISCONF | GATE_REPLICAS | GATE_READONLY | GATE_STALE;
+  GATE_AUTH |
+  GATE_ACL |
+  GATE_CLUSTER |
+  GATE_GROUP |
+  GATE_OOM |
+  GATE_MISCONF |
+  GATE_REPLICAS |
+  GATE_READONLY |
+  GATE_STALE;
 
 export const CLIENT: Role = {
   name: 'client',
@@ -83,6 +93,9 @@ export const MASTER: Role = {
   mayIdleOut: false,
   evictable: false,
 };
+
+/** Does what the log of a group says once it is committed: no pause of clients holds that. */
+export const COMMITTED: Role = { ...MASTER, exempt: ACCEPTED | GATE_PAUSED_ALL | GATE_PAUSED_WRITE };
 
 export const REPLICA: Role = {
   ...CLIENT,

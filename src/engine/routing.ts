@@ -200,7 +200,8 @@ function isOfShardChannels(registered: Registered): boolean {
   return registered.keyed && registered.has(PUBSUB);
 }
 
-function slotOfQueue({ queue }: Transaction): number {
+/** Of what EXEC runs, as `slotOfKeys`. */
+export function slotOfQueue({ queue }: Transaction): number {
   let slot = NO_SLOT;
   for (const { registered, args } of queue) {
     const next = slotOfKeys(registered, args, args.length);

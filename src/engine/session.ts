@@ -18,6 +18,7 @@ import {
 } from './gates.ts';
 import { NO_SLOT } from './keys.ts';
 import { OUTPUT_PUBSUB, type SessionPort, type TransportSession } from './ports.ts';
+import { GatedReplies } from './reply-gate.ts';
 import type { Role, SessionType } from './roles.ts';
 import type { Registered } from './table.ts';
 import type { Tracker } from './tracker.ts';
@@ -125,6 +126,8 @@ export class Session implements TransportSession {
   subscribedBytes = 0;
   /** While a blocking command waits. */
   waiter: Waiter | null = null;
+  /** What the gate of a group keeps of it. */
+  readonly gated = new GatedReplies();
   /** Told when its connection has ended, and whether that was wanted here. */
   onClosed: (wanted: boolean) => void = nobody;
   onDrained: (() => void) | null = null;

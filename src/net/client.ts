@@ -339,7 +339,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       if (total === 0) return;
       this.wrote(this.connection.writeAll(this.parts.slice()), total);
     }
-    if (reply.inFlight === 0 && reply.pending > 0) this.server.enlist(this);
+    if (reply.inFlight === 0 && reply.free > 0) this.server.enlist(this);
   }
 
   private wrote(done: boolean, count: number): void {

@@ -206,6 +206,8 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     const { clientMemory } = this.host;
     if (clientMemory?.active) clientMemory.prepare();
     this.host.beforeWrite();
+    if (this.host.replyGate?.active)
+      for (const { session, dead } of list) if (!dead) this.host.replyGate.settle(session);
     this.list = this.spareList;
     this.scheduled = false;
     // The latest first: who published is answered before his audience, and can go on while that is served.

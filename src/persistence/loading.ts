@@ -84,6 +84,8 @@ export class Loading {
   /** What a master has sent, while it is loaded from its file. */
   private master: RdbLoader | null = null;
   private total = 0;
+  /** Resolves when what is loaded of a master has come to its end. */
+  ended: Promise<void> = Promise.resolve();
   /** Unix time, ms. */
   private startedAt = 0;
 
@@ -151,7 +153,16 @@ export class Loading {
   }
 
   /** Loads the snapshot `file` that a master has sent, in slices; where in which history it stands. Rejects as `run` does. */
-  async fromMaster(file: string): Promise<StreamContext | null> {
+  fromMaster(file: string): Promise<StreamContext | null> {
+    const load = this.ofMaster(file);
+    this.ended = load.then(
+      () => {},
+      () => {},
+    );
+    return load;
+  }
+
+  private async ofMaster(file: string): Promise<StreamContext | null> {
     const { environment, log } = this.parts;
     const source = environment.disk.open(file, 'r');
     const loader = this.snapshot(fromFile(source, log), source.size, false, false);

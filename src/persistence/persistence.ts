@@ -23,7 +23,7 @@ import { Aof } from './aof/aof.ts';
 import type { AofPart, AofSizes } from './aof/load.ts';
 import { ManifestError } from './aof/manifest.ts';
 import { Background } from './background.ts';
-import { baseTarget, currentDataset } from './dataset.ts';
+import { baseTarget, currentDataset, saveTarget } from './dataset.ts';
 import { ReplicaSnapshots } from './for-replicas.ts';
 import { Images } from './images.ts';
 import { receive } from './incoming.ts';
@@ -307,6 +307,42 @@ export class Persistence implements PersistencePort {
     }
     engine.tracking.flushed();
     this.libraries?.clear();
+  }
+
+  /** Writes the data as they are now, aside, into a file of its own, synced; false where that can't begin now. */
+  saveAs(folder: string, name: string, done: (good: boolean) => void): boolean {
+    const { parts, background } = this;
+    const { config, engine, log } = parts;
+    if (background.busy) return false;
+    const target = { ...saveTarget(parts, folder, name, engine.server.fileNames.next()), checksum: true };
+    const { rdbKeySaveDelay } = config.settings;
+    try {
+      background.start(
+        'snapshot',
+        currentDataset(parts, this.libraries, false),
+        target,
+        rdbKeySaveDelay,
+        (end, message) => {
+          if (message !== '') log.warning(message);
+          done(end === 'saved');
+        },
+      );
+      return true;
+    } catch (error) {
+      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+      return false;
+    }
+  }
+
+  /** Puts the data of a snapshot in the place of those there are, in slices; of none where null. Rejects as a load does. */
+  async replaceBy(path: string | null): Promise<void> {
+    const { loads } = this;
+    loads.cancelFromMaster();
+    await loads.ended;
+    this.stopWriting();
+    this.clear(true);
+    if (path !== null) await loads.fromMaster(path);
+    this.writeAgain();
   }
 
   /** A snapshot that comes in from a master. */

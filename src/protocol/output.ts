@@ -10,6 +10,12 @@
  * What a transport writes it takes from the front (`views`, `only`). Where the write doesn't finish at once the bytes are
  * `lent` until it has (`returned`): meanwhile replies go on behind them, and nothing of them is given back to the pool.
  * When the connection ends first, `abandon` gives back the rest only.
+ *
+ * Where replies wait for more than the end of their turn, bytes up to `allowed` may go and no more:
+ *
+ *   0 ......... gone ........ allowed ........ position          counted from the first byte that was ever replied
+ *                |---- free ----|
+ *                |------------ pending -----------|
  */
 import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
@@ -63,6 +69,10 @@ export class Output {
   private peakSince = 0;
   /** Bytes at the front that a transport has not finished writing. */
   private lent = 0;
+  /** Bytes that were owed once and are no more. */
+  private gone = 0;
+  /** Up to which position bytes may go. */
+  allowed = Number.POSITIVE_INFINITY;
 
   constructor(pool: ChunkPool = new ChunkPool()) {
     this.pool = pool;
@@ -178,6 +188,16 @@ export class Output {
     return this.sealed + this.openBytes();
   }
 
+  /** Bytes replied so far, from the first on. */
+  get position(): number {
+    return this.gone + this.pending;
+  }
+
+  /** Bytes owed that may go now. */
+  get free(): number {
+    return Math.max(0, Math.min(this.pending, this.allowed - this.gone));
+  }
+
   /** CLIENT LIST's obl: what lies in the first chunk. */
   get firstBytes(): number {
     if (this.first === null) return 0;
@@ -232,24 +252,28 @@ export class Output {
   // Draining.
 
   /**
-   * Adds views of what is owed, oldest first, to `into` until it counts `budget` bytes or more; returns their number. The
-   * bytes stay owed until `consumed` or `returned`; replies may go on behind them meanwhile.
+   * Adds views of what is owed and may go, oldest first, to `into` until it counts `budget` bytes or more; returns their
+   * number. The bytes stay owed until `consumed` or `returned`; replies may go on behind them meanwhile.
    */
   views(into: Uint8Array[], budget: number): number {
     this.seal();
+    const { free } = this;
+    const enough = Math.min(budget, free);
     let total = 0;
-    for (let chunk = this.first; chunk !== null && total < budget; chunk = chunk.next) {
+    for (let chunk = this.first; chunk !== null && total < enough; chunk = chunk.next) {
       if (chunk.end === chunk.start) continue;
-      into.push(chunk.view());
-      total += chunk.end - chunk.start;
+      const view = chunk.view();
+      const most = free - total;
+      into.push(view.length > most ? view.subarray(0, most) : view);
+      total += Math.min(view.length, most);
     }
     return total;
   }
 
-  /** The view of all that is owed if it lies in one chunk, else null. */
+  /** The view of all that is owed if it lies in one chunk and may go, else null. */
   only(): Uint8Array | null {
     const first = this.first;
-    if (first === null || first !== this.last) return null;
+    if (first === null || first !== this.last || this.allowed < this.position) return null;
     this.seal();
     return first.view();
   }
@@ -291,6 +315,7 @@ export class Output {
   consumed(count: number): void {
     assert(this.lent === 0, 'bytes that are being written are not given back');
     this.seal();
+    this.gone += count;
     if (count > this.peak) this.peak = count < this.usable ? count : this.usable;
     let chunk = this.first;
     while (chunk !== null) {
@@ -314,9 +339,9 @@ export class Output {
     if (!this.silent) this.use(NONE, 0);
   }
 
-  /** Everything owed, in one array; for replies without a socket. */
+  /** Everything owed that may go, in one array; for replies without a socket. */
   take(): Uint8Array {
-    const all = new Uint8Array(this.pending);
+    const all = new Uint8Array(this.free);
     const parts: Uint8Array[] = [];
     this.views(parts, Number.POSITIVE_INFINITY);
     let at = 0;

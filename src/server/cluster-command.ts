@@ -1,6 +1,7 @@
 /** `cinnabar cluster`: a whole cluster in this process, until it is told to end. */
 import { resolve } from 'node:path';
-import { type ClusterOptions, createCluster } from './local-cluster.ts';
+import { createCluster } from './local-cluster.ts';
+import type { ClusterOptions } from './local-options.ts';
 
 const USAGE = `Usage: cinnabar cluster [--masters 3] [--replicas 0] [--port 7000] [--dir FOLDER] [--NAME VALUE ...]
 

@@ -59,7 +59,9 @@ class Host implements EvictionHost {
   }
 
   get exempt(): boolean {
-    const { gates, propagation, replication, server } = this.engine;
+    const { gates, propagation, replication, server, membership } = this.engine;
+    // The leader says what is evicted.
+    if (membership.group !== null && !membership.group.serves) return true;
     if (propagation.held || gates.any(GATES_AGAINST_EVICTION)) return true;
     return replication.isReplica && server.settings.replicaIgnoreMaxmemory;
   }

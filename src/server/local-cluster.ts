@@ -11,38 +11,17 @@ import type { Network } from '../base/network.ts';
 import { MASTER, MYSELF, SLAVE } from '../cluster/flags.ts';
 import { formatNodesFile, type SavedNode } from '../cluster/nodes-file.ts';
 import { SLOTS } from '../cluster/slots.ts';
-import type { Log } from '../engine/server-port.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
-
-/** Of the environment what is not given is the machine's, but for the disk: without a folder nothing is kept. */
-export interface ClusterOptions extends Partial<Environment> {
-  /** 3 when absent. */
-  readonly masters?: number;
-  /** Of each master; 0 when absent. */
-  readonly replicas?: number;
-  /** Of the first node; the others have those behind it, and buses theirs 10,000 above. Any that are free when absent. */
-  readonly port?: number;
-  /** Settings of all nodes, as in redis.conf. */
-  readonly settings?: ServerOptions['settings'];
-  /** Where each node keeps its data, in a folder of its own named after its port. Nothing is kept when absent. */
-  readonly folder?: string;
-  readonly log?: Log;
-}
-
-export interface CinnabarCluster {
-  /** The masters in the order of their slots, then the replicas in that of their masters. */
-  readonly nodes: readonly CinnabarServer[];
-  /** Where clients find them. */
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
-  /** Whether every node serves, knows all others, and has its master's data. */
-  readonly isReady: boolean;
-  close(): Promise<void>;
-}
+import { NOBODY } from '../raft/configuration.ts';
+import { membershipOf } from '../raft/owners.ts';
+import { createGroup } from './local-group.ts';
+import type { CinnabarCluster, ClusterOptions } from './local-options.ts';
+import { type CinnabarServer, createServer } from './server.ts';
 
 const HOST = '127.0.0.1';
 const BUS_PORT_INCREMENT = 10_000;
 const LOOK_AGAIN_MS = 10;
 const FIRST_EPOCH = 1;
+const MOST_MEMBERS = 9;
 
 interface Seat {
   readonly id: string;
@@ -57,16 +36,41 @@ interface Seat {
  * Rejects where a port can't be had.
  */
 export async function createCluster(options: ClusterOptions = {}): Promise<CinnabarCluster> {
-  const { masters = 3, replicas = 0 } = options;
-  if (!(masters >= 1 && masters <= SLOTS)) throw new RangeError(`a cluster has 1 to ${SLOTS} masters`);
+  const { masters = 3, replicas = 0, raft } = options;
   const environment = environmentWith(options);
+  if (raft !== undefined) {
+    if (!(raft >= 1 && raft <= MOST_MEMBERS)) throw new RangeError(`a group has 1 to ${MOST_MEMBERS} members`);
+    const ports = await portsOf(options, environment, raft);
+    return opened(
+      options,
+      createGroup(options, ports),
+      ports,
+      (nodes) => nodes.some(leads) && nodes.every(knowsLeader),
+    );
+  }
+  if (!(masters >= 1 && masters <= SLOTS)) throw new RangeError(`a cluster has 1 to ${SLOTS} masters`);
   const seats = await seatsOf(options, environment, masters, masters * (1 + replicas));
   const nodes = seats.map((_, number) => createNode(options, seats, number));
+  return opened(
+    options,
+    nodes,
+    seats.map(({ port }) => port),
+    () => nodes.every((node) => isReady(node, nodes.length)),
+  );
+}
+
+/** Resolves once they listen and, where time goes on by itself, are ready. */
+async function opened(
+  options: ClusterOptions,
+  nodes: readonly CinnabarServer[],
+  ports: readonly number[],
+  isReady: (nodes: readonly CinnabarServer[]) => boolean,
+): Promise<CinnabarCluster> {
   const cluster: CinnabarCluster = {
     nodes,
-    addresses: seats.map(({ port }) => ({ host: HOST, port })),
+    addresses: nodes.map((_, i) => ({ host: HOST, port: ports[i] })),
     get isReady() {
-      return nodes.every((node) => isReady(node, nodes.length));
+      return isReady(nodes);
     },
     async close() {
       await Promise.all(nodes.map((node) => node.close()));
@@ -82,16 +86,21 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Cinna
   return cluster;
 }
 
+/** Of so many nodes, and behind them those of their buses. */
+async function portsOf({ port }: ClusterOptions, { network }: Environment, count: number): Promise<number[]> {
+  return port === undefined
+    ? freePorts(network, count * 2)
+    : Array.from({ length: count * 2 }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
+}
+
 async function seatsOf(
-  { port }: ClusterOptions,
-  { ids, network }: Environment,
+  options: ClusterOptions,
+  environment: Environment,
   masters: number,
   count: number,
 ): Promise<Seat[]> {
-  const ports =
-    port === undefined
-      ? await freePorts(network, count * 2)
-      : Array.from({ length: count * 2 }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
+  const { ids } = environment;
+  const ports = await portsOf(options, environment, count);
   return Array.from({ length: count }, (_, i) => ({
     id: ids.secret(20).toString('hex'),
     port: ports[i],
@@ -110,7 +119,7 @@ async function freePorts(network: Network, count: number): Promise<number[]> {
 }
 
 function createNode(options: ClusterOptions, seats: readonly Seat[], number: number): CinnabarServer {
-  const { masters: _masters, replicas: _replicas, port: _port, folder, settings, ...rest } = options;
+  const { masters: _masters, replicas: _replicas, raft: _raft, port: _port, folder, settings, ...rest } = options;
   const { port, busPort } = seats[number];
   const clock = options.clock && { clock: options.clock };
   // A thread would write to the machine's disk.
@@ -157,6 +166,14 @@ function nodesFile(seats: readonly Seat[], number: number): string {
     };
   });
   return formatNodesFile({ nodes, currentEpoch: FIRST_EPOCH + masters - 1, lastVoteEpoch: 0 });
+}
+
+function leads({ engine }: CinnabarServer): boolean {
+  return engine.membership.group?.serves === true;
+}
+
+function knowsLeader({ engine }: CinnabarServer): boolean {
+  return membershipOf(engine).shell.state?.leader !== NOBODY;
 }
 
 function isReady({ engine }: CinnabarServer, nodes: number): boolean {

@@ -117,6 +117,7 @@ export class LocalSession implements SessionPort {
 
   flush(): void {
     this.engine.beforeWrite();
+    this.engine.replyGate.settle(this.session);
     const bytes = this.session.reply.take();
     if (bytes.length === 0) return;
     try {

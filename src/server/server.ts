@@ -30,12 +30,13 @@ import { attachReplication } from '../replication/owners.ts';
 import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
 import { ClusterNode } from './cluster.ts';
-import { ALL_COMMANDS } from './commands.ts';
+import { ALL_COMMANDS, GROUP_COMMANDS } from './commands.ts';
 import { Cron } from './cron.ts';
 import { MemoryLimit } from './eviction.ts';
 import { followLimits } from './limits.ts';
 import { LocalSession } from './local.ts';
 import { silentLog } from './log.ts';
+import { RaftMember } from './raft.ts';
 import { Services } from './services.ts';
 import { followSettings } from './settings.ts';
 import { Shutdown } from './shutdown.ts';
@@ -140,6 +141,8 @@ class Server implements CinnabarServer {
   private readonly replication: Replication;
   /** Null where the server is by itself. */
   private readonly cluster: ClusterNode | null;
+  /** Null where it belongs to no group. */
+  private readonly group: RaftMember | null;
   private readonly cron: Cron;
   private readonly memoryLimit = new MemoryLimit();
   private readonly watchdog: Watchdog;
@@ -160,11 +163,11 @@ class Server implements CinnabarServer {
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
     const memory = createMemory({ seed, ...(options.collector && { collector: options.collector }) });
     const limits = followLimits(config);
-    const { databases, clusterEnabled } = config.settings;
+    const { databases, clusterEnabled, raftEnabled } = config.settings;
     const keyspaces = new Keyspaces(memory, clock, databases, limits.usage, random, clusterEnabled);
     const pool = new ChunkPool(verifies());
     this.config = config;
-    const { commands = ALL_COMMANDS, version = REDIS_7_0, mode } = options;
+    const { commands = raftEnabled ? GROUP_COMMANDS : ALL_COMMANDS, version = REDIS_7_0, mode } = options;
     const server = new Services(config, environment, log, version, mode);
     this.services = server;
     const eviction = this.memoryLimit;
@@ -176,7 +179,8 @@ class Server implements CinnabarServer {
     followSettings(this.engine, config);
     warnOfUnread(config, log);
     const { engine } = this;
-    const automatic = options.persistent ?? false;
+    // A member of a group has its data from the group's log.
+    const automatic = (options.persistent ?? false) && !raftEnabled;
     const die = (): void => this.shutdown.abandon();
     const persistence = new Persistence({ engine, config, environment, log, usage: limits.usage, automatic, die });
     this.persistence = persistence;
@@ -201,7 +205,13 @@ class Server implements CinnabarServer {
     const serverTls = (): TlsContextOptions | null => this.network.serverTls;
     const isNew = options.newCluster ?? false;
     this.cluster =
-      server.mode === 'cluster' ? new ClusterNode({ engine, config, environment, log, serverTls, isNew }) : null;
+      server.mode === 'cluster' && !raftEnabled
+        ? new ClusterNode({ engine, config, environment, log, serverTls, isNew })
+        : null;
+    const roleChanged = (leads: boolean): void => options.onRole?.(!leads);
+    this.group = raftEnabled
+      ? new RaftMember({ engine, config, environment, persistence, log, serverTls, roleChanged })
+      : null;
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     loadUsers(this.engine, options.users);
@@ -237,6 +247,7 @@ class Server implements CinnabarServer {
     const { loads, hasFile } = this.persistence;
     this.replication.begin();
     this.cluster?.begin();
+    this.group?.begin();
     if (hasFile) loads.announce();
     await this.network.listen(this.anyPort);
     if (this.stopped) return this.network.close();
@@ -247,6 +258,7 @@ class Server implements CinnabarServer {
     try {
       await this.persistence.load();
       if (!this.stopped) this.cluster?.start();
+      if (!this.stopped) await this.group?.start();
     } catch (error) {
       await this.network.close();
       throw error;
@@ -261,6 +273,7 @@ class Server implements CinnabarServer {
   private async listenToNodes(): Promise<void> {
     try {
       await this.cluster?.listen(this.anyPort);
+      await this.group?.listen(this.anyPort);
     } catch (error) {
       await this.network.close();
       throw error;
@@ -308,6 +321,7 @@ class Server implements CinnabarServer {
     this.memoryLimit.stop();
     this.watchdog.stop();
     this.cluster?.stop();
+    this.group?.stop();
     this.replication.stop();
     onStop?.();
     await this.network.close();

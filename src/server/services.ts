@@ -17,6 +17,11 @@ import type { Shutdown } from './shutdown.ts';
 const FAULTS_TOLD = 10;
 const FAULTS_WINDOW = 10_000;
 
+/** Whether clients are to take it for a node of a cluster: it is one, or a member of a group, which looks like one. */
+export function isClustered({ clusterEnabled, raftEnabled }: Readonly<Settings>): boolean {
+  return clusterEnabled || raftEnabled;
+}
+
 /** What is asked of net/. */
 interface NetworkFace {
   readonly port: number;
@@ -49,7 +54,7 @@ export class Services implements ServerPort {
     this.runId = ids.secret(20).toString('hex');
     this.fileNames = new FileNames(this.runId);
     this.version = version;
-    this.mode = mode ?? (config.settings.clusterEnabled ? 'cluster' : 'standalone');
+    this.mode = mode ?? (isClustered(config.settings) ? 'cluster' : 'standalone');
     this.config = config;
     this.clock = clock;
     this.log = log;

@@ -31,6 +31,7 @@ import {
 } from './process.ts';
 import { createSentinel, SentinelDirectives, sentinelDefaults } from './sentinel.ts';
 import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
+import { isClustered } from './services.ts';
 import { Signals } from './signals.ts';
 import { memoryOvercommit, openFilesLimit } from './system.ts';
 import { checkSupported } from './unsupported.ts';
@@ -140,7 +141,7 @@ type PlannedOptions = ServerOptions & { readonly config: Config; readonly log: S
 function serverPlan(config: Config): Plan {
   return {
     directives: new ServerDirectives(ALL_COMMANDS, config),
-    mode: () => (config.settings.clusterEnabled ? 'cluster' : 'standalone'),
+    mode: () => (isClustered(config.settings) ? 'cluster' : 'standalone'),
     create: createServer,
   };
 }

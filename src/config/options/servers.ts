@@ -96,6 +96,33 @@ export const cluster = [
   ),
 ] as const;
 
+/** For raft/. */
+export const raft = [
+  option('raft-enabled', bool(false), 'Makes this server a member of a group that loses no acknowledged write.', {
+    immutable: true,
+  }),
+  option('raft-port', integer(0, 0n, 65535n), 'The port at which members meet; 0 is port + 10000.', {
+    immutable: true,
+  }),
+  option(
+    'raft-dirname',
+    string('raftdir', { check: checkFolderName }),
+    'Where its log and its snapshot lie, within dir.',
+    {
+      immutable: true,
+    },
+  ),
+  option('raft-read', word('quorum', ['quorum', 'lease', 'local']), 'How the leader knows that it is when it is read.'),
+  option('raft-election-timeout', integer(1000, 50n, INT_MAX), 'Milliseconds of silence of a leader that is replaced.'),
+  option('raft-heartbeat-interval', integer(100, 5n, INT_MAX), 'Milliseconds between its signs of life.'),
+  option('raft-log-size', memory(64 * 1024 * 1024), 'Bytes of the log after which a snapshot takes its place.'),
+] as const;
+
+function checkFolderName(name: string): string | undefined {
+  if (name === '') return "raft-dirname can't be empty";
+  return name.includes('/') ? "raft-dirname can't be a path, just a dirname" : undefined;
+}
+
 function checkHostname(name: string): string | undefined {
   if (name.length >= 256) return 'Hostnames must be less than 256 characters';
   return /^[A-Za-z0-9.-]*$/.test(name)

@@ -11,6 +11,7 @@
  *                         address
  *        4 state          term and vote, which stands in the place of the index
  *        5 base           the mark after which the log begins, with its configuration as the body
+ *        6 synced         how many bytes of the file were known to be on the disk, which stands in the place of the index
  */
 import { assert } from '../../base/assert.ts';
 import { Crc64 } from '../../base/crc.ts';
@@ -25,6 +26,7 @@ const NOOP = 2;
 const CONFIGURATION = 3;
 const STATE = 4;
 const BASE = 5;
+const SYNCED = 6;
 const VOTER = 1;
 const LEARNER = 2;
 /** Of a member, without its address. */
@@ -35,7 +37,8 @@ const NO_BYTES = new Uint8Array(0);
 export type Record =
   | { readonly kind: 'entry'; readonly entry: Entry }
   | { readonly kind: 'state'; readonly state: HardState }
-  | { readonly kind: 'base'; readonly mark: Mark };
+  | { readonly kind: 'base'; readonly mark: Mark }
+  | { readonly kind: 'synced'; readonly length: number };
 
 export function encodeEntry({ kind, term, index, payload, configuration }: Entry): Uint8Array {
   if (configuration !== null) return record(CONFIGURATION, term, index, encodeConfiguration(configuration));
@@ -44,6 +47,10 @@ export function encodeEntry({ kind, term, index, payload, configuration }: Entry
 
 export function encodeState({ term, vote }: HardState): Uint8Array {
   return record(STATE, term, vote, NO_BYTES);
+}
+
+export function encodeSynced(length: number): Uint8Array {
+  return record(SYNCED, 0, length, NO_BYTES);
 }
 
 export function encodeBase({ term, index, configuration }: Mark): Uint8Array {
@@ -70,6 +77,17 @@ export function recordLength(bytes: Uint8Array, at: number): number {
   return length < HEAD_BYTES + CHECKSUM_BYTES || length > bytes.length - at ? 0 : length;
 }
 
+/** The greatest length that a record at or behind `at` tells to be on the disk, whatever else lies there; 0 where none does. */
+export function syncedBehind(bytes: Uint8Array, at: number): number {
+  let most = 0;
+  for (let i = at; i + HEAD_BYTES + CHECKSUM_BYTES <= bytes.length; i++) {
+    if (bytes[i + 4] !== SYNCED || recordLength(bytes, i) !== HEAD_BYTES + CHECKSUM_BYTES) continue;
+    const found = decodeRecord(bytes, i);
+    if (found?.kind === 'synced') most = Math.max(most, found.length);
+  }
+  return most;
+}
+
 /** The record that begins at `at`, with bytes of its own; undefined where it is not whole, or not what was written. */
 export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined {
   const length = recordLength(bytes, at);
@@ -93,6 +111,8 @@ function recordOf(kind: number, term: number, index: number, body: Uint8Array): 
       return { kind: 'entry', entry: { kind: 'noop', term, index, payload: NO_BYTES, configuration: null } };
     case STATE:
       return { kind: 'state', state: { term, vote: index } };
+    case SYNCED:
+      return { kind: 'synced', length: index };
     case CONFIGURATION:
     case BASE: {
       const configuration = decodeConfiguration(body);

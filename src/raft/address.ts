@@ -1,0 +1,43 @@
+/** Where a member is found, as its configuration holds it: `host port tls-port bus-port`, 0 for a port that there is not. */
+import { bytesOf } from '../base/slice.ts';
+import type { NodeId } from './configuration.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsPort: number;
+  readonly busPort: number;
+}
+
+const TEXT = /^(\S{1,255}) (\d{1,5}) (\d{1,5}) (\d{1,5})$/;
+const PORT_MAX = 65_535;
+const ID_DIGITS = 40;
+
+export function formatAddress({ host, port, tlsPort, busPort }: Address): string {
+  return `${host} ${port} ${tlsPort} ${busPort}`;
+}
+
+/** Undefined where it is none. */
+export function parseAddress(text: string): Address | undefined {
+  const found = TEXT.exec(text);
+  if (found === null) return undefined;
+  const [port, tlsPort, busPort] = found.slice(2).map(Number);
+  if (Math.max(port, tlsPort, busPort) > PORT_MAX || busPort === 0 || bytesOf(text).length !== text.length)
+    return undefined;
+  return { host: found[1], port, tlsPort, busPort };
+}
+
+/** A member's ID in the form of a cluster's. */
+export function nameOf(id: NodeId): string {
+  return id.toString(16).padStart(ID_DIGITS, '0');
+}
+
+/** The ID that is written so, as a name or in decimal; NaN where it is neither. */
+export function idOf(text: string): NodeId {
+  if (/^[0-9a-f]{40}$/i.test(text)) return safe(Number.parseInt(text, 16));
+  return /^\d{1,16}$/.test(text) ? safe(Number(text)) : Number.NaN;
+}
+
+function safe(id: number): NodeId {
+  return Number.isSafeInteger(id) && id > 0 ? id : Number.NaN;
+}

@@ -1,0 +1,103 @@
+/**
+ * The connection that we open to one other member, for our messages to it. It is opened when there is something to say, and
+ * again, with growing patience, when it was lost. Nothing is kept for a member that can't be reached: the rules say again
+ * what is still true.
+ */
+import type { Random } from '../base/random.ts';
+import { Backoff } from '../links/backoff.ts';
+import { type Dialer, type Link, LinkError, type Target } from '../links/link.ts';
+
+/** Milliseconds between two attempts. */
+const LEAST_WAIT = 20;
+const MOST_WAIT = 500;
+/** Bytes that wait for one that does not read, or that is not reached yet. */
+const UNSENT_MOST = 32 * 1024 * 1024;
+
+export interface OutgoingParts {
+  readonly dialer: Dialer;
+  readonly random: Random;
+  /** Where it is now; null while that is unknown. */
+  readonly target: () => Target | null;
+  readonly hello: () => Uint8Array;
+  /** The connection can't be had, or was lost. */
+  readonly lost: (reason: string) => void;
+}
+
+export class Outgoing {
+  /** When it was opened, ms; what is sent over it is answered over another. */
+  openedAt = 0;
+  private readonly parts: OutgoingParts;
+  private readonly backoff: Backoff;
+  private link: Link | null = null;
+  private waiting: Uint8Array[] = [];
+  private waitingBytes = 0;
+  private triesAgainAt = 0;
+
+  constructor(parts: OutgoingParts) {
+    this.parts = parts;
+    this.backoff = new Backoff(LEAST_WAIT, MOST_WAIT, parts.random);
+  }
+
+  get open(): boolean {
+    return this.link?.state === 'open';
+  }
+
+  get unsent(): number {
+    return (this.link?.unsent ?? 0) + this.waitingBytes;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.unsent > UNSENT_MOST) return;
+    if (this.link?.state === 'open') {
+      this.link.write(bytes);
+      return;
+    }
+    if (this.link === null && !this.dial()) return;
+    this.waiting.push(bytes);
+    this.waitingBytes += bytes.length;
+  }
+
+  /** Nobody is heard at the other end: another attempt may find him. */
+  giveUp(): void {
+    this.link?.fail(new LinkError('late', 'nothing is heard of it'));
+  }
+
+  close(): void {
+    this.link?.close();
+    this.link = null;
+    this.drop();
+  }
+
+  private dial(): boolean {
+    const { dialer, target, hello } = this.parts;
+    const now = dialer.clock.now();
+    const place = now < this.triesAgainAt ? null : target();
+    if (place === null) return false;
+    this.openedAt = now;
+    const link = dialer.open(place, {
+      opened: () => {
+        this.openedAt = dialer.clock.now();
+        this.backoff.reset();
+        link.write(hello());
+        for (const bytes of this.waiting) link.write(bytes);
+        this.drop();
+      },
+      data: () => {},
+      closed: (error) => this.ended(error.message),
+    });
+    this.link = link;
+    return true;
+  }
+
+  private ended(reason: string): void {
+    this.link = null;
+    this.drop();
+    this.triesAgainAt = this.parts.dialer.clock.now() + this.backoff.next();
+    this.parts.lost(reason);
+  }
+
+  private drop(): void {
+    this.waiting = [];
+    this.waitingBytes = 0;
+  }
+}
