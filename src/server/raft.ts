@@ -180,8 +180,8 @@ function admits(engine: Engine, user: string, password: string): boolean {
 
 const BATCH_BYTES = 256 * 1024;
 const UNCOMMITTED_BYTES = 64 * 1024 * 1024;
-/** Of entries before a snapshot, kept for those who are not far behind. */
-const KEPT_BYTES = 8 * 1024 * 1024;
+/** Which part of the log is kept behind a snapshot, for those who are not far behind. */
+const KEPT_PART = 8;
 const KEPT_MOST = 10_000;
 const INFLIGHT = 64;
 const PROMOTION_LAG = 1000;
@@ -200,7 +200,7 @@ function raftSettings(settings: Readonly<Settings>, entryBytes: () => number): R
       return settings.raftRead === 'lease';
     },
     get kept() {
-      return Math.min(KEPT_MOST, Math.floor(KEPT_BYTES / entryBytes()));
+      return Math.min(KEPT_MOST, Math.floor(settings.raftLogSize / KEPT_PART / entryBytes()));
     },
     clockDrift: CLOCK_DRIFT,
     batchBytes: BATCH_BYTES,
