@@ -1,10 +1,11 @@
 /**
  * The second half of a build: joins the modules that tsc made, and removes them; the declarations stay.
  *
- *   main.js, index.js              the entries
- *   server.js, early.js            the server, as one scope, and what is loaded before it is known that one is wanted
- *   check-rdb.js ...               the tools, loaded when asked for
- *   worker.js, migrate-thread.js   the threads, each by itself
+ *   main.js, index.js, vitest.js ...   the entries
+ *   server.js, early.js                the server, as one scope, and what is loaded before it is known that one is wanted
+ *   check-rdb.js ...                   the tools, loaded when asked for
+ *   worker.js, migrate-thread.js       the threads, each by itself
+ *   index.cjs, jest.cjs ...            the entries again for who can only require: Jest loads modules by itself
  *
  * To find 370 modules takes Node longer than all the rest of a start. A thread is found by
  * `new URL('./worker.js', import.meta.url)`, beside its starter before as after: all lies in dist/ itself, under the names
@@ -13,9 +14,11 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
+const REQUIRED = ['embed/jest', 'embed/redis-memory-server'];
+const EMBED = ['embed/vitest', ...REQUIRED];
 const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
 /** What imports the server; nothing of the server imports these. */
-const ABOVE = /^(main$|index$|tools\/)/;
+const ABOVE = /^(main$|index$|embed\/|tools\/)/;
 
 /** The modules that are loaded with this one. */
 function loadedWith(id, getModuleInfo, found = new Set()) {
@@ -25,8 +28,9 @@ function loadedWith(id, getModuleInfo, found = new Set()) {
 
 /** `rollup -c --configDist FOLDER` for modules that are not in dist/. */
 export default ({ configDist: folder = 'dist' }) => {
+  const nameOf = (id) => relative(folder, id).replaceAll('\\', '/').replace(/\.js$/, '');
   const manualChunks = (id, { getModuleInfo }) => {
-    if (ABOVE.test(relative(folder, id).replaceAll('\\', '/').replace(/\.js$/, ''))) return undefined;
+    if (ABOVE.test(nameOf(id))) return undefined;
     return loadedWith(resolve(folder, 'main.js'), getModuleInfo).has(id) ? 'early' : 'server';
   };
   const removeModules = {
@@ -40,10 +44,21 @@ export default ({ configDist: folder = 'dist' }) => {
     input: Object.fromEntries(names.map((name) => [basename(name), `${folder}/${name}.js`])),
     output: { dir: folder, chunkFileNames: '[name].js', hoistTransitiveImports: false, ...output },
     plugins,
-    external: /^(node:|commander$)/,
+    external: /^(node:|commander$|vitest$)/,
     onwarn({ message }) {
       throw new Error(message);
     },
   });
-  return [...THREADS.map((name) => build([name])), build(['main', 'index'], { manualChunks }, [removeModules])];
+  const required = {
+    format: 'cjs',
+    exports: 'named',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name].cjs',
+    manualChunks: (id) => (ABOVE.test(nameOf(id)) ? undefined : 'server'),
+  };
+  return [
+    ...THREADS.map((name) => build([name])),
+    build(['index', ...REQUIRED], required),
+    build(['main', 'index', ...EMBED], { manualChunks }, [removeModules]),
+  ];
 };

@@ -1,6 +1,7 @@
 /** The library's face: a Redis-compatible server inside a Node process. */
 export { type Random, SeededRandom } from './base/random.ts';
 export { type Clock, type Timer, VirtualClock } from './base/time.ts';
+export { type FixtureOptions, type TestHooks, type TestServer, testServer } from './embed/fixture.ts';
 export type { Log } from './engine/server-port.ts';
 export type { Argument, LocalSession, ReplyValue } from './server/local.ts';
 export { createCluster } from './server/local-cluster.ts';

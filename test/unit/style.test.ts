@@ -41,7 +41,8 @@ const RANKS: Record<string, number> = {
   raft: 6,
   net: 6,
   server: 7,
-  'index.ts': 8,
+  embed: 8,
+  'index.ts': 9,
   tools: 8,
   'main.ts': 9,
 };
