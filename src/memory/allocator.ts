@@ -8,6 +8,8 @@
  *   huge   beyond         a segment of its own, mapped at the next power of two so that it can grow where it is: the
  *                         system commits the pages behind its end when they are first touched.
  *
+ * A freed slot is the next to be given, whichever slab of its class it is of: the processor still has it at hand.
+ *
  * Runs of pages, segments and the bookkeeping of both are runs.ts's. Only the links of a slab's free list lie in the image,
  * in the first word of each free slot.
  *
@@ -137,6 +139,11 @@ export class Allocator extends Runs {
     this.counts[BLOCKS]--;
     const live = --meta[at + LIVE];
     if (live === SLOTS[index] - 1) this.link(this.partial, index, slab);
+    else if (this.partial[index] !== slab && meta[at + LEAVING] === 0) {
+      // To the front of the list.
+      this.unlink(this.partial, index, slab);
+      this.link(this.partial, index, slab);
+    }
     if (live === 0) this.dropSlab(index, slab);
   }
 
