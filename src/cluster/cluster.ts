@@ -16,8 +16,15 @@ import { connected, receive } from './rules/packets.ts';
 import { restoredState } from './rules/restored.ts';
 import { compareWithData } from './rules/slot-commands.ts';
 import { Turn, type World } from './rules/turn.ts';
-import { tellOfMyself, type Watch, watch } from './rules/watch.ts';
+import { calmUntil, tellOfMyself, type Watch, watch } from './rules/watch.ts';
 import { type ClusterState, verify } from './state.ts';
+
+const NOTHING: readonly Output[] = [];
+
+/** Such as follows a heartbeat that brings no news. */
+function isUsual({ kind }: Output): boolean {
+  return kind === 'send' || kind === 'deliver' || kind === 'log';
+}
 
 export class Cluster {
   readonly state: ClusterState;
@@ -25,6 +32,8 @@ export class Cluster {
   private readonly memory: Watch;
   private readonly verified = verifies();
   private begun = false;
+  /** Before that the timer has nothing to do. */
+  private calm = 0;
 
   /** Starts from what was kept, or from `newNode`. `now` as `step` has it. */
   constructor(file: NodesFile, world: World, now: number) {
@@ -40,6 +49,7 @@ export class Cluster {
   step(now: number, input: Input): readonly Output[] {
     const { turn } = this;
     turn.begin(now);
+    if (input.kind === 'tick' && now < this.calm) return NOTHING;
     if (!this.begun) this.begin();
     this.take(input);
     if (turn.failoverIsDue) {
@@ -49,7 +59,10 @@ export class Cluster {
     }
     if (turn.stateIsStale) updateHealth(turn);
     if (this.verified) verify(this.state);
-    return turn.end();
+    const outputs = turn.end();
+    if (input.kind === 'tick') this.calm = calmUntil(turn, this.memory);
+    else if (!outputs.every(isUsual)) this.calm = 0;
+    return outputs;
   }
 
   /** The engine of a replica learns whom it follows. */

@@ -31,6 +31,10 @@ export interface ConnectionReceiver {
   packet(connection: Connection, packet: Packet): void;
 }
 
+/** Bytes of a packet that whoever has not yet said who he is may make us hold: he begins with a heartbeat. */
+const STRANGERS_MOST = 1024 * 1024;
+const TOO_LONG = 'A packet of the cluster bus from nobody we know is too long.';
+
 /** What a connection goes over: one that we have opened, or one that another node has. */
 type Wire = Pick<Link | Guest, 'unsent' | 'write' | 'close'>;
 
@@ -149,9 +153,11 @@ export class Connections {
       else this.receiver.packet(connection, packet);
       if (!this.ends.has(connection)) return;
     }
-    if (framer.refused === '') return;
-    this.log.warning(framer.refused);
-    this.kill(connection, framer.refused);
+    let { refused } = framer;
+    if (connection.node === null && framer.size > STRANGERS_MOST) refused = TOO_LONG;
+    if (refused === '') return;
+    this.log.warning(refused);
+    this.kill(connection, refused);
   }
 
   private ended(connection: Connection, reason: string): void {

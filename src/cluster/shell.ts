@@ -12,6 +12,7 @@
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
+import type { Beat } from '../base/beat.ts';
 import { Inputs } from '../base/inputs.ts';
 import type { Network } from '../base/network.ts';
 import type { Random } from '../base/random.ts';
@@ -39,6 +40,7 @@ export interface ShellParts {
   readonly settings: ClusterSettings;
   readonly busSettings: BusSettings;
   readonly clock: Clock;
+  readonly beat: Beat;
   readonly random: Random;
   readonly network: Network;
   readonly dialer: Dialer;
@@ -50,8 +52,6 @@ export interface ShellParts {
   /** Does this to the engine. */
   readonly change: (change: EngineChange) => void;
 }
-
-const TICK = 100;
 
 /** Somebody who waits for the answer to a command. */
 type Taker = (answer: Answer) => void;
@@ -67,7 +67,7 @@ export class Shell {
   private readonly rules: Cluster;
   private readonly began: number;
   private readonly inputs = new Inputs<Input>((input) => this.step(input));
-  private timer: Timer | null = null;
+  private timer: Pick<Timer, 'cancel'> | null = null;
   private stopped = false;
   /** The newest version that a step asked for and that is not written yet. */
   private unwritten: Persist | null = null;
@@ -161,7 +161,7 @@ export class Shell {
     this.connections.limit();
     this.flush();
     this.input({ kind: 'tick' });
-    if (!this.stopped) this.timer = this.parts.clock.after(TICK, () => this.tick());
+    if (!this.stopped) this.timer = this.parts.beat.next(() => this.tick());
   }
 
   private heard(connection: Connection, packet: Packet): void {

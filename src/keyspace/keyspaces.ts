@@ -85,6 +85,13 @@ export class Keyspaces implements DatabaseRules {
     this.stamp = this.usage.fresh;
   }
 
+  /** Whether time alone may remove a key. */
+  get mayExpire(): boolean {
+    if (this.localExpiry !== null) return true;
+    for (const db of this.databases) if (db.expiring > 0) return true;
+    return false;
+  }
+
   touched(lru: number): number {
     return this.usage.touched(lru);
   }

@@ -1,11 +1,13 @@
 /** The network of a server: NetServer with its settings followed and its clock ticking. */
+
+import type { Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
-import type { Clock, Timer } from '../base/time.ts';
+import type { Timer } from '../base/time.ts';
 import type { Config, Listener } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
 import type { NetLog } from './parts.ts';
-import { NetServer, TICKS_PER_SECOND, transportFor } from './server.ts';
+import { NetServer, transportFor } from './server.ts';
 
 /** Settings for which contexts are made anew. */
 const TLS_SETTINGS = [
@@ -30,16 +32,16 @@ const TLS_SETTINGS = [
 ] as const;
 
 export class Network extends NetServer<Session> {
-  private readonly timers: Clock;
-  private timer: Timer | null = null;
+  private readonly beat: Beat;
+  private timer: Pick<Timer, 'cancel'> | null = null;
 
-  constructor(engine: Engine, config: Config, environment: Environment, log: NetLog) {
+  constructor(engine: Engine, config: Config, environment: Environment, beat: Beat, log: NetLog) {
     const { clock, network, disk } = environment;
     const transport = transportFor(network);
     const { settings } = config;
     const folder = (): string => config.path;
     super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, disk, folder });
-    this.timers = clock;
+    this.beat = beat;
     const { listeners } = this;
     type Change = () => ReturnType<Listener>;
     const whenOpen = (change: Change): Change => {
@@ -81,7 +83,7 @@ export class Network extends NetServer<Session> {
   }
 
   private ticking(): void {
-    this.timer = this.timers.after(1000 / TICKS_PER_SECOND, () => {
+    this.timer = this.beat.next(() => {
       this.tick();
       this.ticking();
     });

@@ -6,7 +6,7 @@
  *
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
-
+import { BEATS_A_SECOND } from '../base/beat.ts';
 import { isLoopback } from '../base/loopback.ts';
 import { type Network, RealNetwork } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
@@ -22,8 +22,6 @@ import { PlainTransport } from './plain.ts';
 import { TlsTransport } from './tls.ts';
 import type { Connection, Transport } from './transport.ts';
 
-/** How often `tick` is called. */
-export const TICKS_PER_SECOND = 10;
 const MIN_TICKED = 50;
 
 const TOO_MANY = Buffer.from('-ERR max number of clients reached\r\n');
@@ -241,7 +239,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   tick(): void {
     const now = this.now;
     const { size } = this.clients;
-    let left = Math.min(size, Math.max(MIN_TICKED, Math.ceil(size / TICKS_PER_SECOND)));
+    let left = Math.min(size, Math.max(MIN_TICKED, Math.ceil(size / BEATS_A_SECOND)));
     while (left-- > 0) {
       let next = this.walk.next();
       if (next.done) {

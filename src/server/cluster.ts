@@ -5,6 +5,7 @@
  *   listen   the bus has its port                                                      before anything is loaded
  *   start    it takes part in the cluster                                              once the data are there
  */
+import type { Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
 import type { Listener } from '../base/network.ts';
 import { codeOf } from '../base/system-error.ts';
@@ -44,6 +45,7 @@ export interface ClusterParts {
   readonly engine: Engine;
   readonly config: Config;
   readonly environment: Environment;
+  readonly beat: Beat;
   readonly log: Log;
   /** With what handshakes of TLS are answered. */
   readonly serverTls: () => TlsContextOptions | null;
@@ -78,11 +80,12 @@ export class ClusterNode {
 
   /** Throws NodesStoreError where nodes.conf can't be had. */
   begin(): void {
-    const { engine, config, environment, log } = this.parts;
+    const { engine, config, environment, beat, log } = this.parts;
     const { settings } = config;
     const file = this.store.open();
     const shell: Shell = new Shell({
       ...environment,
+      beat,
       file,
       isNew: this.parts.isNew,
       settings: clusterSettings(settings, () => this.busPort),

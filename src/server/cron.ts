@@ -4,6 +4,7 @@
  *
  * Every piece of work is a slice of about a millisecond, so that no client waits longer for it.
  */
+import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -13,6 +14,10 @@ import { ActiveDefrag } from './active-defrag.ts';
 import type { MemoryLimit } from './eviction.ts';
 
 const CLIENTS_PER_TICK = 200;
+/** After so many ticks with few commands altogether, one in ten does all there is to do. */
+const QUIET_TICKS = 20;
+const QUIET_COMMANDS = 10;
+const QUIET_EVERY = 10;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const REHASH_MICROS = 1000;
@@ -32,13 +37,17 @@ export class Cron {
   private readonly engine: Engine;
   private readonly config: Config;
   private readonly clock: Clock;
+  private readonly beat: Beat;
   private readonly memoryLimit: MemoryLimit;
   private readonly expiry: ExpireCycle;
   private readonly defrag: ActiveDefrag;
   private running = false;
-  private tickTimer: Timer | null = null;
+  private tickTimer: Pick<Timer, 'cancel'> | null = null;
   private expiryTimer: Timer | null = null;
   private reclaimTimer: Timer | null = null;
+  /** Ticks since many commands came, and the commands that had come then. */
+  private quietTicks = 0;
+  private commandsThen = 0;
   private sampledAt = Number.NEGATIVE_INFINITY;
   private commandsSeen = 0;
   private commandsSeenAt = 0;
@@ -50,7 +59,8 @@ export class Cron {
   /** Commands up to the last slice of expiry. */
   private commandsBefore = 0;
 
-  constructor(engine: Engine, config: Config, clock: Clock, memoryLimit: MemoryLimit) {
+  constructor(engine: Engine, config: Config, clock: Clock, beat: Beat, memoryLimit: MemoryLimit) {
+    this.beat = beat;
     this.memoryLimit = memoryLimit;
     this.engine = engine;
     this.config = config;
@@ -85,7 +95,9 @@ export class Cron {
   }
 
   private schedule(): void {
-    this.tickTimer = this.clock.after(1000 / this.hz, () => this.tick());
+    const { hz } = this;
+    const tick = (): void => this.tick();
+    this.tickTimer = hz === BEATS_A_SECOND ? this.beat.next(tick) : this.clock.after(1000 / hz, tick);
   }
 
   private tick(): void {
@@ -94,6 +106,10 @@ export class Cron {
     if (engine.keyspaces.cronPaused) return;
     if (engine.propagation.held) {
       // While a script is suspended nothing may change but what lies on the disk.
+      engine.server.persistence.tick();
+      return;
+    }
+    if (this.isQuiet() && this.quietTicks % QUIET_EVERY !== 0) {
       engine.server.persistence.tick();
       return;
     }
@@ -112,6 +128,19 @@ export class Cron {
     this.redirectWaiters();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
+  }
+
+  /** Nobody asks for much, nothing may expire, and all that was to be tidied up after the last who did has been. */
+  private isQuiet(): boolean {
+    const { stats, keyspaces, memory } = this.engine;
+    const { activedefrag } = this.config.settings;
+    if (stats.commands - this.commandsThen > QUIET_COMMANDS || activedefrag || memory.frozen || keyspaces.mayExpire) {
+      this.quietTicks = 0;
+      this.commandsThen = stats.commands;
+      return false;
+    }
+    if (++this.quietTicks % QUIET_TICKS === 0) this.commandsThen = stats.commands;
+    return this.quietTicks > QUIET_TICKS;
   }
 
   /** Slots may have gone in ways that nobody tells of: a replica that follows another master, an import that was given up. */
@@ -162,7 +191,10 @@ export class Cron {
     if (!this.engine.server.persistence.loading) for (const db of databases) db.shrinkMore();
     if (!this.config.settings.activerehashing) return;
     for (let i = 0; i < databases.length; i++) {
-      if (this.rehash(databases[this.rehashedDatabase])) return;
+      if (this.rehash(databases[this.rehashedDatabase])) {
+        this.quietTicks = 0;
+        return;
+      }
       this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
     }
   }

@@ -8,6 +8,7 @@
  */
 import { totalmem } from 'node:os';
 import { verifies } from '../base/assert.ts';
+import { Beat } from '../base/beat.ts';
 import { type Environment, environmentWith } from '../base/environment.ts';
 import { narrow } from '../base/text.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
@@ -172,9 +173,10 @@ class Server implements CinnabarServer {
     this.services = server;
     const eviction = this.memoryLimit;
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server, eviction });
-    this.network = new Network(this.engine, config, environment, log);
+    const beat = new Beat(clock);
+    this.network = new Network(this.engine, config, environment, beat, log);
     this.engine.usedMemory.inputs = this.network;
-    this.cron = new Cron(this.engine, config, clock, eviction);
+    this.cron = new Cron(this.engine, config, clock, beat, eviction);
     eviction.attach(this.engine, config);
     followSettings(this.engine, config);
     warnOfUnread(config, log);
@@ -206,7 +208,7 @@ class Server implements CinnabarServer {
     const isNew = options.newCluster ?? false;
     this.cluster =
       server.mode === 'cluster' && !raftEnabled
-        ? new ClusterNode({ engine, config, environment, log, serverTls, isNew })
+        ? new ClusterNode({ engine, config, environment, beat, log, serverTls, isNew })
         : null;
     const roleChanged = (leads: boolean): void => options.onRole?.(!leads);
     this.group = raftEnabled

@@ -49,12 +49,15 @@ function adapt(file: string, base: number): void {
   writeFileSync(file, text);
 }
 
-/** Reads `time> name: OK` and `time> name: FAILED: reason`; what went wrong outside of a check has a line of its own. */
+/**
+ * Reads `time> name: OK` and `time> name: FAILED: reason`; what went wrong outside of a check has a line of its own. Within a
+ * check the harness may say that it waits for a process; how the check ends then stands in a line by itself.
+ */
 export function readInstances(unit: string, text: string): Counts {
   const result: Counts = { unit, ok: 0, failed: [], exceptions: [], ignored: 0, skipped: 0 };
   for (const line of withoutColours(text).split('\n')) {
     const [, name, reason] = /^[\d:]+> (.*): FAILED: (.*)$/.exec(line) ?? [];
-    if (/^[\d:]+> .*OK$/.test(line)) result.ok++;
+    if (/^[\d:]+> .*OK$|^OK$/.test(line)) result.ok++;
     else if (name !== undefined) result.failed.push(`${name}: ${reason}`);
     else if (/FAILED|\[exception\]|Can't start|WARNING: Aborting|^>>>>>>>>/.test(line)) result.exceptions.push(line);
   }

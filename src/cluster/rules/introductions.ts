@@ -16,6 +16,8 @@ import type { Turn } from './turn.ts';
 
 const PORT_MAX = 65535;
 const LEAST_HANDSHAKE = 1000;
+/** Nodes in handshake, beyond which no stranger's MEET is heard: as many as a cluster may have. */
+const MOST_GREETED = 1000;
 
 /** Ports as they are, so that none is none. */
 export interface BusAddress {
@@ -37,10 +39,22 @@ function isPort(port: number): boolean {
   return Number.isInteger(port) && port > 0 && port <= PORT_MAX;
 }
 
-/** Somebody whom we don't know has sent MEET: a node of our administrator's. */
+/**
+ * Somebody whom we don't know has sent MEET: a node of our administrator's. Anybody can say so, and each makes us open a
+ * connection: to an address only, to each once, and to so many at a time.
+ */
 export function admit(turn: Turn, connection: Connection, header: Header): void {
   const { port, busPort } = header;
-  const node = greet(turn, { ip: header.ip || connection.ip, port, busPort }, HANDSHAKE);
+  const ip = isIP(header.ip) === 0 ? connection.ip : header.ip;
+  if (!isPort(port) || !isPort(busPort)) return;
+  let greeted = 0;
+  for (const node of turn.state.nodes.values()) {
+    if (!node.inHandshake) continue;
+    if (node.ip === ip && node.busPort === busPort) return;
+    greeted++;
+  }
+  if (greeted >= MOST_GREETED) return;
+  const node = greet(turn, { ip, port, busPort }, HANDSHAKE);
   node.plainPort = header.plainPort;
   turn.persist();
 }

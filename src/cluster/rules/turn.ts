@@ -126,6 +126,11 @@ export class Turn {
     this.versions.failed(version, this.now);
   }
 
+  /** All that was to be kept is on the disk. */
+  get owesNothing(): boolean {
+    return this.versions.durable === this.versions.last;
+  }
+
   /** Tries again what could not be written, in time. */
   retryPersist(): void {
     if (this.versions.isRetryDue(this.now)) this.persist();

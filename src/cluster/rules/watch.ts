@@ -1,5 +1,5 @@
 /** What the timer does: connections, PINGs, who does not answer, and the failovers that follow. */
-import { HANDSHAKE, MYSELF, NOADDR, NOFAILOVER } from '../flags.ts';
+import { FAIL, HANDSHAKE, MYSELF, NOADDR, NOFAILOVER, PFAIL } from '../flags.ts';
 import type { Node } from '../state.ts';
 import { removeNode } from './changes.ts';
 import { goOn } from './election.ts';
@@ -46,18 +46,39 @@ export function watch(turn: Turn, memory: Watch): void {
   if (!state.ok) turn.stateIsStale = true;
 }
 
+/**
+ * Until when the timer has nothing to do: at most for as long as between two PINGs at random, and no longer than any node may
+ * be silent. Never while anything is under way.
+ */
+export function calmUntil({ state, settings, now, owesNothing }: Turn, { lastRandomPing }: Watch): number {
+  const { manual, election, myself, forgotten } = state;
+  if (!state.ok || manual.end !== 0 || !owesNothing || forgotten.size > 0) return now;
+  if (myself.isReplica && election.reason !== 'none') return now;
+  let until = lastRandomPing + RANDOM_PING_PERIOD;
+  for (const node of state.nodes.values()) {
+    if (node.is(MYSELF)) continue;
+    if (node.is(HANDSHAKE | NOADDR | FAIL | PFAIL) || node.pingSent !== 0 || !node.link?.open) return now;
+    until = Math.min(until, node.pongReceived + settings.nodeTimeout / 2);
+  }
+  return until;
+}
+
 /** What settings say of us, as the others hear it. An address that is no longer announced is found out anew. */
 export function tellOfMyself(turn: Turn, memory: Watch): void {
   const { state, settings } = turn;
   const { myself } = state;
-  const before = [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join();
+  const { ip, flags } = myself;
   const { port, plainPort, busPort, hostname, announceIp } = settings;
-  Object.assign(myself, { port, plainPort, busPort, hostname });
+  const isSame = myself.port === port && myself.busPort === busPort && myself.hostname === hostname;
+  myself.port = port;
+  myself.plainPort = plainPort;
+  myself.busPort = busPort;
+  myself.hostname = hostname;
   if (announceIp !== '') myself.ip = announceIp;
   else if (memory.announcedIp !== '') myself.ip = '';
   memory.announcedIp = announceIp;
   myself.flags = (myself.flags & ~NOFAILOVER) | (settings.replicaNoFailover ? NOFAILOVER : 0);
-  if (before !== [myself.ip, myself.port, myself.busPort, myself.hostname, myself.flags].join()) turn.persist();
+  if (!isSame || myself.ip !== ip || myself.flags !== flags) turn.persist();
 }
 
 /** So that everybody is asked now and then, whoever has just told of him. */
