@@ -11,6 +11,7 @@ import { stalls } from '../durability/stalls.ts';
 import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
+import { hostileBus } from './bus.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { MIB } from './harness.ts';
 import { hostilePeers } from './hostile-peers.ts';
@@ -59,6 +60,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
   hostile: () => hostilePeers(option('count', 500_000), seed),
+  bus: () => hostileBus(option('count', 250_000), seed),
   torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
   soak: () => soak(option('operations', 172_800_000), seed),

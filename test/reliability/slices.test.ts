@@ -4,6 +4,7 @@ import { LONG } from '../support/long.ts';
 import { longTest } from '../support/long-test.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
+import { hostileBus } from './bus.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { hostilePeers } from './hostile-peers.ts';
 import { sentinelRounds } from './sentinel.ts';
@@ -55,6 +56,11 @@ longTest(
   },
   240_000,
 );
+
+test('hostile packets at the bus of a cluster', async () => {
+  const { strangers, impostors } = await hostileBus(LONG ? 20_000 : 3000, 8);
+  expect([...strangers.failures, ...impostors.failures]).toEqual([]);
+});
 
 test('hostile replicas and hostile masters', async () => {
   const { failures, links } = await hostilePeers(2000, 8, 1000);
