@@ -17,6 +17,7 @@ const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
        cinnabar --check-system
        cinnabar --sentinel /path/to/sentinel.conf (run a Sentinel)
        cinnabar cluster [--masters 3] [--replicas 0] [--port 7000] (a whole cluster, for development and tests)
+       cinnabar cluster --raft 3 (a group that loses no acknowledged write)
        cinnabar check-rdb <rdb-file-name>
        cinnabar check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>
        cinnabar convert <input> <output> (between snapshots, append-only files and JSON; see cinnabar convert --help)

@@ -4,14 +4,16 @@ import { createCluster } from './local-cluster.ts';
 import type { ClusterOptions } from './local-options.ts';
 
 const USAGE = `Usage: cinnabar cluster [--masters 3] [--replicas 0] [--port 7000] [--dir FOLDER] [--NAME VALUE ...]
+       cinnabar cluster --raft 3 [--port 7000] [--dir FOLDER] [--NAME VALUE ...]
 
 Starts a cluster in one process, for development and tests: so many masters, so many replicas of each, at the ports from
---port on, and says when it serves. Nothing is kept without --dir; with it each node has a folder there, and an append-only
+--port on, and says when it serves. With --raft they are one group instead, of so many members, that loses no acknowledged write. Nothing is kept without --dir; with it each node has a folder there, and an append-only
 file. Every setting of redis.conf is an option for all nodes.
 `;
 const FIRST_PORT = 7000;
 const PORT_MAX = 65_535;
 const MOST_NODES = 1000;
+const MOST_MEMBERS = 9;
 
 export class ClusterCommandError extends Error {
   override name = 'ClusterCommandError';
@@ -25,7 +27,15 @@ export function clusterOptions(words: readonly string[]): ClusterOptions {
     if (!name.startsWith('--') || value === undefined) throw new ClusterCommandError(`what is meant by '${name}'?`);
     settings[name.slice(2).toLowerCase()] = value;
   }
-  const { masters = '3', replicas = '0', port = String(FIRST_PORT), dir, ...rest } = settings;
+  const { masters = '3', replicas = '0', raft, port = String(FIRST_PORT), dir, ...rest } = settings;
+  if (raft !== undefined) {
+    return {
+      raft: wholeNumber('raft', raft, 1, MOST_MEMBERS),
+      port: wholeNumber('port', port, 1, PORT_MAX),
+      ...(dir !== undefined && { folder: resolve(dir) }),
+      settings: rest,
+    };
+  }
   return {
     masters: wholeNumber('masters', masters, 1, MOST_NODES),
     replicas: wholeNumber('replicas', replicas, 0, MOST_NODES),
@@ -50,11 +60,11 @@ export async function runCluster(words: readonly string[], print: (text: string)
   try {
     const options = clusterOptions(words);
     const cluster = await createCluster(options);
-    const { masters = 1 } = options;
+    const { masters = 1, raft } = options;
     cluster.addresses.forEach(({ host, port }, i) => {
-      print(
-        `${host}:${port} ${i < masters ? 'master' : `replica of ${host}:${cluster.addresses[i % masters].port}`}\n`,
-      );
+      const follows = `replica of ${host}:${cluster.addresses[i % masters].port}`;
+      const what = raft !== undefined ? 'member' : i < masters ? 'master' : follows;
+      print(`${host}:${port} ${what}\n`);
     });
     const [{ host, port }] = cluster.addresses;
     print(`Ready: ${cluster.nodes.length} nodes. Try redis-cli -c -h ${host} -p ${port}\n`);

@@ -123,10 +123,14 @@ export type Answer = string | number | null | Error | Answer[];
 /** The connection has ended, and nobody knows what came of what was asked. */
 export class Unknown extends Error {}
 
+/** There was no connection: it was not done. */
+export class Unreached extends Error {}
+
 /** One connection; replies come in the order of the calls. */
 export class Connection {
   private readonly socket: Socket;
   private readonly waiting: { done(answer: Answer): void; failed(error: Error): void }[] = [];
+  private connected = false;
   private ended = false;
 
   constructor(port: number) {
@@ -137,6 +141,9 @@ export class Connection {
     });
     this.socket.on('data', (chunk: Buffer) => parser.execute(chunk));
     this.socket.on('error', () => {});
+    this.socket.on('connect', () => {
+      this.connected = true;
+    });
     this.socket.on('close', () => this.close());
   }
 
@@ -144,9 +151,9 @@ export class Connection {
     return !this.ended;
   }
 
-  /** Resolves with the reply, an error too; rejects with Unknown. */
+  /** Resolves with the reply, an error too; rejects with Unknown or Unreached. */
   send(...args: readonly string[]): Promise<Answer> {
-    if (this.ended) return Promise.reject(new Unknown('the connection is closed'));
+    if (this.ended) return Promise.reject(new Unreached('the connection is closed'));
     return new Promise((done, failed) => {
       this.waiting.push({ done, failed });
       this.socket.write(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`);
@@ -156,7 +163,8 @@ export class Connection {
   close(): void {
     this.ended = true;
     this.socket.destroy();
-    for (const { failed } of this.waiting.splice(0)) failed(new Unknown('the connection is lost'));
+    for (const { failed } of this.waiting.splice(0))
+      failed(this.connected ? new Unknown('the connection is lost') : new Unreached('nobody is there'));
   }
 }
 
@@ -187,8 +195,13 @@ export class GroupClient {
         : new Connection(this.ports[this.turn % this.ports.length]);
       const answer = await this.connection.send(...args).catch((error: Error) => {
         this.elsewhere();
+        if (error instanceof Unreached) return undefined;
         throw error;
       });
+      if (answer === undefined) {
+        await new Promise((done) => setTimeout(done, 10));
+        continue;
+      }
       if (!(answer instanceof Error)) return answer;
       const moved = /^MOVED \d+ .*:(\d+)$/.exec(answer.message);
       if (moved === null && !/^(CLUSTERDOWN|LOADING)/.test(answer.message)) throw answer;

@@ -15,7 +15,7 @@
  * Stores are written at once and synced off the event loop, all together that came meanwhile. A store that fails ends the
  * server.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { type Disk, type DiskFile, exists, removeQuietly } from '../../base/disk.ts';
 import { systemError } from '../../base/system-error.ts';
@@ -78,7 +78,10 @@ export class Segments {
   /** Reads what there is; throws JournalBroken, or what the system says. */
   open(): Found {
     const { disk, folder } = this.parts;
-    disk.makeFolder(folder);
+    if (!exists(disk, folder)) {
+      disk.makeFolder(folder);
+      disk.syncFolder(dirname(folder));
+    }
     for (const name of disk.list(folder)) if (name.startsWith('temp-')) removeQuietly(disk, join(folder, name));
     const id = this.identity();
     const names = this.logNames();

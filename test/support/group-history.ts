@@ -1,0 +1,99 @@
+/** What clients of a group ask and are answered, for the checker of linearizability. */
+import { check, type Operation, partition } from '../linearizability/checker.ts';
+import { COUNTER, type CounterInput, REGISTER, type RegisterInput } from '../linearizability/models.ts';
+import { type Answer, type GroupClient, Unknown } from './groups.ts';
+
+/** Milliseconds for which the same keys are used. */
+const EPOCH_MS = 1500;
+
+type RegisterAnswer = number | boolean | null;
+type Kept<Input, Output> = Operation<Input, Output> & { readonly key: string };
+
+const SET_IF =
+  "if tonumber(redis.call('GET', KEYS[1]) or '0') == tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[2]) return 1 end return 0";
+
+export class History {
+  readonly registers: Kept<RegisterInput, RegisterAnswer>[] = [];
+  readonly counters: Kept<CounterInput, number>[] = [];
+  acknowledged = 0;
+  unknown = 0;
+  private readonly random: () => number;
+  private readonly keys: number;
+  private written = 0;
+
+  constructor(random: () => number, keys: number) {
+    this.random = random;
+    this.keys = keys;
+  }
+
+  /** One client's life: one thing after the other until `stopped`. */
+  async live(client: GroupClient, stopped: () => boolean): Promise<void> {
+    while (!stopped()) {
+      await this.something(client);
+      await new Promise((done) => setTimeout(done, this.random() * 10));
+    }
+  }
+
+  private async something(client: GroupClient): Promise<void> {
+    // Others after a while: histories are to be short.
+    const number = Math.floor(this.random() * this.keys) + this.keys * Math.floor(performance.now() / EPOCH_MS);
+    const kind = Math.floor(this.random() * 5);
+    const [register, counter] = [`register-${number}`, `counter-${number}`];
+    if (kind === 0) await this.register(client, register, { kind: 'read' });
+    else if (kind === 1) await this.register(client, register, { kind: 'write', value: ++this.written });
+    else if (kind === 2) {
+      const from = Math.floor(this.random() * (this.written + 1));
+      await this.register(client, register, { kind: 'compare-and-set', from, to: ++this.written });
+    } else if (kind === 3) await this.counter(client, counter, { kind: 'read' });
+    else await this.counter(client, counter, { kind: 'add', by: 1 });
+  }
+
+  private async register(client: GroupClient, key: string, input: RegisterInput): Promise<void> {
+    const words =
+      input.kind === 'read'
+        ? ['GET', key]
+        : input.kind === 'write'
+          ? ['SET', key, String(input.value)]
+          : ['EVAL', SET_IF, '1', key, String(input.from), String(input.to)];
+    const read = (answer: Answer): RegisterAnswer =>
+      input.kind === 'read' ? Number(answer ?? 0) : input.kind === 'write' ? null : answer === 1;
+    this.registers.push({ key, ...(await this.asked(client, input, words, read)) });
+  }
+
+  private async counter(client: GroupClient, key: string, input: CounterInput): Promise<void> {
+    const words = input.kind === 'read' ? ['GET', key] : ['INCRBY', key, String(input.by)];
+    this.counters.push({ key, ...(await this.asked(client, input, words, (answer) => Number(answer ?? 0))) });
+  }
+
+  private async asked<Input, Output>(
+    client: GroupClient,
+    input: Input,
+    words: readonly string[],
+    read: (answer: Answer) => Output,
+  ): Promise<Operation<Input, Output>> {
+    const call = performance.now();
+    try {
+      const output = read(await client.call(...words));
+      this.acknowledged++;
+      return { input, output, call, end: performance.now() };
+    } catch (error) {
+      if (!(error instanceof Unknown)) throw error;
+      this.unknown++;
+      return { input, output: undefined, call, end: Number.POSITIVE_INFINITY };
+    }
+  }
+
+  /** The keys whose histories can't be explained, and those that could not be decided. */
+  get faults(): string[] {
+    const faults: string[] = [];
+    for (const [key, part] of partition(this.registers, ({ key }) => key)) {
+      const verdict = check(REGISTER, part);
+      if (verdict !== 'linearizable') faults.push(`${key}: ${verdict}`);
+    }
+    for (const [key, part] of partition(this.counters, ({ key }) => key)) {
+      const verdict = check(COUNTER, part);
+      if (verdict !== 'linearizable') faults.push(`${key}: ${verdict}`);
+    }
+    return faults;
+  }
+}
