@@ -1,0 +1,197 @@
+/** The shell around the rules of the cluster: what leaves before and after the disk, time, and links, over a network in memory. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Beat } from '../../../src/base/beat.ts';
+import { MemoryNetwork, Wires } from '../../../src/base/memory-network.ts';
+import { SeededRandom } from '../../../src/base/random.ts';
+import { sliceOf } from '../../../src/base/slice.ts';
+import { SystemError } from '../../../src/base/system-error.ts';
+import { VirtualClock } from '../../../src/base/time.ts';
+import type { Answer, Command, EngineChange } from '../../../src/cluster/messages.ts';
+import type { NodesFile } from '../../../src/cluster/nodes-file.ts';
+import { newNode } from '../../../src/cluster/rules/saved.ts';
+import { Shell } from '../../../src/cluster/shell.ts';
+import { Acceptor } from '../../../src/links/acceptor.ts';
+import { Dialer } from '../../../src/links/link.ts';
+
+const BUS_PORT = 17_000;
+const ALL = { name: 'addslots', ranges: [{ start: 0, end: 16_383 }] } as const;
+
+/** A host with a node, whose disk writes when it is not told to refuse. */
+class Host {
+  readonly written: { readonly file: NodesFile; readonly synced: boolean }[] = [];
+  readonly log: string[] = [];
+  readonly changes: EngineChange[] = [];
+  refuses = false;
+  readonly shell: Shell;
+
+  constructor(wires: Wires, number: number) {
+    const ip = `10.0.0.${number}`;
+    const id = String(number).repeat(40);
+    const network = new MemoryNetwork(wires, ip);
+    const note = (text: string): void => void this.log.push(text);
+    const log = { debug: note, verbose: note, notice: note, warning: note };
+    const ports = { port: 7000, plainPort: 0, busPort: BUS_PORT };
+    this.shell = new Shell({
+      file: newNode(id),
+      isNew: true,
+      settings: {
+        nodeTimeout: 2000,
+        replicaValidityFactor: 10,
+        replPingPeriod: 10_000,
+        migrationBarrier: 1,
+        allowReplicaMigration: true,
+        requireFullCoverage: true,
+        replicaNoFailover: false,
+        announceIp: ip,
+        hostname: '',
+        ...ports,
+      },
+      busSettings: { tlsCluster: false, bindSourceAddr: '', clusterLinkSendbufLimit: 0, clusterNodeTimeout: 2000 },
+      clock,
+      beat: new Beat(clock),
+      random: new SeededRandom(number),
+      network,
+      dialer: new Dialer({ network, clock, tls: () => null }),
+      engine: { replicationOffset: () => 0, dataAge: () => 0, keysIn: () => 0, isEmpty: () => true },
+      log,
+      newId: () => String(number + 3).repeat(40),
+      write: (file, synced) => {
+        if (this.refuses) throw new SystemError('ENOSPC', 'write', 'nodes.conf');
+        this.written.push({ file, synced });
+      },
+      change: (change) => this.changes.push(change),
+    });
+    const acceptor = new Acceptor({ network, tls: () => null, log });
+    void acceptor.listen(
+      { host: ip, port: BUS_PORT, backlog: 1 },
+      () => false,
+      (guest) => this.shell.welcome(guest),
+    );
+    this.shell.begin();
+    this.shell.start();
+  }
+
+  ask(command: Command): Answer {
+    return this.shell.ask(command);
+  }
+
+  get slots(): number {
+    return this.written.at(-1)?.file.nodes[0].slots.length ?? 0;
+  }
+}
+
+let clock: VirtualClock;
+let us: Host;
+let other: Host;
+
+/** So that what is done soon, and streams, go on in between. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 10) {
+    clock.advance(10);
+    for (let i = 0; i < 3; i++) await new Promise((done) => setImmediate(done));
+  }
+}
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  const wires = new Wires(clock, new SeededRandom(9));
+  us = new Host(wires, 1);
+  other = new Host(wires, 2);
+});
+
+afterEach(() => {
+  us.shell.stop();
+  other.shell.stop();
+});
+
+async function introduce(): Promise<void> {
+  expect(us.ask({ name: 'meet', ip: '10.0.0.2', port: '7000', busPort: String(BUS_PORT) })).toEqual({ kind: 'ok' });
+  await pass(3000);
+}
+
+describe('the file', () => {
+  test('who we are is written before anybody is heard', () => {
+    expect(us.written.map(({ file }) => file.nodes[0].id)).toContain('1'.repeat(40));
+  });
+
+  test('what a command promises is written when it is answered', () => {
+    expect(us.ask(ALL)).toEqual({ kind: 'ok' });
+    expect(us.slots).toBe(1);
+  });
+
+  test('an epoch is synced before it is promised', () => {
+    us.written.length = 0;
+    expect(us.ask({ name: 'set-config-epoch', epoch: 7 })).toEqual({ kind: 'ok' });
+    expect(us.written.map(({ synced }) => synced)).toEqual([true]);
+  });
+
+  test('a disk that refuses makes an error, and is tried again', async () => {
+    us.refuses = true;
+    expect(us.ask(ALL)).toMatchObject({
+      kind: 'error',
+      text: expect.stringMatching(/error saving the cluster node config/),
+    });
+    us.refuses = false;
+    us.written.length = 0;
+    await pass(1500);
+    expect(us.slots).toBe(1);
+  });
+
+  test('others do not hear of slots that the disk has not', async () => {
+    await introduce();
+    us.refuses = true;
+    us.ask(ALL);
+    await pass(2500);
+    expect(other.shell.state.owners[0]).toBeNull();
+    us.refuses = false;
+    await pass(3000);
+    expect(other.shell.state.owners[0]?.id).toBe('1'.repeat(40));
+  });
+});
+
+describe('the bus', () => {
+  test('a node that is met is known on both sides, over a link each way', async () => {
+    await introduce();
+    expect([...us.shell.state.nodes.keys()].sort()).toEqual(['1'.repeat(40), '2'.repeat(40)]);
+    expect([...other.shell.state.nodes.keys()].sort()).toEqual(['1'.repeat(40), '2'.repeat(40)]);
+    expect([us.shell.connections.count, other.shell.connections.count]).toEqual([2, 2]);
+  });
+
+  test('what is published at one is delivered at the other', async () => {
+    await introduce();
+    us.shell.publish(sliceOf('channel'), sliceOf('message'), false);
+    await pass(100);
+    expect(other.changes).toContainEqual({
+      kind: 'deliver',
+      sharded: false,
+      channel: new Uint8Array(Buffer.from('channel')),
+      message: new Uint8Array(Buffer.from('message')),
+    });
+  });
+
+  test('packets of a kind that is dropped are not heard', async () => {
+    await introduce();
+    other.shell.dropPackets(4);
+    us.shell.publish(sliceOf('channel'), sliceOf('message'), false);
+    await pass(100);
+    expect(other.changes.filter(({ kind }) => kind === 'deliver')).toEqual([]);
+  });
+
+  test('a link that is ended is opened anew', async () => {
+    await introduce();
+    const before = us.shell.state.nodes.get('2'.repeat(40))!.link;
+    us.shell.endLinks('2'.repeat(40), 'to');
+    await pass(500);
+    const { link } = us.shell.state.nodes.get('2'.repeat(40))!;
+    expect([link === before, link?.open]).toEqual([false, true]);
+  });
+
+  test('who has stopped is found out, and says nothing more', async () => {
+    await introduce();
+    other.shell.stop();
+    us.log.length = 0;
+    await pass(6000);
+    expect(us.shell.state.nodes.get('2'.repeat(40))!.isWell).toBe(false);
+    expect(other.ask(ALL)).toMatchObject({ kind: 'error' });
+  });
+});
