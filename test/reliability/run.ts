@@ -18,6 +18,7 @@ import { hostilePeers } from './hostile-peers.ts';
 import { longestWords, namedWords } from './longest.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
+import { raftRounds } from './raft.ts';
 import { replicationChaos } from './replication.ts';
 import { residentMemory } from './resident.ts';
 import { sentinelRounds } from './sentinel.ts';
@@ -63,6 +64,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   bus: () => hostileBus(option('count', 250_000), seed),
   torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
+  raft: () => raftRounds(option('count', 100), seed),
   soak: () => soak(option('operations', 172_800_000), seed),
   resident: () => residentMemory(option('mib', 1024), seed),
   teardown: () => teardowns(option('count', 20)),

@@ -1,11 +1,12 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; that of Raft has the one that is named
+ * `--bug` the worlds of Sentinel, of the cluster and of whole groups have a bug that must be found; that of Raft has the one that is named
  * (raft-process.ts).
  */
 import * as cluster from './cluster-world.ts';
 import { RAFT_BUGS } from './raft-process.ts';
+import * as raftServers from './raft-servers-world.ts';
 import * as raft from './raft-world.ts';
 import * as replication from './replication-world.ts';
 import { MOST_FAULTS } from './rules-world.ts';
@@ -61,6 +62,13 @@ const WORLDS: Readonly<Record<string, World>> = {
     steps: MOST_FAULTS,
     play(seed, faults) {
       return raft.course(seed, { faults, traced, bug: raftBug });
+    },
+  },
+  'raft-servers': {
+    seeds: 2000,
+    steps: raftServers.MOST_FAULTS,
+    play(seed, faults) {
+      return raftServers.course(seed, { faults, traced, bug: bug === 'none' ? 'none' : 'early replies' });
     },
   },
   'sentinel-servers': {

@@ -1,7 +1,26 @@
 /** What clients of a group ask and are answered, for the checker of linearizability. */
 import { check, type Operation, partition } from '../linearizability/checker.ts';
 import { COUNTER, type CounterInput, REGISTER, type RegisterInput } from '../linearizability/models.ts';
-import { type Answer, type GroupClient, Unknown } from './groups.ts';
+import { type Answer, Unknown } from './groups.ts';
+
+/** Somebody who asks a group; rejects with Unknown where it may have been done or not. */
+export interface Asking {
+  call(...words: readonly string[]): Promise<Answer>;
+}
+
+export interface Time {
+  /** Milliseconds. */
+  now(): number;
+  pause(ms: number): Promise<void>;
+  /** The most milliseconds between two things that a client asks. */
+  readonly thinks: number;
+}
+
+const REAL_TIME: Time = {
+  now: () => performance.now(),
+  pause: (ms) => new Promise((done) => setTimeout(done, ms)),
+  thinks: 10,
+};
 
 /** Milliseconds for which the same keys are used. */
 const EPOCH_MS = 1500;
@@ -19,26 +38,31 @@ export class History {
   unknown = 0;
   private readonly random: () => number;
   private readonly keys: number;
+  private readonly name: string;
+  private readonly time: Time;
   private written = 0;
 
-  constructor(random: () => number, keys: number) {
+  /** `name` is what its keys begin with, which nobody else has used. */
+  constructor(random: () => number, keys: number, name: string, time = REAL_TIME) {
+    this.name = name;
+    this.time = time;
     this.random = random;
     this.keys = keys;
   }
 
   /** One client's life: one thing after the other until `stopped`. */
-  async live(client: GroupClient, stopped: () => boolean): Promise<void> {
+  async live(client: Asking, stopped: () => boolean): Promise<void> {
     while (!stopped()) {
       await this.something(client);
-      await new Promise((done) => setTimeout(done, this.random() * 10));
+      await this.time.pause(this.random() * this.time.thinks);
     }
   }
 
-  private async something(client: GroupClient): Promise<void> {
+  private async something(client: Asking): Promise<void> {
     // Others after a while: histories are to be short.
-    const number = Math.floor(this.random() * this.keys) + this.keys * Math.floor(performance.now() / EPOCH_MS);
+    const number = Math.floor(this.random() * this.keys) + this.keys * Math.floor(this.time.now() / EPOCH_MS);
     const kind = Math.floor(this.random() * 5);
-    const [register, counter] = [`register-${number}`, `counter-${number}`];
+    const [register, counter] = [`${this.name}-register-${number}`, `${this.name}-counter-${number}`];
     if (kind === 0) await this.register(client, register, { kind: 'read' });
     else if (kind === 1) await this.register(client, register, { kind: 'write', value: ++this.written });
     else if (kind === 2) {
@@ -48,7 +72,7 @@ export class History {
     else await this.counter(client, counter, { kind: 'add', by: 1 });
   }
 
-  private async register(client: GroupClient, key: string, input: RegisterInput): Promise<void> {
+  private async register(client: Asking, key: string, input: RegisterInput): Promise<void> {
     const words =
       input.kind === 'read'
         ? ['GET', key]
@@ -60,22 +84,22 @@ export class History {
     this.registers.push({ key, ...(await this.asked(client, input, words, read)) });
   }
 
-  private async counter(client: GroupClient, key: string, input: CounterInput): Promise<void> {
+  private async counter(client: Asking, key: string, input: CounterInput): Promise<void> {
     const words = input.kind === 'read' ? ['GET', key] : ['INCRBY', key, String(input.by)];
     this.counters.push({ key, ...(await this.asked(client, input, words, (answer) => Number(answer ?? 0))) });
   }
 
   private async asked<Input, Output>(
-    client: GroupClient,
+    client: Asking,
     input: Input,
     words: readonly string[],
     read: (answer: Answer) => Output,
   ): Promise<Operation<Input, Output>> {
-    const call = performance.now();
+    const call = this.time.now();
     try {
       const output = read(await client.call(...words));
       this.acknowledged++;
-      return { input, output, call, end: performance.now() };
+      return { input, output, call, end: this.time.now() };
     } catch (error) {
       if (!(error instanceof Unknown)) throw error;
       this.unknown++;

@@ -59,7 +59,7 @@ describe.each(MODES)('%s', (_name, settings) => {
   test('histories are linearizable', async () => {
     group = await TestGroup.start(3, settings);
     const random = new SeededRandom(Date.now() % 1_000_000);
-    const history = new History(() => random.double01(), KEYS);
+    const history = new History(() => random.double01(), KEYS, 'h');
     const clients = Array.from({ length: CLIENTS }, () => group.client());
     let stopped = false;
     const lives = clients.map((client) => history.live(client, () => stopped));
