@@ -10,6 +10,7 @@
  */
 
 import type { Database } from '../keyspace/database.ts';
+import { slotOfRange } from '../keyspace/slot.ts';
 import { hashRange } from '../structures/hash.ts';
 import type { SessionFuture } from './ports.ts';
 import type { Session } from './session.ts';
@@ -29,6 +30,7 @@ const CR = 13;
 
 export class LookAhead implements SessionFuture<Session> {
   private readonly hashes = new Int32Array(AHEAD);
+  private readonly places = new Int32Array(AHEAD);
   private count = 0;
   /** Where the number that was read last ends, behind its line. */
   private end = 0;
@@ -46,7 +48,7 @@ export class LookAhead implements SessionFuture<Session> {
     while (this.count < AHEAD && at >= 0 && at < to) at = this.mark(db, buffer, at, to);
     const { count, hashes } = this;
     if (count > 1 && hashes[0] === hashes[count - 1]) this.unseen = ALIKE;
-    else db.warm(hashes, count);
+    else db.warm(hashes, count, db.bySlot ? this.places : null);
     return AHEAD;
   }
 
@@ -66,7 +68,9 @@ export class LookAhead implements SessionFuture<Session> {
       at = this.end + size + 2;
       if (size < 0 || at > to) return -1;
     }
-    if (length <= LONGEST) this.hashes[this.count++] = hashRange(db.memory.seed, buffer, start, length);
+    if (length > LONGEST) return at;
+    if (db.bySlot) this.places[this.count] = slotOfRange(buffer, start, start + length);
+    this.hashes[this.count++] = hashRange(db.memory.seed, buffer, start, length);
     return at;
   }
 

@@ -136,13 +136,18 @@ export class Database {
     return this.volatile.size;
   }
 
+  /** Whether it knows its keys by their hash slots. */
+  get bySlot(): boolean {
+    return this.slots !== null;
+  }
+
   hash(key: Slice): number {
     return hashBytes(this.memory.seed, key);
   }
 
-  /** Keys of these hashes are about to be looked up, one after another. */
-  warm(hashes: Int32Array, count: number): void {
-    this.all.warm(hashes, count);
+  /** Keys of these hashes, and of these places (`placeOf`) where they are known, are about to be looked up. */
+  warm(hashes: Int32Array, count: number, places: Int32Array | null = null): void {
+    this.all.warm(hashes, count, places);
   }
 
   /** Whether the entry of a key with this hash, and of this place (`placeOf`), lies at `e`, which may be anything. */

@@ -89,8 +89,8 @@ export interface Table extends KeyWalk {
   find(key: Slice, hash: number): Addr;
   /** Whether an entry of a key with this hash, in the dict `place` where there are several, lies at `e`, which may be anything. */
   holds(e: Addr, hash: number, place: number): boolean;
-  /** Keys of these hashes are about to be looked up, one after another. */
-  warm(hashes: Int32Array, count: number): void;
+  /** Keys of these hashes, and in these places where they are known, are about to be looked up, one after another. */
+  warm(hashes: Int32Array, count: number, places: Int32Array | null): void;
   /**
    * Links `entry`, whose key `key` is and is absent, in; throws OutOfMemory, with nothing changed, when a first table can't
    * be had.

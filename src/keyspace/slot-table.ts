@@ -59,6 +59,8 @@ import { SlotSizes } from './slot-sizes.ts';
 const MIN_BUCKETS = 4;
 /** Dicts that `shrinkMore` looks at in one call. */
 const SHRUNK_AT_ONCE = 128;
+/** Keys that are fetched together. */
+const WARMED = 32;
 /** Dicts that are moved along between two looks at the clock. */
 const REHASHED_AT_ONCE = 16;
 
@@ -126,6 +128,7 @@ export class SlotTable implements Table {
   private readonly resizing = new Set<number>();
   private readonly scratch = new Slice();
   private readonly part: Addr[] = [];
+  private readonly warmed = new Int32Array(WARMED);
   /** Where something was last removed. */
   private removedFrom = 0;
   private readonly wide = new Set<number>();
@@ -210,8 +213,17 @@ export class SlotTable implements Table {
     return dictHolds(this.memory, this.dictOf(slot), e, hash);
   }
 
-  warm(): void {
-    // Where a key lies, its hash does not say.
+  /** Where a key lies, its hash alone does not say. */
+  warm(hashes: Int32Array, count: number, places: Int32Array | null): void {
+    if (places === null) return;
+    const { memory, tables, warmed } = this;
+    const most = Math.min(count, WARMED);
+    let known = 0;
+    for (let i = 0; i < most; i++) {
+      const table = tables[2 * places[i]] as Addr;
+      if (table !== NULL) warmed[known++] = memory.addr(table, (hashes[i] & tables[2 * places[i] + 1]) << 2);
+    }
+    memory.warm(warmed, known);
   }
 
   insert(key: Slice, entry: Addr, hash: number): void {

@@ -16,8 +16,11 @@ const NONE = -1;
 
 /** 0 to SLOTS - 1. */
 export function slotOf(key: Slice): number {
-  const { buffer, start } = key;
-  const end = start + key.length;
+  return slotOfRange(key.buffer, key.start, key.start + key.length);
+}
+
+/** The same of the bytes from `start` to `end`. */
+export function slotOfRange(buffer: Uint8Array, start: number, end: number): number {
   const crc = crc16Of(buffer, start, end, OPENS);
   return (crc >= 0 ? crc : ofTagged(buffer, start, end)) & (SLOTS - 1);
 }

@@ -12,6 +12,7 @@ import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { hostileBus } from './bus.ts';
+import { clusterRounds } from './cluster.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { MIB } from './harness.ts';
 import { hostilePeers } from './hostile-peers.ts';
@@ -65,6 +66,10 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
   raft: () => raftRounds(option('count', 100), seed),
+  cluster: async () => ({
+    ours: await clusterRounds('cinnabar', option('count', 100), seed),
+    redis: await clusterRounds('redis', option('count', 100), seed),
+  }),
   soak: () => soak(option('operations', 172_800_000), seed),
   resident: () => residentMemory(option('mib', 1024), seed),
   teardown: () => teardowns(option('count', 20)),

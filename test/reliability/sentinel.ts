@@ -12,16 +12,14 @@
  * That it would find something was shown by a master that takes a replica for good however long it has said nothing: only
  * the silent rounds tell, "a write was taken 4001 ms after the master was cut off".
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom } from '../../src/base/random.ts';
 import { freePort } from '../support/ports.ts';
 import { ask, MASTER_NAME } from '../support/sentinels.ts';
-import { MAIN } from '../support/server-process.ts';
 import { pause, Raw, until } from './harness.ts';
+import { Member } from './member.ts';
 
 const DOWN_AFTER = 1000;
 const MAX_LAG = 2;
@@ -31,8 +29,7 @@ const HEALING_PATIENCE = 90_000;
 const WRITE_PERIOD = 20;
 /** Milliseconds between two looks at Sentinels and servers. */
 const LOOK_PERIOD = 100;
-/** Characters of a log that are kept, and of those that a failure shows. */
-const LOG_KEPT = 100_000;
+/** Characters of a log that a failure shows. */
 const LOG_SHOWN = 4000;
 
 export interface SentinelReport {
@@ -117,46 +114,6 @@ class Relay {
     this.heal();
     this.cut();
     this.server.close();
-  }
-}
-
-/** A process that is started again where it was. */
-class Member {
-  readonly port: number;
-  readonly folder = mkdtempSync(join(tmpdir(), 'cinnabar-rounds-'));
-  /** What it has said of late. */
-  log = '';
-  private args: readonly string[] = [];
-  private child: ChildProcess | null = null;
-
-  constructor(port: number) {
-    this.port = port;
-  }
-
-  async start(args = this.args): Promise<void> {
-    this.args = args;
-    this.child = spawn(process.execPath, [MAIN, ...args], { cwd: this.folder, stdio: ['ignore', 'pipe', 'ignore'] });
-    this.child.stdout?.on('data', (text: Buffer) => {
-      this.log = (this.log + text.toString('latin1')).slice(-LOG_KEPT);
-    });
-    await until(() => ask(this.port, 'PING').then(Boolean, () => false), `an answer at port ${this.port}`, 30_000);
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child?.kill(name);
-  }
-
-  async kill(): Promise<void> {
-    const { child } = this;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((done) => child.once('exit', done));
-    child.kill('SIGKILL');
-    await gone;
-  }
-
-  async remove(): Promise<void> {
-    await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
