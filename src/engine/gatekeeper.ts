@@ -108,12 +108,8 @@ export class Gatekeeper {
       const error = engine.acl.permits(session, registered, args, argc);
       if (error !== null) return this.refuse(session, registered, args, argc, error);
     }
-    if (left & GATE_CLUSTER) {
+    if (left & (GATE_CLUSTER | GATE_GROUP)) {
       const elsewhere = engine.membership.redirection(session, registered, args, argc, flags);
-      if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
-    }
-    if (left & GATE_GROUP) {
-      const elsewhere = engine.membership.group!.redirection(session, registered, args, argc, flags);
       if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
     }
     if (this.isShort(session)) {

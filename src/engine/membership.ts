@@ -62,7 +62,7 @@ export class Membership implements SlotKeeper {
     this.engine.gates.set(GATE_GROUP, 'group', true);
   }
 
-  /** As Routing's; null where the server is by itself. */
+  /** As Routing's, or the group's; null where the server is by itself. */
   redirection(
     session: Session,
     registered: Registered,
@@ -70,7 +70,9 @@ export class Membership implements SlotKeeper {
     argc: number,
     flags: number,
   ): string | null {
-    return this.routing === null ? null : this.routing.redirection(session, registered, args, argc, flags);
+    const { routing, group } = this;
+    if (routing !== null) return routing.redirection(session, registered, args, argc, flags);
+    return group === null ? null : group.redirection(session, registered, args, argc, flags);
   }
 
   /** Whether this server is a node of a cluster. */
