@@ -23,6 +23,9 @@ const ALONE = [
   'test/unit/memory/view.test.ts',
 ];
 
+/** One more than there are cores: many tests wait, for time-outs and for programs that start. */
+const WORKERS = availableParallelism() + 1;
+
 /**
  * Unit and model tests import src/ directly; command and wire tests start a server, in this process or as
  * dist/main.js. Forks and not threads: a test may exhaust memory or signal its own process. Most files share a process
@@ -33,8 +36,8 @@ export default defineConfig({
     environment: 'node',
     pool: 'forks',
     poolOptions: { forks: { isolate: false } },
-    maxWorkers: availableParallelism(),
-    minWorkers: availableParallelism(),
+    maxWorkers: WORKERS,
+    minWorkers: WORKERS,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
