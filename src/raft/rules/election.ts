@@ -27,10 +27,14 @@ export function campaign(turn: Turn): void {
   if (mayBeElected(state) && state.role === 'follower' && (alone || !isBound(turn))) electionIsDue(turn);
 }
 
-/** Asks whether we would be elected. */
+/**
+ * Asks whether we would be elected, and again soon: it binds nobody, and who has heard the leader a heartbeat later than we
+ * have hears us only a heartbeat later.
+ */
 function askBefore(turn: Turn): void {
-  const { state } = turn;
+  const { state, settings, world, now } = turn;
   state.role = 'pre-candidate';
+  state.electionDue = now + settings.heartbeat * (1 + world.random.double01());
   ask(turn, true, false);
   count(turn);
 }
@@ -42,6 +46,7 @@ export function stand(turn: Turn, transfer: boolean): void {
   state.role = 'candidate';
   state.leader = NOBODY;
   state.matched = 0;
+  delayElection(turn);
   ask(turn, false, transfer);
 }
 
@@ -50,7 +55,6 @@ function ask(turn: Turn, pre: boolean, transfer: boolean): void {
   const { log, id, votes } = state;
   votes.clear();
   if (pre) votes.set(id, true);
-  delayElection(turn);
   for (const member of configurationOf(state))
     if (member.kind === 'voter' && member.id !== id)
       turn.send({ type: 'vote', to: member.id, pre, transfer, lastIndex: log.last, lastTerm: log.lastTerm });
