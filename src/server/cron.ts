@@ -14,9 +14,10 @@ import { ActiveDefrag } from './active-defrag.ts';
 import type { MemoryLimit } from './eviction.ts';
 
 const CLIENTS_PER_TICK = 200;
-/** After so many ticks with few commands altogether, one in ten does all there is to do. */
+/** After so many ticks with few commands altogether, and few bytes, one in ten does all there is to do. */
 const QUIET_TICKS = 20;
 const QUIET_COMMANDS = 10;
+const QUIET_BYTES = 8192;
 const QUIET_EVERY = 10;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
@@ -45,9 +46,10 @@ export class Cron {
   private tickTimer: Pick<Timer, 'cancel'> | null = null;
   private expiryTimer: Timer | null = null;
   private reclaimTimer: Timer | null = null;
-  /** Ticks since many commands came, and the commands that had come then. */
+  /** Ticks since much was asked for, and the commands and bytes that had come and gone then. */
   private quietTicks = 0;
   private commandsThen = 0;
+  private bytesThen = 0;
   private sampledAt = Number.NEGATIVE_INFINITY;
   private commandsSeen = 0;
   private commandsSeenAt = 0;
@@ -134,12 +136,14 @@ export class Cron {
   private isQuiet(): boolean {
     const { stats, keyspaces, memory } = this.engine;
     const { activedefrag } = this.config.settings;
-    if (stats.commands - this.commandsThen > QUIET_COMMANDS || activedefrag || memory.frozen || keyspaces.mayExpire) {
-      this.quietTicks = 0;
+    const bytes = stats.netInput + stats.netOutput;
+    const asked = stats.commands - this.commandsThen > QUIET_COMMANDS || bytes - this.bytesThen > QUIET_BYTES;
+    const busy = asked || activedefrag || memory.frozen || keyspaces.mayExpire;
+    this.quietTicks = busy ? 0 : this.quietTicks + 1;
+    if (this.quietTicks % QUIET_TICKS === 0) {
       this.commandsThen = stats.commands;
-      return false;
+      this.bytesThen = bytes;
     }
-    if (++this.quietTicks % QUIET_TICKS === 0) this.commandsThen = stats.commands;
     return this.quietTicks > QUIET_TICKS;
   }
 

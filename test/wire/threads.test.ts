@@ -1,6 +1,6 @@
 /** The threads of the built program, which it finds by their files beside its own. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
@@ -52,7 +52,13 @@ test('the build has a file for each', async () => {
   const config: string = join(ROOT, 'rollup.config.js');
   const { default: builds } = await import(config);
   const inputs = builds({}).flatMap((build: { input: Record<string, string> }) => Object.values(build.input));
-  expect(inputs.map((path: string) => join(path)).sort()).toEqual(
-    ['dist/main.js', 'dist/index.js', ...started].map((path) => join(path)).sort(),
-  );
+  expect(inputs.map((path: string) => join(path))).toEqual(expect.arrayContaining(started.map((path) => join(path))));
+  for (const path of started) expect(existsSync(join(ROOT, 'dist', basename(path))), path).toBe(true);
+});
+
+test('the build has all that the package exports', () => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const files = Object.values(exports).flatMap((named) => (typeof named === 'string' ? named : Object.values(named!)));
+  expect(files.length).toBeGreaterThan(8);
+  for (const path of files) expect(existsSync(join(ROOT, path)), path).toBe(true);
 });
