@@ -32,10 +32,13 @@ export function expected(): Map<string, number> {
   return new Map(rows('expected.tsv').map(([unit, ok]) => [unit!, Number(ok)]));
 }
 
+/** Units that draw by chance how many checks they make: on record are those that they always make. */
+const DRAWN = new Set(['integration/psync2-reg']);
+
 /** Raises the record where a unit passed more than before; it is never lowered here. */
 export function raiseExpected(passed: Map<string, number>): void {
   const record = expected();
-  for (const [unit, ok] of passed) record.set(unit, Math.max(ok, record.get(unit) ?? 0));
+  for (const [unit, ok] of passed) if (!DRAWN.has(unit)) record.set(unit, Math.max(ok, record.get(unit) ?? 0));
   const order = [...baseline().keys()];
   const lines = [...record].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)).map((row) => row.join('\t'));
   writeFileSync(
