@@ -7,8 +7,6 @@
  */
 import type { Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
-import type { Listener } from '../base/network.ts';
-import { codeOf } from '../base/system-error.ts';
 import { Effects } from '../cluster/effects.ts';
 import { clientPort, preferredHost } from '../cluster/endpoints.ts';
 import type { ClusterSettings } from '../cluster/messages.ts';
@@ -21,12 +19,7 @@ import type { OptionName, Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
-import { Acceptor } from '../links/acceptor.ts';
-import { listenAtAll } from '../net/listeners.ts';
-import { ListenError } from '../net/transport.ts';
-
-const BUS_PORT_INCREMENT = 10_000;
-const PORT_MAX = 65_535;
+import { BUS_PORT_INCREMENT, BusPort, PORT_MAX } from './bus-port.ts';
 
 /** What these say is in `myself`. */
 const ANNOUNCED: readonly OptionName[] = [
@@ -57,16 +50,13 @@ export class ClusterNode {
   private readonly parts: ClusterParts;
   private readonly store: NodesStore;
   private readonly effects: Effects;
-  private readonly acceptor: Acceptor;
+  private readonly bus: BusPort;
   private shell: Shell | null = null;
-  private listeners: readonly Listener[] = [];
-  /** The port of the bus; 0 until it is listened at. */
-  private busPort = 0;
 
   constructor(parts: ClusterParts) {
     this.parts = parts;
     const { engine, config, environment, log } = parts;
-    const { clock, disk, network } = environment;
+    const { clock, disk } = environment;
     this.effects = new Effects(engine);
     this.store = new NodesStore({
       ...{ clock, disk, log },
@@ -75,7 +65,7 @@ export class ClusterNode {
       name: config.settings.clusterConfigFile,
       newId: () => this.newId(),
     });
-    this.acceptor = new Acceptor({ network, tls: parts.serverTls, log });
+    this.bus = new BusPort(parts);
   }
 
   /** Throws NodesStoreError where nodes.conf can't be had. */
@@ -88,7 +78,7 @@ export class ClusterNode {
       beat,
       file,
       isNew: this.parts.isNew,
-      settings: clusterSettings(settings, () => this.busPort),
+      settings: clusterSettings(settings, () => this.bus.port),
       busSettings: settings,
       dialer: engine.server.links,
       engine: this.effects,
@@ -123,27 +113,11 @@ export class ClusterNode {
 
   /** Opens the port of the bus; `anyPort`: at one that is free. Rejects with the reason, which the log has. */
   async listen(anyPort: boolean): Promise<void> {
-    const { config, environment, log } = this.parts;
-    const { settings } = config;
+    const { settings } = this.parts.config;
     const port = anyPort && settings.clusterPort === 0 ? 0 : busPortOf(settings);
     if (port > PORT_MAX) this.refuse(TOO_HIGH);
-    const { tcpBacklog: backlog } = settings;
-    const opened = await listenAtAll(
-      { addresses: settings.bind, port, network: environment.network, log },
-      (endpoint) =>
-        this.acceptor
-          .listen(
-            { ...endpoint, backlog },
-            () => settings.tlsCluster,
-            (guest) => this.shell!.welcome(guest),
-          )
-          .catch((error) => {
-            throw new ListenError(codeOf(error));
-          }),
-    );
-    if (typeof opened === 'string') return this.refuse(`Failed listening on port ${port} (cluster), aborting.`);
-    this.listeners = opened;
-    this.busPort = opened[0]?.port ?? port;
+    if (!(await this.bus.open(port, (guest) => this.shell!.welcome(guest))))
+      this.refuse(`Failed listening on port ${port} (cluster), aborting.`);
   }
 
   /** The data are there. Throws where they are none of a node's. */
@@ -157,8 +131,7 @@ export class ClusterNode {
   }
 
   stop(): void {
-    for (const listener of this.listeners) listener.close();
-    this.listeners = [];
+    this.bus.close();
     this.shell?.stop();
     this.effects.stop();
     this.store.close();

@@ -8,18 +8,13 @@
  */
 import { join } from 'node:path';
 import type { Environment } from '../base/environment.ts';
-import type { Listener } from '../base/network.ts';
 import { Slice, sliceOf } from '../base/slice.ts';
-import { codeOf } from '../base/system-error.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Engine } from '../engine/engine.ts';
 import { NULL_PORT } from '../engine/null-port.ts';
 import type { Log } from '../engine/server-port.ts';
-import { Acceptor } from '../links/acceptor.ts';
-import { listenAtAll } from '../net/listeners.ts';
-import { ListenError } from '../net/transport.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 import { JournalBroken } from '../raft/disk/journal.ts';
 import { Segments } from '../raft/disk/segments.ts';
@@ -29,9 +24,8 @@ import type { RaftSettings } from '../raft/messages.ts';
 import { attachMembership } from '../raft/owners.ts';
 import { Peers } from '../raft/peers.ts';
 import { type ReadMode, Shell } from '../raft/shell.ts';
+import { BUS_PORT_INCREMENT, BusPort, PORT_MAX } from './bus-port.ts';
 
-const PORT_INCREMENT = 10_000;
-const PORT_MAX = 65_535;
 /** Bytes of an ID of a member, which is below 2^53. */
 const ID_BYTES = 6;
 
@@ -49,15 +43,12 @@ export interface RaftParts {
 
 export class RaftMember {
   private readonly parts: RaftParts;
-  private readonly acceptor: Acceptor;
+  private readonly bus: BusPort;
   private shell: Shell | null = null;
-  private listeners: readonly Listener[] = [];
-  private busPort = 0;
 
   constructor(parts: RaftParts) {
     this.parts = parts;
-    const { environment, serverTls, log } = parts;
-    this.acceptor = new Acceptor({ network: environment.network, tls: serverTls, log });
+    this.bus = new BusPort(parts);
   }
 
   /** Throws where what is in the folder can't be used; the log has been told why. */
@@ -97,7 +88,7 @@ export class RaftMember {
       engine,
       new Membership({
         ...{ id: found.id, shell, group, peers, dialer: engine.server.links, settings, log },
-        busPort: () => this.busPort,
+        busPort: () => this.bus.port,
         isEmpty: () => engine.keyspaces.databases.every(({ size }) => size === 0),
       }),
     );
@@ -107,28 +98,13 @@ export class RaftMember {
 
   /** Opens the port at which members meet; `anyPort`: one that is free. Rejects with the reason, which the log has. */
   async listen(anyPort: boolean): Promise<void> {
-    const { config, environment, log } = this.parts;
-    const { settings } = config;
-    const { raftPort, tlsCluster, tlsPort, tcpBacklog: backlog } = settings;
-    const usual = (tlsCluster ? tlsPort : settings.port) + PORT_INCREMENT;
+    const { settings } = this.parts.config;
+    const { raftPort, tlsCluster, tlsPort } = settings;
+    const usual = (tlsCluster ? tlsPort : settings.port) + BUS_PORT_INCREMENT;
     const port = raftPort !== 0 ? raftPort : anyPort ? 0 : usual;
     if (port > PORT_MAX) this.refuse(`The port of the group would be ${port}: set raft-port to one that there is.`);
-    const opened = await listenAtAll(
-      { addresses: settings.bind, port, network: environment.network, log },
-      (endpoint) =>
-        this.acceptor
-          .listen(
-            { ...endpoint, backlog },
-            () => settings.tlsCluster,
-            (guest) => this.shell!.welcome(guest),
-          )
-          .catch((error) => {
-            throw new ListenError(codeOf(error));
-          }),
-    );
-    if (typeof opened === 'string') return this.refuse(`Failed listening on port ${port} (group), aborting.`);
-    this.listeners = opened;
-    this.busPort = opened[0]?.port ?? port;
+    if (!(await this.bus.open(port, (guest) => this.shell!.welcome(guest))))
+      this.refuse(`Failed listening on port ${port} (group), aborting.`);
   }
 
   /** Loads what is committed, and takes part. Rejects where it can't be loaded; the log has been told why. */
@@ -137,8 +113,7 @@ export class RaftMember {
   }
 
   stop(): void {
-    for (const listener of this.listeners) listener.close();
-    this.listeners = [];
+    this.bus.close();
     this.shell?.stop();
   }
 

@@ -1,0 +1,61 @@
+/** The port at which servers of one cluster, or of one group, meet: opened at every address of `bind`. */
+import type { Environment } from '../base/environment.ts';
+import type { Listener } from '../base/network.ts';
+import { codeOf } from '../base/system-error.ts';
+import type { Config } from '../config/config.ts';
+import type { TlsContextOptions } from '../config/tls-options.ts';
+import type { Log } from '../engine/server-port.ts';
+import { Acceptor, type Guest } from '../links/acceptor.ts';
+import { listenAtAll } from '../net/listeners.ts';
+import { ListenError } from '../net/transport.ts';
+
+/** How far it lies above that for clients, where nothing else is said. */
+export const BUS_PORT_INCREMENT = 10_000;
+export const PORT_MAX = 65_535;
+
+export interface BusPortParts {
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly log: Log;
+  /** With what handshakes of TLS are answered. */
+  readonly serverTls: () => TlsContextOptions | null;
+}
+
+export class BusPort {
+  /** 0 until it is listened at. */
+  port = 0;
+  private readonly parts: BusPortParts;
+  private readonly acceptor: Acceptor;
+  private listeners: readonly Listener[] = [];
+
+  constructor(parts: BusPortParts) {
+    this.parts = parts;
+    const { environment, serverTls, log } = parts;
+    this.acceptor = new Acceptor({ network: environment.network, tls: serverTls, log });
+  }
+
+  /** `port` 0: one that is free. False where it can't be had; the log has been told why. */
+  async open(port: number, welcome: (guest: Guest) => void): Promise<boolean> {
+    const { config, environment, log } = this.parts;
+    const { settings } = config;
+    const { tcpBacklog: backlog } = settings;
+    const opened = await listenAtAll(
+      { addresses: settings.bind, port, network: environment.network, log },
+      (endpoint) =>
+        this.acceptor
+          .listen({ ...endpoint, backlog }, () => settings.tlsCluster, welcome)
+          .catch((error) => {
+            throw new ListenError(codeOf(error));
+          }),
+    );
+    if (typeof opened === 'string') return false;
+    this.listeners = opened;
+    this.port = opened[0]?.port ?? port;
+    return true;
+  }
+
+  close(): void {
+    for (const listener of this.listeners) listener.close();
+    this.listeners = [];
+  }
+}
