@@ -10,13 +10,13 @@
  *
  * That it would find something is shown by a bug that can be planted: replies that leave before what they tell is committed.
  */
-import type { SeededRandom } from '../../src/base/random.ts';
 import { membershipOf } from '../../src/raft/owners.ts';
 import { createServer } from '../../src/server/server.ts';
 import { History, type Time } from '../support/group-history.ts';
 import { type Answer, Unknown } from '../support/groups.ts';
 import { Broken, same } from './rules-world.ts';
-import { type Client, type Machine, World } from './world.ts';
+import { ServersWorld } from './servers-world.ts';
+import type { Client, Machine } from './world.ts';
 
 const HOSTS = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
 /** From where the members are asked, over ways that are never cut. */
@@ -58,26 +58,19 @@ export interface RaftServersOptions {
   readonly traced?: boolean;
 }
 
-class GroupWorld {
-  readonly world: World;
+class GroupWorld extends ServersWorld {
   elections = 0;
   restores = 0;
   undecided = 0;
   readonly history: History;
-  private readonly random: SeededRandom;
   private readonly options: RaftServersOptions;
-  private readonly machines = new Map<string, Machine>();
   private readonly leaders = new Map<number, string>();
-  private readonly frozen = new Set<string>();
-  private part: readonly string[] = [];
-  private failure: Error | null = null;
   private stopped = false;
   private lives: Promise<void>[] = [];
 
   constructor(seed: number, options: RaftServersOptions) {
-    this.world = new World(seed);
+    super(seed, HOSTS, CLIENT, options.traced === true);
     this.options = options;
-    this.random = this.world.derivedRandom();
     const { clock } = this.world;
     const time: Time = {
       now: () => clock.monotonic() / 1000,
@@ -86,26 +79,10 @@ class GroupWorld {
     };
     const chance = this.world.derivedRandom();
     this.history = new History(() => chance.double01(), KEYS, 'h', time);
-    if (options.traced !== true) {
-      this.world.wires.onTraffic = () => {};
-      this.world.note = () => {};
-    }
-    for (const name of HOSTS) {
-      const machine = this.world.machine(name);
-      this.machines.set(name, machine);
-      machine.onLog = (line) => this.heardOf(name, line);
-    }
+    for (const name of HOSTS) this.machine(name).onLog = (line) => this.heardOf(name, line);
   }
 
-  private machine(name: string): Machine {
-    return this.machines.get(name)!;
-  }
-
-  private running(name: string): boolean {
-    return this.machine(name).process !== null;
-  }
-
-  private async start(name: string): Promise<void> {
+  protected async start(name: string): Promise<void> {
     const machine = this.machine(name);
     if (machine.process !== null) return;
     const process = machine.launch((surroundings) =>
@@ -115,62 +92,13 @@ class GroupWorld {
     await process.listening;
   }
 
-  private startSoon(name: string, ms: number): void {
-    this.world.clock.after(ms, () => {
-      if (!this.running(name)) this.start(name).catch((error: Error) => this.fail(error));
-    });
-  }
-
   private serves(name: string): boolean {
     return this.machine(name).process?.server.engine.membership.group?.serves === true;
   }
 
-  private stop(name: string, power: boolean): void {
-    if (!this.running(name)) return;
-    this.goOn(name);
-    if (power) this.machine(name).powerCut();
-    else this.machine(name).kill();
-  }
-
-  private standStill(name: string, ms: number): void {
-    if (!this.running(name) || this.frozen.has(name)) return;
-    const { process } = this.machine(name);
-    this.frozen.add(name);
-    process!.stop();
-    this.applyCuts();
-    this.world.clock.after(ms, () => {
-      if (this.machine(name).process === process) this.goOn(name);
-    });
-  }
-
-  private goOn(name: string): void {
-    if (!this.frozen.delete(name)) return;
-    this.machine(name).process?.goOn();
-    this.applyCuts();
-  }
-
-  private applyCuts(): void {
-    const { wires } = this.world;
-    const apart = (a: string, b: string): boolean =>
-      this.frozen.has(a) ||
-      this.frozen.has(b) ||
-      (a !== CLIENT && b !== CLIENT && this.part.includes(a) !== this.part.includes(b));
-    for (const a of [...HOSTS, CLIENT])
-      for (const b of [...HOSTS, CLIENT]) {
-        if (a === b) continue;
-        if (apart(a, b)) wires.cut(a, b);
-        else wires.heal(a, b);
-      }
-  }
-
-  private split(part: readonly string[]): void {
-    this.part = part;
-    this.applyCuts();
-  }
-
   // What happens.
 
-  async begin(): Promise<void> {
+  protected async begin(): Promise<void> {
     const { world } = this;
     for (const name of HOSTS) await world.run(this.start(name));
     const ask = async (name: string, ...words: string[]): Promise<unknown> => {
@@ -228,23 +156,7 @@ class GroupWorld {
     return new Promise((done) => void this.world.clock.after(ms, done));
   }
 
-  async trouble(faults: number): Promise<void> {
-    for (let i = 0; i < faults; i++) {
-      this.goWrong();
-      await this.pass(this.random.below(this.random.below(4) === 0 ? LONG_PAUSE : USUAL_PAUSE));
-    }
-  }
-
-  private async pass(ms: number): Promise<void> {
-    await this.world.pass(ms);
-    if (this.failure !== null) throw this.failure;
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-  }
-
-  private goWrong(): void {
+  protected goWrong(): void {
     const { random } = this;
     const one = HOSTS[random.below(HOSTS.length)];
     const leader = HOSTS.find((name) => this.serves(name)) ?? one;
@@ -283,19 +195,17 @@ class GroupWorld {
 
   private heardOf(name: string, line: string): void {
     const elected = /Elected the leader of the group in term (\d+)/.exec(line);
-    try {
+    this.hold(() => {
       if (elected !== null) {
         this.elections++;
         same(this.leaders, Number(elected[1]), name, `leaders in term ${elected[1]}`);
       }
       if (line.includes('Guru Meditation')) throw new Broken(`${name}: ${line.trim()}`);
       if (line.includes('made anew')) this.restores++;
-    } catch (error) {
-      this.fail(error as Error);
-    }
+    });
   }
 
-  async heal(): Promise<void> {
+  protected async heal(): Promise<void> {
     for (const name of HOSTS) this.goOn(name);
     this.split([]);
     this.world.wires.delay = DELAYS[0];
@@ -307,12 +217,8 @@ class GroupWorld {
 
   // What must hold.
 
-  async agree(): Promise<void> {
-    const end = this.world.clock.now() + PATIENCE;
-    for (let differs = this.disagreement(); differs !== ''; differs = this.disagreement()) {
-      if (this.world.clock.now() > end) throw new Broken(`they do not come to agree: ${differs}`);
-      await this.pass(200);
-    }
+  protected async agree(): Promise<void> {
+    await this.untilAgreed(this.world.clock.now() + PATIENCE, 200);
     const digests = new Set<string>();
     for (const name of HOSTS) {
       const client = this.machine(name).process!.client(CLIENT);
@@ -326,7 +232,7 @@ class GroupWorld {
     }
   }
 
-  private disagreement(): string {
+  protected disagreement(): string {
     const leader = HOSTS.find((name) => this.serves(name));
     if (leader === undefined) return 'nobody serves';
     const reached = HOSTS.map((name) => membershipOf(this.machine(name).process!.server.engine).shell);
@@ -349,18 +255,7 @@ function plant(machine: Machine): void {
 
 export async function course(seed: number, options: RaftServersOptions = {}): Promise<RaftServersCourse> {
   const world = new GroupWorld(seed, options);
-  let broken = '';
-  try {
-    await world.begin();
-    await world.trouble(options.faults ?? MOST_FAULTS);
-    await world.heal();
-    await world.agree();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    broken = error instanceof Broken ? error.message : (error.stack ?? error.message);
-  } finally {
-    world.world.end();
-  }
+  const broken = await world.play(options.faults ?? MOST_FAULTS, USUAL_PAUSE, LONG_PAUSE);
   const { elections, restores, undecided, history } = world;
   const counts = { elections, restores, acknowledged: history.acknowledged, unknown: history.unknown, undecided };
   return { broken, trace: world.world.trace, lasted: world.world.clock.monotonic() / 1000, counts };

@@ -12,7 +12,6 @@
  * `course` answers what was broken, '' for nothing. That it would find something is shown by a bug that can be planted: a
  * Sentinel that tells its vote before it is on the disk (`--bug`; seed 44 is the first to find it).
  */
-import type { SeededRandom } from '../../src/base/random.ts';
 import { SystemError } from '../../src/base/system-error.ts';
 import type { Configuration } from '../../src/sentinel/configuration.ts';
 import { currentAddress } from '../../src/sentinel/fields.ts';
@@ -22,7 +21,8 @@ import type { ShellParts } from '../../src/sentinel/shell.ts';
 import type { Master } from '../../src/sentinel/state.ts';
 import { Broken, type Course, type CourseOptions, same } from './rules-world.ts';
 import { sentinelOf, serverOf } from './sentinel-machines.ts';
-import { type Client, type Machine, World } from './world.ts';
+import { ServersWorld } from './servers-world.ts';
+import type { Client } from './world.ts';
 
 const MASTER = 'm';
 const SERVERS = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
@@ -72,17 +72,11 @@ interface Write {
   readonly term: number;
 }
 
-class ServersWorld {
-  readonly world: World;
+class SentinelServersWorld extends ServersWorld {
   failovers = 0;
   votes = 0;
-  private readonly random: SeededRandom;
   private readonly options: CourseOptions;
-  private readonly machines = new Map<string, Machine>();
   private readonly disks = new Map<string, Disk>();
-  private readonly frozen = new Set<string>();
-  /** Hosts that reach one another and nobody else. */
-  private part: readonly string[] = [];
   private troubled = true;
   /** By epoch: who was elected, and whom he promoted. */
   private readonly leaders = new Map<number, string>();
@@ -91,7 +85,6 @@ class ServersWorld {
   private readonly votesTold = new Map<string, string>();
   /** By config epoch: where the master is. */
   private readonly configurations = new Map<number, string>();
-  private failure: Error | null = null;
   private readonly terms = new Map<string, number>();
   private readonly acknowledged: Write[] = [];
   /** Keys that all servers had. */
@@ -99,16 +92,10 @@ class ServersWorld {
   private writes = 0;
 
   constructor(seed: number, options: CourseOptions) {
-    this.world = new World(seed);
+    super(seed, ALL, WRITER, options.traced === true);
     this.options = options;
-    this.random = this.world.derivedRandom();
-    if (options.traced !== true) {
-      this.world.wires.onTraffic = () => {};
-      this.world.note = () => {};
-    }
     for (const name of ALL) {
-      const machine = this.world.machine(name);
-      this.machines.set(name, machine);
+      const machine = this.machine(name);
       this.disks.set(name, { delay: 0, full: false });
       machine.onDisk = (step, path) => this.diskStep(name, step, path);
       if (SENTINELS.includes(name)) machine.onLog = (line) => this.heardOf(name, line);
@@ -117,15 +104,7 @@ class ServersWorld {
 
   // Machines.
 
-  private machine(name: string): Machine {
-    return this.machines.get(name)!;
-  }
-
-  private running(name: string): boolean {
-    return this.machine(name).process !== null;
-  }
-
-  private async start(name: string): Promise<void> {
+  protected async start(name: string): Promise<void> {
     const machine = this.machine(name);
     if (machine.process !== null) return;
     if (SERVERS.includes(name)) {
@@ -153,37 +132,6 @@ class ServersWorld {
     this.terms.set(name, (this.terms.get(name) ?? 0) + 1);
   }
 
-  private startSoon(name: string, ms: number): void {
-    this.world.clock.after(ms, () => {
-      if (!this.running(name)) this.start(name).catch((error: Error) => this.fail(error));
-    });
-  }
-
-  private stop(name: string, power: boolean): void {
-    if (!this.running(name)) return;
-    this.goOn(name);
-    if (power) this.machine(name).powerCut();
-    else this.machine(name).kill();
-  }
-
-  private standStill(name: string, ms: number): void {
-    if (!this.running(name) || this.frozen.has(name)) return;
-    this.world.note(`${name} stands still for ${ms} ms`);
-    const { process } = this.machine(name);
-    this.frozen.add(name);
-    process!.stop();
-    this.applyCuts();
-    this.world.clock.after(ms, () => {
-      if (this.machine(name).process === process) this.goOn(name);
-    });
-  }
-
-  private goOn(name: string): void {
-    if (!this.frozen.delete(name)) return;
-    this.machine(name).process?.goOn();
-    this.applyCuts();
-  }
-
   /** A sync that takes long is one after which the process stands still, and nothing of what it says leaves. */
   private diskStep(name: string, step: string, path: string): void {
     const { delay, full } = this.disks.get(name)!;
@@ -191,60 +139,16 @@ class ServersWorld {
     if (delay > 0 && (step === 'fsync' || step === 'fdatasync')) this.standStill(name, delay);
   }
 
-  // The network.
-
-  private applyCuts(): void {
-    const hosts = [...ALL, WRITER];
-    const { wires } = this.world;
-    const apart = (a: string, b: string): boolean =>
-      this.frozen.has(a) ||
-      this.frozen.has(b) ||
-      (a !== WRITER && b !== WRITER && this.part.includes(a) !== this.part.includes(b));
-    for (const a of hosts)
-      for (const b of hosts) {
-        if (a === b) continue;
-        if (apart(a, b)) wires.cut(a, b);
-        else wires.heal(a, b);
-      }
-  }
-
-  private split(part: readonly string[]): void {
-    this.world.note(part.length === 0 ? 'the network is whole' : `${part.join(' ')} are cut off`);
-    this.part = part;
-    this.applyCuts();
-  }
-
   // What happens.
 
-  async begin(): Promise<void> {
+  protected async begin(): Promise<void> {
     for (const name of ALL) await this.world.run(this.start(name));
     this.write();
     await this.world.pass(4000);
     this.changeDelay();
   }
 
-  async trouble(faults: number): Promise<void> {
-    for (let i = 0; i < faults; i++) {
-      this.goWrong();
-      const most = this.random.below(4) === 0 ? LONG_PAUSE : USUAL_PAUSE;
-      await this.pass(this.random.below(most));
-    }
-  }
-
-  private async pass(ms: number): Promise<void> {
-    await this.world.pass(ms);
-    if (this.failure !== null) throw this.failure;
-  }
-
-  private fail(error: Error): void {
-    this.failure ??= error;
-  }
-
-  private pick<T>(list: readonly T[]): T {
-    return list[this.random.below(list.length)];
-  }
-
-  private goWrong(): void {
+  protected goWrong(): void {
     const { random } = this;
     const [server, sentinel, either] = [this.pick(SERVERS), this.pick(SENTINELS), this.pick(ALL)];
     const master = SERVERS.find((name) => this.isMaster(name)) ?? server;
@@ -330,7 +234,7 @@ class ServersWorld {
     }
   }
 
-  async heal(): Promise<void> {
+  protected async heal(): Promise<void> {
     const { world } = this;
     world.note('all is healed');
     this.troubled = false;
@@ -383,29 +287,15 @@ class ServersWorld {
     if (promoted.priority === 0) throw new Broken(`${promoted.name} is promoted, which has priority 0`);
   }
 
-  /** What is found broken inside of a server must not end in its own error handling. */
-  private hold(check: () => void): void {
-    try {
-      check();
-    } catch (error) {
-      this.fail(error as Error);
-    }
-  }
-
-  async agree(): Promise<void> {
-    const { clock } = this.world;
-    const end = clock.now() + PATIENCE;
-    for (let differs = this.disagreement(); differs !== ''; differs = this.disagreement()) {
-      if (clock.now() > end) throw new Broken(`they do not come to agree: ${differs}`);
-      await this.pass(500);
-    }
+  protected async agree(): Promise<void> {
+    const end = this.world.clock.now() + PATIENCE;
+    await this.untilAgreed(end, 500);
     const master = SERVERS.find((name) => this.isMaster(name))!;
     await this.compare(master, end);
     await this.lookForWrites(master);
   }
 
-  /** What is not yet as it must be; '' where all is. */
-  private disagreement(): string {
+  protected disagreement(): string {
     const masters = SERVERS.filter((name) => this.isMaster(name));
     if (masters.length !== 1) return `${masters.length} masters`;
     const [name] = masters;
@@ -500,18 +390,9 @@ function sentinelLines(name: string): string[] {
 }
 
 export async function course(seed: number, options: CourseOptions = {}): Promise<Course> {
-  const played = new ServersWorld(seed, options);
+  const played = new SentinelServersWorld(seed, options);
   const { world } = played;
-  let broken = '';
-  try {
-    await played.begin();
-    await played.trouble(options.faults ?? MOST_FAULTS);
-    await played.heal();
-    await played.agree();
-  } catch (error) {
-    broken = error instanceof Broken ? error.message : String(error instanceof Error ? error.stack : error);
-  }
-  world.end();
+  const broken = await played.play(options.faults ?? MOST_FAULTS, USUAL_PAUSE, LONG_PAUSE);
   const { failovers, votes } = played;
   return { broken, trace: world.trace, lasted: world.clock.monotonic() / 1000, failovers, votes };
 }
