@@ -1,14 +1,15 @@
-/** The cluster's shell of each server that is a node of one; several may live in one process. */
+/** The cluster's shell of each server that is a node of one. */
 import type { Engine } from '../engine/engine.ts';
+import { Owners } from '../engine/owners.ts';
 import type { Shell } from './shell.ts';
 
-const owners = new WeakMap<Engine, Shell>();
+const owners = new Owners<Shell>('a node of a cluster');
 
 export function attachShell(engine: Engine, shell: Shell): void {
-  owners.set(engine, shell);
+  owners.attach(engine, shell);
 }
 
 /** Undefined where the server is no node of a cluster. */
 export function shellOf(engine: Engine): Shell | undefined {
-  return owners.get(engine);
+  return owners.find(engine);
 }

@@ -70,9 +70,7 @@ export class Membership implements SlotKeeper {
     argc: number,
     flags: number,
   ): string | null {
-    const { routing, group } = this;
-    if (routing !== null) return routing.redirection(session, registered, args, argc, flags);
-    return group === null ? null : group.redirection(session, registered, args, argc, flags);
+    return (this.routing ?? this.group)?.redirection(session, registered, args, argc, flags) ?? null;
   }
 
   /** Whether this server is a node of a cluster. */

@@ -10,11 +10,12 @@
  *
  * Which slots have keys, and how many, is in `sizes` as well; which dicts are being resized in `resizing`; of the others
  * `tables` has table and mask, so that a look-up finds its bucket at one step. Dicts that could not be shrunk at once, as
- * one that is being resized or that a view is open over, are in `wide`: nobody goes over all slots to find them. SCAN's cursor is that of the slot's dict, times
- * SLOTS, plus the slot: slots follow one another, and no key changes its own.
+ * one that is being resized or that a view is open over, are in `wide`: nobody goes over all slots to find them. SCAN's
+ * cursor is that of the slot's dict, times SLOTS, plus the slot: slots follow one another, and no key changes its own.
  *
  * Invariants (verify): a dict holds keys of its slot only; `sizes` has the size of each; a dict that is being resized is in
- * `resizing`, and has no table in `tables`; one that is too large and at rest is in `wide`; the directory names the heads that `heads` does.
+ * `resizing`, and has no table in `tables`; one that is too large and at rest is in `wide`; the directory names the heads
+ * that `heads` does.
  */
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';

@@ -129,6 +129,11 @@ export class Background {
     this.streamed?.save.abort();
   }
 
+  /** Tells the log why none could begin: what `start` or `stream` has thrown. */
+  tellRefusal(error: unknown): void {
+    this.log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+  }
+
   /** Tells the log what a view has cost that has just ended. */
   tellCow(label: string, bytes: number): void {
     const megabytes = Math.round(bytes / 1048576);

@@ -109,7 +109,7 @@ export class ReplicaSnapshots implements SnapshotPort {
         },
       };
     } catch (error) {
-      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+      background.tellRefusal(error);
       return null;
     }
   }

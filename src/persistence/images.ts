@@ -40,9 +40,12 @@ export class Images {
     await new Promise<void>((done, failed) => {
       const dataset = currentDataset(parts, owner.libraries, false);
       const format = { kind: 'rdb', compress: false, checksum: true } as const;
-      this.save = background.stream(dataset, format, 0, take, (error) => (error === null ? done() : failed(error)));
+      this.save = background.stream(dataset, format, 0, take, (error) => {
+        this.save = null;
+        if (error === null) done();
+        else failed(error);
+      });
     });
-    this.save = null;
     return Buffer.concat(pieces);
   }
 

@@ -329,7 +329,7 @@ export class Persistence implements PersistencePort {
       );
       return true;
     } catch (error) {
-      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+      background.tellRefusal(error);
       return false;
     }
   }

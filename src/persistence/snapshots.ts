@@ -135,7 +135,7 @@ export class Snapshots {
         },
       );
     } catch (error) {
-      log.warning(`Can't save in background: fork: ${error instanceof Error ? error.message : error}`);
+      this.background.tellRefusal(error);
       this.settle(false);
       return false;
     }

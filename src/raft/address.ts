@@ -27,6 +27,11 @@ export function parseAddress(text: string): Address | undefined {
   return { host: found[1], port, tlsPort, busPort };
 }
 
+/** The port at which a client that has come over TLS, or without, reaches a member. */
+export function portFor({ port, tlsPort }: Address, secure: boolean): number {
+  return secure && tlsPort !== 0 ? tlsPort : port || tlsPort;
+}
+
 /** A member's ID in the form of a cluster's. */
 export function nameOf(id: NodeId): string {
   return id.toString(16).padStart(ID_DIGITS, '0');

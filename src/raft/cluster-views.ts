@@ -7,7 +7,7 @@ import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { bytes } from '../engine/grammar.ts';
 import { help } from '../engine/help.ts';
 import { SLOTS, slotOf } from '../keyspace/slot.ts';
-import { nameOf } from './address.ts';
+import { nameOf, portFor } from './address.ts';
 import { type Membership, type MemberView, membersSeen } from './membership.ts';
 import { membershipOf } from './owners.ts';
 
@@ -17,10 +17,6 @@ const LAST_SLOT = SLOTS - 1;
 function seen(c: Call, membership: Membership): MemberView[] {
   const views = membersSeen(membership, 2 * c.engine.server.settings.raftElectionTimeout);
   return views.sort((a, b) => Number(b.leads) - Number(a.leads));
-}
-
-function portFor(c: Call, { address: { port, tlsPort } }: MemberView): number {
-  return c.session.port.secure && tlsPort !== 0 ? tlsPort : port || tlsPort;
 }
 
 function replySlots(c: Call, membership: Membership): void {
@@ -36,7 +32,7 @@ function replySlots(c: Call, membership: Membership): void {
   for (const member of members) {
     c.reply.array(4);
     c.reply.bulkText(member.address.host);
-    c.reply.int(portFor(c, member));
+    c.reply.int(portFor(member.address, c.session.port.secure));
     c.reply.bulkText(member.name);
     c.reply.map(0);
   }
@@ -78,7 +74,7 @@ function line(c: Call, membership: Membership, member: MemberView, master: strin
   const { shell, id } = membership;
   const { name, address, leads, alive } = member;
   const flags = [member.id === id ? 'myself' : '', leads ? 'master' : 'slave', alive ? '' : 'fail?'].filter(Boolean);
-  const at = `${address.host}:${portFor(c, member)}@${address.busPort}`;
+  const at = `${address.host}:${portFor(member.address, c.session.port.secure)}@${address.busPort}`;
   const words = [name, at, flags.join(','), leads ? '-' : master, 0, 0, shell.state?.term ?? 0];
   words.push(alive ? 'connected' : 'disconnected');
   if (leads) words.push(`0-${LAST_SLOT}`);

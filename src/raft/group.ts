@@ -11,7 +11,7 @@ import { slotOfQueue } from '../engine/routing.ts';
 import type { Session, Waiter } from '../engine/session.ts';
 import type { Registered } from '../engine/table.ts';
 import { slotOf } from '../keyspace/slot.ts';
-import { parseAddress } from './address.ts';
+import { parseAddress, portFor } from './address.ts';
 import { memberOf } from './configuration.ts';
 import type { Shell } from './shell.ts';
 
@@ -71,8 +71,7 @@ export class Group implements GroupPort {
     if (state === null || !this.shell.joined) return this.shell.isMember ? NO_LEADER : NO_GROUP;
     const address = parseAddress(memberOf(configuration, state.leader)?.address ?? '');
     if (address === undefined || state.leader === state.id) return NO_LEADER;
-    const { host, port, tlsPort } = address;
-    return `MOVED ${slot} ${host}:${session.port.secure && tlsPort !== 0 ? tlsPort : port || tlsPort}`;
+    return `MOVED ${slot} ${address.host}:${portFor(address, session.port.secure)}`;
   }
 }
 

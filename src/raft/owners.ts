@@ -1,15 +1,14 @@
-/** The shell of each server that is a member of a group; several may live in one process. */
+/** The membership of each server that belongs to a group, or may come to. */
 import type { Engine } from '../engine/engine.ts';
+import { Owners } from '../engine/owners.ts';
 import type { Membership } from './membership.ts';
 
-const owners = new WeakMap<Engine, Membership>();
+const owners = new Owners<Membership>('a member of a group');
 
 export function attachMembership(engine: Engine, membership: Membership): void {
-  owners.set(engine, membership);
+  owners.attach(engine, membership);
 }
 
 export function membershipOf(engine: Engine): Membership {
-  const found = owners.get(engine);
-  if (found === undefined) throw new Error('a member of a group is attached before any command runs');
-  return found;
+  return owners.of(engine);
 }

@@ -1,19 +1,18 @@
-/** The replication of each server; several servers may live in one process. */
+/** The replication of each server. */
 import type { Engine } from '../engine/engine.ts';
+import { Owners } from '../engine/owners.ts';
 import { Replication, type ReplicationParts } from './replication.ts';
 
-const owners = new WeakMap<Engine, Replication>();
+const owners = new Owners<Replication>('replication');
 
 /** Hangs replication into a server. */
 export function attachReplication(parts: ReplicationParts): Replication {
   const replication = new Replication(parts);
-  owners.set(parts.engine, replication);
+  owners.attach(parts.engine, replication);
   parts.engine.replication = replication;
   return replication;
 }
 
 export function replicationOf(engine: Engine): Replication {
-  const found = owners.get(engine);
-  if (found === undefined) throw new Error('replication is attached before any command runs');
-  return found;
+  return owners.of(engine);
 }

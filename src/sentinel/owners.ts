@@ -1,15 +1,14 @@
-/** The Sentinel of each server that is one; several may live in one process. */
+/** The Sentinel of each server that is one. */
 import type { Engine } from '../engine/engine.ts';
+import { Owners } from '../engine/owners.ts';
 import type { Shell } from './shell.ts';
 
-const owners = new WeakMap<Engine, Shell>();
+const owners = new Owners<Shell>('a Sentinel');
 
 export function attachShell(engine: Engine, shell: Shell): void {
-  owners.set(engine, shell);
+  owners.attach(engine, shell);
 }
 
 export function shellOf(engine: Engine): Shell {
-  const found = owners.get(engine);
-  if (found === undefined) throw new Error('a Sentinel is attached before any command runs');
-  return found;
+  return owners.of(engine);
 }

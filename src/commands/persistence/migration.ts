@@ -4,8 +4,9 @@
  *   [AUTH ...] [SELECT db] RESTORE key ttl payload [REPLACE] ...        one reply each, in order
  *
  * Requests are made when the link has taken those before, so that memory holds some KiB and one value at a time however many
- * there are; small ones go together. Every wait (to connect, to write 64 KiB, for a reply) has the time limit of the command. A kept link may have died
- * unnoticed: where it fails before the first key was answered, not by time, all is tried once more over a new one.
+ * there are; small ones go together. Every wait (to connect, to write 64 KiB, for a reply) has the time limit of the command.
+ * A kept link may have died unnoticed: where it fails before the first key was answered, not by time, all is tried once more
+ * over a new one.
  */
 import type { Clock, Timer } from '../../base/time.ts';
 import type { TlsContextOptions } from '../../config/tls-options.ts';
