@@ -5,6 +5,8 @@ import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 
+export const PORT_MAX = 65_535;
+
 /** A TCP address, or the path of a unix socket. */
 export type Endpoint =
   | { readonly host?: string; readonly port: number; readonly ipv6Only?: boolean }

@@ -1,5 +1,8 @@
-/** Where clients find nodes, by cluster-preferred-endpoint-type. */
+/** Where clients find nodes, by cluster-preferred-endpoint-type, and nodes each other. */
 import type { Node } from './state.ts';
+
+/** How far the port of the bus lies above that for clients, where nothing else is said. */
+export const BUS_PORT_INCREMENT = 10_000;
 
 export type EndpointType = 'ip' | 'hostname' | 'unknown-endpoint';
 

@@ -8,6 +8,8 @@
  * Slots that are being moved stand with the node whose file it is. What newer versions write behind the host's name
  * (`,shard-id=...`) is read over, and so are variables that we don't know.
  */
+import { PORT_MAX } from '../base/network.ts';
+import { BUS_PORT_INCREMENT } from './endpoints.ts';
 import { flagsText, MASTER, MYSELF, parseFlags, SLAVE } from './flags.ts';
 import { isSlot, type SlotRange } from './slots.ts';
 
@@ -67,9 +69,6 @@ const HOSTNAME = /^[0-9A-Za-z._-]*$/;
 const RANGE = /^(\d{1,5})(?:-(\d{1,5}))?$/;
 const MOVE = /^\[(\d{1,5})(->-|-<-)([0-9a-f]{40})\]$/;
 const NUMBER = /^\d{1,16}$/;
-const PORT_MAX = 65535;
-/** What files from before there was `@` leave out. */
-const BUS_PORT_INCREMENT = 10000;
 const LEAST_WORDS = 8;
 
 export function formatNodesFile(file: NodesFile): string {
@@ -178,6 +177,7 @@ class Reader {
     if (match === null) this.refuse('an address <ip>:<port>@<bus port> was expected');
     if (!HOSTNAME.test(hostname)) this.refuse('a host name was expected');
     const port = Number(match[2]);
+    // Files from before there was `@` leave it out.
     const busPort = match[3] === undefined ? port + BUS_PORT_INCREMENT : Number(match[3]);
     if (port > PORT_MAX || busPort > PORT_MAX) this.refuse(`ports end at ${PORT_MAX}`);
     return { ip: match[1], port, busPort, hostname };

@@ -1,4 +1,6 @@
 /** Where a member is found, as its configuration holds it: `host port tls-port bus-port`, 0 for a port that there is not. */
+import type { Ids } from '../base/ids.ts';
+import { PORT_MAX } from '../base/network.ts';
 import { bytesOf } from '../base/slice.ts';
 import type { NodeId } from './configuration.ts';
 
@@ -10,8 +12,9 @@ export interface Address {
 }
 
 const TEXT = /^(\S{1,255}) (\d{1,5}) (\d{1,5}) (\d{1,5})$/;
-const PORT_MAX = 65_535;
 const ID_DIGITS = 40;
+/** An ID is below 2^53. */
+const ID_BYTES = 6;
 
 export function formatAddress({ host, port, tlsPort, busPort }: Address): string {
   return `${host} ${port} ${tlsPort} ${busPort}`;
@@ -35,6 +38,11 @@ export function portFor({ port, tlsPort }: Address, secure: boolean): number {
 /** A member's ID in the form of a cluster's. */
 export function nameOf(id: NodeId): string {
   return id.toString(16).padStart(ID_DIGITS, '0');
+}
+
+/** An ID that nobody else has. */
+export function newId(ids: Ids): NodeId {
+  return ids.secret(ID_BYTES).readUIntBE(0, ID_BYTES) || 1;
 }
 
 /** The ID that is written so, as a name or in decimal; NaN where it is neither. */

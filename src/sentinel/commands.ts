@@ -1,6 +1,6 @@
 /** SENTINEL, and what a Sentinel does with PUBLISH, ROLE and INFO. */
 import { globMatch } from '../base/glob.ts';
-import { isIP } from '../base/network.ts';
+import { isIP, PORT_MAX } from '../base/network.ts';
 import { isText, isWord, sliceOf } from '../base/slice.ts';
 import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
@@ -28,7 +28,6 @@ const ADMIN: readonly CommandFlag[] = ['admin'];
 const NO_SUCH_MASTER = 'ERR No such master with that name';
 const NO_SUCH_HOST = 'ERR Invalid IP address or hostname specified';
 const CONFIG_SYNTAX = 'ERR Only SENTINEL CONFIG GET <option> / SET <option> <value> are supported.';
-const PORT_MAX = 65535;
 
 type About = Omit<Command, 'group' | 'flags' | 'run'>;
 

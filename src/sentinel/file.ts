@@ -9,7 +9,7 @@
  * read as C's atoi does: what is none is 0. Written in Redis's order; what nobody has set is left out. How the lines find
  * their places among the others is config/rewrite.ts's.
  */
-import { isIP } from '../base/network.ts';
+import { isIP, PORT_MAX } from '../base/network.ts';
 import { quoted } from '../base/quoting.ts';
 import type { Place } from '../config/file.ts';
 import {
@@ -40,7 +40,6 @@ interface Line {
 
 const DEFAULTS = defaultPeriods();
 const ID = /^.{40}$/s;
-const PORT_MAX = 65535;
 const INT_MAX = 2 ** 31 - 1;
 const LONG_MAX = Number.MAX_SAFE_INTEGER;
 const UNRECOGNIZED = 'Unrecognized sentinel configuration statement.';

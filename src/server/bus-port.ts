@@ -9,10 +9,6 @@ import { Acceptor, type Guest } from '../links/acceptor.ts';
 import { listenAtAll } from '../net/listeners.ts';
 import { ListenError } from '../net/transport.ts';
 
-/** How far it lies above that for clients, where nothing else is said. */
-export const BUS_PORT_INCREMENT = 10_000;
-export const PORT_MAX = 65_535;
-
 export interface BusPortParts {
   readonly config: Config;
   readonly environment: Environment;

@@ -1,5 +1,7 @@
 /** `cinnabar cluster`: a whole cluster in this process, until it is told to end. */
+
 import { resolve } from 'node:path';
+import { PORT_MAX } from '../base/network.ts';
 import { createCluster } from './local-cluster.ts';
 import type { ClusterOptions } from './local-options.ts';
 
@@ -11,7 +13,6 @@ Starts a cluster in one process, for development and tests: so many masters, so 
 file. Every setting of redis.conf is an option for all nodes.
 `;
 const FIRST_PORT = 7000;
-const PORT_MAX = 65_535;
 const MOST_NODES = 1000;
 const MOST_MEMBERS = 9;
 

@@ -5,10 +5,12 @@
  *   listen   the bus has its port                                                      before anything is loaded
  *   start    it takes part in the cluster                                              once the data are there
  */
+
 import type { Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
+import { PORT_MAX } from '../base/network.ts';
 import { Effects } from '../cluster/effects.ts';
-import { clientPort, preferredHost } from '../cluster/endpoints.ts';
+import { BUS_PORT_INCREMENT, clientPort, preferredHost } from '../cluster/endpoints.ts';
 import type { ClusterSettings } from '../cluster/messages.ts';
 import { NodesStore } from '../cluster/nodes-store.ts';
 import { attachShell } from '../cluster/owners.ts';
@@ -19,7 +21,7 @@ import type { OptionName, Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
-import { BUS_PORT_INCREMENT, BusPort, PORT_MAX } from './bus-port.ts';
+import { BusPort } from './bus-port.ts';
 
 /** What these say is in `myself`. */
 const ANNOUNCED: readonly OptionName[] = [

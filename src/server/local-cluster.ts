@@ -4,21 +4,20 @@
  *
  *   nodes.conf of each is written before it starts:   node 0 ... masters-1 share the slots; then `replicas` rounds of replicas
  */
+
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Environment, environmentWith } from '../base/environment.ts';
-import { MemoryDisk, Storage } from '../base/memory-disk.ts';
 import type { Network } from '../base/network.ts';
+import { BUS_PORT_INCREMENT } from '../cluster/endpoints.ts';
 import { MASTER, MYSELF, SLAVE } from '../cluster/flags.ts';
 import { formatNodesFile, type SavedNode } from '../cluster/nodes-file.ts';
 import { SLOTS } from '../cluster/slots.ts';
 import { NOBODY } from '../raft/configuration.ts';
 import { membershipOf } from '../raft/owners.ts';
 import { createGroup } from './local-group.ts';
-import type { CinnabarCluster, ClusterOptions } from './local-options.ts';
+import { type CinnabarCluster, type ClusterOptions, HOST, placeOf } from './local-options.ts';
 import { type CinnabarServer, createServer } from './server.ts';
 
-const HOST = '127.0.0.1';
-const BUS_PORT_INCREMENT = 10_000;
 const LOOK_AGAIN_MS = 10;
 const FIRST_EPOCH = 1;
 const MOST_MEMBERS = 9;
@@ -119,29 +118,17 @@ async function freePorts(network: Network, count: number): Promise<number[]> {
 }
 
 function createNode(options: ClusterOptions, seats: readonly Seat[], number: number): CinnabarServer {
-  const { masters: _masters, replicas: _replicas, raft: _raft, port: _port, folder, settings, ...rest } = options;
   const { port, busPort } = seats[number];
-  const clock = options.clock && { clock: options.clock };
-  // A thread would write to the machine's disk.
-  const own =
-    folder === undefined && options.disk === undefined ? { disk: new MemoryDisk(new Storage()), threads: null } : {};
-  const { disk } = environmentWith({ ...rest, ...own, ...clock });
-  const place = folder === undefined ? disk.folder : `${folder}/${port}`;
-  disk.makeFolder(place);
-  const file = `${place}/nodes.conf`;
-  const isNew = disk.status(file) === undefined;
-  if (isNew) disk.open(file, 'w').writeAll(Buffer.from(nodesFile(seats, number), 'latin1'));
+  const place = placeOf(options, port);
+  const file = `${place.folder}/nodes.conf`;
+  const isNew = place.disk.status(file) === undefined;
+  if (isNew) place.disk.open(file, 'w').writeAll(Buffer.from(nodesFile(seats, number), 'latin1'));
   return createServer({
-    ...rest,
-    ...own,
-    persistent: folder !== undefined,
+    ...place.options,
     newCluster: isNew,
     settings: {
-      bind: HOST,
       'repl-diskless-sync-delay': 0,
-      ...settings,
-      dir: place,
-      port,
+      ...place.options.settings,
       'cluster-enabled': true,
       'cluster-port': busPort,
       'cluster-config-file': 'nodes.conf',

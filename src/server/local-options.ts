@@ -1,7 +1,11 @@
 /** What a whole cluster, or a group, in one process is made from, and what there is then. */
-import type { Environment } from '../base/environment.ts';
+import type { Disk } from '../base/disk.ts';
+import { type Environment, environmentWith } from '../base/environment.ts';
+import { MemoryDisk, Storage } from '../base/memory-disk.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { CinnabarServer, ServerOptions } from './server.ts';
+
+export const HOST = '127.0.0.1';
 
 /** Of the environment what is not given is the machine's, but for the disk: without a folder nothing is kept. */
 export interface ClusterOptions extends Partial<Environment> {
@@ -28,4 +32,25 @@ export interface CinnabarCluster {
   /** Whether every node serves, knows all others, and has its master's data. */
   readonly isReady: boolean;
   close(): Promise<void>;
+}
+
+/** One server of several: its disk, where its files lie there, and what it has in common with the others. */
+interface Place {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly options: ServerOptions & { readonly settings: NonNullable<ServerOptions['settings']> };
+}
+
+/** The place of the one at this port, made. */
+export function placeOf(options: ClusterOptions, port: number): Place {
+  const { masters: _masters, replicas: _replicas, raft: _raft, port: _port, folder, settings, ...rest } = options;
+  const clock = options.clock && { clock: options.clock };
+  // A thread would write to the machine's disk.
+  const own: Partial<Environment> =
+    folder === undefined && options.disk === undefined ? { disk: new MemoryDisk(new Storage()), threads: null } : {};
+  const { disk } = environmentWith({ ...rest, ...own, ...clock });
+  const dir = folder === undefined ? disk.folder : `${folder}/${port}`;
+  disk.makeFolder(dir);
+  const common = { ...rest, ...own, persistent: folder !== undefined };
+  return { disk, folder: dir, options: { ...common, settings: { bind: HOST, ...settings, dir, port } } };
 }

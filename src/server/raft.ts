@@ -6,9 +6,12 @@
  *   listen   members can meet                                                          before anything is loaded
  *   start    the last snapshot is loaded, and it takes part in the group
  */
+
 import { join } from 'node:path';
 import type { Environment } from '../base/environment.ts';
+import { PORT_MAX } from '../base/network.ts';
 import { Slice, sliceOf } from '../base/slice.ts';
+import { BUS_PORT_INCREMENT } from '../cluster/endpoints.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
@@ -16,6 +19,7 @@ import type { Engine } from '../engine/engine.ts';
 import { NULL_PORT } from '../engine/null-port.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Persistence } from '../persistence/persistence.ts';
+import { newId } from '../raft/address.ts';
 import { JournalBroken } from '../raft/disk/journal.ts';
 import { Segments } from '../raft/disk/segments.ts';
 import { Group } from '../raft/group.ts';
@@ -24,10 +28,7 @@ import type { RaftSettings } from '../raft/messages.ts';
 import { attachMembership } from '../raft/owners.ts';
 import { Peers } from '../raft/peers.ts';
 import { type ReadMode, Shell } from '../raft/shell.ts';
-import { BUS_PORT_INCREMENT, BusPort, PORT_MAX } from './bus-port.ts';
-
-/** Bytes of an ID of a member, which is below 2^53. */
-const ID_BYTES = 6;
+import { BusPort } from './bus-port.ts';
 
 export interface RaftParts {
   readonly engine: Engine;
@@ -59,7 +60,7 @@ export class RaftMember {
     const segments: Segments = new Segments({
       disk,
       folder: join(config.path, settings.raftDirname),
-      newId: () => ids.secret(ID_BYTES).readUIntBE(0, ID_BYTES) || 1,
+      newId: () => newId(ids),
       stored: (version) => shell.stored(version),
       failed: (reason) => this.die(`The log of the group can't be written: ${reason}`),
     });

@@ -1,4 +1,5 @@
 /** Commands of an administrator about nodes, with Redis's errors. */
+import { BUS_PORT_INCREMENT } from '../endpoints.ts';
 import { MYSELF } from '../flags.ts';
 import type { Answer, Command, FailoverForm } from '../messages.ts';
 import { assign, makeMaster, removeNode } from './changes.ts';
@@ -13,7 +14,6 @@ import type { Turn } from './turn.ts';
 
 /** Milliseconds for which gossip does not bring a forgotten node back. */
 const FORGOTTEN_FOR = 60_000;
-const BUS_PORT_INCREMENT = 10_000;
 const OK: Answer = { kind: 'ok' };
 
 function error(text: string): Answer {

@@ -5,7 +5,7 @@
  *
  * Whoever does not answer in time is forgotten. Others hear of a new node by gossip, from somebody whom they know.
  */
-import { isIP } from '../../base/network.ts';
+import { isIP, PORT_MAX } from '../../base/network.ts';
 import type { Header } from '../bus/packet.ts';
 import { HANDSHAKE, MASTER, MEET, NOADDR, SLAVE } from '../flags.ts';
 import { type Connection, Node } from '../state.ts';
@@ -14,7 +14,6 @@ import { closeLink } from './links.ts';
 import { addNode } from './table.ts';
 import type { Turn } from './turn.ts';
 
-const PORT_MAX = 65535;
 const LEAST_HANDSHAKE = 1000;
 /** Nodes in handshake, beyond which no stranger's MEET is heard: as many as a cluster may have. */
 const MOST_GREETED = 1000;
