@@ -5,17 +5,13 @@
  * What must hold: what clients were answered can be explained (test/linearizability), so that no acknowledged write is lost
  * or done twice; another leader serves within two election timeouts, in 95 of 100 rounds in which the leader has failed.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { SeededRandom } from '../../src/base/random.ts';
 import { History } from '../support/group-history.ts';
 import { callOnce, GroupClient } from '../support/groups.ts';
 import { freePort } from '../support/ports.ts';
 import { waitFor } from '../support/sentinels.ts';
-import { MAIN } from '../support/server-process.ts';
 import { pause } from './harness.ts';
+import { Member } from './member.ts';
 
 const ELECTION_TIMEOUT = 1000;
 const CLIENTS = 8;
@@ -35,16 +31,8 @@ export interface RaftReport {
   readonly failures: string[];
 }
 
-class Member {
-  readonly port: number;
-  private readonly folder = mkdtempSync(join(tmpdir(), 'cinnabar-raft-'));
-  private child: ChildProcess | null = null;
-
-  constructor(port: number) {
-    this.port = port;
-  }
-
-  async start(): Promise<void> {
+class GroupMember extends Member {
+  override start(): Promise<void> {
     const options = {
       port: this.port,
       bind: '127.0.0.1',
@@ -53,13 +41,7 @@ class Member {
       'raft-election-timeout': ELECTION_TIMEOUT,
       'raft-log-size': '1mb',
     };
-    const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.child = spawn(process.execPath, [MAIN, ...words], { stdio: 'ignore' });
-    await waitFor('it listens', async () => (await callOnce(this.port, 'PING')) === 'PONG');
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.child?.kill(name);
+    return super.start(Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
   }
 
   /** Whether it serves; a process that is stopped does not say. */
@@ -69,27 +51,12 @@ class Member {
       'serving:1',
     );
   }
-
-  async end(): Promise<void> {
-    const { child } = this;
-    this.child = null;
-    if (child === null || child.exitCode !== null) return;
-    const gone = new Promise((done) => child.once('exit', done));
-    child.kill('SIGCONT');
-    child.kill('SIGKILL');
-    await gone;
-  }
-
-  async remove(): Promise<void> {
-    await this.end();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
 }
 
 class Rounds {
   private readonly random: SeededRandom;
   private readonly report: RaftReport;
-  private readonly members: Member[] = [];
+  private readonly members: GroupMember[] = [];
 
   constructor(random: SeededRandom, report: RaftReport) {
     this.random = random;
@@ -98,7 +65,7 @@ class Rounds {
 
   async start(): Promise<void> {
     for (let i = 0; i < 3; i++) {
-      const member = new Member(await freePort());
+      const member = new GroupMember(await freePort());
       this.members.push(member);
       await member.start();
       if (i === 0) await callOnce(member.port, 'RAFT', 'INIT');
@@ -128,8 +95,8 @@ class Rounds {
     for (const fault of history.faults) report.failures.push(`round ${report.rounds}: ${fault}`);
   }
 
-  private async leader(): Promise<Member> {
-    let found: Member | undefined;
+  private async leader(): Promise<GroupMember> {
+    let found: GroupMember | undefined;
     await waitFor('there is a leader', async () => {
       for (const member of this.members) if (await member.serves()) found = member;
       return found !== undefined;
@@ -143,7 +110,7 @@ class Rounds {
     const kind = random.below(4);
     if (kind === 0) {
       report.all++;
-      await Promise.all(members.map((member) => member.end()));
+      await Promise.all(members.map((member) => member.kill()));
       await Promise.all(members.map((member) => member.start()));
       return;
     }
@@ -153,14 +120,14 @@ class Rounds {
     else report.kills++;
     const since = performance.now();
     if (stops) victim.signal('SIGSTOP');
-    else await victim.end();
+    else await victim.kill();
     if (victim === leader) await this.another(leader, since);
     else await pause(500);
     if (stops) victim.signal('SIGCONT');
     else await victim.start();
   }
 
-  private async another(leader: Member, since: number): Promise<void> {
+  private async another(leader: GroupMember, since: number): Promise<void> {
     const others = this.members.filter((member) => member !== leader);
     await waitFor('another leads', async () => {
       for (const member of others) if (await member.serves()) return true;
