@@ -107,9 +107,14 @@ class Soak {
 
   async write(operations: number, random: SeededRandom): Promise<void> {
     const each = operations / SAMPLES;
+    let last: Promise<unknown> = Promise.resolve();
     for (let done = 0, sample = 1; done < operations; done += BATCH) {
-      await this.client.send(Array.from({ length: Math.min(BATCH, operations - done) }, () => operation(random)));
+      const batch = Array.from({ length: Math.min(BATCH, operations - done) }, () => operation(random));
+      // The next batch is made while the servers work on this one.
+      await last;
+      last = this.client.send(batch);
       if (done + BATCH < sample * each) continue;
+      await last;
       sample++;
       this.samples.master.push(resident(this.master.pid));
       this.samples.replica.push(resident(this.replica.pid));
