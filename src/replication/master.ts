@@ -405,8 +405,12 @@ export class Master {
     if (roomy) this.limitSynchronizing(limit.hardBytes);
   }
 
-  /** What those are owed that take in a snapshot, or took one in, may grow to what maxmemory leaves. */
+  /**
+   * What those are owed that take in a snapshot, or took one in, may grow to what maxmemory leaves, where it may not grow
+   * for ever: a limit of 0 is none. A server that evicts is always at its maxmemory.
+   */
   private limitSynchronizing(usual: number): void {
+    if (usual === 0) return;
     const { maxmemory } = this.parts.settings;
     const most = maxmemory > 0 ? maxmemory : this.parts.systemMemory / 2;
     if (this.held === null || this.held.bytes <= usual || this.parts.engine.usedMemory.total <= most) return;

@@ -1,6 +1,7 @@
 /**
  * Suite 20, the soak: a master at its maxmemory with an append-only file, rewritten again and again, snapshots between, keys
- * that expire and keys that are evicted, and a replica. What is resident must not grow, and at the end both have the same data.
+ * that expire and keys that are evicted, and a replica. What is resident must not grow, the replica must follow nearly always,
+ * and at the end both have the same data.
  *
  * Samples are taken every hundredth of the run. The slope is that of a straight line through those after the first fifth,
  * in percent of their mean per 10 million operations; it is judged in runs of 5 million and more, as a shorter one has not
@@ -18,6 +19,9 @@ export interface SoakReport {
   readonly expired: number;
   readonly rewrites: number;
   readonly snapshots: number;
+  /** Samples at which the replica had no link, and how often it was sent everything. */
+  readonly unlinked: number;
+  readonly fullSyncs: number;
   /** MiB at each twentieth of the run. */
   readonly master: readonly number[];
   readonly replica: readonly number[];
@@ -33,6 +37,7 @@ const SHOWN = SAMPLES / 20;
 const ROOM = 64 * MIB;
 const MOST_PERCENT = 1;
 const JUDGED_FROM = 5_000_000;
+const MOST_UNLINKED = SAMPLES / 20;
 const PATIENCE = 120_000;
 const KEYS = 300_000;
 
@@ -97,6 +102,7 @@ class Soak {
   readonly other: Pipeline;
   readonly samples = { master: [] as number[], replica: [] as number[] };
   snapshots = 0;
+  unlinked = 0;
 
   constructor(master: ServerProcess, replica: ServerProcess) {
     this.master = master;
@@ -118,6 +124,7 @@ class Soak {
       sample++;
       this.samples.master.push(resident(this.master.pid));
       this.samples.replica.push(resident(this.replica.pid));
+      if ((await field(this.other, 'master_link_status')) !== 'up') this.unlinked++;
       if (sample % 10 === 0 && (await field(this.client, 'rdb_bgsave_in_progress')) === '0') {
         this.snapshots++;
         await this.client.call('BGSAVE', 'SCHEDULE');
@@ -163,6 +170,7 @@ export async function soak(operations: number, seed: number): Promise<SoakReport
     await it.write(operations, new SeededRandom(seed));
     const evicted = Number(await field(client, 'evicted_keys'));
     if (!(await it.agreed())) failures.push('the replica has other data than the master');
+    if (it.unlinked > MOST_UNLINKED) failures.push(`the replica had no link at ${it.unlinked} of ${SAMPLES} samples`);
     const slope = (values: number[]): number => slopePercent(values.slice(WARM_UP), operations / SAMPLES);
     const slopes = { master: slope(samples.master), replica: slope(samples.replica) };
     if (operations >= JUDGED_FROM)
@@ -177,6 +185,8 @@ export async function soak(operations: number, seed: number): Promise<SoakReport
       expired: Number(await field(client, 'expired_keys')),
       rewrites: Number(await field(client, 'aof_rewrites')),
       snapshots: it.snapshots,
+      unlinked: it.unlinked,
+      fullSyncs: Number(await field(client, 'sync_full')),
       master: shown(samples.master),
       replica: shown(samples.replica),
       slopes,

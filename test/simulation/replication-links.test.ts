@@ -173,6 +173,15 @@ describe('what a replica is owed while it takes in a snapshot', () => {
       'bytes of the stream, where memory is bounded by 3145728',
     );
   });
+
+  test('has no bound where its class has none, though the master is at its maxmemory', async () => {
+    const limits = { 'client-output-buffer-limit': 'replica 0 0 0', 'maxmemory-policy': 'allkeys-lru' };
+    const [peer, client] = await owed({ maxmemory: '3mb', ...limits });
+    expect(await info(client, 'connected_slaves')).toBe('1');
+    peer.stream.resume();
+    await world.pass(10_000);
+    expect(peer.closed).toBe(false);
+  });
 });
 
 describe('a master', () => {
