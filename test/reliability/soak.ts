@@ -30,7 +30,7 @@ export interface SoakReport {
   readonly failures: string[];
 }
 
-const BATCH = 200;
+const BATCH = 2000;
 const SAMPLES = 100;
 const WARM_UP = SAMPLES / 5;
 const SHOWN = SAMPLES / 20;
