@@ -108,11 +108,11 @@ function sha1hex({ runtime }: Lua, args: readonly Value[]): Result {
   const hash = createHash('sha1');
   let at = 0;
   return runtime.inPieces(() => {
-    hash.update(Buffer.from(words.slice(at, at + HASHED), 'latin1'));
+    const piece = Buffer.from(words.slice(at, at + HASHED), 'latin1');
+    hash.update(piece);
+    runtime.charge(piece.length >>> 4);
     at += HASHED;
-    if (at >= words.length) return hash.digest('hex');
-    runtime.charge(HASHED >>> 4);
-    return MORE;
+    return at >= words.length ? hash.digest('hex') : MORE;
   });
 }
 

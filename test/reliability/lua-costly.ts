@@ -74,7 +74,8 @@ const PIECES = [
   '\\n',
 ];
 
-/** Each native, and the kinds of its arguments: s text, p pattern, t table, n number, f function, v anything, * more. */
+/** Each native, and the kinds of its arguments: s text, p pattern, t table, l list and w word
+ * whose product is at most LONGEST, n number, f function, v anything, * more. */
 const NATIVES: ReadonlyArray<readonly [name: string, kinds: string]> = [
   ['string.byte', 'snn'],
   ['string.char', 'n*'],
@@ -89,7 +90,7 @@ const NATIVES: ReadonlyArray<readonly [name: string, kinds: string]> = [
   ['string.rep', 'sn'],
   ['string.reverse', 's'],
   ['string.sub', 'snn'],
-  ['table.concat', 'ts'],
+  ['table.concat', 'lw'],
   ['table.insert', 'tv'],
   ['table.insert', 'tnv'],
   ['table.remove', 'tn'],
@@ -229,6 +230,10 @@ class Costly {
         return this.pattern();
       case 't':
         return this.table();
+      case 'l':
+        return `words(${this.size(1e5)}, ${this.text(100)})`;
+      case 'w':
+        return this.text(100);
       case 'n':
         return this.number();
       case 'f':
@@ -318,6 +323,8 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
   ["local p=('x'):rep(1e5) local t={} for i=1,4000 do t[i]=p..(i*7919%4001) end table.sort(t)", 1],
   ["return #string.format(('%%'):rep(5e6))", 10],
   ['local t={} for i=1,2e7 do t[i]=1 end for i=1,2e7-1 do t[i]=nil end while true do next(t) end', 270],
+  ["local t={} for i=1,1000 do t['k'..i]=i end local function f() return table.maxn(t) end while true do f() end", 1],
+  ["local s=('x'):rep(65000) local function f() return redis.sha1hex(s) end while true do f() end", 1],
   ["return type(loadstring(string.rep('f() ',5e6)))", 20],
   ["local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t", 600],
   ['local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t', 200],

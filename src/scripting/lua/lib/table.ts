@@ -95,7 +95,10 @@ function maxn(rt: Runtime, args: readonly Value[]): Result {
   return rt.inPieces(() => {
     for (let left = PIECE; left > 0; left--) {
       at = table.seek(at);
-      if (at < 0) return most;
+      if (at < 0) {
+        rt.charge(PIECE - left);
+        return most;
+      }
       const key = table.keyAt(at++);
       if (typeof key === 'number' && key > most) most = key;
     }
