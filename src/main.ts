@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The command line. */
+import { keepCompiled } from './base/compile-cache.ts';
 import { answerCommandLine } from './server/cli.ts';
 import { examineSnapshot, runTool } from './tools/tools.ts';
 
+keepCompiled();
 const args = process.argv.slice(2);
 const names = [process.argv0, process.argv[1]];
 const code = runTool({ names, args });
