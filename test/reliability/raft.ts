@@ -1,41 +1,35 @@
 /**
- * Rounds with real processes: a group of three under eight clients, of which in each round one or all are killed, or one is
- * stopped so that it does not know how late it is, and heals.
+ * The rounds of group-rounds.ts with a group of Raft, of three or of five.
  *
- * What must hold: what clients were answered can be explained (test/linearizability), so that no acknowledged write is lost
- * or done twice; another leader serves within two election timeouts, in 95 of 100 rounds in which the leader has failed.
+ * What must hold: nothing that was acknowledged is lost or done twice, and what clients were answered can be explained
+ * (test/linearizability); another leader serves within two election timeouts, in 95 of 100 rounds in which the leader has
+ * failed.
  */
 import { SeededRandom } from '../../src/base/random.ts';
-import { History } from '../support/group-history.ts';
-import { callOnce, GroupClient } from '../support/groups.ts';
+import { callAt, inTurn, type Seek } from '../support/groups.ts';
 import { freePort } from '../support/ports.ts';
-import { waitFor } from '../support/sentinels.ts';
-import { pause } from './harness.ts';
+import { type Group, GroupRounds, newReport, type RoundsReport } from './group-rounds.ts';
+import { until } from './harness.ts';
+import { type Ground, type Machine, openGround } from './machines.ts';
 import { Member } from './member.ts';
 
 const ELECTION_TIMEOUT = 1000;
-const CLIENTS = 8;
-const KEYS = 8;
-const BEFORE_MS = 400;
-const AFTER_MS = 600;
+const SETTLED_MS = 60_000;
 
-export interface RaftReport {
-  rounds: number;
-  kills: number;
-  stops: number;
-  all: number;
-  acknowledged: number;
-  unknown: number;
-  /** Milliseconds until another leader served. */
-  readonly failovers: number[];
-  readonly failures: string[];
-}
+class RaftMember extends Member {
+  private readonly settings: Readonly<Record<string, string>>;
 
-class GroupMember extends Member {
+  constructor(port: number, machine: Machine, settings: Readonly<Record<string, string>>) {
+    super(port, undefined, machine);
+    this.settings = settings;
+  }
+
   override start(): Promise<void> {
     const options = {
+      ...this.settings,
       port: this.port,
-      bind: '127.0.0.1',
+      bind: this.host,
+      'protected-mode': 'no',
       dir: this.folder,
       'raft-enabled': 'yes',
       'raft-election-timeout': ELECTION_TIMEOUT,
@@ -44,96 +38,56 @@ class GroupMember extends Member {
     return super.start(Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]));
   }
 
-  /** Whether it serves; a process that is stopped does not say. */
-  async serves(): Promise<boolean> {
-    const late = pause(200).then(() => '');
-    return String(await Promise.race([callOnce(this.port, 'INFO', 'raft').catch(() => ''), late])).includes(
-      'serving:1',
-    );
+  /** INFO raft; empty where it does not say within a while, as a process that is stopped. */
+  async info(): Promise<string> {
+    return String(await this.ask('INFO', 'raft').catch(() => ''));
   }
 }
 
-class Rounds {
-  private readonly random: SeededRandom;
-  private readonly report: RaftReport;
-  private readonly members: GroupMember[] = [];
+class RaftGroup implements Group {
+  readonly members: RaftMember[] = [];
 
-  constructor(random: SeededRandom, report: RaftReport) {
-    this.random = random;
-    this.report = report;
-  }
-
-  async start(): Promise<void> {
-    for (let i = 0; i < 3; i++) {
-      const member = new GroupMember(await freePort());
+  async start({ machines }: Ground, settings: Readonly<Record<string, string>>): Promise<void> {
+    for (const machine of machines) {
+      const member = new RaftMember(await freePort(), machine, settings);
       this.members.push(member);
       await member.start();
-      if (i === 0) await callOnce(member.port, 'RAFT', 'INIT');
-      else await callOnce(member.port, 'RAFT', 'JOIN', '127.0.0.1', String(this.members[0].port));
+      const [first] = this.members;
+      if (member === first) await member.ask('RAFT', 'INIT');
+      else await callAt(member.place, 'RAFT', 'JOIN', first.host, String(first.port));
     }
-    await waitFor('all vote', async () => {
-      const text = String(await callOnce(this.members[0].port, 'INFO', 'raft'));
-      return text.includes('raft_members:3') && !text.includes('role=learner');
-    });
+    await this.settled();
   }
 
-  async play(): Promise<void> {
-    const { report, random } = this;
-    report.rounds++;
-    const history = new History(() => random.double01(), KEYS, `round-${report.rounds}`);
-    const clients = Array.from({ length: CLIENTS }, () => new GroupClient(this.members.map(({ port }) => port)));
-    let stopped = false;
-    const lives = clients.map((client) => history.live(client, () => stopped));
-    await pause(BEFORE_MS);
-    await this.disturb();
-    await pause(AFTER_MS);
-    stopped = true;
-    await Promise.all(lives);
-    for (const client of clients) client.close();
-    report.acknowledged += history.acknowledged;
-    report.unknown += history.unknown;
-    for (const fault of history.faults) report.failures.push(`round ${report.rounds}: ${fault}`);
+  async leads(member: RaftMember): Promise<boolean> {
+    return (await member.info()).includes('serving:1');
   }
 
-  private async leader(): Promise<GroupMember> {
-    let found: GroupMember | undefined;
-    await waitFor('there is a leader', async () => {
-      for (const member of this.members) if (await member.serves()) found = member;
+  async leader(): Promise<RaftMember> {
+    let found: RaftMember | undefined;
+    const one = async (): Promise<boolean> => {
+      for (const member of this.members) if (await this.leads(member)) found = member;
       return found !== undefined;
-    });
+    };
+    await until(one, 'there is a leader', SETTLED_MS);
     return found!;
   }
 
-  private async disturb(): Promise<void> {
-    const { report, random, members } = this;
-    const leader = await this.leader();
-    const kind = random.below(4);
-    if (kind === 0) {
-      report.all++;
-      await Promise.all(members.map((member) => member.kill()));
-      await Promise.all(members.map((member) => member.start()));
-      return;
-    }
-    const victim = random.below(4) === 0 ? members[random.below(members.length)] : leader;
-    const stops = kind === 1;
-    if (stops) report.stops++;
-    else report.kills++;
-    const since = performance.now();
-    if (stops) victim.signal('SIGSTOP');
-    else await victim.kill();
-    if (victim === leader) await this.another(leader, since);
-    else await pause(500);
-    if (stops) victim.signal('SIGCONT');
-    else await victim.start();
+  seek(): Seek {
+    return inTurn(this.members.map(({ place }) => place));
   }
 
-  private async another(leader: GroupMember, since: number): Promise<void> {
-    const others = this.members.filter((member) => member !== leader);
-    await waitFor('another leads', async () => {
-      for (const member of others) if (await member.serves()) return true;
-      return false;
-    });
-    this.report.failovers.push(Math.round(performance.now() - since));
+  /** One serves, all name it and vote, and all have what is committed. */
+  async settled(): Promise<void> {
+    const count = this.members.length;
+    const agree = async (): Promise<boolean> => {
+      const texts = await Promise.all(this.members.map((member) => member.info()));
+      const named = new Set(texts.map((text) => /raft_leader:(\S+)/.exec(text)?.[1] ?? ''));
+      const serving = texts.filter((text) => text.includes('serving:1'));
+      if (named.size !== 1 || named.has('') || serving.length !== 1) return false;
+      return serving[0].includes(`raft_members:${count}`) && !/role=learner|state=silent/.test(serving[0]);
+    };
+    await until(agree, 'one leads all', SETTLED_MS);
   }
 
   async stop(): Promise<void> {
@@ -141,22 +95,35 @@ class Rounds {
   }
 }
 
-export async function raftRounds(count: number, seed: number): Promise<RaftReport> {
-  const report: RaftReport = {
-    ...{ rounds: 0, kills: 0, stops: 0, all: 0, acknowledged: 0, unknown: 0 },
-    failovers: [],
-    failures: [],
-  };
-  const rounds = new Rounds(new SeededRandom(seed), report);
+export interface RaftReport extends RoundsReport {
+  /** Of the failovers, those that took longer than two election timeouts. */
+  late: number;
+}
+
+export interface RaftPlan {
+  readonly members: number;
+  /** Of every member. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+const USUAL: RaftPlan = { members: 3, settings: {} };
+
+export async function raftRounds(count: number, seed: number, plan: Partial<RaftPlan> = {}): Promise<RaftReport> {
+  const { members, settings } = { ...USUAL, ...plan };
+  const ground = await openGround(members);
+  const report: RaftReport = { ...newReport(ground), late: 0 };
+  const { failures } = report;
+  const group = new RaftGroup();
   try {
-    await rounds.start();
-    while (report.rounds < count) await rounds.play();
-    const late = report.failovers.filter((ms) => ms > 2 * ELECTION_TIMEOUT);
-    if (late.length > report.failovers.length / 20) report.failures.push(`late leaders: ${late.join(', ')} ms`);
-  } catch (error) {
-    report.failures.push(`round ${report.rounds}: ${error instanceof Error ? error.message : error}`);
+    await group.start(ground, settings);
+    await new GroupRounds(group, ground, new SeededRandom(seed), report).play(count);
   } finally {
-    await rounds.stop();
+    await group.stop();
+    await ground.close();
   }
+  report.late = report.failovers.filter(({ ms }) => ms > 2 * ELECTION_TIMEOUT).length;
+  if (report.late > report.failovers.length / 20) failures.push(`${report.late} leaders came late`);
+  if (report.lost + report.doubled > 0) failures.push(`${report.lost} were lost, ${report.doubled} are there twice`);
+  failures.push(...report.unexplained);
   return report;
 }

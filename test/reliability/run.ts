@@ -23,15 +23,20 @@ import { raftRounds } from './raft.ts';
 import { replicationChaos } from './replication.ts';
 import { residentMemory } from './resident.ts';
 import { sentinelRounds } from './sentinel.ts';
+import { sentinelLosses } from './sentinel-group.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { soak } from './soak.ts';
 import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 import { resynchronizationTorture } from './torture.ts';
 
-function option(name: string, usual: number): number {
+function word(name: string): string | undefined {
   const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? usual : Number(process.argv[at + 1]);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
+
+function option(name: string, usual: number): number {
+  return Number(word(name) ?? usual);
 }
 
 const seed = option('seed', Date.now() % 1_000_000);
@@ -65,7 +70,13 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   bus: () => hostileBus(option('count', 250_000), seed),
   torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
-  raft: () => raftRounds(option('count', 100), seed),
+  raft: async () =>
+    word('against') === 'sentinel'
+      ? sentinelLosses(option('count', 40), seed)
+      : {
+          three: await raftRounds(option('count', 100), seed),
+          five: await raftRounds(option('five', 50), seed, { members: 5 }),
+        },
   cluster: async () => ({
     ours: await clusterRounds('cinnabar', option('count', 100), seed),
     redis: await clusterRounds('redis', option('count', 100), seed),

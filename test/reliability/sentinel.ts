@@ -12,14 +12,13 @@
  * That it would find something was shown by a master that takes a replica for good however long it has said nothing: only
  * the silent rounds tell, "a write was taken 4001 ms after the master was cut off".
  */
-import { writeFileSync } from 'node:fs';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { SeededRandom } from '../../src/base/random.ts';
+import { local } from '../support/groups.ts';
 import { freePort } from '../support/ports.ts';
-import { ask, MASTER_NAME } from '../support/sentinels.ts';
 import { pause, Raw, until } from './harness.ts';
 import { Member } from './member.ts';
+import { LOOK_PERIOD, SentinelSet, type Watched } from './sentinel-set.ts';
 
 const DOWN_AFTER = 1000;
 const MAX_LAG = 2;
@@ -27,10 +26,6 @@ const MAX_LAG = 2;
 const FAILOVER_PATIENCE = DOWN_AFTER + 5000;
 const HEALING_PATIENCE = 90_000;
 const WRITE_PERIOD = 20;
-/** Milliseconds between two looks at Sentinels and servers. */
-const LOOK_PERIOD = 100;
-/** Characters of a log that a failure shows. */
-const LOG_SHOWN = 4000;
 
 export interface SentinelReport {
   rounds: number;
@@ -117,16 +112,14 @@ class Relay {
   }
 }
 
-interface Watched {
-  readonly server: Member;
+interface Relayed extends Watched {
   readonly proxy: Relay;
 }
 
 class Rounds {
   private readonly random: SeededRandom;
   private readonly report: SentinelReport;
-  private readonly watched: Watched[] = [];
-  private readonly sentinels: Member[] = [];
+  private readonly set = new SentinelSet<Relayed>(DOWN_AFTER);
 
   constructor(random: SeededRandom, report: SentinelReport) {
     this.random = random;
@@ -135,8 +128,8 @@ class Rounds {
 
   async start(): Promise<void> {
     for (let i = 0; i < 3; i++) await this.addServer();
-    for (let i = 0; i < 3; i++) await this.addSentinel();
-    await this.settled();
+    for (let i = 0; i < 3; i++) await this.set.addSentinel(new Member(await freePort()));
+    await this.set.settled();
   }
 
   private async addServer(): Promise<void> {
@@ -144,8 +137,6 @@ class Rounds {
     const proxy = new Relay(server.port);
     await proxy.start();
     const lines = [
-      `port ${server.port}`,
-      'bind 127.0.0.1',
       'save ""',
       'replica-announce-ip 127.0.0.1',
       `replica-announce-port ${proxy.port}`,
@@ -154,126 +145,49 @@ class Rounds {
       'repl-diskless-sync-delay 0',
       'repl-ping-replica-period 1',
       'repl-timeout 5',
-      ...(this.watched.length === 0 ? [] : [`replicaof 127.0.0.1 ${this.watched[0].proxy.port}`]),
     ];
-    await this.begin(server, 'redis.conf', lines, []);
-    this.watched.push({ server, proxy });
-  }
-
-  private async addSentinel(): Promise<void> {
-    const sentinel = new Member(await freePort());
-    const lines = [
-      `port ${sentinel.port}`,
-      'bind 127.0.0.1',
-      `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${this.watched[0].proxy.port} 2`,
-      `sentinel down-after-milliseconds ${MASTER_NAME} ${DOWN_AFTER}`,
-      `sentinel failover-timeout ${MASTER_NAME} 6000`,
-    ];
-    await this.begin(sentinel, 'sentinel.conf', lines, ['--sentinel']);
-    this.sentinels.push(sentinel);
-  }
-
-  private async begin(member: Member, file: string, lines: string[], args: string[]): Promise<void> {
-    writeFileSync(join(member.folder, file), `${lines.join('\n')}\n`);
-    await member.start([join(member.folder, file), ...args]);
-  }
-
-  /** Where a Sentinel says that the master is; undefined where it doesn't say. */
-  private async master(sentinel: Member): Promise<Watched | undefined> {
-    const said = await ask(sentinel.port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME).catch(() => null);
-    const port = Array.isArray(said) ? Number(said[1]) : 0;
-    return this.watched.find(({ proxy }) => proxy.port === port);
-  }
-
-  /** Everybody agrees and follows, and all is known that a failover needs. */
-  private async settled(): Promise<void> {
-    let differs = '';
-    const agreed = async (): Promise<boolean> => {
-      await pause(LOOK_PERIOD);
-      differs = await this.disagreement().catch((error: Error) => error.message);
-      return differs === '';
-    };
-    await until(agreed, 'one master whom all follow', HEALING_PATIENCE).catch((error: Error) => {
-      throw new Error(`${error.message}: ${differs}\n${this.logs()}`);
-    });
-  }
-
-  /** What the Sentinels have said of late. */
-  private logs(): string {
-    return this.sentinels.map(({ port, log }) => `${port}:\n${log.slice(-LOG_SHOWN)}`).join('\n');
-  }
-
-  /** What is not yet as it must be; '' where all is. */
-  private async disagreement(): Promise<string> {
-    const said = await Promise.all(this.sentinels.map((sentinel) => this.master(sentinel)));
-    const [master] = said;
-    if (master === undefined || said.some((each) => each !== master)) return 'the Sentinels name several masters';
-    for (const { server } of this.watched) {
-      const replication = await replicationOf(server);
-      const isMaster = server === master.server;
-      const role = replication.get('role');
-      if (role !== (isMaster ? 'master' : 'slave')) return `${server.port} is a ${role}`;
-      if (isMaster) continue;
-      const followed = replication.get('master_port');
-      if (followed !== String(master.proxy.port)) return `${server.port} follows ${followed}`;
-      if (replication.get('master_link_status') !== 'up') return `${server.port} has no link to its master`;
-    }
-    for (const sentinel of this.sentinels) {
-      const fields = (await ask(sentinel.port, 'SENTINEL', 'MASTER', MASTER_NAME)) as string[];
-      const field = (name: string): string => fields[fields.indexOf(name) + 1];
-      const known = ['flags', 'num-slaves', 'num-other-sentinels'].map(field).join(' ');
-      if (known !== 'master 2 2') return `${sentinel.port} knows ${known}`;
-      const instances = [
-        ...((await ask(sentinel.port, 'SENTINEL', 'REPLICAS', MASTER_NAME)) as string[][]),
-        ...((await ask(sentinel.port, 'SENTINEL', 'SENTINELS', MASTER_NAME)) as string[][]),
-      ];
-      for (const each of instances) {
-        const flags = each[each.indexOf('flags') + 1];
-        if (flags !== 'slave' && flags !== 'sentinel') return `${sentinel.port} takes ${each[1]} for ${flags}`;
-      }
-    }
-    return '';
+    await this.set.addServer({ server, proxy, at: local(proxy.port) }, lines);
   }
 
   async play(): Promise<void> {
-    const master = await this.master(this.sentinels[0]);
+    const master = await this.set.master(this.set.sentinels[0]);
     if (master === undefined) throw new Error('nobody says who the master is');
     const kinds = [this.killRound, this.stopRound, this.resetRound, this.silentRound];
     await kinds[this.report.rounds % kinds.length].call(this, master);
     this.report.rounds++;
-    await this.settled();
+    await this.set.settled();
   }
 
   /** With the master, sometimes, a Sentinel. */
-  private async killRound({ server }: Watched): Promise<void> {
+  private async killRound({ server }: Relayed): Promise<void> {
     this.report.kills++;
-    const victims = this.random.below(2) === 0 ? [server] : [server, this.sentinels[this.random.below(3)]];
+    const victims = this.random.below(2) === 0 ? [server] : [server, this.set.sentinels[this.random.below(3)]];
     await Promise.all(victims.map((victim) => victim.kill()));
     await this.failedOver(server, victims);
     for (const victim of victims) await victim.start();
   }
 
-  private async stopRound({ server }: Watched): Promise<void> {
+  private async stopRound({ server }: Relayed): Promise<void> {
     this.report.stops++;
     server.signal('SIGSTOP');
     await this.failedOver(server, [server]);
     server.signal('SIGCONT');
   }
 
-  private async resetRound(master: Watched): Promise<void> {
+  private async resetRound(master: Relayed): Promise<void> {
     this.report.partitions++;
     master.proxy.cut();
     await this.cutOff(master);
   }
 
-  private async silentRound(master: Watched): Promise<void> {
+  private async silentRound(master: Relayed): Promise<void> {
     this.report.silences++;
     master.proxy.fallSilent();
     await this.cutOff(master);
   }
 
   /** Writes to a master that has just been cut off, until it must have refused to take more, and then heals. */
-  private async cutOff({ server, proxy }: Watched): Promise<void> {
+  private async cutOff({ server, proxy }: Relayed): Promise<void> {
     const since = performance.now();
     const client = new Raw(server.port);
     let last = since;
@@ -299,16 +213,16 @@ class Rounds {
   /** Waits until a Sentinel that lives names another master. */
   private async failedOver(old: Member, gone: readonly Member[]): Promise<void> {
     const since = performance.now();
-    const sentinel = this.sentinels.find((each) => !gone.includes(each))!;
+    const sentinel = this.set.sentinels.find((each) => !gone.includes(each))!;
     const another = async (): Promise<boolean> => {
       await pause(LOOK_PERIOD);
-      const master = await this.master(sentinel);
+      const master = await this.set.master(sentinel);
       return master !== undefined && master.server !== old;
     };
     await until(another, 'another master', HEALING_PATIENCE);
     const took = Math.round(performance.now() - since);
     this.report.slowestFailover = Math.max(this.report.slowestFailover, took);
-    if (took > FAILOVER_PATIENCE) this.fail(`another master after ${took} ms\n${this.logs()}`);
+    if (took > FAILOVER_PATIENCE) this.fail(`another master after ${took} ms\n${this.set.logs()}`);
   }
 
   private fail(what: string): void {
@@ -316,15 +230,9 @@ class Rounds {
   }
 
   async stop(): Promise<void> {
-    for (const { proxy } of this.watched) proxy.close();
-    await Promise.all([...this.watched.map(({ server }) => server), ...this.sentinels].map((each) => each.remove()));
+    for (const { proxy } of this.set.watched) proxy.close();
+    await this.set.stop();
   }
-}
-
-/** The fields of INFO's section. */
-async function replicationOf({ port }: Member): Promise<ReadonlyMap<string, string>> {
-  const text = String(await ask(port, 'INFO', 'replication'));
-  return new Map(text.split('\r\n').map((line) => line.split(':', 2) as [string, string]));
 }
 
 export async function sentinelRounds(count: number, seed: number): Promise<SentinelReport> {

@@ -7,6 +7,7 @@ import { wideAudience } from './audience.ts';
 import { hostileBus } from './bus.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { hostilePeers } from './hostile-peers.ts';
+import { raftRounds } from './raft.ts';
 import { sentinelRounds } from './sentinel.ts';
 import { sigtermUnderLoad } from './sigterm.ts';
 import { teardowns } from './teardown.ts';
@@ -53,6 +54,16 @@ longTest(
     const report = await sentinelRounds(4, 3);
     expect(report.failures).toEqual([]);
     expect([report.kills, report.stops, report.partitions, report.silences]).toEqual([1, 1, 1, 1]);
+  },
+  240_000,
+);
+
+longTest(
+  'a group of Raft loses nothing by what fails, each once',
+  async () => {
+    const { rounds, lost, doubled, unexplained, appended } = await raftRounds(8, 17);
+    expect({ rounds, lost, doubled, unexplained }).toEqual({ rounds: 8, lost: 0, doubled: 0, unexplained: [] });
+    expect(appended).toBeGreaterThan(500);
   },
   240_000,
 );

@@ -25,6 +25,8 @@ const REAL_TIME: Time = {
 /** Milliseconds for which the same keys are used. */
 const EPOCH_MS = 1500;
 
+const keysOf = (kept: readonly { readonly key: string }[]): Set<string> => new Set(kept.map(({ key }) => key));
+
 type RegisterAnswer = number | boolean | null;
 type Kept<Input, Output> = Operation<Input, Output> & { readonly key: string };
 
@@ -58,7 +60,14 @@ export class History {
     }
   }
 
-  private async something(client: Asking): Promise<void> {
+  /** Reads everything once more, so that what was lost after it was last read is missed. */
+  async audit(client: Asking): Promise<void> {
+    for (const key of keysOf(this.registers)) await this.register(client, key, { kind: 'read' });
+    for (const key of keysOf(this.counters)) await this.counter(client, key, { kind: 'read' });
+  }
+
+  /** One thing of one client. */
+  async something(client: Asking): Promise<void> {
     // Others after a while: histories are to be short.
     const number = Math.floor(this.random() * this.keys) + this.keys * Math.floor(this.time.now() / EPOCH_MS);
     const kind = Math.floor(this.random() * 5);
@@ -105,6 +114,11 @@ export class History {
       this.unknown++;
       return { input, output: undefined, call, end: Number.POSITIVE_INFINITY };
     }
+  }
+
+  /** How many histories there are, a key each. */
+  get count(): number {
+    return keysOf(this.registers).size + keysOf(this.counters).size;
   }
 
   /** The keys whose histories can't be explained, and those that could not be decided. */

@@ -12,6 +12,10 @@ import { waitFor } from './sentinels.ts';
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 const HOST = '127.0.0.1';
+/** Milliseconds before a client asks again where nobody served it. */
+const REST = 20;
+/** Milliseconds for which it does so. */
+const PERSISTENCE = 60_000;
 const QUICK: Settings = { 'raft-election-timeout': 300, 'raft-heartbeat-interval': 30 };
 
 export class TestMember {
@@ -109,7 +113,7 @@ export class TestGroup {
   }
 
   client(): GroupClient {
-    return new GroupClient(this.alive.map(({ port }) => port));
+    return new GroupClient(inTurn(this.alive.map(({ port }) => local(port))));
   }
 
   async stop(): Promise<void> {
@@ -126,15 +130,31 @@ export class Unknown extends Error {}
 /** There was no connection: it was not done. */
 export class Unreached extends Error {}
 
+/** Where a server listens. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A server, and for how many milliseconds its reply is waited for; for ever where that is not said. */
+export interface Asked extends Place {
+  readonly patience?: number;
+}
+
+export const local = (port: number): Place => ({ host: HOST, port });
+
 /** One connection; replies come in the order of the calls. */
 export class Connection {
   private readonly socket: Socket;
   private readonly waiting: { done(answer: Answer): void; failed(error: Error): void }[] = [];
+  private readonly patience: number | undefined;
   private connected = false;
   private ended = false;
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: HOST, noDelay: true });
+  /** Ends when a reply has not come within `patience` ms. */
+  constructor(port: number, { host = HOST, patience }: Partial<Asked> = {}) {
+    this.patience = patience;
+    this.socket = connect({ port, host, noDelay: true });
     const parser = new Parser({
       returnReply: (reply: unknown) => this.waiting.shift()?.done(readable(reply)),
       returnError: (error: Error) => this.waiting.shift()?.done(error),
@@ -154,7 +174,13 @@ export class Connection {
   /** Resolves with the reply, an error too; rejects with Unknown or Unreached. */
   send(...args: readonly string[]): Promise<Answer> {
     if (this.ended) return Promise.reject(new Unreached('the connection is closed'));
-    return new Promise((done, failed) => {
+    return new Promise((answered, failed) => {
+      const { patience } = this;
+      const timer = patience === undefined ? undefined : setTimeout(() => this.close(), patience);
+      const done = (answer: Answer): void => {
+        clearTimeout(timer);
+        answered(answer);
+      };
       this.waiting.push({ done, failed });
       this.socket.write(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`);
     });
@@ -173,14 +199,35 @@ function readable(value: unknown): Answer {
   return value as Answer;
 }
 
+/** How a client that has nobody to ask finds somebody; undefined where nobody is known now. */
+export type Seek = () => Promise<Place | undefined>;
+
+/** One after the other, whoever leads. */
+export function inTurn(places: readonly Place[]): Seek {
+  let turn = 0;
+  return async () => places[turn++ % places.length];
+}
+
+export interface ClientHabits {
+  /** Milliseconds after which it waits no longer for a reply. */
+  readonly patience?: number;
+  /** Milliseconds after which it looks anew for somebody to ask. */
+  readonly loyalty?: number;
+}
+
+/** What tells that nothing was done, and that somebody else may do it, or this one later. */
+const ELSEWHERE = /^(CLUSTERDOWN|LOADING|READONLY|NOREPLICAS|MASTERDOWN)/;
+
 /** Sends what it is asked to the leader, whoever that is; each of its calls waits for the one before. */
 export class GroupClient {
-  private readonly ports: readonly number[];
+  private readonly seek: Seek;
+  private readonly habits: ClientHabits;
   private connection: Connection | null = null;
-  private turn = 0;
+  private openedAt = 0;
 
-  constructor(ports: readonly number[]) {
-    this.ports = ports;
+  constructor(seek: Seek, habits: ClientHabits = {}) {
+    this.seek = seek;
+    this.habits = habits;
   }
 
   /**
@@ -188,44 +235,58 @@ export class GroupClient {
    * may have been done or not.
    */
   async call(...args: readonly string[]): Promise<Answer> {
-    const end = Date.now() + 30_000;
+    const end = Date.now() + PERSISTENCE;
     while (Date.now() < end) {
-      this.connection = this.connection?.open
-        ? this.connection
-        : new Connection(this.ports[this.turn % this.ports.length]);
-      const answer = await this.connection.send(...args).catch((error: Error) => {
-        this.elsewhere();
+      const connection = await this.connected();
+      const answer = await connection?.send(...args).catch((error: Error) => {
+        this.close();
         if (error instanceof Unreached) return undefined;
         throw error;
       });
-      if (answer === undefined) {
-        await new Promise((done) => setTimeout(done, 10));
-        continue;
-      }
-      if (!(answer instanceof Error)) return answer;
-      const moved = /^MOVED \d+ .*:(\d+)$/.exec(answer.message);
-      if (moved === null && !/^(CLUSTERDOWN|LOADING)/.test(answer.message)) throw answer;
-      this.elsewhere();
-      if (moved !== null) this.connection = new Connection(Number(moved[1]));
-      else await new Promise((done) => setTimeout(done, 20));
+      if (answer !== undefined && !(answer instanceof Error)) return answer;
+      if (answer !== undefined && this.follows(answer)) continue;
+      await new Promise((done) => setTimeout(done, REST));
     }
     throw new Error(`nobody answers ${args.join(' ')}`);
   }
 
-  private elsewhere(): void {
-    this.connection?.close();
-    this.connection = null;
-    this.turn++;
+  private async connected(): Promise<Connection | null> {
+    const { loyalty = Number.POSITIVE_INFINITY } = this.habits;
+    if (this.connection?.open === true && performance.now() - this.openedAt < loyalty) return this.connection;
+    this.close();
+    const place = await this.seek();
+    if (place !== undefined) this.open(place);
+    return this.connection;
+  }
+
+  private open({ host, port }: Place): void {
+    this.connection = new Connection(port, { host, patience: this.habits.patience });
+    this.openedAt = performance.now();
+  }
+
+  /** Leaves who has refused; whether he has said who is to be asked. Throws what is no such refusal. */
+  private follows(refusal: Error): boolean {
+    const moved = /^MOVED \d+ (.*):(\d+)$/.exec(refusal.message);
+    if (moved === null && !ELSEWHERE.test(refusal.message)) throw refusal;
+    this.close();
+    if (moved !== null) this.open({ host: moved[1], port: Number(moved[2]) });
+    return moved !== null;
   }
 
   close(): void {
     this.connection?.close();
+    this.connection = null;
   }
 }
 
-/** Over a connection of its own, to this server; errors are thrown. */
-export async function callOnce(port: number, ...args: readonly string[]): Promise<Answer> {
-  const connection = new Connection(port);
+/** Over a connection of its own, to the server at this port of this machine; errors are thrown. */
+export function callOnce(port: number, ...args: readonly string[]): Promise<Answer> {
+  return callAt(local(port), ...args);
+}
+
+/** The same of a server of any machine. */
+export async function callAt(asked: Asked, ...args: readonly string[]): Promise<Answer> {
+  const connection = new Connection(asked.port, asked);
   try {
     const answer = await connection.send(...args);
     if (answer instanceof Error) throw answer;

@@ -2,7 +2,7 @@
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { callOnce, GroupClient, TestMember } from '../support/groups.ts';
+import { callOnce, GroupClient, inTurn, local, TestMember } from '../support/groups.ts';
 import { freePort } from '../support/ports.ts';
 import { waitFor } from '../support/sentinels.ts';
 
@@ -52,7 +52,7 @@ function knock(port: number, identity: object): Promise<string> {
 }
 
 test('it serves, and goes on without its leader', async () => {
-  const clientOf = (): GroupClient => new GroupClient(members.map(({ member }) => member.port));
+  const clientOf = (): GroupClient => new GroupClient(inTurn(members.map(({ member }) => local(member.port))));
   const before = clientOf();
   for (let i = 0; i < 50; i++) await before.call('RPUSH', 'list', String(i));
   before.close();
