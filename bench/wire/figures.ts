@@ -35,48 +35,54 @@ export interface Line {
   readonly figure: string;
   readonly unit: string;
   readonly pick: 'least' | 'most' | 'middle';
-  /** Ours over Redis's is to be at most, or at least, this. */
+  /** Ours over that of the other, Redis where nothing else is said, is to be at most, or at least, this. */
   readonly ratio?: readonly ['<=' | '>=', number];
   /** Ours is to be at most this. */
   readonly limit?: number;
-  /** Ours is to be above Redis's by at most this. */
+  /** Ours is to be above the other's by at most this. */
   readonly above?: number;
 }
 
-function picked(values: readonly number[], pick: Line['pick']): number {
+export function picked(values: readonly number[], pick: Line['pick']): number {
   const sorted = [...values].sort((a, b) => a - b);
   return pick === 'least' ? sorted[0] : pick === 'most' ? sorted[sorted.length - 1] : sorted[sorted.length >> 1];
 }
 
-function verdict({ ratio, limit, above }: Line, ours: number, redis: number): string {
+function verdict({ ratio, limit, above }: Line, ours: number, base: number, name: string): string {
   if (limit !== undefined) return `${ours <= limit ? 'met' : 'MISSED'} (<= ${limit})`;
-  if (above !== undefined) return `${ours <= redis + above ? 'met' : 'MISSED'} (<= redis + ${above})`;
+  if (above !== undefined) return `${ours <= base + above ? 'met' : 'MISSED'} (<= ${name} + ${above})`;
   if (ratio === undefined) return '';
-  const of = ours / redis;
+  const of = ours / base;
   const met = ratio[0] === '<=' ? of <= ratio[1] : of >= ratio[1];
   return `${met ? 'met' : 'MISSED'} (${ratio[0]} ${ratio[1]} x)`;
 }
 
-/** What was measured in each round, by figure and server. */
-export class Results {
-  private readonly rounds = new Map<string, { redis: number[]; ours: number[] }>();
+/** What was measured in each round, by figure and server: ours, and what it is compared with. */
+export class Results<Base extends string = 'redis'> {
+  private readonly base: Base;
+  private readonly rounds = new Map<string, { base: number[]; ours: number[] }>();
 
-  add(figure: string, server: 'redis' | 'ours', value: number): void {
-    const entry = this.rounds.get(figure) ?? { redis: [], ours: [] };
+  constructor(base: Base = 'redis' as Base) {
+    this.base = base;
+  }
+
+  add(figure: string, server: Base | 'ours', value: number): void {
+    const entry = this.rounds.get(figure) ?? { base: [], ours: [] };
     this.rounds.set(figure, entry);
-    entry[server].push(value);
+    entry[server === 'ours' ? 'ours' : 'base'].push(value);
   }
 
   /** One row for each line of which both servers have figures. */
   print(lines: readonly Line[]): void {
     const shown = (value: number): string => value.toFixed(value >= 1000 ? 0 : value >= 100 ? 1 : 3).padStart(10);
-    console.log('figure             unit      redis       ours   ratio  bound');
+    console.log(`figure             unit ${this.base.padStart(10)}       ours   ratio  bound`);
     for (const line of lines) {
       const rounds = this.rounds.get(line.figure);
-      if (rounds === undefined || rounds.redis.length === 0 || rounds.ours.length === 0) continue;
-      const [redis, ours] = [picked(rounds.redis, line.pick), picked(rounds.ours, line.pick)];
-      const cells = [line.figure.padEnd(18), line.unit.padEnd(4), shown(redis), shown(ours)];
-      console.log(`${cells.join(' ')} ${(ours / redis).toFixed(2).padStart(7)}  ${verdict(line, ours, redis)}`);
+      if (rounds === undefined || rounds.base.length === 0 || rounds.ours.length === 0) continue;
+      const [base, ours] = [picked(rounds.base, line.pick), picked(rounds.ours, line.pick)];
+      const cells = [line.figure.padEnd(18), line.unit.padEnd(4), shown(base), shown(ours)];
+      const bound = verdict(line, ours, base, this.base);
+      console.log(`${cells.join(' ')} ${(ours / base).toFixed(2).padStart(7)}  ${bound}`);
     }
   }
 }
