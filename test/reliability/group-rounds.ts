@@ -50,30 +50,36 @@ export interface Group {
   settled(): Promise<void>;
 }
 
-export interface RoundsReport {
-  readonly ground: string;
+/** What the rounds of one fault, or all of them, came to. */
+export interface Toll {
   rounds: number;
-  readonly faults: Record<string, number>;
-  acknowledged: number;
-  unknown: number;
-  /** Acknowledged values that are not there, and values that are there twice; of how many. */
+  /** Appended values that were acknowledged; those of them that are not there; and values that are there twice. */
   appended: number;
   lost: number;
   doubled: number;
-  /** Rounds in which something was lost. */
-  lossy: number;
+  /** Keys, each with a history, and those whose history can't be explained, or could not be decided. */
   histories: number;
-  /** Keys whose histories can't be explained, or could not be decided. */
+  unexplained: number;
+}
+
+export interface RoundsReport {
+  readonly ground: string;
+  readonly all: Toll;
+  readonly faults: Record<string, Toll>;
+  acknowledged: number;
+  unknown: number;
   readonly unexplained: string[];
   /** Milliseconds until another led, of what made that necessary. */
   readonly failovers: { readonly fault: string; readonly ms: number }[];
   readonly failures: string[];
 }
 
+const newToll = (): Toll => ({ rounds: 0, appended: 0, lost: 0, doubled: 0, histories: 0, unexplained: 0 });
+
 export function newReport(ground: Ground): RoundsReport {
   return {
-    ...{ ground: ground.name, rounds: 0, faults: {}, acknowledged: 0, unknown: 0, appended: 0, lost: 0, doubled: 0 },
-    ...{ lossy: 0, histories: 0, unexplained: [], failovers: [], failures: [] },
+    ...{ ground: ground.name, all: newToll(), faults: {}, acknowledged: 0, unknown: 0 },
+    ...{ unexplained: [], failovers: [], failures: [] },
   };
 }
 
@@ -189,15 +195,15 @@ export class GroupRounds {
 
   async play(count: number): Promise<void> {
     const { report } = this;
-    while (report.rounds < count && report.failures.length === 0)
+    while (report.all.rounds < count && report.failures.length === 0)
       await this.playOne().catch((error) => {
-        report.failures.push(`round ${report.rounds}: ${error instanceof Error ? error.message : error}`);
+        report.failures.push(`round ${report.all.rounds}: ${error instanceof Error ? error.message : error}`);
       });
   }
 
   private async playOne(): Promise<void> {
     const { report, random, group } = this;
-    const name = `round-${report.rounds}`;
+    const name = `round-${report.all.rounds}`;
     const history = new History(() => random.double01(), KEYS, name);
     const ledger = new Ledger(name, LISTS);
     let stopped = false;
@@ -210,7 +216,7 @@ export class GroupRounds {
       }
     });
     const kinds = Object.keys(this.kinds);
-    const kind = kinds[report.rounds % kinds.length];
+    const kind = kinds[report.all.rounds % kinds.length];
     const all = Promise.all(lives);
     // Where the fault throws first, that is what is told.
     all.catch(() => {});
@@ -258,16 +264,17 @@ export class GroupRounds {
 
   private account(kind: string, history: History, ledger: Ledger): void {
     const { report } = this;
-    const round = `round ${report.rounds}, ${kind}`;
-    report.rounds++;
-    report.faults[kind] = (report.faults[kind] ?? 0) + 1;
+    const { faults } = history;
     report.acknowledged += history.acknowledged + ledger.count;
     report.unknown += history.unknown;
-    report.appended += ledger.count;
-    report.lost += ledger.lost;
-    report.doubled += ledger.doubled;
-    if (ledger.lost > 0) report.lossy++;
-    report.histories += history.count;
-    for (const fault of history.faults) report.unexplained.push(`${round}: ${fault}`);
+    for (const fault of faults) report.unexplained.push(`round ${report.all.rounds}, ${kind}: ${fault}`);
+    for (const toll of [report.all, (report.faults[kind] ??= newToll())]) {
+      toll.rounds++;
+      toll.appended += ledger.count;
+      toll.lost += ledger.lost;
+      toll.doubled += ledger.doubled;
+      toll.histories += history.count;
+      toll.unexplained += faults.length;
+    }
   }
 }
