@@ -16,7 +16,25 @@ function status(field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024;
 }
 
-async function load({ settings, ask }: LoadRequest): Promise<LoadResult> {
+/** How long a member of a group may have no leader. */
+const LEADERLESS_MS = 3000;
+/** A leader that is not one any more ends its sessions. */
+const LEADERLESS = /^-(CLUSTERDOWN|The session is closed)/;
+
+/** The reply, an error as a text; where a group has no leader yet, it is asked again. */
+async function answer(server: ReturnType<typeof createServer>, command: readonly string[]): Promise<unknown> {
+  const words = command.map((word) => Buffer.from(word, 'latin1'));
+  const end = performance.now() + LEADERLESS_MS;
+  for (;;) {
+    const session = server.session();
+    const reply = await session.call(...words).catch((error: Error) => `-${error.message}`);
+    session.close();
+    if (typeof reply !== 'string' || !LEADERLESS.test(reply) || performance.now() > end) return reply;
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+async function load({ settings, first = [], ask }: LoadRequest): Promise<LoadResult> {
   const log: string[] = [];
   const keep = (message: string): void => void log.push(message);
   globalThis.gc?.();
@@ -24,7 +42,8 @@ async function load({ settings, ask }: LoadRequest): Promise<LoadResult> {
   const before = status('VmRSS');
   const start = performance.now();
   const server = createServer({
-    settings: { port: 0, save: '', 'enable-debug-command': 'yes', ...settings },
+    port: 0,
+    settings: { save: '', 'enable-debug-command': 'yes', ...settings },
     persistent: true,
     log: { debug() {}, verbose() {}, notice: keep, warning: keep },
     onExit: (code) => keep(`EXIT ${code}`),
@@ -41,13 +60,8 @@ async function load({ settings, ask }: LoadRequest): Promise<LoadResult> {
   const grown = status('VmHWM') - before;
   const replies: unknown[] = [];
   if (started) {
-    const session = server.session();
-    for (const command of ask) {
-      const reply = await session
-        .call(...command.map((word) => Buffer.from(word, 'latin1')))
-        .catch((error: Error) => `-${error.message}`);
-      replies.push(reply);
-    }
+    for (const command of first) await answer(server, command);
+    for (const command of ask) replies.push(await answer(server, command));
   }
   const image = memory.peak - empty;
   await server.close();

@@ -12,6 +12,8 @@ export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 export interface LoadRequest {
   readonly settings: Settings;
+  /** What is said first, whatever is answered. */
+  readonly first?: readonly (readonly string[])[];
   /** Commands to be answered once it is loaded. */
   readonly ask: readonly (readonly string[])[];
 }

@@ -12,7 +12,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Crc64 } from '../../src/base/crc.ts';
 import { type Random, SeededRandom } from '../../src/base/random.ts';
 import { createServer } from '../../src/server/server.ts';
@@ -191,6 +191,7 @@ export function lay(folder: string, files: Files): number {
   mkdirSync(join(folder, FOLDER), { recursive: true });
   let total = 0;
   for (const [name, bytes] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), bytes);
     total += bytes.length;
   }

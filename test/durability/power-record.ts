@@ -30,6 +30,10 @@ export interface Scenario {
   /** Units that each client writes, and milliseconds that it rests after each batch. */
   readonly units: number;
   readonly rest: number;
+  /** What a server is told before it takes writes, and after every start, where it may have been told before. */
+  readonly first?: readonly (readonly string[])[];
+  /** What is set otherwise when a server is started on a state. */
+  readonly restart?: Settings;
   /** What is done meanwhile, over and over. */
   readonly meanwhile: (recording: Recording) => Promise<void>;
 }
@@ -100,7 +104,15 @@ export const SCENARIOS: readonly Scenario[] = [
     rest: 60,
     meanwhile: rewrite,
   },
-  { name: 'turned on', settings: { appendfsync: 'always' }, promise: 'on', units: 250, rest: 4, meanwhile: offAndOn },
+  {
+    name: 'turned on',
+    settings: { appendfsync: 'always' },
+    promise: 'on',
+    units: 250,
+    rest: 4,
+    restart: { appendonly: 'yes' },
+    meanwhile: offAndOn,
+  },
   { name: 'snapshots', settings: {}, promise: 'saved', units: 250, rest: 4, meanwhile: save },
   {
     name: 'old log',
@@ -110,6 +122,16 @@ export const SCENARIOS: readonly Scenario[] = [
     units: 150,
     rest: 4,
     meanwhile: rewrite,
+  },
+  {
+    name: 'raft',
+    settings: { 'raft-enabled': 'yes', 'raft-election-timeout': 5000, 'raft-log-size': '64kb' },
+    promise: 'always',
+    units: 250,
+    rest: 4,
+    first: [['RAFT', 'INIT']],
+    restart: { 'raft-election-timeout': 200 },
+    meanwhile: () => Promise.resolve(),
   },
 ];
 
@@ -162,6 +184,9 @@ export class Recording {
   }
 
   async run(): Promise<void> {
+    for (const command of this.scenario.first ?? []) await this.control.call(...command);
+    // Only a member of a group has such a field.
+    await until(async () => (await field(this.control, 'raft_serving')) !== '0', 'it serves');
     let over = false;
     const writing = Promise.all(this.acknowledged.map((_, client) => this.client(client))).finally(() => {
       over = true;
