@@ -10,7 +10,7 @@
  * log, term, vote and snapshots make the files, what was acknowledged.
  *
  * Planted bugs: no fdatasync (161 of 200 states have lost something) and no sync of folders (165 of 300 with always, 107 of 300 of the
- * snapshots'), each found in the first states.
+ * snapshots'), each found in the first states; of a group's log no fdatasync (32 of 40).
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
