@@ -78,11 +78,7 @@ async function isMaster(server: Member): Promise<boolean> {
   return Array.isArray(role) && role[0] === 'master';
 }
 
-async function sentinelGroupRounds(
-  count: number,
-  seed: number,
-  settings: readonly string[],
-): Promise<RoundsReport> {
+async function sentinelGroupRounds(count: number, seed: number, settings: readonly string[]): Promise<RoundsReport> {
   const ground = await openGround(SERVERS);
   const report = newReport(ground);
   const group = new SentinelGroup();
