@@ -158,7 +158,8 @@ export class Gatekeeper {
     // What runs half suspended has seen to memory when it began.
     if (propagation.held) return false;
     const crowded = this.crowded && !gates.any(GATES_AGAINST_EVICTION);
-    if (crowded || gates.any(GATE_OOM)) gates.set(GATE_OOM, 'maxmemory', crowded && !this.eviction.makeRoom());
+    const short = crowded && !this.eviction.makeRoom();
+    if (short || gates.any(GATE_OOM)) gates.set(GATE_OOM, 'maxmemory', short);
     return (gates.bits & session.minds & GATE_OOM) !== 0;
   }
 

@@ -11,20 +11,30 @@
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Database } from './database.ts';
 
-const SIZE = 16;
+export const POOL_SIZE = 16;
+/** Of a candidate that has just come into the pool: what is dropped again needs no hash. */
+const UNKNOWN = -1;
 
 export class Candidate {
   score = 0;
   db: Database | null = null;
-  /** Where it was, the hash of its key, and what else tells where that lies. */
+  /** Where it was, the hash of its key, and what else tells where that lies; the last two once it is `known`. */
   entry: Addr = NULL;
-  hash = 0;
+  hash = UNKNOWN;
   place = 0;
 
-  set(score: number, db: Database, entry: Addr, hash: number, place: number): void {
+  get known(): boolean {
+    return this.hash !== UNKNOWN;
+  }
+
+  set(score: number, db: Database, entry: Addr): void {
     this.score = score;
     this.db = db;
     this.entry = entry;
+    this.hash = UNKNOWN;
+  }
+
+  know(hash: number, place: number): void {
     this.hash = hash;
     this.place = place;
   }
@@ -32,7 +42,7 @@ export class Candidate {
 
 export class EvictionPool {
   /** The first `count` are taken, ascending by score. */
-  private readonly candidates = Array.from({ length: SIZE }, () => new Candidate());
+  private readonly candidates = Array.from({ length: POOL_SIZE }, () => new Candidate());
   private count = 0;
 
   get size(): number {
@@ -41,24 +51,24 @@ export class EvictionPool {
 
   /** Whether an entry of this score would get in. */
   admits(score: number): boolean {
-    return this.count < SIZE || score > this.candidates[0].score;
+    return this.count < POOL_SIZE || score > this.candidates[0].score;
   }
 
   /** Takes a candidate that `admits` has let in. */
-  add(score: number, db: Database, entry: Addr, hash: number, place = 0): void {
+  add(score: number, db: Database, entry: Addr): void {
     const { candidates } = this;
     let at: number;
     let free: Candidate;
-    if (this.count < SIZE) {
+    if (this.count < POOL_SIZE) {
       at = this.count++;
       free = candidates[at];
       for (; at > 0 && candidates[at - 1].score >= score; at--) candidates[at] = candidates[at - 1];
     } else {
       free = candidates[0];
-      for (at = 0; at < SIZE - 1 && candidates[at + 1].score < score; at++) candidates[at] = candidates[at + 1];
+      for (at = 0; at < POOL_SIZE - 1 && candidates[at + 1].score < score; at++) candidates[at] = candidates[at + 1];
     }
     candidates[at] = free;
-    free.set(score, db, entry, hash, place);
+    free.set(score, db, entry);
   }
 
   /** The candidate of the highest score, which leaves the pool and is good until the next `add`; null when it is empty. */

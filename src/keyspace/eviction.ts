@@ -22,9 +22,17 @@ import { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
-import { entryExpiry, entryHasExpiry, entryKey, entryLru } from '../values/entry.ts';
+import {
+  entryEncoding,
+  entryExpiry,
+  entryHasExpiry,
+  entryKey,
+  entryLru,
+  entryValue,
+  isInline,
+} from '../values/entry.ts';
 import type { Database } from './database.ts';
-import { EvictionPool } from './eviction-pool.ts';
+import { EvictionPool, POOL_SIZE } from './eviction-pool.ts';
 import { KeptKey } from './kept-key.ts';
 import type { KeyWalk } from './key-table.ts';
 import type { Keyspaces } from './keyspaces.ts';
@@ -92,7 +100,8 @@ export class Evictor {
   private drawn = 0;
   private readonly sample: Addr[] = [];
   private readonly hashes = new Int32Array(DRAWN_AHEAD);
-  private readonly entries = new Int32Array(DRAWN_AHEAD);
+  /** Blocks that are fetched together. */
+  private readonly blocks = new Int32Array(POOL_SIZE);
   private readonly key = new Slice();
   private readonly leaving = new KeptKey();
   /** Of the policy: the order in which keys go, and whether only those go that expire. */
@@ -179,22 +188,32 @@ export class Evictor {
   /** Removes keys that take `excess` bytes; goes on in the background when time is up. */
   private free(excess: number): boolean {
     const { clock, host } = this;
-    const start = clock.monotonic();
-    const until = start + evictionMicros(this.settings.maxmemoryEvictionTenacity);
-    const missing = this.keyspaces.reclaimer.idle ? excess : this.awaitReclaimer(until);
+    const { timed } = host;
+    const start = timed ? clock.monotonic() : 0;
+    const missing = this.keyspaces.reclaimer.idle ? excess : this.awaitReclaimer();
     if (missing <= 0) return true;
     if (this.order === 'none') return false;
-    const enough = this.evict(missing, until) || !this.keyspaces.reclaimer.idle;
-    if (host.timed) host.took('eviction-cycle', (clock.monotonic() - start) / 1000);
+    const enough = this.evict(missing) || !this.keyspaces.reclaimer.idle;
+    if (timed) host.took('eviction-cycle', (clock.monotonic() - start) / 1000);
     return enough;
   }
 
-  private evict(excess: number, until: number): boolean {
+  /** Microseconds, monotonic, until which a command may go on that begins now. */
+  private get deadline(): number {
+    return this.clock.monotonic() + evictionMicros(this.settings.maxmemoryEvictionTenacity);
+  }
+
+  private evict(excess: number): boolean {
     const lazily = this.settings.lazyfreeLazyEviction;
-    for (let keys = 1, freed = 0; freed < excess; keys++) {
+    for (let keys = 1, freed = 0, until = 0; freed < excess; keys++) {
       const bytes = this.evictOne(lazily);
       if (bytes < 0) return false;
       freed += bytes;
+      // One is enough as a rule, and then nobody has to look at the clock.
+      if (keys === 1) {
+        if (freed < excess) until = this.deadline;
+        continue;
+      }
       if (keys % KEYS_PER_LOOK !== 0) continue;
       // What is released lazily does not show in what removing it freed.
       if (lazily && this.excess() <= 0) break;
@@ -210,11 +229,12 @@ export class Evictor {
    * Values wait to be released: no other has to go for the room that they take. Returns the bytes that are missing when all
    * of them are, 0 where there is room or will be soon.
    */
-  private awaitReclaimer(until: number): number {
+  private awaitReclaimer(): number {
     const { reclaimer } = this.keyspaces;
     if (this.timer !== null) return 0;
     const { clock, host } = this;
     const start = clock.monotonic();
+    const until = this.deadline;
     let missing = this.excess();
     while (missing > 0 && reclaimer.run(RELEASES_PER_LOOK) && clock.monotonic() <= until) missing = this.excess();
     if (host.timed) host.took('eviction-lazyfree', (clock.monotonic() - start) / 1000);
@@ -281,28 +301,45 @@ export class Evictor {
 
   /** Puts the first `count` entries of the sample, which are of `db`, into the pool where they are worth it. */
   private consider(db: Database, count: number): void {
-    const { pool, sample, memory, key } = this;
+    const { pool, sample } = this;
     for (let i = 0; i < count; i++) {
       const score = this.score(sample[i]);
-      if (!pool.admits(score)) continue;
-      entryKey(memory, sample[i], key);
-      pool.add(score, db, sample[i], db.hash(key), db.placeOf(key));
+      if (pool.admits(score)) pool.add(score, db, sample[i]);
     }
   }
 
-  /** Has the processor fetch what the removal of the next victims will touch: their buckets and entries. */
+  /** Has the processor fetch what the removal of the next victims will touch, all of a kind at a time. */
   private approach(): void {
-    const { pool, hashes, entries } = this;
+    this.learn();
+    const { pool, hashes } = this;
     const db = pool.next(0)?.db ?? null;
     let count = 0;
     for (let i = 0; i < DRAWN_AHEAD; i++) {
       const candidate = pool.next(i);
-      if (candidate === null || candidate.db !== db) continue;
-      entries[count] = candidate.entry;
-      hashes[count++] = candidate.hash;
+      if (candidate !== null && candidate.db === db) hashes[count++] = candidate.hash;
     }
     db?.warm(hashes, count);
-    this.memory.warm(entries, count);
+  }
+
+  /** Computes the hashes of those that have come into the pool, and has their values fetched: only these are sure to be there. */
+  private learn(): void {
+    const { pool, blocks, memory, key } = this;
+    let fresh = 0;
+    for (let i = 0; i < pool.size; i++) {
+      const candidate = pool.next(i);
+      if (candidate !== null && !candidate.known) blocks[fresh++] = candidate.entry;
+    }
+    memory.warm(blocks, fresh);
+    let values = 0;
+    for (let i = 0; i < pool.size; i++) {
+      const candidate = pool.next(i);
+      if (candidate === null || candidate.db === null || candidate.known) continue;
+      const { db, entry } = candidate;
+      entryKey(memory, entry, key);
+      candidate.know(db.hash(key), db.placeOf(key));
+      if (!isInline(entryEncoding(memory, entry))) blocks[values++] = entryValue(memory, entry);
+    }
+    memory.warm(blocks, values);
   }
 
   /** How little an entry is worth: of two, the one with the higher score goes. */

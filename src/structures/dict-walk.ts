@@ -178,6 +178,15 @@ function reverseBits(v: number): number {
 
 // Random entries.
 
+/** Buckets that a sample goes through at a time, and what hangs in them in both tables. */
+const AT_A_TIME = 128;
+const CHAINS = new Uint32Array(2 * AT_A_TIME);
+
+/** Counts without a branch: one that hangs on what is fetched from afar, guessed wrongly, holds up all further fetches. */
+function oneUnlessNull(e: Addr): number {
+  return (e | (0 - e)) >>> 31;
+}
+
 /** A random entry: a random bucket that is not empty, then one of its chain. Null when the dict is empty. */
 export function dictRandom(m: Memory, d: Addr, random: Random): Addr {
   if (dictSize(m, d) === 0) return NULL;
@@ -186,18 +195,32 @@ export function dictRandom(m: Memory, d: Addr, random: Random): Addr {
 }
 
 /**
- * Writes `count` picks of `dictRandom` into `out` from its start and returns how many: none of an empty dict. Their entries
- * are fetched all at a time; some may be the same.
+ * Writes `count` picks of `dictRandom` into `out` from its start and returns how many: none of an empty dict. Buckets and
+ * entries are fetched all at a time; some may be the same.
  */
 export function dictRandoms(m: Memory, d: Addr, count: number, random: Random, out: Addr[]): number {
   if (dictSize(m, d) === 0) return 0;
   dictRehash(m, d, 1);
-  for (let i = 0; i < count; i++) out[i] = takenBucket(m, d, random);
+  for (let taken = 0; taken < count; ) {
+    const found = takenBuckets(m, d, Math.min(2 * (count - taken), CHAINS.length), random);
+    for (let i = 0; i < found && taken < count; i++) out[taken++] = CHAINS[i] as Addr;
+  }
   // These loads don't wait for each other, as walks through chains would.
   let sum = 0;
   for (let i = 0; i < count; i++) sum ^= m.u32(out[i], 0);
   m.warmth = sum;
   for (let i = 0; i < count; i++) out[i] = oneOfChain(m, d, out[i], random);
+  return count;
+}
+
+/** Draws so many random buckets and puts the firsts of those that are not empty into CHAINS; how many there are. */
+function takenBuckets(r: Reader, d: Addr, draws: number, random: Random): number {
+  let count = 0;
+  for (let i = 0; i < draws; i++) {
+    const first = randomBucket(r, d, random);
+    CHAINS[count] = first;
+    count += oneUnlessNull(first);
+  }
   return count;
 }
 
@@ -260,9 +283,8 @@ export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
   return count > 0 ? sample[random.below(count)] : dictRandom(m, d, random);
 }
 
-/** Buckets that a sample goes through at a time, and what hangs in them in both tables. */
-const AT_A_TIME = 32;
-const CHAINS = new Uint32Array(2 * AT_A_TIME);
+/** Share of what is wanted that is enough: for the rest, memory would be waited for once more. */
+const ENOUGH = 0.75;
 
 /**
  * Writes up to `count` entries into `out` from its start and returns how many, each once: whole chains from a random bucket
@@ -282,7 +304,7 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
   let empty = 0;
   let seen = 0;
   let jumped = false;
-  for (let steps = wanted * 10; steps > 0 && seen < wanted && fresh > 0; ) {
+  for (let steps = wanted * 10; steps > 0 && seen < wanted * ENOUGH && fresh > 0; ) {
     // Where the second table is the smaller one, there is nothing in the moved buckets beyond it.
     const skipped = bucket < moved && bucket > mask1 ? moved - bucket : 0;
     fresh -= skipped;
@@ -290,7 +312,7 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
     const expected = Math.ceil(((wanted - seen) * (mask + 1)) / size);
     const buckets = Math.min(expected, AT_A_TIME, fresh);
     const chains = firstsOf(m, d, bucket + skipped, buckets, mask);
-    seen = takeChains(m, d, chains, random, out, seen, wanted);
+    seen = takeChains(m, dictLinkAt(m, d), chains, random, out, seen, wanted);
     steps -= buckets;
     fresh -= buckets;
     empty = chains === 0 ? empty + buckets : 0;
@@ -308,24 +330,29 @@ export function dictSome(m: Memory, d: Addr, count: number, random: Random, out:
 
 /** Puts the first entries of some buckets, of both tables while rehashing, into CHAINS; how many there are. */
 function firstsOf(r: Reader, d: Addr, from: number, buckets: number, mask: number): number {
-  const table0 = dictTable(r, d, 0);
-  const table1 = dictTable(r, d, 1);
-  const mask0 = dictMask(r, d, 0);
-  const mask1 = dictMask(r, d, 1);
-  const moved = dictMovedBuckets(r, d);
-  let chains = 0;
+  const first = firstsIn(r, dictTable(r, d, 0), dictMask(r, d, 0), from, buckets, mask, 0);
+  return dictIsRehashing(r, d) ? firstsIn(r, dictTable(r, d, 1), dictMask(r, d, 1), from, buckets, mask, first) : first;
+}
+
+/** The same of the table at `table`, from place `chains` of CHAINS on. `mask` is the larger table's. */
+function firstsIn(
+  r: Reader,
+  table: Addr,
+  own: number,
+  from: number,
+  buckets: number,
+  mask: number,
+  chains: number,
+): number {
+  let count = chains;
   for (let i = 0; i < buckets; i++) {
     const bucket = (from + i) & mask;
-    if (bucket <= mask0) {
-      const e = r.addr(table0, bucket << 2);
-      if (e !== NULL) CHAINS[chains++] = e;
-    }
-    if (moved >= 0 && bucket <= mask1) {
-      const e = r.addr(table1, bucket << 2);
-      if (e !== NULL) CHAINS[chains++] = e;
-    }
+    if (bucket > own) continue;
+    const e = r.addr(table, bucket << 2);
+    CHAINS[count] = e;
+    count += oneUnlessNull(e);
   }
-  return chains;
+  return count;
 }
 
 /**
@@ -335,23 +362,25 @@ function firstsOf(r: Reader, d: Addr, from: number, buckets: number, mask: numbe
  */
 function takeChains(
   r: Reader,
-  d: Addr,
+  linkAt: number,
   chains: number,
   random: Random,
   out: Addr[],
   seen: number,
   wanted: number,
 ): number {
-  const linkAt = dictLinkAt(r, d);
   for (let left = chains; left > 0; ) {
     for (let i = 0; i < left; i++) {
       const place = seen < wanted ? seen : random.below(seen + 1);
       if (place < wanted) out[place] = CHAINS[i] as Addr;
       seen++;
     }
-    for (let i = 0; i < left; i++) CHAINS[i] = r.addr(CHAINS[i] as Addr, linkAt);
     let longer = 0;
-    for (let i = 0; i < left; i++) if (CHAINS[i] !== NULL) CHAINS[longer++] = CHAINS[i];
+    for (let i = 0; i < left; i++) {
+      const next = r.addr(CHAINS[i] as Addr, linkAt);
+      CHAINS[longer] = next;
+      longer += oneUnlessNull(next);
+    }
     left = longer;
   }
   return seen;
