@@ -4,13 +4,9 @@
  */
 import type RedisParser from 'redis-parser';
 import { redisParser } from '../base/packages.ts';
+import { ReplyError } from '../protocol/reply-error.ts';
 
 export type Reply = null | number | Buffer | ReplyError | Reply[];
-
-/** What the other side has refused, in its words: bytes, each a character; what is no UTF-8 of them is replaced. */
-export class ReplyError extends Error {
-  override name = 'ReplyError';
-}
 
 /** The most bytes of one reply, where nobody says otherwise. */
 const USUAL_MOST_REPLY = 1024 * 1024;
@@ -57,7 +53,7 @@ export class ReplyReader {
   }
 }
 
-/** The parser reads text as UTF-8; what was said was bytes. */
+/** The parser reads text as UTF-8; what was said was bytes, and so is the message, each a character. */
 function refusal(error: Error): ReplyError {
   return new ReplyError(Buffer.from(error.message, 'utf8').toString('latin1'));
 }

@@ -2,7 +2,8 @@
 
 import type { Dialer } from '../links/link.ts';
 import { Pipeline } from '../links/pipeline.ts';
-import { type Reply, ReplyError } from '../links/reply-reader.ts';
+import type { Reply } from '../links/reply-reader.ts';
+import { ReplyError } from '../protocol/reply-error.ts';
 import type { Request } from './messages.ts';
 import { type Connection, masterOf } from './state.ts';
 

@@ -1,190 +1,203 @@
 /**
  * Sessions without a socket: `server.session().call('GET', 'k')`.
  *
- * Arguments go to the engine as bytes, replies are read back by the same parser that reads any Redis server's, so what a
- * caller sees is what a client would see.
+ * Arguments go to the engine as bytes, and replies are read from the bytes that a client would be sent, so what a caller sees is
+ * what a client would see.
  */
-import type RedisParser from 'redis-parser';
-import { redisParser } from '../base/packages.ts';
-import { Slice } from '../base/slice.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { SessionPort } from '../engine/ports.ts';
-import { LOCAL } from '../engine/roles.ts';
-import type { Session } from '../engine/session.ts';
+import { CHANNELS, type Family, PATTERNS, SHARD_CHANNELS } from '../engine/pubsub.ts';
+import { ReplyError } from '../protocol/reply-error.ts';
+import type { ParsedReply } from '../protocol/reply-parser.ts';
+import { asText, LocalPort, type Outgoing } from './session/port.ts';
+import type { Argument, CommandWords, Protocol, RepliesTo, ReplyOf, ReplyValue, Text } from './session/replies.ts';
+import { type Subscription, Subscriptions } from './session/subscription.ts';
 
-/** An argument: text is taken as UTF-8, numbers as their decimal form. */
-export type Argument = string | number | bigint | Uint8Array;
-
-/** A reply: integers as numbers, bulk strings as text or, from `callBuffer`, as Buffers; null; arrays of these. */
-export type ReplyValue = string | number | Buffer | null | Error | ReplyValue[];
-
-const CLOSED = 'The session is closed';
-const TOO_DEEP = 'A reply nests too deep to be read; the session is closed';
-
-interface Waiting {
-  readonly resolve: (value: ReplyValue) => void;
-  readonly reject: (error: Error) => void;
-  readonly buffers: boolean;
+export interface SessionOptions<P extends Protocol = Protocol, Buffers extends boolean = boolean> {
+  /** The protocol in whose types it is replied to: 2 when absent; with 3 there are maps, sets, doubles, booleans. */
+  readonly protocol?: P;
+  /** Whether strings of replies, and of messages, come as Buffers, without loss; as text when absent. */
+  readonly buffers?: Buffers;
 }
 
-export class LocalSession implements SessionPort {
-  readonly fd = -1;
-  readonly address = '127.0.0.1:0';
-  readonly localAddress = '127.0.0.1:0';
-  readonly unix = false;
-  readonly secure = false;
-  readonly queryBytes = 0;
-  readonly queryFree = 0;
-  readonly argumentBytes = 0;
-  lastActive: number;
-  /** What the server sends unasked (MONITOR, pub/sub) comes here. */
-  onPush: (value: ReplyValue) => void = () => {};
-  private readonly engine: Engine;
-  private readonly session: Session;
-  private readonly waiting: Waiting[] = [];
-  private readonly backlog: (() => void)[] = [];
-  private readonly parser: RedisParser;
-  private scheduled = false;
+/**
+ * A client without a socket. Commands run in the order of the calls, each at once unless the session waits (BLPOP); nobody has to
+ * await one before the next, and what is called in one turn of the event loop is replied to at its end.
+ *
+ *   const session = server.session();
+ *   await session.call('SET', 'greeting', 'hello'); // 'OK'
+ *   await session.call('GET', 'greeting'); // 'hello'
+ *   await session.callBuffer('DUMP', 'greeting'); // a Buffer
+ *
+ * Strings of replies are UTF-8 text: bytes that are none are replaced by U+FFFD. `callBuffer()`, or `{ buffers: true }` for
+ * the whole session, gives Buffers instead. The types of replies follow from the name of the command where they can, and
+ * from the protocol that the session was made with; between `call('MULTI')` and `call('EXEC')` each reply is 'QUEUED' whatever they
+ * say (`transaction()` has no such gap).
+ *
+ * `T` is what strings come as, `P` the protocol.
+ */
+export class LocalSession<T extends Text = string, P extends Protocol = 2> implements Disposable, AsyncDisposable {
+  /**
+   * What the server sends unasked comes here, unless a subscription has taken it: lines of MONITOR, messages of channels that
+   * were subscribed to by `call()`, what CLIENT TRACKING tells.
+   */
+  onPush: (push: ReplyValue<T>) => void = () => {};
+  private readonly port: LocalPort;
+  private readonly buffers: boolean;
+  private readonly subscriptions: Subscriptions<T>;
 
-  constructor(engine: Engine) {
-    this.engine = engine;
-    this.lastActive = engine.clock.now();
-    const Parser = redisParser();
-    this.parser = new Parser({
-      returnReply: (reply: ReplyValue) => this.settle(reply),
-      returnError: (error: Error) => this.settle(error),
-      returnBuffers: true,
+  /** Made by `server.session()`. */
+  constructor(engine: Engine, { protocol = 2, buffers = false }: SessionOptions = {}) {
+    this.buffers = buffers;
+    this.port = new LocalPort(engine, protocol, {
+      pushed: (reply) => this.pushed(reply),
+      confirmed: (reply) => this.subscriptions.ended(reply as ParsedReply[]),
+      ended: () => this.subscriptions.endAll(),
     });
-    this.session = engine.open(this, LOCAL);
-    this.session.reply.owner = { replyPending: () => this.schedule(), replyGrew: () => {} };
+    this.subscriptions = new Subscriptions<T>(this.port, buffers);
   }
 
-  /** Runs a command; bulk strings of its reply come as text. Rejects with the error that the server replies. */
-  call(...args: Argument[]): Promise<ReplyValue> {
-    return this.send(args, false);
+  /** Its number, by which CLIENT LIST and CLIENT KILL know it. */
+  get id(): number {
+    return this.port.id;
   }
 
-  /** The same with bulk strings as Buffers. */
-  callBuffer(...args: Argument[]): Promise<ReplyValue> {
-    return this.send(args, true);
+  /**
+   * Runs a command. Rejects with a ReplyError where the server refuses it, with a TypeError where arguments are none, and with an
+   * Error where the session is closed. A command that is not to be replied to (CLIENT REPLY OFF) resolves with null.
+   */
+  call<const Name extends string>(name: Name, ...args: Argument[]): Promise<ReplyOf<Name, T, P>>;
+  call(...words: Argument[]): Promise<ReplyValue<T>>;
+  call(...words: Argument[]): Promise<unknown> {
+    return this.send(words, this.buffers);
   }
 
-  private send(args: Argument[], buffers: boolean): Promise<ReplyValue> {
-    const refused = refusal(args);
-    if (refused !== undefined) return Promise.reject(refused);
-    const waits = this.held || this.backlog.length > 0;
-    // What has to wait is copied: the caller has its bytes back when this returns.
-    const slices = args.map(
-      (arg) => new Slice(typeof arg === 'object' ? bytesOf(arg, waits) : Buffer.from(String(arg))),
-    );
-    return new Promise((resolve, reject) => {
-      const run = (): void => {
-        if (this.session.closing) {
-          reject(new Error(CLOSED));
-          return;
-        }
-        this.waiting.push({ resolve, reject, buffers });
-        this.engine.enter();
-        this.engine.execute(this.session, slices, slices.length);
-        this.schedule();
-      };
-      if (waits) this.backlog.push(run);
-      else run();
-    });
+  /** The same with strings as Buffers, which lose nothing. */
+  callBuffer<const Name extends string>(name: Name, ...args: Argument[]): Promise<ReplyOf<Name, Buffer, P>>;
+  callBuffer(...words: Argument[]): Promise<ReplyValue<Buffer>>;
+  callBuffer(...words: Argument[]): Promise<unknown> {
+    return this.send(words, true);
   }
 
-  /** Whether the session takes no command now. */
-  private get held(): boolean {
-    return this.session.waiter !== null || this.session.postponed || this.session.released;
+  /**
+   * Runs commands one after another. What one of them is refused is a ReplyError in its place, and the others run; rejects
+   * where an argument is none (nothing has run then) or the session is closed.
+   *
+   *   const [, value] = await session.pipeline([['SET', 'k', 1], ['INCR', 'k']]);
+   */
+  async pipeline<const Commands extends readonly CommandWords[]>(
+    commands: Commands,
+  ): Promise<RepliesTo<Commands, T, P>> {
+    for (const words of commands) check(words);
+    const replies = commands.map((words) => this.send(words, this.buffers).catch(errorOrThrow));
+    return (await Promise.all(replies)) as RepliesTo<Commands, T, P>;
   }
 
-  /** The end of the turn is still to come: commands that waited go on, and replies are delivered. */
-  private schedule(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    this.engine.clock.soon(() => {
-      this.scheduled = false;
-      if (this.session.released) this.goOn();
-      while (this.backlog.length > 0 && !this.held) this.backlog.shift()?.();
-      this.flush();
-    });
+  /**
+   * Runs commands as one transaction (MULTI ... EXEC). Where one of them can't be queued (no such command, no permission, no
+   * memory) all are discarded, and the promise rejects with what that one was refused for. Resolves with null where a key that this
+   * session watches (`call('WATCH', key)`) has changed. As in Redis, a command that fails while all run (WRONGTYPE) undoes nothing:
+   * its ReplyError stands in its place.
+   *
+   *   await session.call('WATCH', 'stock');
+   *   const stock = Number(await session.call('GET', 'stock'));
+   *   const sold = await session.transaction([['SET', 'stock', stock - 1], ['LPUSH', 'orders', id]]);
+   *   if (sold === null) ... // somebody else has changed it meanwhile
+   */
+  async transaction<const Commands extends readonly CommandWords[]>(
+    commands: Commands,
+  ): Promise<RepliesTo<Commands, T, P> | null> {
+    for (const words of commands) check(words);
+    let isOurs = false;
+    const begin: Outgoing['refuse'] = ({ transaction }) => {
+      isOurs = transaction === null;
+      return isOurs ? undefined : new ReplyError('ERR MULTI calls can not be nested');
+    };
+    // Where MULTI was refused, nothing behind it may run by itself.
+    const inside: Outgoing['refuse'] = ({ transaction }) =>
+      isOurs && transaction !== null ? undefined : new Error('There is no transaction');
+    const all = [
+      this.transmit(['MULTI'], this.buffers, begin),
+      ...commands.map((words) => this.transmit(words, this.buffers, inside)),
+      this.transmit(['EXEC'], this.buffers, inside),
+    ];
+    const outcomes = await Promise.allSettled(all);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    const executed = outcomes.at(-1);
+    return (executed?.status === 'fulfilled' ? executed.value : null) as RepliesTo<Commands, T, P> | null;
   }
 
-  private goOn(): void {
-    this.session.released = false;
-    if (!this.session.closing) this.engine.goOn(this.session);
+  /** Listens to channels. Resolves once they are subscribed to: what is published from then on is heard. */
+  subscribe(...channels: [Argument, ...Argument[]]): Promise<Subscription<T>> {
+    return this.listen(CHANNELS, channels);
   }
 
-  flush(): void {
-    this.engine.beforeWrite();
-    this.engine.replyGate.settle(this.session);
-    const bytes = this.session.reply.take();
-    if (bytes.length === 0) return;
-    try {
-      this.parser.execute(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      // What stands behind the reply that could not be read is lost with it.
-      this.end(new Error(TOO_DEEP));
-    }
+  /** Listens to all channels whose names match patterns (`news.*`). */
+  psubscribe(...patterns: [Argument, ...Argument[]]): Promise<Subscription<T>> {
+    return this.listen(PATTERNS, patterns);
   }
 
-  private settle(reply: ReplyValue): void {
-    const [next] = this.waiting;
-    const value = reply instanceof Error ? reply : readable(reply, next?.buffers ?? false);
-    this.waiting.shift();
-    if (!next) this.onPush(value);
-    else if (value instanceof Error) next.reject(value);
-    else next.resolve(value);
+  /** Listens to shard channels. */
+  ssubscribe(...channels: [Argument, ...Argument[]]): Promise<Subscription<T>> {
+    return this.listen(SHARD_CHANNELS, channels);
   }
 
-  resume(): void {
-    this.schedule();
-  }
-
-  divert(): void {}
-
-  /** Ends the session; when a command asks for it, once that has run. What has been replied is still delivered. */
+  /** Ends it: what is under way is rejected, subscriptions end. */
   close(): void {
-    this.session.closing = true;
-    this.session.reply.end();
-    if (this.engine.outermost === null) this.finish();
-    else this.engine.clock.soon(() => this.finish());
+    this.port.close();
   }
 
-  closeAfterReply(): void {
+  /** `using session = server.session()` closes it. */
+  [Symbol.dispose](): void {
     this.close();
   }
 
-  private finish(): void {
-    this.flush();
-    this.end(new Error(CLOSED));
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
   }
 
-  private end(reason: Error): void {
-    this.engine.leave(this.session);
-    this.session.reply.abandon();
-    for (const { reject } of this.waiting.splice(0)) reject(reason);
-    for (const run of this.backlog.splice(0)) run();
+  private listen(family: Family, names: readonly Argument[]): Promise<Subscription<T>> {
+    const refused = wrongIn([family.letter, ...names]);
+    return refused === undefined ? this.subscriptions.open(family, names) : Promise.reject(refused);
+  }
+
+  private pushed(reply: ParsedReply): void {
+    if (this.subscriptions.take(reply)) return;
+    this.subscriptions.ended(reply);
+    this.onPush((this.buffers ? reply : asText(reply)) as ReplyValue<T>);
+  }
+
+  private send(words: CommandWords, buffers: boolean): Promise<ParsedReply> {
+    const refused = wrongIn(words);
+    return refused === undefined ? this.transmit(words, buffers) : Promise.reject(refused);
+  }
+
+  private transmit(args: CommandWords, buffers: boolean, refuse?: Outgoing['refuse']): Promise<ParsedReply> {
+    return new Promise((resolve, reject) => {
+      const settle = (reply: ParsedReply): void => {
+        if (reply instanceof Error) reject(reply);
+        else resolve(reply);
+        if (reply === 'RESET' && String(args[0]).toUpperCase() === 'RESET') this.subscriptions.endAll();
+      };
+      this.port.send({ args, buffers, settle, fail: reject, ...(refuse !== undefined && { refuse }) });
+    });
   }
 }
 
-function bytesOf(argument: Uint8Array, copied: boolean): Uint8Array {
-  return copied ? argument.slice() : argument;
+function check(words: CommandWords): void {
+  const refused = wrongIn(words);
+  if (refused !== undefined) throw refused;
 }
 
-/** What JavaScript hands in and TypeScript would not, and the protocol whose replies can't be read here. */
-function refusal(args: readonly unknown[]): Error | undefined {
-  if (args.length === 0) return new TypeError('A command has a name');
-  const wrong = args.findIndex(
-    (arg) => !['string', 'number', 'bigint'].includes(typeof arg) && !(arg instanceof Uint8Array),
+/** What JavaScript hands in and TypeScript would not. */
+function wrongIn(words: readonly unknown[]): TypeError | undefined {
+  if (words.length === 0) return new TypeError('A command has a name');
+  const wrong = words.findIndex(
+    (word) => !['string', 'number', 'bigint'].includes(typeof word) && !(word instanceof Uint8Array),
   );
-  if (wrong >= 0) return new TypeError(`Argument ${wrong} is no string, number or Uint8Array`);
-  const asks = args.length > 1 && String(args[0]).toLowerCase() === 'hello' && String(args[1]) === '3';
-  return asks ? new Error('NOPROTO a session without a socket speaks RESP2') : undefined;
+  return wrong < 0 ? undefined : new TypeError(`Argument ${wrong} is no string, number or Uint8Array`);
 }
 
-function readable(reply: ReplyValue, buffers: boolean): ReplyValue {
-  if (Array.isArray(reply)) return reply.map((item) => readable(item, buffers));
-  return !buffers && Buffer.isBuffer(reply) ? reply.toString() : reply;
+function errorOrThrow(error: unknown): ReplyError {
+  if (error instanceof ReplyError) return error;
+  throw error;
 }

@@ -35,10 +35,11 @@ import { ALL_COMMANDS, GROUP_COMMANDS } from './commands.ts';
 import { Cron } from './cron.ts';
 import { MemoryLimit } from './eviction.ts';
 import { followLimits } from './limits.ts';
-import { LocalSession } from './local.ts';
+import { LocalSession, type SessionOptions } from './local.ts';
 import { silentLog } from './log.ts';
 import { RaftMember } from './raft.ts';
 import { Services } from './services.ts';
+import type { Protocol } from './session/replies.ts';
 import { followSettings } from './settings.ts';
 import { Shutdown } from './shutdown.ts';
 import { warnOfUnread } from './unread.ts';
@@ -89,8 +90,10 @@ export interface CinnabarServer {
   readonly listens: boolean;
   /** Opens the listeners and loads what was saved; rejects when either can't be done. */
   listen(): Promise<void>;
-  /** A session without a socket. */
-  session(): LocalSession;
+  /** A client without a socket: `session({ protocol: 3 })` for RESP3, `session({ buffers: true })` for Buffers as strings. */
+  session<P extends Protocol = 2, Buffers extends boolean = false>(
+    options?: SessionOptions<P, Buffers>,
+  ): LocalSession<Buffers extends true ? Buffer : string, P>;
   /**
    * All data as an RDB file's bytes, as they are at the time of the call, unless another one is under way; clients are
    * served meanwhile. Rejects while a snapshot is being written.
@@ -282,10 +285,12 @@ class Server implements CinnabarServer {
     }
   }
 
-  session(): LocalSession {
+  session<P extends Protocol = 2, Buffers extends boolean = false>(
+    options?: SessionOptions<P, Buffers>,
+  ): LocalSession<Buffers extends true ? Buffer : string, P> {
     if (this.stopped) throw new Error('The server is closed');
     this.cron.start();
-    return new LocalSession(this.engine);
+    return new LocalSession(this.engine, options);
   }
 
   snapshot(): Promise<Buffer> {

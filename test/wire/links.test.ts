@@ -6,7 +6,7 @@ import { RealClock } from '../../src/base/time.ts';
 import type { TlsContextOptions } from '../../src/config/tls-options.ts';
 import { authRequest, Conversation } from '../../src/links/conversation.ts';
 import { Dialer, LinkError } from '../../src/links/link.ts';
-import { ReplyError } from '../../src/links/reply-reader.ts';
+import { ReplyError } from '../../src/protocol/reply-error.ts';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';

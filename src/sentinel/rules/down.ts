@@ -1,5 +1,6 @@
 /** When an instance is down: in our own view (subjectively), and in that of enough sentinels (objectively). */
-import { type Reply, ReplyError } from '../../links/reply-reader.ts';
+import type { Reply } from '../../links/reply-reader.ts';
+import { ReplyError } from '../../protocol/reply-error.ts';
 import type { Instance, Master } from '../state.ts';
 import { disconnect, send } from './links.ts';
 import type { Turn } from './turn.ts';

@@ -3,7 +3,7 @@ import { SeededRandom } from '../../../src/base/random.ts';
 import { Backoff } from '../../../src/links/backoff.ts';
 import { authRequest, Conversation, type ConversationOptions } from '../../../src/links/conversation.ts';
 import { LinkError } from '../../../src/links/link.ts';
-import { ReplyError } from '../../../src/links/reply-reader.ts';
+import { ReplyError } from '../../../src/protocol/reply-error.ts';
 import { Hosts, TARGET } from './net.ts';
 
 let hosts: Hosts;

@@ -21,7 +21,8 @@
  *   field 10.0.0.2 flags                              puts fields of what commands show among the output, of whom is meant
  */
 import { SeededRandom } from '../../../src/base/random.ts';
-import { type Reply, ReplyError } from '../../../src/links/reply-reader.ts';
+import type { Reply } from '../../../src/links/reply-reader.ts';
+import { ReplyError } from '../../../src/protocol/reply-error.ts';
 import {
   type Configuration,
   defaultSettings,

@@ -113,21 +113,17 @@ describe('mistakes', () => {
     const session = make().session();
     const wrong = [[], ['SET', 'k', undefined], ['SET', 'k', null], ['SET', 'k', ['v']], ['SET', 'k', true]];
     for (const args of wrong) await expect(session.call(...(args as string[]))).rejects.toThrow(TypeError);
-    await expect(session.call('HELLO', 3)).rejects.toThrow('NOPROTO');
     expect(await session.call('SET', 'k', 2n ** 60n)).toBe('OK');
     expect(await session.callBuffer('GET', 'k')).toEqual(Buffer.from('1152921504606846976'));
   });
 });
 
-test('a reply that nests too deep to be read ends its session, and nothing else', async () => {
-  const server = make();
-  const session = server.session();
-  const deep = (levels: number): string => `local t = {} for i = 1, ${levels} do t = {t} end return t`;
-  expect(JSON.stringify(await session.call('EVAL', deep(100), '0'))).toBe('['.repeat(101) + ']'.repeat(101));
-  const calls = [session.call('EVAL', deep(7900), '0'), session.call('PING')];
-  for (const call of calls) await expect(call).rejects.toThrow('nests too deep');
-  await expect(session.call('PING')).rejects.toThrow('closed');
-  expect(await server.session().call('PING')).toBe('PONG');
+test('a reply may nest as deep as scripts make it', async () => {
+  const session = make().session();
+  let value = await session.call('EVAL', 'local t = {} for i = 1, 7900 do t = {t} end return t', '0');
+  let depth = 0;
+  for (; Array.isArray(value); [value] = value) depth++;
+  expect(depth).toBe(7901);
 });
 
 test('time passes as the clock that is handed in says', async () => {

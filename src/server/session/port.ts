@@ -1,0 +1,232 @@
+/**
+ * What carries a session without a socket: commands in, as bytes, and the replies out, as values.
+ *
+ *   send ──> execute at once ──> reply bytes ── end of turn ──> parser ──> settle
+ *     └ while the session takes no command (blocked, paused): backlog
+ *
+ * A reply that begins before the place where the oldest unanswered command began to reply belongs to none: in RESP2 messages
+ * of channels look like any other array.
+ */
+import { Fifo } from '../../base/fifo.ts';
+import { Slice } from '../../base/slice.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { SessionPort } from '../../engine/ports.ts';
+import { CHANNELS, type ChannelKind, PATTERNS, SHARD_CHANNELS } from '../../engine/pubsub.ts';
+import { LOCAL } from '../../engine/roles.ts';
+import type { Session } from '../../engine/session.ts';
+import { type ParsedReply, ReplyParser, type ReplyReceiver } from '../../protocol/reply-parser.ts';
+import type { Argument, Protocol } from './replies.ts';
+
+const CLOSED = 'The session is closed';
+
+/** A command on its way. One of the two is called once. */
+export interface Outgoing {
+  readonly args: readonly Argument[];
+  /** Whether strings of its reply are to be Buffers. */
+  readonly buffers: boolean;
+  /** Its reply; an error reply, too. null where it was not to be replied to (CLIENT REPLY). */
+  readonly settle: (reply: ParsedReply) => void;
+  /** It was not run, or the session has ended before its reply came. */
+  readonly fail: (reason: Error) => void;
+  /** Asked when its turn has come: why it is not to be run. */
+  readonly refuse?: (session: Session) => Error | undefined;
+}
+
+/** Hears of what concerns no single command. */
+export interface PortListener {
+  /** Nobody has asked for it; strings are Buffers. */
+  pushed(reply: ParsedReply): void;
+  /** A subscription has begun or ended: `['subscribe', channel, count]`, strings as Buffers. */
+  confirmed(reply: readonly ParsedReply[]): void;
+  ended(): void;
+}
+
+interface Waiting extends Outgoing {
+  /** In small letters. */
+  readonly name: string;
+  /** Where its reply begins at the earliest, among all bytes replied; infinite while the command is held back. */
+  start: number;
+  /** Confirmations of subscriptions that are still to come. */
+  left: number;
+}
+
+/** The commands that are answered by a confirmation for each channel, and of which kind those are. */
+const CONFIRMED: ReadonlyMap<string, ChannelKind> = new Map(
+  [CHANNELS, PATTERNS, SHARD_CHANNELS].flatMap(({ letter, kind }) => [
+    [`${letter}subscribe`, kind] as const,
+    [`${letter}unsubscribe`, kind] as const,
+  ]),
+);
+
+export class LocalPort implements SessionPort, ReplyReceiver {
+  readonly fd = -1;
+  readonly address = '127.0.0.1:0';
+  readonly localAddress = '127.0.0.1:0';
+  readonly unix = false;
+  readonly secure = false;
+  readonly queryBytes = 0;
+  readonly queryFree = 0;
+  readonly argumentBytes = 0;
+  lastActive: number;
+  private readonly engine: Engine;
+  private readonly session: Session;
+  private readonly listener: PortListener;
+  private readonly waiting = new Fifo<Waiting>();
+  private readonly backlog = new Fifo<() => void>();
+  private readonly parser = new ReplyParser(this);
+  private scheduled = false;
+
+  constructor(engine: Engine, protocol: Protocol, listener: PortListener) {
+    this.engine = engine;
+    this.listener = listener;
+    this.lastActive = engine.clock.now();
+    this.session = engine.open(this, LOCAL);
+    this.session.resp = protocol;
+    this.session.reply.owner = { replyPending: () => this.schedule(), replyGrew: () => {} };
+  }
+
+  /** The session's number, as CLIENT ID tells it. */
+  get id(): number {
+    return this.session.id;
+  }
+
+  /** Runs a command, now or, while the session takes none, in its turn. */
+  send(command: Outgoing): void {
+    const { args } = command;
+    const waits = this.held || this.backlog.size > 0;
+    // What has to wait is copied: the caller has its bytes back when this returns.
+    const slices = args.map(
+      (arg) => new Slice(typeof arg === 'object' ? (waits ? arg.slice() : arg) : Buffer.from(String(arg))),
+    );
+    const run = (): void => this.run(command, slices);
+    if (waits) this.backlog.push(run);
+    else run();
+  }
+
+  private run(command: Outgoing, slices: Slice[]): void {
+    const { session, engine } = this;
+    const refused = session.closing ? new Error(CLOSED) : command.refuse?.(session);
+    if (refused !== undefined) {
+      command.fail(refused);
+      return;
+    }
+    const name = slices[0].keyword().toLowerCase();
+    const start = session.reply.position;
+    const waiting: Waiting = { ...command, name, start, left: this.confirmations(name, slices.length) };
+    this.waiting.push(waiting);
+    this.lastActive = engine.clock.now();
+    const { suppressed } = session.reply;
+    engine.enter();
+    engine.execute(session, slices, slices.length);
+    this.executed(waiting, suppressed);
+    this.schedule();
+  }
+
+  private confirmations(name: string, argc: number): number {
+    const kind = CONFIRMED.get(name);
+    if (kind === undefined) return 0;
+    return argc > 1 ? argc - 1 : Math.max(1, this.session[kind]?.size ?? 0);
+  }
+
+  /** What has run and is not replied to is done; `suppressed` says whether replies went nowhere before. */
+  private executed(command: Waiting, suppressed: boolean): void {
+    const { session } = this;
+    if (session.postponed) command.start = Number.POSITIVE_INFINITY;
+    if (session.waiter !== null || session.postponed) return;
+    if (session.reply.position !== command.start || !(suppressed || session.reply.suppressed) || session.closing)
+      return;
+    this.waiting.pop();
+    command.settle(null);
+  }
+
+  /** Whether the session takes no command now. */
+  private get held(): boolean {
+    return this.session.waiter !== null || this.session.postponed || this.session.released;
+  }
+
+  /** The end of the turn is still to come: commands that waited go on, and replies are delivered. */
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.engine.clock.soon(() => {
+      this.scheduled = false;
+      if (this.session.released) this.goOn();
+      while (this.backlog.size > 0 && !this.held) this.backlog.shift()?.();
+      this.flush();
+    });
+  }
+
+  private goOn(): void {
+    this.session.released = false;
+    if (this.session.closing) return;
+    const command = this.waiting.last;
+    const wasHeld = command?.start === Number.POSITIVE_INFINITY;
+    if (wasHeld) command.start = this.session.reply.position;
+    const { suppressed } = this.session.reply;
+    this.engine.goOn(this.session);
+    if (wasHeld) this.executed(command, suppressed);
+  }
+
+  flush(): void {
+    this.engine.beforeWrite();
+    this.engine.replyGate.settle(this.session);
+    const bytes = this.session.reply.take();
+    if (bytes.length > 0) this.parser.read(bytes);
+  }
+
+  begins(position: number, push: boolean): boolean {
+    const head = this.waiting.first;
+    return push || head === undefined || position < head.start || head.left > 0 || head.buffers;
+  }
+
+  complete(reply: ParsedReply, position: number, push: boolean): void {
+    const head = this.waiting.first;
+    if (head === undefined || position < head.start) {
+      this.listener.pushed(reply);
+      return;
+    }
+    const confirms = head.left > 0 && Array.isArray(reply) && String(reply[0]) === head.name;
+    if (confirms) {
+      this.listener.confirmed(reply);
+      if (--head.left > 0) return;
+    } else if (push) {
+      this.listener.pushed(reply);
+      return;
+    }
+    this.waiting.shift();
+    head.settle(confirms && !head.buffers ? asText(reply) : reply);
+  }
+
+  resume(): void {
+    this.schedule();
+  }
+
+  divert(): void {}
+
+  /** Ends the session; when a command asks for it, once that has run. What has been replied is still delivered. */
+  close(): void {
+    this.session.closing = true;
+    this.session.reply.end();
+    if (this.engine.outermost === null) this.finish();
+    else this.engine.clock.soon(() => this.finish());
+  }
+
+  closeAfterReply(): void {
+    this.close();
+  }
+
+  private finish(): void {
+    this.flush();
+    this.engine.leave(this.session);
+    this.session.reply.abandon();
+    for (const { fail } of this.waiting.takeAll()) fail(new Error(CLOSED));
+    for (const run of this.backlog.takeAll()) run();
+    this.listener.ended();
+  }
+}
+
+/** The Buffers of what was pushed, or confirmed, as text. */
+export function asText(reply: ParsedReply): ParsedReply {
+  if (Array.isArray(reply)) return reply.map(asText);
+  return Buffer.isBuffer(reply) ? reply.toString() : reply;
+}
