@@ -7,7 +7,7 @@ test('is what an array is', () => {
   const random = new SeededRandom(seed);
   const fifo = new Fifo<number>();
   let array: number[] = [];
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 2_000; i++) {
     const action = random.below(100);
     if (action < 50) {
       fifo.push(i);

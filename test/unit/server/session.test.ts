@@ -304,7 +304,7 @@ describe('a pipeline', () => {
   });
 
   test('of many thousand calls keeps their order', async () => {
-    const calls = Array.from({ length: 100_000 }, (_, i) => session.call('ECHO', i));
+    const calls = Array.from({ length: 20_000 }, (_, i) => session.call('ECHO', i));
     expect((await Promise.all(calls)).every((text, i) => text === String(i))).toBe(true);
   });
 });
