@@ -14,7 +14,7 @@
 import { readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
-const REQUIRED = ['embed/jest', 'embed/redis-memory-server'];
+const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
 const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
 /** What imports the server; nothing of the server imports these. */
@@ -44,7 +44,7 @@ export default ({ configDist: folder = 'dist' }) => {
     input: Object.fromEntries(names.map((name) => [basename(name), `${folder}/${name}.js`])),
     output: { dir: folder, chunkFileNames: '[name].js', hoistTransitiveImports: false, ...output },
     plugins,
-    external: /^(node:|commander$|vitest$)/,
+    external: /^(node:|commander$|vitest$|ioredis$)/,
     onwarn({ message }) {
       throw new Error(message);
     },

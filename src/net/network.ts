@@ -1,5 +1,6 @@
 /** The network of a server: NetServer with its settings followed and its clock ticking. */
 
+import type { Duplex } from 'node:stream';
 import type { Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
 import type { Timer } from '../base/time.ts';
@@ -34,6 +35,7 @@ const TLS_SETTINGS = [
 export class Network extends NetServer<Session> {
   private readonly beat: Beat;
   private timer: Pick<Timer, 'cancel'> | null = null;
+  private listening = false;
 
   constructor(engine: Engine, config: Config, environment: Environment, beat: Beat, log: NetLog) {
     const { clock, network, disk } = environment;
@@ -45,7 +47,7 @@ export class Network extends NetServer<Session> {
     const { listeners } = this;
     type Change = () => ReturnType<Listener>;
     const whenOpen = (change: Change): Change => {
-      return () => (this.timer === null ? undefined : change());
+      return () => (this.listening ? change() : undefined);
     };
     config.on(
       'port',
@@ -73,13 +75,24 @@ export class Network extends NetServer<Session> {
   async listen(anyPort = false): Promise<void> {
     const failed = await this.listeners.listen(anyPort);
     if (failed !== undefined) throw new Error(failed);
-    this.ticking();
+    this.listening = true;
+    this.start();
+  }
+
+  override adopt(stream: Duplex): void {
+    this.start();
+    super.adopt(stream);
   }
 
   async close(): Promise<void> {
+    this.listening = false;
     this.timer?.cancel();
     this.timer = null;
     this.stop();
+  }
+
+  private start(): void {
+    if (this.timer === null) this.ticking();
   }
 
   private ticking(): void {

@@ -6,6 +6,7 @@
  *
  *   continue() of each  ->  host.beforeWrite() (group commit)  ->  flush() of each  ->  destroy() of those that are done
  */
+import type { Duplex } from 'node:stream';
 import { BEATS_A_SECOND } from '../base/beat.ts';
 import { isLoopback } from '../base/loopback.ts';
 import { type Network, RealNetwork } from '../base/network.ts';
@@ -18,11 +19,13 @@ import { Client, type ClientHost } from './client.ts';
 import { openFast } from './fast.ts';
 import { Listeners } from './listeners.ts';
 import type { NetCounters, NetLog, NetParts, NetSettings } from './parts.ts';
-import { PlainTransport } from './plain.ts';
+import { PlainConnection, PlainTransport } from './plain.ts';
 import { TlsTransport } from './tls.ts';
 import type { Connection, Transport } from './transport.ts';
 
 const MIN_TICKED = 50;
+/** Streams that nobody listened for are numbered from here. */
+const FIRST_ADOPTED_FD = 200_000;
 
 const TOO_MANY = Buffer.from('-ERR max number of clients reached\r\n');
 const DENIED = Buffer.from(
@@ -60,6 +63,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   private spareList: Client<S>[] = [];
   /** Those whose sessions take commands again, in that order. */
   private readonly resumed: Client<S>[] = [];
+  private nextFd = FIRST_ADOPTED_FD;
   private scheduled = false;
   private timed = false;
   private turnNow = 0;
@@ -131,6 +135,11 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   }
 
   // Connections.
+
+  /** Serves a client at the other end of a stream that has no listener; as one from this machine, unless it says otherwise. */
+  adopt(stream: Duplex): void {
+    this.accept(new PlainConnection(stream, null, this.nextFd++));
+  }
 
   /** Before a handshake nobody can be told why. */
   private admits(handshakes: number): boolean {

@@ -10,6 +10,7 @@ import { totalmem } from 'node:os';
 import { verifies } from '../base/assert.ts';
 import { Beat } from '../base/beat.ts';
 import { type Environment, environmentWith } from '../base/environment.ts';
+import { type Socket, socketPair } from '../base/socket-pair.ts';
 import { narrow } from '../base/text.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
@@ -94,6 +95,11 @@ export interface CinnabarServer {
   session<P extends Protocol = 2, Buffers extends boolean = false>(
     options?: SessionOptions<P, Buffers>,
   ): LocalSession<Buffers extends true ? Buffer : string, P>;
+  /**
+   * A connection without a port, for whoever speaks the protocol over a socket: what is written to it the server reads, and the
+   * other way round. Needs no `listen()`; ends with the server.
+   */
+  connect(): Socket;
   /**
    * All data as an RDB file's bytes, as they are at the time of the call, unless another one is under way; clients are
    * served meanwhile. Rejects while a snapshot is being written.
@@ -291,6 +297,14 @@ class Server implements CinnabarServer {
     if (this.stopped) throw new Error('The server is closed');
     this.cron.start();
     return new LocalSession(this.engine, options);
+  }
+
+  connect(): Socket {
+    if (this.stopped) throw new Error('The server is closed');
+    this.cron.start();
+    const [near, far] = socketPair();
+    this.network.adopt(far);
+    return near;
   }
 
   snapshot(): Promise<Buffer> {

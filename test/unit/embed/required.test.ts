@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import type { RedisMemoryServer } from '../../../src/embed/redis-memory-server.ts';
 import type { createServer } from '../../../src/server/server.ts';
@@ -26,4 +28,19 @@ test('the stand-in for redis-memory-server', async () => {
   const server = await stand.default.create();
   expect(await server.getPort()).toBeGreaterThan(0);
   expect(await server.stop()).toBe(true);
+});
+
+test('what takes ioredis to a server without a port', async () => {
+  const library = load('./index.cjs') as { readonly createServer: typeof createServer };
+  const { connectorTo: required } = load('./ioredis.cjs') as typeof import('../../../src/embed/ioredis.ts');
+  const { connectorTo: imported } = (await import(pathToFileURL(load.resolve('./ioredis.js')).href)) as {
+    readonly connectorTo: typeof required;
+  };
+  const server = library.createServer();
+  for (const connectorTo of [required, imported]) {
+    const client = new Redis({ Connector: connectorTo(server) });
+    expect(await client.ping()).toBe('PONG');
+    client.disconnect();
+  }
+  await server.close();
 });
