@@ -1,6 +1,8 @@
 /** The library's face: a Redis-compatible server inside a Node process. */
+
 export { type Random, SeededRandom } from './base/random.ts';
 export { type Clock, type Timer, VirtualClock } from './base/time.ts';
+export type { GivenSettings as ServerSettings } from './config/settings.ts';
 export { type FixtureOptions, type TestHooks, type TestServer, testServer } from './embed/fixture.ts';
 export type { Log } from './engine/server-port.ts';
 export { ReplyError } from './protocol/reply-error.ts';

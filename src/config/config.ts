@@ -180,7 +180,7 @@ export class Config implements WorkingDirectory {
 
   private entry(name: string): Entry {
     const entry = this.names.get(name.toLowerCase());
-    if (!entry) throw new ConfigError(`no setting is called '${name}'`);
+    if (!entry) throw new ConfigError('Bad directive or wrong number of arguments');
     return entry;
   }
 

@@ -13,11 +13,28 @@ export const UINT_MAX = 4294967295n;
 export const LONG_MAX = 9223372036854775807n;
 const ULONG_MAX = 18446744073709551615n;
 
+/** A whole number, or its decimal text. */
+export type WholeNumber = number | bigint | `${number}`;
+
+type Unit = 'b' | 'k' | 'kb' | 'm' | 'mb' | 'g' | 'gb';
+
+/** Bytes, or an amount with its unit: `'100mb'`. */
+export type Amount = WholeNumber | `${number}${Unit | Uppercase<Unit>}`;
+
+/** A word; where those of yes and no are among them, true and false as well. */
+type Word<W extends string> = W | ('yes' extends W ? true : never) | ('no' extends W ? false : never);
+
+/** Several words: together in one text, or one by one. */
+export type Words = string | readonly (string | number)[];
+
 function line(text: string, force: boolean): RewriteLine[] {
   return [{ text, force }];
 }
 
-export function bool(initial: boolean, check?: (value: boolean) => string | undefined): Kind<boolean, boolean> {
+export function bool(
+  initial: boolean,
+  check?: (value: boolean) => string | undefined,
+): Kind<boolean, boolean, boolean | 'yes' | 'no'> {
   return {
     initial,
     multiple: false,
@@ -45,7 +62,7 @@ export function integer(
   min: bigint,
   max: bigint,
   limit?: (value: bigint) => bigint,
-): Kind<number, bigint> {
+): Kind<number, bigint, WholeNumber> {
   const first = BigInt(initial);
   return {
     initial: first,
@@ -63,7 +80,7 @@ export function integer(
 }
 
 /** A file's permissions. */
-export function octal(initial: number, max: bigint): Kind<number, bigint> {
+export function octal(initial: number, max: bigint): Kind<number, bigint, `${number}`> {
   const first = BigInt(initial);
   return {
     initial: first,
@@ -116,7 +133,7 @@ export interface MemoryRules {
   readonly limit?: (value: bigint) => bigint;
 }
 
-export function memory(initial: number, rules: MemoryRules = {}): Kind<number, bigint> {
+export function memory(initial: number, rules: MemoryRules = {}): Kind<number, bigint, Amount> {
   const first = BigInt(initial);
   const { min = 0n, max = LONG_MAX, limit } = rules;
   return {
@@ -135,12 +152,12 @@ export function memory(initial: number, rules: MemoryRules = {}): Kind<number, b
 }
 
 /** Without a bound but that of 64 bits. */
-export function unsignedMemory(initial: number): Kind<number, bigint> {
+export function unsignedMemory(initial: number): Kind<number, bigint, Amount> {
   return memory(initial, { max: ULONG_MAX });
 }
 
 /** An amount of memory, or a share: shares are kept and shown as negative numbers of percent. */
-export function memoryOrPercent(initial: number): Kind<number, bigint> {
+export function memoryOrPercent(initial: number): Kind<number, bigint, Amount | `${number}%`> {
   const first = BigInt(initial);
   const text = (value: bigint) => (value < 0n ? `${-value}%` : String(value));
   return {
@@ -167,7 +184,10 @@ function wordList(words: readonly string[]): string {
   return `argument(s) must be one of the following: ${words.join(', ')}`;
 }
 
-export function word<const W extends readonly string[]>(initial: W[number], words: W): Kind<W[number], W[number]> {
+export function word<const W extends readonly string[]>(
+  initial: W[number],
+  words: W,
+): Kind<W[number], W[number], Word<W[number]>> {
   return {
     initial,
     multiple: false,
@@ -186,7 +206,7 @@ export function word<const W extends readonly string[]>(initial: W[number], word
 export function flags<const W extends readonly string[]>(
   words: W,
   check: (set: ReadonlySet<string>) => string | undefined,
-): Kind<ReadonlySet<string>, ReadonlySet<string>> {
+): Kind<ReadonlySet<string>, ReadonlySet<string>, W[number] | readonly W[number][]> {
   const text = (set: ReadonlySet<string>) =>
     set.size === 0 ? words[0] : words.filter((each) => set.has(each)).join(' ');
   return {

@@ -34,8 +34,13 @@ export interface RewriteLine {
   readonly force: boolean;
 }
 
-/** How the values of a setting are read, kept and shown. `Stored` is exact; `Shown` is what the server reads. */
-export interface Kind<Shown, Stored> {
+/**
+ * How the values of a setting are read, kept and shown. `Stored` is exact; `Shown` is what the server reads; `Given` is what who
+ * embeds a server may write, as the compiler checks it.
+ */
+export interface Kind<Shown, Stored, Given = string> {
+  /** For the compiler only: never there. */
+  readonly given?: Given;
   readonly initial: Stored;
   /** Takes any number of words; otherwise exactly one. */
   readonly multiple: boolean;
@@ -46,8 +51,8 @@ export interface Kind<Shown, Stored> {
   rewrite(name: string, value: Stored): RewriteLine[];
 }
 
-export interface OptionRules {
-  readonly aliases?: readonly string[];
+export interface OptionRules<Alias extends string = string> {
+  readonly aliases?: readonly Alias[];
   /** The version of Redis that it came with; absent where every version that we behave as has it. */
   readonly since?: string;
   /** Can't be set while running. */
@@ -66,10 +71,16 @@ export interface OptionRules {
   readonly validate?: (text: string) => string | undefined;
 }
 
-export interface Option<Name extends string = string, Shown = unknown, Stored = unknown> extends OptionRules {
+export interface Option<
+  Name extends string = string,
+  Shown = unknown,
+  Stored = unknown,
+  Given = unknown,
+  Alias extends string = string,
+> extends OptionRules<Alias> {
   readonly name: Name;
-  readonly aliases: readonly string[];
-  readonly kind: Kind<Shown, Stored>;
+  readonly aliases: readonly Alias[];
+  readonly kind: Kind<Shown, Stored, Given>;
   /** The comment above it in redis.conf.example. */
   readonly about: string;
 }
@@ -79,12 +90,12 @@ export function optionsIn(version: Version, options: readonly Option[]): readonl
   return options.filter(({ since }) => existsIn(version, since));
 }
 
-export function option<const Name extends string, Shown, Stored>(
+export function option<const Name extends string, Shown, Stored, Given, const Alias extends string = never>(
   name: Name,
-  kind: Kind<Shown, Stored>,
+  kind: Kind<Shown, Stored, Given>,
   about: string,
-  rules: OptionRules = {},
-): Option<Name, Shown, Stored> {
+  rules: OptionRules<Alias> = {},
+): Option<Name, Shown, Stored, Given, Alias> {
   return Object.freeze({ ...rules, name, kind, about, aliases: rules.aliases ?? [] });
 }
 
@@ -96,7 +107,14 @@ type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`
 
 /** The plain object that the server reads its settings from: one field an option, its name in camel case. */
 export type SettingsOf<Options extends readonly Option[]> = {
-  -readonly [O in Options[number] as Camel<O['name']>]: O['kind'] extends Kind<infer Shown, infer _> ? Shown : never;
+  -readonly [O in Options[number] as Camel<O['name']>]: O['kind'] extends { show(value: never): infer Shown }
+    ? Shown
+    : never;
+};
+
+/** What may be given for settings, by their names and the older ones. */
+export type GivenOf<Options extends readonly Option[]> = {
+  readonly [O in Options[number] as O['name'] | O['aliases'][number]]?: Exclude<O['kind']['given'], undefined>;
 };
 
 /** 'hash-max-listpack-entries' is read as `settings.hashMaxListpackEntries`. */

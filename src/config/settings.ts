@@ -1,5 +1,5 @@
 /** All settings, in the order of redis.conf.example, and the object from which the server reads them. */
-import type { Option, SettingsOf } from './option.ts';
+import type { GivenOf, Option, SettingsOf } from './option.ts';
 import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
 import { network } from './options/network.ts';
@@ -30,6 +30,9 @@ export const OPTIONS: readonly Option[] = ALL;
  * and not its values.
  */
 export type Settings = SettingsOf<typeof ALL>;
+
+/** Settings as who embeds a server gives them: `{ maxmemory: '100mb', appendonly: true }`. */
+export type GivenSettings = GivenOf<typeof ALL>;
 
 /** The names under which a listener can ask to be told: those of the options, without aliases. */
 export type OptionName = (typeof ALL)[number]['name'];

@@ -4,7 +4,7 @@
 import { parseDouble } from '../base/numbers.ts';
 import { quoted } from '../base/quoting.ts';
 import { sliceOf } from '../base/slice.ts';
-import { memoryText, parseMemory } from './kinds.ts';
+import { memoryText, parseMemory, type Words } from './kinds.ts';
 import { ConfigError, type Kind, type RewriteLine } from './option.ts';
 
 /** A snapshot is due after `seconds` when at least `changes` were made. */
@@ -37,7 +37,7 @@ function savePoints(words: readonly string[]): SavePoint[] {
  * CONFIG SET replaces the points. At start each line adds one, the first that is met replaces those built in, and an
  * empty one drops all that were met so far.
  */
-export const save: Kind<readonly SavePoint[], readonly SavePoint[]> = {
+export const save: Kind<readonly SavePoint[], readonly SavePoint[], Words> = {
   initial: SAVE_DEFAULT,
   multiple: true,
   parse(words, context) {
@@ -74,7 +74,7 @@ function classNumber(word: string): number {
 }
 
 /** By class in the order normal, replica, pubsub; classes that aren't named keep what they have. */
-export const outputLimits: Kind<readonly OutputLimit[], readonly OutputLimit[]> = {
+export const outputLimits: Kind<readonly OutputLimit[], readonly OutputLimit[], Words> = {
   initial: OUTPUT_DEFAULT,
   multiple: true,
   parse(words, context) {
@@ -169,7 +169,7 @@ const BIND_DEFAULT: readonly string[] = ['*', '-::*'];
 const MAX_ADDRESSES = 16;
 
 /** Addresses to listen at; one that begins with '-' may be missing on the machine. */
-export const bind: Kind<readonly string[], readonly string[]> = {
+export const bind: Kind<readonly string[], readonly string[], Words> = {
   initial: BIND_DEFAULT,
   multiple: true,
   parse(words) {
@@ -186,7 +186,7 @@ export const bind: Kind<readonly string[], readonly string[]> = {
 
 const OOM_DEFAULT: readonly number[] = [0, 200, 800];
 
-export const oomScores: Kind<readonly number[], readonly number[]> = {
+export const oomScores: Kind<readonly number[], readonly number[], Words> = {
   initial: OOM_DEFAULT,
   multiple: true,
   parse(words) {
@@ -208,7 +208,7 @@ export function percentileText(percentile: number): string {
   return percentile.toFixed(6).replace(/\.?0+$/, '');
 }
 
-export const percentiles: Kind<readonly number[], readonly number[]> = {
+export const percentiles: Kind<readonly number[], readonly number[], Words> = {
   initial: [50, 99, 99.9],
   multiple: true,
   parse(words) {
@@ -244,7 +244,7 @@ export interface MasterAddress {
   readonly port: number;
 }
 
-export const replicaOf: Kind<MasterAddress | null, MasterAddress | null> = {
+export const replicaOf: Kind<MasterAddress | null, MasterAddress | null, Words> = {
   initial: null,
   multiple: true,
   parse(words) {

@@ -15,6 +15,7 @@ import { narrow } from '../base/text.ts';
 import { REDIS_7_0, type Version } from '../base/version.ts';
 import { Config } from '../config/config.ts';
 import { ConfigError } from '../config/option.ts';
+import type { GivenSettings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import { portForPeers } from '../config/tls-options.ts';
 import type { UserLines } from '../engine/acl/file.ts';
@@ -49,8 +50,12 @@ import { Watchdog } from './watchdog.ts';
 
 /** Of the environment what is not given is the machine's; a `config` that is given brings its disk. */
 export interface ServerOptions extends Partial<Environment> {
-  /** Settings by Redis's names ('maxmemory', 'appendonly'), as in redis.conf. */
-  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * Settings by Redis's names, as in redis.conf: `{ maxmemory: '100mb', appendonly: true, bind: ['127.0.0.1', '::1'] }`. Names
+   * and kinds of values are checked by the compiler; a value that is wrong throws with its name. Those that are undefined are
+   * left as they are.
+   */
+  readonly settings?: GivenSettings;
   /** A configuration that has been read already, instead of `settings`. */
   readonly config?: Config;
   /** Instead of `settings.port`; 0 is any port that is free, and `port` of the server tells which. */
@@ -122,22 +127,25 @@ export interface CinnabarServer {
 
 export function createServer(options: ServerOptions = {}): CinnabarServer {
   const config = options.config ?? new Config(options.disk, options.version);
-  for (const [name, value] of Object.entries(options.settings ?? {})) load(config, name, settingWord(value));
-  if (options.port !== undefined) load(config, 'port', String(options.port));
+  const port = options.port === undefined ? {} : { port: options.port };
+  for (const [name, value] of Object.entries({ ...options.settings, ...port }))
+    if (value !== undefined) load(config, name, value);
   return new Server(config, options);
 }
 
+type GivenValue = Exclude<GivenSettings[keyof GivenSettings], undefined>;
+
 /** Whoever hands in settings learns which of them is wrong. */
-function load(config: Config, name: string, word: string): void {
+function load(config: Config, name: string, value: GivenValue): void {
   try {
-    config.load(name, [word]);
+    config.load(name, typeof value === 'object' ? value.map(settingWord) : [settingWord(value)]);
   } catch (error) {
-    if (error instanceof ConfigError && config.has(name)) error.message = `'${name}': ${error.message}`;
+    if (error instanceof ConfigError) error.message = `'${name}': ${error.message}`;
     throw error;
   }
 }
 
-function settingWord(value: string | number | boolean): string {
+function settingWord(value: Exclude<GivenValue, object>): string {
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : narrow(String(value));
 }
 

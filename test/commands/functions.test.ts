@@ -356,7 +356,7 @@ test('libraries come back from the append-only file and from its rewritten form'
     appendonly: 'yes',
     'aof-use-rdb-preamble': 'no',
     'enable-debug-command': 'yes',
-  };
+  } as const;
   const server = createServer({ settings, port: await freePort(), persistent: true });
   await server.listen();
   const session = server.session();

@@ -35,7 +35,12 @@ let client: Pipeline;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cinnabar-killed-'));
   threads.length = 0;
-  const settings = { dir: folder, save: '900 1000000', 'enable-debug-command': 'yes', 'rdb-key-save-delay': 1_000_000 };
+  const settings = {
+    dir: folder,
+    save: '900 1000000',
+    'enable-debug-command': 'yes',
+    'rdb-key-save-delay': 1_000_000,
+  } as const;
   server = createServer({ port: await freePort(), settings });
   await server.listen();
   client = new Pipeline(server.port);

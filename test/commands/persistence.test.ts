@@ -93,7 +93,12 @@ describe('snapshots', () => {
   let theirs: Pipeline;
 
   beforeAll(async () => {
-    const settings = { dir: folder, save: '', 'enable-debug-command': 'yes', 'enable-protected-configs': 'yes' };
+    const settings = {
+      dir: folder,
+      save: '',
+      'enable-debug-command': 'yes',
+      'enable-protected-configs': 'yes',
+    } as const;
     server = createServer({ port: await freePort(), settings });
     await server.listen();
     ours = new Pipeline(server.port);

@@ -25,7 +25,7 @@ afterEach(async () => {
 /** A server whose files are called after `name`, and a way to call it. */
 async function start(name: string, settings: Settings = {}) {
   const own = { dbfilename: `${name}.rdb`, appenddirname: `${name}.aof`, dir: folder, port: 0, save: '' };
-  const options = { 'enable-debug-command': 'yes', ...own, ...settings };
+  const options = { 'enable-debug-command': true, ...own, ...settings };
   const server = createServer({ persistent: true, settings: options });
   open.push(server);
   await server.listen();

@@ -26,7 +26,7 @@ const START_MILLISECONDS = 60_000;
 const WORKER = new URL('./restore-worker.ts', import.meta.url);
 
 /** Plays the cases of one mode from `from` on; what fails is told by its number. */
-export async function restoreFuzz(mode: string, count: number, seed: number, from = 0): Promise<FuzzReport> {
+export async function restoreFuzz(mode: FuzzTask['mode'], count: number, seed: number, from = 0): Promise<FuzzReport> {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
   control[CASE] = NOT_BEGUN;
   const task: FuzzTask = { mode, from, to: from + count, seed, control };

@@ -5,7 +5,7 @@ export const CASE = 0;
 export const CONTROL_BYTES = 4;
 
 export interface FuzzTask {
-  readonly mode: string;
+  readonly mode: 'no' | 'yes' | 'clients';
   readonly from: number;
   readonly to: number;
   readonly seed: number;
@@ -13,7 +13,7 @@ export interface FuzzTask {
 }
 
 export interface FuzzReport {
-  readonly mode: string;
+  readonly mode: 'no' | 'yes' | 'clients';
   readonly cases: number;
   readonly accepted: number;
   readonly commands: number;

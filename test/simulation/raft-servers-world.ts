@@ -37,12 +37,12 @@ const DELAYS: readonly (readonly [number, number])[] = [
 ];
 const SETTINGS = {
   port: 6379,
-  'protected-mode': 'no',
-  'raft-enabled': 'yes',
+  'protected-mode': false,
+  'raft-enabled': true,
   'raft-election-timeout': 300,
   'raft-heartbeat-interval': 40,
   'raft-log-size': 4000,
-  'enable-debug-command': 'yes',
+  'enable-debug-command': true,
 };
 
 export interface RaftServersCourse {

@@ -203,7 +203,7 @@ export class Machine {
   /** Starts a server, which has loaded what is on the disk when this is done. */
   async start(settings: Settings = {}): Promise<Process> {
     const process = this.launch((surroundings) => {
-      const usual = { port: PORT, bind: this.name, 'protected-mode': 'no', save: '' };
+      const usual = { port: PORT, bind: this.name, 'protected-mode': false, save: '' };
       return createServer({ ...surroundings, persistent: true, settings: { ...usual, ...settings } });
     });
     await this.world.run(process.listening);

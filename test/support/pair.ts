@@ -30,7 +30,8 @@ export class Node {
   }
 
   static async start(kind: Kind, settings: Settings = {}): Promise<Node> {
-    const all = { save: '', 'enable-debug-command': 'yes', 'repl-diskless-sync-delay': '0', ...settings };
+    const usual = { save: '', 'enable-debug-command': 'yes', 'repl-diskless-sync-delay': '0' } as const;
+    const all = { ...usual, ...settings };
     if (kind === 'redis') {
       const redis = await startRedis(...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]));
       return new Node(redis.port, null, [], () => redis.stop());

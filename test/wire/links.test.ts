@@ -31,7 +31,7 @@ beforeAll(async () => {
     'tls-cert-file': certificates.path('server.crt'),
     'tls-key-file': certificates.path('server.key'),
     'tls-ca-cert-file': certificates.path('ca.crt'),
-    'enable-debug-command': 'yes',
+    'enable-debug-command': true,
   };
   tlsPorts = { redis: await freePort(), target: await freePort() };
   ours = createServer({ port: await freePort(), settings: { ...tls, save: '', 'tls-cluster': 'yes' } });

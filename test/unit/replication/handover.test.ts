@@ -52,7 +52,7 @@ test('SCRIPT DEBUG begins while the reply before it is being written', async () 
 test.each([
   ['yes', false],
   ['no', true],
-])('repl-disable-tcp-nodelay %s: small packets go out at once: %s', async (setting, noDelay) => {
+] as const)('repl-disable-tcp-nodelay %s: small packets go out at once: %s', async (setting, noDelay) => {
   const server = new FakeServer({ save: '', 'repl-disable-tcp-nodelay': setting });
   await server.listen();
   const replica = server.connect();

@@ -2,12 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import {
   type CinnabarServer,
   createServer,
   SeededRandom,
   type ServerOptions,
+  type ServerSettings,
   VirtualClock,
 } from '../../../src/index.ts';
 import { Pipeline } from '../../support/pipeline.ts';
@@ -101,11 +102,13 @@ describe('an end', () => {
 });
 
 describe('mistakes', () => {
-  test('in settings are told by their names', () => {
-    expect(() => createServer({ settings: { maxmemory: 'much' } })).toThrow(
-      "'maxmemory': argument must be a memory value",
-    );
-    expect(() => createServer({ settings: { nosuch: 1 } })).toThrow("no setting is called 'nosuch'");
+  test('in settings are told by their names, in the words of Redis', () => {
+    // As from a program in JavaScript, or out of a file.
+    const untyped: [settings: Record<string, never>, error: string][] = JSON.parse(`[
+      [{ "maxmemory": "much" }, "'maxmemory': argument must be a memory value"],
+      [{ "appendonly": "perhaps" }, "'appendonly': argument must be 'yes' or 'no'"],
+      [{ "nosuch": 1 }, "'nosuch': Bad directive or wrong number of arguments"]]`);
+    for (const [settings, error] of untyped) expect(() => createServer({ settings })).toThrow(error);
     expect(() => createServer({ port: 70_000 })).toThrow("'port': ");
   });
 
@@ -115,6 +118,48 @@ describe('mistakes', () => {
     for (const args of wrong) await expect(session.call(...(args as string[]))).rejects.toThrow(TypeError);
     expect(await session.call('SET', 'k', 2n ** 60n)).toBe('OK');
     expect(await session.callBuffer('GET', 'k')).toEqual(Buffer.from('1152921504606846976'));
+  });
+});
+
+describe('settings', () => {
+  test('are given as the compiler checks them', async () => {
+    const settings: ServerSettings = {
+      maxmemory: '100mb',
+      'maxmemory-policy': 'allkeys-lru',
+      appendonly: false,
+      bind: ['127.0.0.1', '-::1'],
+      save: ['900', 1],
+      'hash-max-ziplist-entries': 7,
+      'latency-tracking-info-percentiles': [50, 99],
+      'enable-debug-command': true,
+      timeout: undefined,
+    };
+    const session = make({ settings }).session();
+    const first = ['maxmemory', 'maxmemory-policy', 'appendonly'];
+    expect(await session.call('CONFIG', 'GET', ...first)).toEqual(
+      expect.arrayContaining(['maxmemory', '104857600', 'maxmemory-policy', 'allkeys-lru', 'appendonly', 'no']),
+    );
+    for (const [name, value] of [
+      ['bind', '127.0.0.1 -::1'],
+      ['save', '900 1'],
+      ['hash-max-listpack-entries', '7'],
+      ['latency-tracking-info-percentiles', '50 99'],
+      ['enable-debug-command', 'yes'],
+      ['timeout', '0'],
+    ])
+      expect(await session.call('CONFIG', 'GET', name)).toEqual([name, value]);
+  });
+
+  test('of wrong names and kinds do not compile', () => {
+    expectTypeOf<'nosuch'>().not.toExtend<keyof ServerSettings>();
+    expectTypeOf<'slaveof'>().toExtend<keyof ServerSettings>();
+    expectTypeOf<{ maxmemory: '1gb' }>().toExtend<ServerSettings>();
+    expectTypeOf<{ maxmemory: '1 gigabyte' }>().not.toExtend<ServerSettings>();
+    expectTypeOf<{ maxmemory: true }>().not.toExtend<ServerSettings>();
+    expectTypeOf<{ port: 'http' }>().not.toExtend<ServerSettings>();
+    expectTypeOf<{ appendonly: 1 }>().not.toExtend<ServerSettings>();
+    expectTypeOf<{ 'maxmemory-policy': 'all-keys' }>().not.toExtend<ServerSettings>();
+    expectTypeOf<{ 'enable-debug-command': false }>().toExtend<ServerSettings>();
   });
 });
 

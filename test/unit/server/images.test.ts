@@ -35,7 +35,7 @@ async function seed(server: CinnabarServer): Promise<void> {
 }
 
 const digest = (server: CinnabarServer): Promise<unknown> => server.session().call('DEBUG', 'DIGEST');
-const DEBUG = { 'enable-debug-command': 'yes' };
+const DEBUG = { 'enable-debug-command': true };
 
 test('what was changed since is undone, in every database, and time goes on as it was', async () => {
   const clock = new VirtualClock();

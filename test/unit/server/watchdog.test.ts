@@ -10,7 +10,7 @@ afterEach(() => server.close());
 function start(period: number): string[] {
   const logged: string[] = [];
   const log: Log = { debug() {}, verbose() {}, notice() {}, warning: (line) => void logged.push(line) };
-  const settings = { save: '', 'enable-debug-command': 'yes', 'watchdog-period': period };
+  const settings = { save: '', 'enable-debug-command': true, 'watchdog-period': period };
   server = createServer({ port: 0, settings, log });
   return logged;
 }
