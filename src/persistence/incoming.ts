@@ -46,7 +46,35 @@ const WAITING_FEW = 4 * 1024 * 1024;
 const SYNC_EVERY = 8 * 1024 * 1024;
 const ALIVE_EVERY = 1000;
 const OBTAINED = 'obtained from the master. This replica has persistence disabled';
-const FROM_SOCKET = 'Failed trying to load the MASTER synchronization DB from socket, check server logs.';
+
+/** What the log says of data that are loaded as they come. */
+interface LogTexts {
+  readonly loading: string;
+  readonly swapping: string;
+  readonly discarding: string;
+  readonly failed: string;
+  /** Why it ends before all has come. */
+  readonly gone: string;
+  readonly longer: string;
+}
+
+const OF_MASTER: LogTexts = {
+  loading: 'MASTER <-> REPLICA sync: Loading DB in memory',
+  swapping: 'MASTER <-> REPLICA sync: Swapping active DB with loaded DB',
+  discarding: 'MASTER <-> REPLICA sync: Discarding old DB in background',
+  failed: 'Failed trying to load the MASTER synchronization DB from socket, check server logs.',
+  gone: 'Short read: the connection is gone',
+  longer: 'The snapshot of MASTER ends before its payload does',
+};
+
+const OF_OWNER: LogTexts = {
+  loading: 'Restore: loading a snapshot from memory',
+  swapping: 'Restore: putting the loaded data in place of the old',
+  discarding: 'Restore: the old data go in background',
+  failed: 'Restore: the snapshot was not loaded, the data are as they were',
+  gone: 'the server closes',
+  longer: 'Restore: bytes follow behind the end of the snapshot',
+};
 
 export function receive(parts: PersistenceParts, data: DataOwner, options: IncomingOptions): Incoming {
   const { engine, config } = parts;
@@ -63,7 +91,7 @@ export function loadAside(
   data: DataOwner,
   options: Omit<IncomingOptions, 'sameHistory'>,
 ): Incoming {
-  return new StraightIncoming(parts, data, { ...options, sameHistory: true }, true);
+  return new StraightIncoming(parts, data, { ...options, sameHistory: true }, true, OF_OWNER);
 }
 
 /** Tells the master once a second that we are alive. */
@@ -192,6 +220,7 @@ class StraightIncoming implements Incoming {
   private readonly parts: PersistenceParts;
   private readonly data: DataOwner;
   private readonly options: IncomingOptions;
+  private readonly texts: LogTexts;
   private readonly pulse: Pulse;
   private readonly feed = new ChunkFeed();
   private readonly loader: RdbLoader;
@@ -208,8 +237,15 @@ class StraightIncoming implements Incoming {
   private loaded = false;
   private over = false;
 
-  constructor(parts: PersistenceParts, data: DataOwner, options: IncomingOptions, aside: boolean) {
+  constructor(
+    parts: PersistenceParts,
+    data: DataOwner,
+    options: IncomingOptions,
+    aside: boolean,
+    texts: LogTexts = OF_MASTER,
+  ) {
     const { engine, config, environment, usage, log } = parts;
+    this.texts = texts;
     this.parts = parts;
     this.data = data;
     this.options = options;
@@ -237,7 +273,7 @@ class StraightIncoming implements Incoming {
       log.notice('MASTER <-> REPLICA sync: Flushing old data');
       data.clear(config.settings.replicaLazyFlush);
     }
-    log.notice('MASTER <-> REPLICA sync: Loading DB in memory');
+    log.notice(texts.loading);
     this.gate(true);
     this.pulse.start();
   }
@@ -272,8 +308,8 @@ class StraightIncoming implements Incoming {
 
   abort(): void {
     if (this.over) return;
-    this.tell('Short read: the connection is gone');
-    this.parts.log.warning(FROM_SOCKET);
+    this.tell(this.texts.gone);
+    this.parts.log.warning(this.texts.failed);
     this.end();
     this.discard();
   }
@@ -310,13 +346,13 @@ class StraightIncoming implements Incoming {
         if (!this.loader.starved) this.schedule();
       } else if (this.pushed > this.loader.offset) {
         // What is behind it would be taken for the master's stream.
-        this.fail('The snapshot of MASTER ends before its payload does');
+        this.fail(this.texts.longer);
       } else if (this.come) {
         this.makeLibraries(until);
       }
     } catch (error) {
       this.tell(error instanceof Error ? error.message : systemError(error));
-      this.fail(FROM_SOCKET);
+      this.fail(this.texts.failed);
       return;
     }
     if (this.crowded && this.feed.waiting < WAITING_FEW && !this.over) {
@@ -341,9 +377,9 @@ class StraightIncoming implements Incoming {
     replaceLibraries();
     this.end();
     if (beside !== null) {
-      parts.log.notice('MASTER <-> REPLICA sync: Swapping active DB with loaded DB');
+      parts.log.notice(this.texts.swapping);
       data.replace(beside);
-      parts.log.notice('MASTER <-> REPLICA sync: Discarding old DB in background');
+      parts.log.notice(this.texts.discarding);
     }
     data.writeAgain();
     options.done({ context: loader.replication });

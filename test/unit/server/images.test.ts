@@ -173,3 +173,20 @@ test('its address, and its end', async () => {
     ),
   ).rejects.toThrow();
 });
+
+test('the log tells of a restore, and of no master', async () => {
+  const lines: string[] = [];
+  const take = (line: string): void => void lines.push(line);
+  const server = start({ log: { debug: take, verbose: take, notice: take, warning: take } });
+  await seed(server);
+  const image = await server.snapshot();
+  await server.restore(image);
+  await expect(server.restore(image.subarray(0, image.length >> 1))).rejects.toThrow('The snapshot is damaged');
+  await new Promise((resolve) => setImmediate(resolve));
+  const closed = server.restore(image).catch(String);
+  await server.close();
+  expect(await closed).toContain('The server is closed');
+  expect(lines.filter((line) => /MASTER|REPLICA|connection/.test(line))).toEqual([]);
+  expect(lines).toContain('Restore: putting the loaded data in place of the old');
+  expect(lines.filter((line) => line.startsWith('Restore: the snapshot was not loaded'))).toHaveLength(2);
+});
