@@ -1,8 +1,15 @@
 /**
  * Time is handed in: whoever needs it gets a `Clock`. The real one reads the machine's; a virtual one stands still until
  * a test advances it, and fires its timers in order of their time.
+ *
+ * Test runners put timers of their own in place of the global ones. The server's are those that Node has: it goes on answering,
+ * and no timer of its own is lost when the runner's go. The date is asked for each time, so that keys live by the runner's.
  */
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { assert } from './assert.ts';
+
+const { timeOrigin } = performance;
+const sinceOrigin = performance.now.bind(performance);
 
 export interface Timer {
   cancel(): void;
@@ -28,6 +35,8 @@ export function unixSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
 
+/** So far apart the date and the time since the process began have nothing to do with each other. */
+const DATE_SET_MS = 1000;
 /** The longest that a timer of Node waits. */
 const LONGEST_WAIT = 0x7fffffff;
 
@@ -63,11 +72,14 @@ export class RealClock implements Clock {
   }
 
   micros(): number {
-    return Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    const date = Date.now();
+    const precise = timeOrigin + sinceOrigin();
+    // The date may have been set since the process began.
+    return Math.floor((Math.abs(precise - date) < DATE_SET_MS ? precise : date) * 1000);
   }
 
   monotonic(): number {
-    return Math.floor(performance.now() * 1000);
+    return Math.floor(sinceOrigin() * 1000);
   }
 
   after(ms: number, action: () => void): Timer {

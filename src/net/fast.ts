@@ -7,6 +7,7 @@
  * it doesn't fit; plain.ts does the same work over public ones.
  */
 
+import { setImmediate } from 'node:timers';
 import { getSystemErrorName } from 'node:util';
 import {
   addressText,
