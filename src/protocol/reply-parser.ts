@@ -41,13 +41,30 @@ const NONE = Buffer.alloc(0);
 const LF = 10;
 /** What stands before a verbatim string's text: its format, 'txt:'. */
 const FORMAT_BYTES = 4;
-const AGGREGATES: Readonly<Record<string, Aggregate>> = {
-  '*': 'array',
-  '%': 'map',
-  '~': 'set',
-  '>': 'push',
-  '|': 'attribute',
-};
+const MINUS = 45;
+const ZERO = 48;
+/** So many digits a number holds exactly, whichever they are. */
+const SAFE_DIGITS = 15;
+
+// What a reply begins with.
+const STRING = 36;
+const VERBATIM = 61;
+const STATUS = 43;
+const ERROR = 45;
+const INTEGER = 58;
+const DOUBLE = 44;
+const BIG_NUMBER = 40;
+const BOOLEAN = 35;
+const TRUE = 116;
+const PUSH = 62;
+const ATTRIBUTE = 124;
+const AGGREGATES: ReadonlyMap<number, Aggregate> = new Map([
+  [42, 'array'],
+  [37, 'map'],
+  [126, 'set'],
+  [PUSH, 'push'],
+  [ATTRIBUTE, 'attribute'],
+]);
 const DOUBLES: Readonly<Record<string, number>> = {
   inf: Number.POSITIVE_INFINITY,
   '-inf': Number.NEGATIVE_INFINITY,
@@ -104,35 +121,47 @@ export class ReplyParser {
   /** Reads a header and, of a string, what follows it; false where that has not all come. */
   private token(): boolean {
     const { bytes, at } = this;
-    const lineEnd = bytes.indexOf(LF, at);
-    if (lineEnd < 0) return false;
-    const kind = String.fromCharCode(bytes[at]);
+    let lineEnd = at + 1;
+    while (lineEnd < bytes.length && bytes[lineEnd] !== LF) lineEnd++;
+    if (lineEnd >= bytes.length) return false;
+    const kind = bytes[at];
     // Attributes belong to the reply behind them.
-    if (this.begun < 0 && this.frames.length === 0 && kind !== '|') this.begin(kind);
-    const isString = kind === '$' || kind === '=';
-    const line = kind === '+' || kind === '-' ? '' : bytes.toString('latin1', at + 1, lineEnd - 1);
-    if (isString && line !== '-1') return this.string(kind, lineEnd + 1, Number(line));
+    if (this.begun < 0 && this.frames.length === 0 && kind !== ATTRIBUTE) this.begin(kind);
+    const isAbsent = bytes[at + 1] === MINUS;
+    if ((kind === STRING || kind === VERBATIM) && !isAbsent)
+      return this.string(kind, lineEnd + 1, this.whole(at + 1, lineEnd - 1));
     this.at = lineEnd + 1;
-    const aggregate = AGGREGATES[kind];
-    if (aggregate !== undefined && line !== '-1') this.open(aggregate, Number(line));
-    else this.put(this.scalar(kind, line, at + 1, lineEnd - 1));
+    const aggregate = AGGREGATES.get(kind);
+    if (aggregate !== undefined && !isAbsent) this.open(aggregate, this.whole(at + 1, lineEnd - 1));
+    else this.put(this.scalar(kind, at + 1, lineEnd - 1));
     return true;
   }
 
-  private begin(kind: string): void {
+  /** The whole number of these digits; NaN where it may be more than a number holds exactly. */
+  private whole(from: number, to: number): number {
+    const { bytes } = this;
+    const negative = bytes[from] === MINUS;
+    if (negative) from++;
+    if (to - from > SAFE_DIGITS) return Number.NaN;
+    let value = 0;
+    for (; from < to; from++) value = value * 10 + bytes[from] - ZERO;
+    return negative ? -value : value;
+  }
+
+  private begin(kind: number): void {
     this.begun = this.base + this.at;
-    this.isPush = kind === '>';
+    this.isPush = kind === PUSH;
     this.asBuffers = this.receiver.begins(this.begun, this.isPush);
   }
 
-  private string(kind: string, from: number, length: number): boolean {
+  private string(kind: number, from: number, length: number): boolean {
     const to = from + length;
     if (to + 2 > this.bytes.length) {
       this.wanted = to + 2 - this.at;
       return false;
     }
     this.at = to + 2;
-    this.put(this.textOrBytes(kind === '=' ? from + FORMAT_BYTES : from, to));
+    this.put(this.textOrBytes(kind === VERBATIM ? from + FORMAT_BYTES : from, to));
     return true;
   }
 
@@ -143,22 +172,27 @@ export class ReplyParser {
     return this.bytes.toString('utf8', from, to);
   }
 
-  private scalar(kind: string, line: string, from: number, to: number): ParsedReply {
+  private scalar(kind: number, from: number, to: number): ParsedReply {
+    const { bytes } = this;
     switch (kind) {
-      case '+':
-        return this.bytes.toString('utf8', from, to);
-      case '-':
-        return new ReplyError(this.bytes.toString('utf8', from, to));
-      case ':': {
-        const value = Number(line);
-        return Number.isSafeInteger(value) ? value : BigInt(line);
+      case STATUS:
+        return bytes.toString('utf8', from, to);
+      case ERROR:
+        return new ReplyError(bytes.toString('utf8', from, to));
+      case INTEGER: {
+        const value = this.whole(from, to);
+        if (!Number.isNaN(value)) return value;
+        const text = bytes.toString('latin1', from, to);
+        return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
       }
-      case ',':
-        return DOUBLES[line] ?? Number(line);
-      case '(':
-        return BigInt(line);
-      case '#':
-        return line === 't';
+      case DOUBLE: {
+        const text = bytes.toString('latin1', from, to);
+        return DOUBLES[text] ?? Number(text);
+      }
+      case BIG_NUMBER:
+        return BigInt(bytes.toString('latin1', from, to));
+      case BOOLEAN:
+        return bytes[from] === TRUE;
       // What is absent: '_', and strings and arrays of length -1.
       default:
         return null;

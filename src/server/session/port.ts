@@ -41,9 +41,9 @@ export interface PortListener {
   ended(): void;
 }
 
-interface Waiting extends Outgoing {
-  /** In small letters. */
-  readonly name: string;
+interface Waiting extends Pick<Outgoing, 'buffers' | 'settle' | 'fail'> {
+  /** In small letters, where it may be confirmed. */
+  name: string;
   /** Where its reply begins at the earliest, among all bytes replied; infinite while the command is held back. */
   start: number;
   /** Confirmations of subscriptions that are still to come. */
@@ -57,6 +57,8 @@ const CONFIRMED: ReadonlyMap<string, ChannelKind> = new Map(
     [`${letter}unsubscribe`, kind] as const,
   ]),
 );
+
+const SHORTEST_CONFIRMED = 'subscribe'.length;
 
 export class LocalPort implements SessionPort, ReplyReceiver {
   readonly fd = -1;
@@ -98,9 +100,8 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     const slices = args.map(
       (arg) => new Slice(typeof arg === 'object' ? (waits ? arg.slice() : arg) : Buffer.from(String(arg))),
     );
-    const run = (): void => this.run(command, slices);
-    if (waits) this.backlog.push(run);
-    else run();
+    if (waits) this.backlog.push(() => this.run(command, slices));
+    else this.run(command, slices);
   }
 
   private run(command: Outgoing, slices: Slice[]): void {
@@ -110,22 +111,23 @@ export class LocalPort implements SessionPort, ReplyReceiver {
       command.fail(refused);
       return;
     }
-    const name = slices[0].keyword().toLowerCase();
-    const start = session.reply.position;
-    const waiting: Waiting = { ...command, name, start, left: this.confirmations(name, slices.length) };
+    const { buffers, settle, fail } = command;
+    const { position: start, suppressed } = session.reply;
+    const waiting: Waiting = { buffers, settle, fail, start, name: '', left: 0 };
+    this.awaitConfirmations(waiting, slices);
     this.waiting.push(waiting);
-    this.lastActive = engine.clock.now();
-    const { suppressed } = session.reply;
     engine.enter();
+    this.lastActive = engine.keyspaces.now;
     engine.execute(session, slices, slices.length);
     this.executed(waiting, suppressed);
     this.schedule();
   }
 
-  private confirmations(name: string, argc: number): number {
-    const kind = CONFIRMED.get(name);
-    if (kind === undefined) return 0;
-    return argc > 1 ? argc - 1 : Math.max(1, this.session[kind]?.size ?? 0);
+  private awaitConfirmations(waiting: Waiting, { 0: first, length }: readonly Slice[]): void {
+    if (first.length < SHORTEST_CONFIRMED) return;
+    waiting.name = first.keyword().toLowerCase();
+    const kind = CONFIRMED.get(waiting.name);
+    if (kind !== undefined) waiting.left = length > 1 ? length - 1 : Math.max(1, this.session[kind]?.size ?? 0);
   }
 
   /** What has run and is not replied to is done; `suppressed` says whether replies went nowhere before. */
