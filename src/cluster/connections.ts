@@ -3,8 +3,10 @@
  * cut into packets; packets that go are put into bytes, a broadcast once for all.
  *
  * What a node that does not read makes us hold is bounded by cluster-link-sendbuf-limit, looked at with each tick: its
- * connection is ended, and a new one opened.
+ * connection is ended, and a new one opened. Of those who have opened a connection and have not said who they are, so many
+ * may be there, with so much that is half said; where there is more, the oldest go: a node says at once who it is.
  */
+import { isIP } from '../base/network.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Guest } from '../links/acceptor.ts';
 import type { Dialer, Link } from '../links/link.ts';
@@ -12,6 +14,7 @@ import { decode, isRefused } from './bus/decode.ts';
 import { encode } from './bus/encode.ts';
 import { Framer } from './bus/framer.ts';
 import type { Packet } from './bus/packet.ts';
+import type { Names } from './names.ts';
 import { Connection } from './state.ts';
 
 /** How links are opened, by the settings of the server. */
@@ -31,8 +34,12 @@ export interface ConnectionReceiver {
   packet(connection: Connection, packet: Packet): void;
 }
 
-/** Bytes of a packet that whoever has not yet said who he is may make us hold: he begins with a heartbeat. */
-const STRANGERS_MOST = 1024 * 1024;
+/** Strangers: who has not said who he is. So many there may be, and so many bytes of their packets we hold in all. */
+const MOST_STRANGERS = 1000;
+const STRANGERS_MOST = 16 * 1024 * 1024;
+/** And of one: he begins with a heartbeat. */
+const STRANGER_MOST = 1024 * 1024;
+const TOO_MANY = 'Too many who have not said who they are are connected to the cluster bus.';
 const TOO_LONG = 'A packet of the cluster bus from nobody we know is too long.';
 
 /** What a connection goes over: one that we have opened, or one that another node has. */
@@ -48,23 +55,34 @@ export class Connections {
   /** How often one was ended because too much was owed over it, since the start or CONFIG RESETSTAT. */
   overflows = 0;
   private readonly dialer: Dialer;
+  private readonly names: Names;
   private readonly settings: BusSettings;
   private readonly receiver: ConnectionReceiver;
   private readonly log: Log;
+  /** Of each node one in either direction, and those of strangers. */
   private readonly ends = new Map<Connection, End>();
+  /** The oldest first. */
+  private readonly strangers = new Set<Connection>();
   private encoded: { readonly packet: Packet; readonly bytes: Uint8Array } | null = null;
 
-  constructor(dialer: Dialer, settings: BusSettings, log: Log, receiver: ConnectionReceiver) {
+  constructor(dialer: Dialer, names: Names, settings: BusSettings, log: Log, receiver: ConnectionReceiver) {
     this.dialer = dialer;
+    this.names = names;
     this.settings = settings;
     this.log = log;
     this.receiver = receiver;
   }
 
+  /** Where a name stands for an address that is not known yet, it is lost at once: the next try finds it. */
   connect(connection: Connection): void {
+    const [host] = isIP(connection.ip) === 0 ? (this.names.addresses(connection.ip) ?? []) : [connection.ip];
+    if (host === undefined) {
+      this.receiver.lost(connection, `the address of ${connection.ip} is not known`);
+      return;
+    }
     const { tlsCluster: secure, bindSourceAddr: source, clusterNodeTimeout } = this.settings;
     const framer = new Framer();
-    const target = { host: connection.ip, port: connection.port, secure, source, timeout: null };
+    const target = { host, port: connection.port, secure, source, timeout: null };
     const link = this.dialer.open(target, {
       opened: () => {
         link.keepAlive(Math.max(1, Math.floor((clusterNodeTimeout * 2) / 1000)));
@@ -85,13 +103,15 @@ export class Connections {
       closed: (reason) => this.ended(connection, reason),
     };
     this.ends.set(connection, { wire: guest, framer });
+    this.strangers.add(connection);
     this.receiver.accepted(connection);
+    this.limitStrangers();
   }
 
   /** Ends it without a word to the rules, who have asked for it. */
   disconnect(connection: Connection): void {
     this.ends.get(connection)?.wire.close();
-    this.ends.delete(connection);
+    this.forget(connection);
   }
 
   send(connection: Connection, packet: Packet): void {
@@ -153,15 +173,35 @@ export class Connections {
       else this.receiver.packet(connection, packet);
       if (!this.ends.has(connection)) return;
     }
+    if (connection.node !== null) this.strangers.delete(connection);
+    else if (framer.size > 0) this.limitStrangers();
     let { refused } = framer;
-    if (connection.node === null && framer.size > STRANGERS_MOST) refused = TOO_LONG;
+    if (connection.node === null && framer.size > STRANGER_MOST) refused = TOO_LONG;
     if (refused === '') return;
     this.log.warning(refused);
     this.kill(connection, refused);
   }
 
+  private limitStrangers(): void {
+    const held = (connection: Connection): number => this.ends.get(connection)?.framer.size ?? 0;
+    let bytes = 0;
+    for (const stranger of this.strangers) bytes += held(stranger);
+    for (const oldest of this.strangers) {
+      if (this.strangers.size <= MOST_STRANGERS && bytes <= STRANGERS_MOST) return;
+      bytes -= held(oldest);
+      this.log.verbose(TOO_MANY);
+      this.kill(oldest, TOO_MANY);
+    }
+  }
+
   private ended(connection: Connection, reason: string): void {
-    if (this.ends.delete(connection)) this.receiver.lost(connection, reason);
+    if (this.forget(connection)) this.receiver.lost(connection, reason);
+  }
+
+  /** False where it is not there. */
+  private forget(connection: Connection): boolean {
+    this.strangers.delete(connection);
+    return this.ends.delete(connection);
   }
 }
 

@@ -28,6 +28,7 @@ import type { Packet, PacketType } from './bus/packet.ts';
 import { Cluster } from './cluster.ts';
 import { type BusSettings, Connections } from './connections.ts';
 import type { Answer, ClusterSettings, Command, EngineChange, EngineView, Input, Output } from './messages.ts';
+import { Names } from './names.ts';
 import type { NodesFile } from './nodes-file.ts';
 import type { ClusterState, Connection } from './state.ts';
 
@@ -59,8 +60,12 @@ type Taker = (answer: Answer) => void;
 type Persist = Extract<Output, { kind: 'persist' }>;
 type Held = Extract<Output, { kind: 'send' }>;
 
+/** Others have us answer as often as they like, also while the disk refuses. */
+const MOST_HELD = 10_000;
+
 export class Shell {
   readonly connections: Connections;
+  private readonly names: Names;
   private readonly parts: ShellParts;
   /** Packets of this type are thrown away. */
   private dropped: PacketType | undefined;
@@ -75,7 +80,7 @@ export class Shell {
   private durable = 0;
   /** Why the last version that could not be written could not. */
   private refusal = '';
-  /** Packets that wait for a version to be durable. */
+  /** Packets that wait for a version to be durable; never more than MOST_HELD. */
   private held: Held[] = [];
 
   constructor(parts: ShellParts) {
@@ -85,7 +90,8 @@ export class Shell {
     this.rules = new Cluster(parts.file, { random, settings, engine, newId }, this.now);
     // Others need not be heard first.
     if (parts.isNew) this.rules.state.begun = 1;
-    this.connections = new Connections(dialer, busSettings, log, {
+    this.names = new Names(parts.network, clock, (host, ips) => this.input({ kind: 'resolved', host, ips }));
+    this.connections = new Connections(dialer, this.names, busSettings, log, {
       accepted: (connection) => this.input({ kind: 'accepted', connection }),
       opened: (connection) => this.input({ kind: 'connected', connection }),
       lost: (connection, reason) => this.input({ kind: 'lost', connection, reason }),
@@ -186,7 +192,7 @@ export class Shell {
         break;
       case 'send':
         if (output.after <= this.durable) this.connections.send(output.connection, output.packet);
-        else this.held.push(output);
+        else this.hold(output);
         break;
       case 'persist':
         this.persist(output);
@@ -198,15 +204,11 @@ export class Shell {
         this.parts.log[output.level](output.text);
         break;
       case 'resolve':
-        this.resolve(output.host);
+        this.names.ask(output.host);
         break;
       default:
         this.parts.change(output);
     }
-  }
-
-  private resolve(host: string): void {
-    void this.parts.network.addresses(host).then((ips) => this.input({ kind: 'resolved', host, ips }));
   }
 
   // nodes.conf.
@@ -243,6 +245,14 @@ export class Shell {
     this.durable = version;
     this.input({ kind: 'persisted', version });
     this.release();
+  }
+
+  private hold(packet: Held): void {
+    this.held.push(packet);
+    if (this.held.length < MOST_HELD) return;
+    this.flush();
+    // Where the disk refuses for so long, the oldest are lost as they would be with a connection.
+    if (this.held.length >= MOST_HELD) this.held.splice(0, MOST_HELD / 2);
   }
 
   private release(): void {

@@ -8,16 +8,27 @@
  *
  * owners[s] is a node if and only if that node's `slots` have s. A replica owns none. A node is its master's `replicas` if
  * and only if that is its `master`. verify() checks both.
+ *
+ * The bus has no passwords: whatever others can make grow has a bound, which verify() checks as well. `nodes` have MOST_NODES,
+ * those of them that are known by hearsay only MOST_BY_HEARSAY, and all that is kept by node (`reports`, `voters`, `replicas`)
+ * has one entry a node.
  */
 import { assert } from '../base/assert.ts';
 import type { PacketType } from './bus/packet.ts';
 import { FAIL, HANDSHAKE, MASTER, MYSELF, NOADDR, PFAIL, SLAVE } from './flags.ts';
 import { SLOTS, SlotSet } from './slots.ts';
 
+/** More nodes than have slots to serve are no cluster. */
+export const MOST_NODES = SLOTS;
+/** As many as a large cluster has. */
+export const MOST_BY_HEARSAY = 1000;
+
 export interface ClusterState {
   myself: Node;
   /** By ID. */
   readonly nodes: Map<string, Node>;
+  /** Those that others have told of, or that have introduced themselves, and that have never answered us. */
+  readonly hearsay: Set<Node>;
   readonly owners: (Node | null)[];
   /** Slots of ours that go to another node, and slots that come to us, with the other node. */
   readonly migrating: Map<number, Node>;
@@ -117,6 +128,8 @@ export class Node {
   /** The ports of the address that is no longer its; 0 where there is none. */
   formerPort = 0;
   formerBusPort = 0;
+  /** When a connection to it was last begun. */
+  dialled = 0;
   /** When its host name was last looked up. */
   lookedUp = 0;
   master: Node | null = null;
@@ -201,9 +214,11 @@ export function greatestEpoch(state: ClusterState): number {
 }
 
 export function verify(state: ClusterState): void {
-  const { nodes, owners, myself } = state;
+  const { nodes, hearsay, owners, myself } = state;
   assert(nodes.get(myself.id) === myself && myself.is(MYSELF), 'we are one of the nodes');
   assert(owners.length === SLOTS, 'every slot has an owner or null');
+  assert(nodes.size <= MOST_NODES && hearsay.size <= MOST_BY_HEARSAY, 'what others tell has a bound');
+  for (const node of hearsay) assert(nodes.get(node.id) === node, 'who is known by hearsay is known');
   let owned = 0;
   for (const [id, node] of nodes) {
     assert(node.id === id, 'nodes are found by their IDs');

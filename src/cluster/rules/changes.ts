@@ -31,6 +31,7 @@ export function removeNode(turn: Turn, node: Node): void {
   if (state.manual.replica === node) resetManual(turn);
   closeConnections(turn, node);
   state.nodes.delete(node.id);
+  state.hearsay.delete(node);
   turn.stateIsStale = true;
 }
 

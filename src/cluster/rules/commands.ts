@@ -2,6 +2,7 @@
 import { BUS_PORT_INCREMENT } from '../endpoints.ts';
 import { MYSELF } from '../flags.ts';
 import type { Answer, Command, FailoverForm } from '../messages.ts';
+import { MOST_NODES } from '../state.ts';
 import { assign, makeMaster, removeNode } from './changes.ts';
 import { bumpEpoch } from './epochs.ts';
 import { countReports } from './failures.ts';
@@ -64,9 +65,14 @@ function meetNode(turn: Turn, command: Command & { readonly name: 'meet' }): Ans
   if (Number.isNaN(port)) return error(`Invalid TCP base port specified: ${command.port}`);
   const busPort = command.busPort === null ? port + BUS_PORT_INCREMENT : wholeNumber(command.busPort);
   if (Number.isNaN(busPort)) return error(`Invalid TCP bus port specified: ${command.busPort}`);
-  if (!meet(turn, { ip: command.ip, port, busPort }))
-    return error(`Invalid node address specified: ${command.ip}:${command.port}`);
-  return OK;
+  switch (meet(turn, { ip: command.ip, port, busPort })) {
+    case 'no address':
+      return error(`Invalid node address specified: ${command.ip}:${command.port}`);
+    case 'no room':
+      return error(`No more than ${MOST_NODES} nodes can be known`);
+    case null:
+      return OK;
+  }
 }
 
 function wholeNumber(text: string): number {

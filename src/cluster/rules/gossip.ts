@@ -4,7 +4,7 @@ import { FAIL, MASTER, NOADDR, NOFAILOVER, PFAIL, SLAVE } from '../flags.ts';
 import { Node } from '../state.ts';
 import { countReports, heardReport } from './failures.ts';
 import { moveTo } from './introductions.ts';
-import { addNode } from './table.ts';
+import { addNode, hasRoomForHearsay } from './table.ts';
 import type { Turn } from './turn.ts';
 
 /** Milliseconds that another's clock may be ahead of ours. */
@@ -18,15 +18,17 @@ export function heardGossip(turn: Turn, sender: Node, { gossips }: Heartbeat): v
   }
 }
 
-/** A node that we did not know is one of the cluster's, unless an administrator has just removed it. */
+/** A node that we did not know is one of the cluster's, unless an administrator has just removed it or there are too many. */
 function learn(turn: Turn, gossip: Gossip): void {
   const { state, now } = turn;
   const { id, ip, port, busPort, plainPort, flags } = gossip;
   if ((flags & NOADDR) !== 0 || ip === '' || (state.forgotten.get(id) ?? 0) > now) return;
+  if (!hasRoomForHearsay(state)) return;
   const role = (flags & SLAVE) !== 0 ? SLAVE : MASTER;
   const node = new Node(id, role | (flags & NOFAILOVER), now);
   Object.assign(node, { ip, port, busPort, plainPort });
   addNode(state, node);
+  state.hearsay.add(node);
   turn.persist();
 }
 

@@ -8,15 +8,13 @@
 import { isIP, PORT_MAX } from '../../base/network.ts';
 import type { Header } from '../bus/packet.ts';
 import { HANDSHAKE, MASTER, MEET, NOADDR, SLAVE } from '../flags.ts';
-import { type Connection, Node } from '../state.ts';
+import { type Connection, MOST_NODES, Node } from '../state.ts';
 import { pointEngineAtMaster, removeNode, renameNode } from './changes.ts';
 import { closeLink } from './links.ts';
-import { addNode } from './table.ts';
+import { addNode, hasRoomForHearsay } from './table.ts';
 import type { Turn } from './turn.ts';
 
 const LEAST_HANDSHAKE = 1000;
-/** Nodes in handshake, beyond which no stranger's MEET is heard: as many as a cluster may have. */
-const MOST_GREETED = 1000;
 
 /** Ports as they are, so that none is none. */
 export interface BusAddress {
@@ -25,13 +23,19 @@ export interface BusAddress {
   readonly busPort: number;
 }
 
-/** False where that is no address. With a node with whom we shake hands already there is nothing to do. */
-export function meet(turn: Turn, { ip, port, busPort }: BusAddress): boolean {
-  if (isIP(ip) === 0 || !isPort(port) || !isPort(busPort)) return false;
-  for (const node of turn.state.nodes.values())
-    if (node.inHandshake && node.ip === ip && node.busPort === busPort) return true;
+/** Why it can't be; with a node with whom we shake hands already there is nothing to do. */
+export function meet(turn: Turn, { ip, port, busPort }: BusAddress): 'no address' | 'no room' | null {
+  if (isIP(ip) === 0 || !isPort(port) || !isPort(busPort)) return 'no address';
+  if (isGreeted(turn, ip, busPort)) return null;
+  if (turn.state.nodes.size >= MOST_NODES) return 'no room';
   greet(turn, { ip, port, busPort }, HANDSHAKE | MEET);
-  return true;
+  return null;
+}
+
+function isGreeted({ state }: Turn, ip: string, busPort: number): boolean {
+  for (const node of state.nodes.values())
+    if (node.inHandshake && node.ip === ip && node.busPort === busPort) return true;
+  return false;
 }
 
 function isPort(port: number): boolean {
@@ -40,20 +44,15 @@ function isPort(port: number): boolean {
 
 /**
  * Somebody whom we don't know has sent MEET: a node of our administrator's. Anybody can say so, and each makes us open a
- * connection: to an address only, to each once, and to so many at a time.
+ * connection: to an address only, to each once, and to so many that have not answered.
  */
 export function admit(turn: Turn, connection: Connection, header: Header): void {
   const { port, busPort } = header;
   const ip = isIP(header.ip) === 0 ? connection.ip : header.ip;
   if (!isPort(port) || !isPort(busPort)) return;
-  let greeted = 0;
-  for (const node of turn.state.nodes.values()) {
-    if (!node.inHandshake) continue;
-    if (node.ip === ip && node.busPort === busPort) return;
-    greeted++;
-  }
-  if (greeted >= MOST_GREETED) return;
+  if (isGreeted(turn, ip, busPort) || !hasRoomForHearsay(turn.state)) return;
   const node = greet(turn, { ip, port, busPort }, HANDSHAKE);
+  turn.state.hearsay.add(node);
   node.plainPort = header.plainPort;
   turn.persist();
 }

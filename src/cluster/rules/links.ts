@@ -53,9 +53,14 @@ export function sendUpdate(turn: Turn, to: Node, about: Node): void {
   });
 }
 
+/** Milliseconds between two tries to reach a node that may not be there at all. */
+const HEARSAY_PERIOD = 1000;
+
 /** Opens a connection to a node that has none. */
 export function connect(turn: Turn, node: Node): void {
   if (node.link !== null || node.is(MYSELF | NOADDR)) return;
+  if (turn.state.hearsay.has(node) && turn.now - node.dialled < HEARSAY_PERIOD) return;
+  node.dialled = turn.now;
   node.link = Connection.to(node, turn.now);
   turn.output({ kind: 'connect', connection: node.link });
 }

@@ -104,6 +104,7 @@ function heartbeat(turn: Turn, connection: Connection, sender: Node | null, head
 }
 
 function answered(turn: Turn, node: Node): void {
+  turn.state.hearsay.delete(node);
   node.pongReceived = turn.now;
   node.dataReceived = turn.now;
   node.pingSent = 0;

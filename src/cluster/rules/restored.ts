@@ -28,6 +28,7 @@ function emptyState(myself: Node, file: NodesFile): ClusterState {
   return {
     myself,
     nodes: new Map(),
+    hearsay: new Set(),
     owners: new Array<Node | null>(SLOTS).fill(null),
     migrating: new Map(),
     importing: new Map(),

@@ -1,11 +1,16 @@
 /** The tables of nodes and slots, and what holds between them (state.ts says what). */
 import { assert } from '../../base/assert.ts';
 import { MASTER, MIGRATE_TO, SLAVE } from '../flags.ts';
-import type { ClusterState, Node } from '../state.ts';
+import { type ClusterState, MOST_BY_HEARSAY, MOST_NODES, type Node } from '../state.ts';
 
 export function addNode(state: ClusterState, node: Node): void {
   assert(!state.nodes.has(node.id), 'a node is added once');
   state.nodes.set(node.id, node);
+}
+
+/** Whether one more can be known because somebody says that it is there. */
+export function hasRoomForHearsay({ nodes, hearsay }: ClusterState): boolean {
+  return nodes.size < MOST_NODES && hearsay.size < MOST_BY_HEARSAY;
 }
 
 /** Takes a slot that nobody has. */

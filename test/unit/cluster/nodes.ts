@@ -7,10 +7,11 @@
  *   nodes.pass(2000);
  */
 import { SeededRandom } from '../../../src/base/random.ts';
-import type { Packet } from '../../../src/cluster/bus/packet.ts';
+import type { Body, Header, Packet } from '../../../src/cluster/bus/packet.ts';
 import { Cluster } from '../../../src/cluster/cluster.ts';
 import type { Answer, ClusterSettings, Command, EngineView, Input, Output } from '../../../src/cluster/messages.ts';
 import type { NodesFile } from '../../../src/cluster/nodes-file.ts';
+import { ownHeader } from '../../../src/cluster/rules/links.ts';
 import { newNode } from '../../../src/cluster/rules/saved.ts';
 import { SLOTS } from '../../../src/cluster/slots.ts';
 import { Connection, type Node, verify } from '../../../src/cluster/state.ts';
@@ -257,3 +258,21 @@ export function split(nodes: Nodes, part: readonly Machine[]): void {
     for (const other of nodes.all) if (part.includes(machine) !== part.includes(other)) machine.cut.add(other);
   }
 }
+
+/** What a node says in a header just now. */
+export function headerOf(machine: Machine, change: Partial<Header> = {}): Header {
+  const { cluster, settings } = machine;
+  const turn = { state: cluster.state, settings, world: { engine: machine } } as unknown as Parameters<
+    typeof ownHeader
+  >[0];
+  return { ...ownHeader(turn), ...change };
+}
+
+/** Lets `to` hear a packet over a connection of its own. */
+export function tell(to: Machine, from: string, header: Header, body: Body): void {
+  const connection = Connection.from(from, to.ip, 1);
+  to.step({ kind: 'accepted', connection });
+  to.hear(connection, { header, body } as Packet);
+}
+
+export const NO_NEWS = { gossips: [], hostname: '', unknownExtensions: [] } as const;

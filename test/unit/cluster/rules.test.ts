@@ -1,31 +1,11 @@
 /** How nodes come to know one another, who is down, who takes over, and what an administrator's commands do. */
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
-import type { Body, Header, Packet } from '../../../src/cluster/bus/packet.ts';
+import type { Body, Header } from '../../../src/cluster/bus/packet.ts';
 import { FAIL, NOADDR, PFAIL } from '../../../src/cluster/flags.ts';
 import { formatNodesFile, parseNodesFile } from '../../../src/cluster/nodes-file.ts';
-import { ownHeader } from '../../../src/cluster/rules/links.ts';
 import { savedState } from '../../../src/cluster/rules/saved.ts';
-import { Connection } from '../../../src/cluster/state.ts';
-import { type Machine, NODE_TIMEOUT, Nodes, split } from './nodes.ts';
-
-/** What a node says in a header just now. */
-function headerOf(machine: Machine, change: Partial<Header> = {}): Header {
-  const { cluster, settings } = machine;
-  const turn = { state: cluster.state, settings, world: { engine: machine } } as unknown as Parameters<
-    typeof ownHeader
-  >[0];
-  return { ...ownHeader(turn), ...change };
-}
-
-/** Lets `to` hear a packet over a connection of its own. */
-function tell(to: Machine, from: string, header: Header, body: Body): void {
-  const connection = Connection.from(from, to.ip, 1);
-  to.step({ kind: 'accepted', connection });
-  to.hear(connection, { header, body } as Packet);
-}
-
-const NO_NEWS = { gossips: [], hostname: '', unknownExtensions: [] } as const;
+import { headerOf, type Machine, NO_NEWS, NODE_TIMEOUT, Nodes, split, tell } from './nodes.ts';
 
 describe('nodes come to know one another', () => {
   test('by MEET, and third ones by gossip, with their roles, slots and host names', () => {

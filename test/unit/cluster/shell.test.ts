@@ -6,14 +6,19 @@ import { SeededRandom } from '../../../src/base/random.ts';
 import { sliceOf } from '../../../src/base/slice.ts';
 import { SystemError } from '../../../src/base/system-error.ts';
 import { VirtualClock } from '../../../src/base/time.ts';
+import { HEADER, TYPES } from '../../../src/cluster/bus/layout.ts';
 import type { Answer, Command, EngineChange } from '../../../src/cluster/messages.ts';
 import type { NodesFile } from '../../../src/cluster/nodes-file.ts';
 import { newNode } from '../../../src/cluster/rules/saved.ts';
 import { Shell } from '../../../src/cluster/shell.ts';
 import { Acceptor } from '../../../src/links/acceptor.ts';
 import { Dialer } from '../../../src/links/link.ts';
+import { recordedPackets } from './recorded.ts';
 
 const BUS_PORT = 17_000;
+/** As many as shell.ts holds back, and connections.ts lets in. */
+const MOST_HELD = 10_000;
+const MOST_STRANGERS = 1000;
 const ALL = { name: 'addslots', ranges: [{ start: 0, end: 16_383 }] } as const;
 
 /** A host with a node, whose disk writes when it is not told to refuse. */
@@ -81,6 +86,7 @@ class Host {
 }
 
 let clock: VirtualClock;
+let wires: Wires;
 let us: Host;
 let other: Host;
 
@@ -94,7 +100,7 @@ async function pass(ms: number): Promise<void> {
 
 beforeEach(() => {
   clock = new VirtualClock();
-  const wires = new Wires(clock, new SeededRandom(9));
+  wires = new Wires(clock, new SeededRandom(9));
   us = new Host(wires, 1);
   other = new Host(wires, 2);
 });
@@ -149,6 +155,21 @@ describe('the file', () => {
   });
 });
 
+test('while the disk refuses, only so many packets wait for it, the newest', async () => {
+  await introduce();
+  us.refuses = true;
+  us.ask(ALL);
+  for (let i = 0; i < MOST_HELD * 2; i++) us.shell.publish(sliceOf('channel'), sliceOf(String(i)), false);
+  us.refuses = false;
+  await pass(3000);
+  const heard = other.changes.flatMap((change) =>
+    change.kind === 'deliver' ? [Buffer.from(change.message).toString()] : [],
+  );
+  expect(heard.length).toBeGreaterThan(0);
+  expect(heard.length).toBeLessThan(MOST_HELD);
+  expect(heard.at(-1)).toBe(String(MOST_HELD * 2 - 1));
+});
+
 describe('the bus', () => {
   test('a node that is met is known on both sides, over a link each way', async () => {
     await introduce();
@@ -184,6 +205,28 @@ describe('the bus', () => {
     await pass(500);
     const { link } = us.shell.state.nodes.get('2'.repeat(40))!;
     expect([link === before, link?.open]).toEqual([false, true]);
+  });
+
+  test('of those who do not say who they are the oldest go where there are too many', async () => {
+    await introduce();
+    const strangers = Array.from({ length: MOST_STRANGERS + 5 }, () =>
+      new MemoryNetwork(wires, '10.0.0.9').connect({ host: '10.0.0.1', port: BUS_PORT }),
+    );
+    for (const stranger of strangers) stranger.on('error', () => {}).resume();
+    await pass(500);
+    expect(us.shell.connections.count).toBe(MOST_STRANGERS + 2);
+    expect(strangers.filter((stranger) => stranger.destroyed).length).toBe(5);
+    // They hold a share each of a packet that they do not end.
+    const most = 16 * 1024 * 1024;
+    const begun = Buffer.alloc(200_000);
+    begun.set(recordedPackets()[0]);
+    begun.writeUInt32BE(most, HEADER.length);
+    begun.writeUInt16BE(TYPES.indexOf('publish'), HEADER.type);
+    for (const stranger of strangers.slice(-100)) stranger.write(begun);
+    await pass(500);
+    expect(us.shell.connections.bytes).toBeLessThanOrEqual(most);
+    expect(us.shell.connections.bytes).toBeGreaterThan(most / 2);
+    expect(us.shell.state.nodes.get('2'.repeat(40))!.inbound?.open).toBe(true);
   });
 
   test('who has stopped is found out, and says nothing more', async () => {
