@@ -10,10 +10,10 @@ test.each(SEEDS)('seed %i of the world of the cluster breaks nothing', (seed) =>
 
 test('replicas are elected in it, and a node that tells its vote before it is on the disk is found', () => {
   let [seed, votes, broken] = [0, 0, ''];
-  while (broken === '' && seed < 100) {
+  while ((broken === '' || votes <= 2) && seed < 100) {
     const played = course(++seed, { bug: 'votes are told early' });
     votes += played.votes;
-    broken = played.broken;
+    broken ||= played.broken;
   }
   expect(broken).toMatch(/^two votes of |^epochs of .* shrink/);
   expect(votes).toBeGreaterThan(2);
