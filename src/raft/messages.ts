@@ -90,7 +90,7 @@ type Text = string & {};
 
 /** The settings that the rules follow, as they are now. Milliseconds where it is a time. */
 export interface RaftSettings {
-  /** A follower that hears nothing for one to two of these wants to be elected. */
+  /** A follower that hears nothing for one to one and a half of these wants to be elected. */
   readonly electionTimeout: number;
   /** Much less than that. */
   readonly heartbeat: number;

@@ -24,6 +24,7 @@ export function restoredState(id: NodeId, saved: Saved, now: number): RaftState 
     commit: snapshot.index,
     applied: snapshot.index,
     electionDue: now,
+    stoodAt: now,
     heard: now,
     matched: 0,
     heardRound: 0,

@@ -29,6 +29,8 @@ export interface RaftState {
   applied: number;
   /** When we want to be elected. */
   electionDue: number;
+  /** When a candidate has asked for votes. */
+  stoodAt: number;
   /** When a leader was last heard, or we have started: for an election timeout nobody else gets our vote. */
   heard: number;
   /** Of the leader: up to where our log is known to be its, the last round that was heard, and what it was told of. */

@@ -44,6 +44,7 @@ export function stand(turn: Turn, transfer: boolean): void {
   const { state } = turn;
   turn.commitTo(state.term + 1, state.id);
   state.role = 'candidate';
+  state.stoodAt = turn.now;
   state.leader = NOBODY;
   state.matched = 0;
   delayElection(turn);
@@ -74,6 +75,16 @@ export function heardVote(turn: Turn, { from, pre, asked, granted }: VoteReply):
   if (state.role !== expected || asked !== state.term + (pre ? 1 : 0)) return;
   if (!state.votes.has(from)) state.votes.set(from, granted);
   count(turn);
+  if (!pre && !granted && state.role === 'candidate') tryAgainSoon(turn);
+}
+
+/**
+ * When others stand as well, nobody may get the votes of most. Those that are on their way still have as long again as this
+ * refusal has taken; then one of the candidates asks anew, before the others do.
+ */
+function tryAgainSoon({ state, now, world }: Turn): void {
+  const taken = now - state.stoodAt;
+  state.electionDue = Math.min(state.electionDue, now + taken * (1 + 2 * world.random.double01()));
 }
 
 /** Only voters of our own configuration count. */
@@ -90,5 +101,5 @@ function count(turn: Turn): void {
   if (granted >= most) {
     if (state.role === 'pre-candidate') stand(turn, false);
     else becomeLeader(turn);
-  } else if (refused >= most) becomeFollower(turn, state.term, NOBODY);
+  } else if (refused >= most && state.role === 'pre-candidate') becomeFollower(turn, state.term, NOBODY);
 }

@@ -8,9 +8,15 @@ import { noop } from '../entry.ts';
 import { mayBeElected } from '../state.ts';
 import type { Turn } from './turn.ts';
 
+/**
+ * Followers want to be elected within so many election timeouts of each other: far enough apart that the first is mostly
+ * alone, near enough that a second try comes to its end within two timeouts.
+ */
+const SPREAD = 0.5;
+
 export function delayElection(turn: Turn): void {
   const { settings, world, now, state } = turn;
-  state.electionDue = now + settings.electionTimeout * (1 + world.random.double01());
+  state.electionDue = now + settings.electionTimeout * (1 + SPREAD * world.random.double01());
 }
 
 /** There may be a leader whom we have promised, by having heard it, that we elect nobody else. */
