@@ -85,8 +85,8 @@ class RaftWorld extends RulesWorld implements Surroundings {
     this.bug = bug;
     const { random } = this;
     const leases = bug === 'lease-margin' || random.below(2) === 0;
-    // Entries go one by one.
-    const narrow = random.below(2) === 0;
+    // Entries go one by one: so one of an earlier term comes to most without one of the leader's own.
+    const narrow = random.below(2) === 0 || bug === 'older-term';
     this.settings = {
       electionTimeout: ELECTION_TIMEOUT,
       heartbeat: HEARTBEAT,
@@ -314,6 +314,7 @@ class RaftWorld extends RulesWorld implements Surroundings {
     // By then it may have applied them.
     if (last !== undefined && last.term < term && process.raft.state.log.term(last.index) !== last.term)
       throw new Broken(`${who} leads in ${term} without the committed entry ${last.index}`);
+    if (this.bug === 'older-term' && this.harms && this.random.below(2) === 0) this.split([process]);
     if (this.random.below(3) === 0) this.crashSoon(process);
   }
 
@@ -354,6 +355,8 @@ class RaftWorld extends RulesWorld implements Surroundings {
       this.committed.push(entry);
       if (kind === 'configuration') this.counted.changes++;
       const older = process.isLeader && term < process.raft.state.term;
+      // Figure 8: one that was cut off as soon as it led comes back, and may be elected.
+      if (older && this.bug === 'older-term') this.split([]);
       if (this.random.below(older ? 2 : 60) === 0) this.crashSoon(process);
     } else if (before.term !== term)
       throw new Broken(`${process.name} applies ${index} of term ${term}, which is of term ${before.term}`);
