@@ -213,6 +213,11 @@ function helloOptions(c: Call): boolean {
   return true;
 }
 
+/** Of a group only the leader that serves is a master. */
+function isReplica({ membership, replication }: Call['engine']): boolean {
+  return membership.group === null ? replication.isReplica : !membership.group.serves;
+}
+
 function replyHello(c: Call): void {
   const { reply, session } = c;
   const { version, mode } = c.engine.server;
@@ -229,7 +234,7 @@ function replyHello(c: Call): void {
   reply.bulkText(mode);
   if (mode !== 'sentinel') {
     reply.bulkText('role');
-    reply.bulkText(c.engine.replication.isReplica ? 'replica' : 'master');
+    reply.bulkText(isReplica(c.engine) ? 'replica' : 'master');
   }
   reply.bulkText('modules');
   reply.array(0);

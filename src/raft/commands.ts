@@ -198,33 +198,3 @@ export function waitInGroup(c: Call): void {
   const voters = membershipOf(c.engine).shell.configuration.filter(({ kind }) => kind === 'voter').length;
   c.reply.int(voters >> 1);
 }
-
-/** ROLE: as a master with its replicas, or as a replica of the leader. */
-export function roleInGroup(c: Call): void {
-  const membership = membershipOf(c.engine);
-  const { reply } = c;
-  const { raftElectionTimeout } = c.engine.server.settings;
-  const seen = membersSeen(membership, 2 * raftElectionTimeout);
-  const applied = membership.shell.applier.applied;
-  const leader = seen.find(({ leads }) => leads);
-  if (membership.shell.serves) {
-    const others = seen.filter((each) => each !== leader);
-    reply.array(3);
-    reply.bulkText('master');
-    reply.int(applied);
-    reply.array(others.length);
-    for (const { address, index } of others) {
-      reply.array(3);
-      reply.bulkText(address.host);
-      reply.bulkText(String(address.port || address.tlsPort));
-      reply.bulkText(String(index));
-    }
-    return;
-  }
-  reply.array(5);
-  reply.bulkText('slave');
-  reply.bulkText(leader?.address.host ?? '');
-  reply.int(leader === undefined ? 0 : leader.address.port || leader.address.tlsPort);
-  reply.bulkText(leader === undefined ? 'connect' : 'connected');
-  reply.int(applied);
-}

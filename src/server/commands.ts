@@ -2,11 +2,13 @@
 import { assert } from '../base/assert.ts';
 import { clusterCommands } from '../cluster/commands/index.ts';
 import { commands } from '../commands/index.ts';
-import { ALL_SECTIONS, infoCommand } from '../commands/server/info.ts';
+import { ALL_SECTIONS, type InfoSection, infoCommand } from '../commands/server/info.ts';
+import { lines } from '../commands/server/info-sections.ts';
 import type { Command } from '../engine/command.ts';
 import { clusterInGroup } from '../raft/cluster-views.ts';
-import { raftCommand, refuseInGroup, roleInGroup, waitInGroup } from '../raft/commands.ts';
+import { raftCommand, refuseInGroup, waitInGroup } from '../raft/commands.ts';
 import { raftInfo } from '../raft/info.ts';
+import { replicationInGroup, roleInGroup } from '../raft/standing.ts';
 import { replicationCommands } from '../replication/commands.ts';
 import { scriptingCommands } from '../scripting/index.ts';
 import { publishHello, sentinel, sentinelInfo, sentinelRole } from '../sentinel/commands.ts';
@@ -48,10 +50,19 @@ export const SENTINEL_COMMANDS: readonly Command[] = [
   sentinel,
 ];
 
+function sectionsInGroup(): InfoSection[] {
+  const sections = ALL_SECTIONS.map((section): InfoSection => {
+    const [name, title] = section;
+    return name === 'replication' ? [name, title, (engine) => lines(replicationInGroup(engine))] : section;
+  });
+  sections.splice(-1, 0, ['raft', 'Raft', raftInfo]);
+  return sections;
+}
+
 /** Commands that a member of a group has from its own rules. */
 const INSTEAD: Readonly<Record<string, Command>> = {
   CLUSTER: clusterInGroup,
-  INFO: infoCommand([...ALL_SECTIONS.slice(0, -1), ['raft', 'Raft', raftInfo], ...ALL_SECTIONS.slice(-1)]),
+  INFO: infoCommand(sectionsInGroup()),
   WAIT: { ...named('WAIT'), run: waitInGroup },
   ROLE: { ...named('ROLE'), run: roleInGroup },
   ...Object.fromEntries(

@@ -8,7 +8,8 @@ import { memoryFigures } from './memory-figures.ts';
 /** Fields that stay away until the room that knows them is there; they have the value of a server that doesn't use it. */
 type Value = string | number;
 
-function lines(fields: Readonly<Record<string, Value>>): string {
+/** Fields as INFO has them, a line each. */
+export function lines(fields: Readonly<Record<string, Value>>): string {
   let text = '';
   for (const [name, value] of Object.entries(fields)) text += `${name}:${value}\r\n`;
   return text;
