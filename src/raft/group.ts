@@ -23,6 +23,7 @@ const CHANGES = WRITE | MAY_REPLICATE;
 
 const NO_GROUP = 'CLUSTERDOWN The server belongs to no group: RAFT INIT begins one, RAFT JOIN enters one';
 const NO_LEADER = 'CLUSTERDOWN No leader';
+const REMOVED = 'CLUSTERDOWN The server was removed from its group';
 
 export class Group implements GroupPort {
   private readonly shell: Shell;
@@ -70,7 +71,7 @@ export class Group implements GroupPort {
     const { state, configuration } = this.shell;
     if (state === null || !this.shell.joined) return this.shell.isMember ? NO_LEADER : NO_GROUP;
     const address = parseAddress(memberOf(configuration, state.leader)?.address ?? '');
-    if (address === undefined || state.leader === state.id) return NO_LEADER;
+    if (address === undefined || state.leader === state.id) return this.shell.removed ? REMOVED : NO_LEADER;
     return `MOVED ${slot} ${address.host}:${portFor(address, session.port.secure)}`;
   }
 }

@@ -16,6 +16,7 @@ export function raftInfo(engine: Engine): string {
     ['raft_node_id', nameOf(id)],
     ['raft_role', state === null || !shell.joined ? 'none' : state.role],
     ['raft_serving', shell.serves ? 1 : 0],
+    ['raft_removed', shell.removed ? 1 : 0],
     ['raft_term', state?.term ?? 0],
     ['raft_leader_id', leader?.id ?? 0],
     [

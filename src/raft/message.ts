@@ -69,4 +69,13 @@ export interface TimeoutNow extends Header {
   readonly type: 'timeout-now';
 }
 
-export type Message = VoteRequest | VoteReply | Append | AppendReply | SnapshotMessage | TimeoutNow;
+/**
+ * Tells one who asks for votes that the group has decided to do without it: the committed log of the sender has no place for
+ * it as of this entry. It says so whatever the terms of the two are.
+ */
+export interface Removal extends Header {
+  readonly type: 'removal';
+  readonly index: number;
+}
+
+export type Message = VoteRequest | VoteReply | Append | AppendReply | SnapshotMessage | TimeoutNow | Removal;

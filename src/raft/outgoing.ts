@@ -6,12 +6,15 @@
 import type { Random } from '../base/random.ts';
 import { Backoff } from '../links/backoff.ts';
 import { type Dialer, type Link, LinkError, type Target } from '../links/link.ts';
+import { Framer } from './wire/framer.ts';
 
 /** Milliseconds between two attempts. */
 const LEAST_WAIT = 20;
 const MOST_WAIT = 500;
 /** Bytes that wait for one that does not read, or that is not reached yet. */
 const UNSENT_MOST = 32 * 1024 * 1024;
+/** Bytes of an answer. */
+const LONGEST_ANSWER = 4096;
 
 export interface OutgoingParts {
   readonly dialer: Dialer;
@@ -19,12 +22,14 @@ export interface OutgoingParts {
   /** Where it is now; null while that is unknown. */
   readonly target: () => Target | null;
   readonly hello: () => Uint8Array;
+  /** What is said in answer over the same connection, whole, its length first. */
+  readonly answered: (bytes: Uint8Array) => void;
   /** The connection can't be had, or was lost. */
   readonly lost: (reason: string) => void;
 }
 
 export class Outgoing {
-  /** When it was opened, ms; what is sent over it is answered over another. */
+  /** When it was opened, ms; what is sent over it is answered over another, but to one that has left the group. */
   openedAt = 0;
   private readonly parts: OutgoingParts;
   private readonly backoff: Backoff;
@@ -69,11 +74,12 @@ export class Outgoing {
   }
 
   private dial(): boolean {
-    const { dialer, target, hello } = this.parts;
+    const { dialer, target, hello, answered } = this.parts;
     const now = dialer.clock.now();
     const place = now < this.triesAgainAt ? null : target();
     if (place === null) return false;
     this.openedAt = now;
+    const framer = new Framer(LONGEST_ANSWER);
     const link = dialer.open(place, {
       opened: () => {
         this.openedAt = dialer.clock.now();
@@ -82,7 +88,11 @@ export class Outgoing {
         for (const bytes of this.waiting) link.write(bytes);
         this.drop();
       },
-      data: () => {},
+      data: (bytes, from, to) => {
+        framer.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from));
+        for (let whole = framer.next(); whole !== null; whole = framer.next()) answered(whole);
+        if (framer.refused) link.fail(new LinkError('protocol', 'the length of its answer makes no sense'));
+      },
       closed: (error) => this.ended(error.message),
     });
     this.link = link;

@@ -3,6 +3,9 @@
  * opened to us. Who opens one says first who he is and shows a password, where the server asks one of its clients
  * (wire/hello.ts). What is said twice, late or never does no harm to the rules.
  *
+ * One that has left the group has no address any more: it is told so over the connection that it has opened to us, and nothing
+ * else is said there.
+ *
  * A member that we say something to and that says nothing itself for long may be behind a connection that only seems to be
  * one: it is opened anew.
  */
@@ -17,7 +20,7 @@ import type { Guest } from '../links/acceptor.ts';
 import type { Dialer, Target } from '../links/link.ts';
 import { parseAddress } from './address.ts';
 import { type Configuration, memberOf, type NodeId } from './configuration.ts';
-import type { Message, SnapshotMessage } from './message.ts';
+import type { Message, Removal, SnapshotMessage } from './message.ts';
 import { Outgoing } from './outgoing.ts';
 import { SnapshotReceiver, SnapshotSender } from './transfers.ts';
 import { decode, isRefused } from './wire/decode.ts';
@@ -115,6 +118,10 @@ export class Peers {
   send(message: Message): void {
     const { to } = message;
     if (this.closed) return;
+    if (message.type === 'removal') {
+      this.answer(message);
+      return;
+    }
     let link = this.links.get(to);
     if (link === undefined) this.links.set(to, (link = this.linkTo(to)));
     link.send(encode(message));
@@ -182,6 +189,7 @@ export class Peers {
       ...{ dialer, random },
       target: () => this.targetOf(to),
       hello: () => this.helloFor(to, 'messages'),
+      answered: (bytes) => this.hearAnswer(to, bytes),
       lost: (reason) => log.verbose(`The connection to member ${to} is lost: ${reason}`),
     });
   }
@@ -197,7 +205,19 @@ export class Peers {
     return encodeHello({ purpose, from: this.parts.id, to, user, password });
   }
 
+  private answer(removal: Removal): void {
+    const bytes = encode(removal);
+    for (const { hello, guest } of this.visitors)
+      if (hello?.from === removal.to && hello.purpose === 'messages') guest.write(bytes);
+  }
+
   // What others say.
+
+  private hearAnswer(from: NodeId, bytes: Uint8Array): void {
+    const message = decode(bytes);
+    if (isRefused(message) || message.type !== 'removal') return;
+    if (message.from === from && message.to === this.parts.id) this.parts.received(message, null);
+  }
 
   private read(visitor: Visitor, bytes: Uint8Array): void {
     const { framer } = visitor;

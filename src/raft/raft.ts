@@ -12,7 +12,7 @@ import { restoredState } from './restored.ts';
 import { advanceCommit } from './rules/commit.ts';
 import { campaign, countOwnVote, electionIsDue, heardVote } from './rules/election.ts';
 import { acceptStored, takeEntries, tellTerm } from './rules/follow.ts';
-import { changeGroup, followConfiguration, leaveWhenRemoved } from './rules/membership.ts';
+import { changeGroup, followConfiguration, heardRemoval, leaveWhenRemoved, tellRemoval } from './rules/membership.ts';
 import { obstacle, propose } from './rules/proposals.ts';
 import { askRead, releaseReads } from './rules/reads.ts';
 import { heardReply, sendTo, snapshotEnded } from './rules/replicate.ts';
@@ -129,7 +129,14 @@ export class Raft {
     const { turn, state } = this;
     const { type, term, from } = message;
     assert(message.to === state.id, 'messages reach those they are for');
-    if (type === 'vote' && isUnheard(turn, message)) return;
+    if (type === 'removal') {
+      heardRemoval(turn, message);
+      return;
+    }
+    if (type === 'vote') {
+      tellRemoval(turn, message);
+      if (isUnheard(turn, message)) return;
+    }
     if (term > state.term) becomeFollower(turn, term, NOBODY);
     if (type === 'vote') answerRequest(turn, message);
     else if (term < state.term) {

@@ -30,6 +30,7 @@ export function restoredState(id: NodeId, saved: Saved, now: number): RaftState 
     heardRound: 0,
     toldMatch: 0,
     toldRound: 0,
+    removed: false,
     votes: new Map(),
     leading: null,
   };

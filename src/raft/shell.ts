@@ -25,7 +25,7 @@ import type { Log } from '../engine/server-port.ts';
 import { UnowedTurn } from '../engine/unowed-turn.ts';
 import type { Guest } from '../links/acceptor.ts';
 import { Applier } from './applier.ts';
-import { type Change, type Configuration, EMPTY, type NodeId } from './configuration.ts';
+import { type Change, type Configuration, EMPTY, memberOf, type NodeId } from './configuration.ts';
 import type { Found, Segments } from './disk/segments.ts';
 import { ENTRY_BYTES, newSaved, type Saved, sizeOf } from './entry.ts';
 import { Keeper } from './keeper.ts';
@@ -169,6 +169,14 @@ export class Shell implements TicketSource {
   /** Whether it belongs to a group, as far as it knows. */
   get joined(): boolean {
     return this.configuration.length > 0;
+  }
+
+  /** Whether the group has decided to do without it, as far as it knows. */
+  get removed(): boolean {
+    const { state } = this;
+    if (state === null || !this.joined) return false;
+    const { log, commit, removed, id } = state;
+    return removed || memberOf(log.mark(commit).configuration, id) === undefined;
   }
 
   /** Milliseconds, by a clock that never goes back. */

@@ -38,6 +38,8 @@ export interface RaftState {
   heardRound: number;
   toldMatch: number;
   toldRound: number;
+  /** Somebody whose committed log says so has told us that we were removed, and no leader was heard since. */
+  removed: boolean;
   /** A candidate's: who has answered, and how. */
   readonly votes: Map<NodeId, boolean>;
   leading: Leadership | null;
@@ -86,7 +88,8 @@ export function configurationOf(state: RaftState): Configuration {
  * Voters may lead; and who is to be removed, until that is committed: it may be the only one that has the entry by which it
  * is, and nobody whose log lacks that gets its vote (figure 4.6 of the thesis).
  */
-export function mayBeElected({ log, commit, id }: RaftState): boolean {
+export function mayBeElected({ log, commit, id, removed }: RaftState): boolean {
+  if (removed) return false;
   return isVoter(log.configuration, id) || (log.configurationIndex > commit && isVoter(log.formerConfiguration, id));
 }
 

@@ -1,5 +1,6 @@
 /** Groups of Raft through real sockets: what a client of a cluster sees, and what survives. */
 import { Redis } from 'ioredis';
+import { createCluster as createNodeRedisCluster } from 'redis';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCluster } from '../../src/server/local-cluster.ts';
 import { Connection, callOnce, type GroupClient, TestGroup, TestMember } from '../support/groups.ts';
@@ -117,6 +118,57 @@ describe('three members', () => {
     expect(await callOnce(leader.port, 'CLUSTER', 'KEYSLOT', 'foo')).toBe(12182);
   });
 
+  test('ROLE, INFO replication and HELLO agree on who is a master and who is its replica', async () => {
+    group = await TestGroup.start(3);
+    const leader = await group.leader();
+    const other = await group.follower();
+    const hello = async (port: number): Promise<string> => {
+      const reply = (await callOnce(port, 'HELLO', '2')) as string[];
+      return reply[reply.indexOf('role') + 1];
+    };
+    const info = async (port: number): Promise<string> => String(await callOnce(port, 'INFO', 'replication'));
+    expect((await callOnce(leader.port, 'ROLE')) as unknown[]).toEqual([
+      'master',
+      expect.any(Number),
+      expect.objectContaining({ length: 2 }),
+    ]);
+    expect(await hello(leader.port)).toBe('master');
+    expect(await info(leader.port)).toMatch(
+      /role:master\r\nconnected_slaves:2\r\nslave0:ip=127\.0\.0\.1,port=\d+,state=online,offset=\d+,lag=0\r\n/,
+    );
+    await waitFor('it knows the leader', async () => {
+      const role = (await callOnce(other.port, 'ROLE')) as unknown[];
+      return role.slice(0, 4).join(' ') === `slave 127.0.0.1 ${leader.port} connected`;
+    });
+    expect(await hello(other.port)).toBe('replica');
+    const told = await info(other.port);
+    expect(told).toContain(
+      `role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:${leader.port}\r\nmaster_link_status:up\r\n`,
+    );
+    expect(told).toMatch(/\r\nmaster_replid:\w{40}\r\n/);
+    for (const member of group.members) if (member !== other) await member.kill();
+    await waitFor('it misses the leader', async () => (await info(other.port)).includes('master_link_status:down\r\n'));
+    expect(((await callOnce(other.port, 'ROLE')) as unknown[]).slice(0, 4)).toEqual(['slave', '', 0, 'connect']);
+    expect(await hello(other.port)).toBe('replica');
+    expect(await info(other.port)).toMatch(/role:slave\r\nmaster_host:\r\n.*master_link_down_since_seconds:\d+\r\n/s);
+  });
+
+  test('client libraries read from followers and write to the leader', async () => {
+    // A machine that is busy must not make them change the leader.
+    group = await TestGroup.start(3, { 'raft-election-timeout': 10_000 });
+    const other = await group.follower();
+    const at = { host: '127.0.0.1', port: other.port };
+    const single = new Redis({ ...at, readOnly: true, lazyConnect: true });
+    await single.connect();
+    const cluster = createNodeRedisCluster({ rootNodes: [{ socket: at }], useReplicas: true });
+    await cluster.connect();
+    expect(await cluster.set('foo', 'bar')).toBe('OK');
+    await waitFor('a follower has it', async () => (await single.get('foo')) === 'bar');
+    await waitFor('replicas have it', async () => (await cluster.get('foo')) === 'bar');
+    single.disconnect();
+    cluster.destroy();
+  });
+
   test('when the leader is lost, another goes on with all that was acknowledged', async () => {
     group = await TestGroup.start(3);
     const client = group.client();
@@ -207,6 +259,22 @@ describe('members', () => {
     await expect(callOnce(fourth.port, 'RAFT', 'REMOVE', '12')).rejects.toThrow('ERR the node is not a member');
     await expect(callOnce(fourth.port, 'RAFT', 'INIT')).rejects.toThrow('ERR it belongs to a group already');
     await expect(callOnce(fourth.port, 'REPLICAOF', 'NO', 'ONE')).rejects.toThrow('not allowed in a group of Raft');
+    client.close();
+  });
+
+  test('one that is removed while it is away learns that, and asks for no votes', async () => {
+    group = await TestGroup.start(4);
+    const leader = await group.leader();
+    const away = await group.follower();
+    const id = await away.figure('raft_id');
+    await away.kill();
+    expect(await callOnce(leader.port, 'RAFT', 'REMOVE', id)).toBe('OK');
+    await away.start();
+    await waitFor('it knows', async () => (await away.figure('raft_removed')) === '1');
+    await expect(callOnce(away.port, 'GET', 'a')).rejects.toThrow('CLUSTERDOWN The server was removed from its group');
+    expect(await away.figure('raft_role')).toBe('follower');
+    const client = group.client();
+    expect(await client.call('SET', 'a', '1')).toBe('OK');
     client.close();
   });
 

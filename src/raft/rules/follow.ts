@@ -17,6 +17,7 @@ export function hearLeader(turn: Turn, { from, round }: { readonly from: number;
   const { state } = turn;
   if (state.role !== 'follower' || state.leader !== from) becomeFollower(turn, state.term, from);
   state.heard = turn.now;
+  state.removed = false;
   state.heardRound = Math.max(state.heardRound, round);
   delayElection(turn);
 }

@@ -3,11 +3,15 @@
  * have a member in common. A leader first commits an entry of its own term: without that a change of a leader before, which
  * it does not know, could be the one from which the next differs by two (the fault that was found in the thesis).
  *
+ * Whoever was away while it was removed has no entry that tells it so, and nobody sends it one: it learns of it when it asks for
+ * votes, and asks no more.
+ *
  * A configuration counts as soon as it is in the log. A leader that is no voter in it goes on until it is committed, without
  * counting itself, and then steps down.
  */
 import { type Change, changed, isVoter, memberOf, NOBODY, objection } from '../configuration.ts';
 import { configurationEntry, sizeOf } from '../entry.ts';
+import type { Removal, VoteRequest } from '../message.ts';
 import type { Asker } from '../messages.ts';
 import { Progress } from '../progress.ts';
 import type { Leadership } from '../state.ts';
@@ -58,4 +62,23 @@ export function leaveWhenRemoved(turn: Turn, leading: Leadership): void {
   if (commit < log.configurationIndex || isVoter(log.configuration, id)) return;
   beginRound(turn, leading);
   becomeFollower(turn, state.term, NOBODY);
+}
+
+/** Somebody wants to be elected: where it has no place any more, it is told. */
+export function tellRemoval(turn: Turn, { from }: VoteRequest): void {
+  const { log, commit } = turn.state;
+  const { configuration } = log.mark(commit);
+  if (configuration.length === 0 || memberOf(configuration, from) !== undefined) return;
+  turn.send({ type: 'removal', to: from, index: commit });
+}
+
+/**
+ * Who tells it may be behind the entry by which we were added: then it knows nothing. To ask for no votes is always safe, and a
+ * leader that sends us its log shows that we have a place after all.
+ */
+export function heardRemoval(turn: Turn, { index }: Removal): void {
+  const { state } = turn;
+  if (state.role === 'leader' || index < state.log.configurationIndex) return;
+  state.removed = true;
+  if (state.role !== 'follower') becomeFollower(turn, state.term, NOBODY);
 }

@@ -74,6 +74,8 @@ function body(
     }
     case 'timeout-now':
       return { ...header, type };
+    case 'removal':
+      return { ...header, type, index: fields[0] };
   }
 }
 

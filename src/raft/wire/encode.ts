@@ -45,6 +45,8 @@ function fieldsOf(message: Message): readonly number[] {
       return [message.round, message.mark.index, message.mark.term];
     case 'timeout-now':
       return [];
+    case 'removal':
+      return [message.index];
   }
 }
 

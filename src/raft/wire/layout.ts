@@ -10,6 +10,7 @@
  *        3 append-reply   round, match, held, rejected, hint's index and term flags: 8 ok
  *        4 snapshot       round, the mark's index and term;                   the rest: its configuration
  *        5 timeout-now
+ *        6 removal        index
  *
  * The entries of an append follow each other. What an entry holds is covered by its own checksum (disk/records.ts).
  */
@@ -26,9 +27,10 @@ export const TYPES: readonly Message['type'][] = [
   'append-reply',
   'snapshot',
   'timeout-now',
+  'removal',
 ];
 /** How many fields each type has. */
-export const FIELDS: readonly number[] = [2, 1, 4, 6, 3, 0];
+export const FIELDS: readonly number[] = [2, 1, 4, 6, 3, 0, 1];
 export const PRE = 1;
 export const TRANSFER = 2;
 export const GRANTED = 4;

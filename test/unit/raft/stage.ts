@@ -319,5 +319,7 @@ function told(message: Message): string {
       return `${head} ${message.mark.index}/${message.mark.term}`;
     case 'timeout-now':
       return head;
+    case 'removal':
+      return `${head} ${message.index}`;
   }
 }

@@ -37,6 +37,7 @@ const MESSAGES: readonly Message[] = [
   { ...HEADER, type: 'snapshot', round: 4, mark: { index: 7, term: 3, configuration: GROUP } },
   { ...HEADER, type: 'snapshot', round: 4, mark: { index: 7, term: 3, configuration: [] } },
   { ...HEADER, type: 'timeout-now' },
+  { ...HEADER, type: 'removal', index: BIG },
 ];
 
 test.each(MESSAGES.map((message, i) => [`${i} ${message.type}`, message] as const))(
