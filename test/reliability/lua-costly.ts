@@ -325,6 +325,10 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
   ['local t={} for i=1,2e7 do t[i]=1 end for i=1,2e7-1 do t[i]=nil end while true do next(t) end', 270],
   ["local t={} for i=1,1000 do t['k'..i]=i end local function f() return table.maxn(t) end while true do f() end", 1],
   ["local s=('x'):rep(65000) local function f() return redis.sha1hex(s) end while true do f() end", 1],
+  [
+    "local s,p=('['):rep(6e4),'['..('a?'):rep(50)..']' local function f() return s:match(p) end while true do f() end",
+    1,
+  ],
   ["return type(loadstring(string.rep('f() ',5e6)))", 20],
   ["local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t", 600],
   ['local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t', 200],

@@ -18,7 +18,7 @@ const RUN = 4096;
 /** Characters looked at in one go that count as a step. */
 const SCANNED = 8;
 /** Characters of a set from which on it is worth a table. */
-const LONG_SET = 128;
+const LONG_SET = 32;
 /** Characters that are looked at in one go where nothing is compared. */
 const STRETCH = 65_536;
 
@@ -322,12 +322,12 @@ export class Matcher {
     const limit = count + RUN;
     while (count < limit && this.single(s + count, p, end)) count++;
     if (count === limit) {
-      this.scanned = RUN;
+      this.scanned += RUN;
       this.ran = count;
       this.p = p;
       return s;
     }
-    this.scanned = count - this.ran;
+    this.scanned += count - this.ran;
     this.ran = 0;
     if (count < least) return FAILED;
     if (count > least) this.choose(LONGEST, s, end + 1, count, least);
@@ -376,13 +376,14 @@ export class Matcher {
     return set.ready ? set.last + 1 : -1;
   }
 
-  /** Membership in the set from its [ at `p` to its ] at `last`. */
+  /** Membership in the set from its [ at `p` to its ] at `last`; what is looked at counts, but in a table. */
   private inSet(c: number, p: number, last: number): boolean {
     const { pattern } = this;
     if (last - p > LONG_SET) {
       const set = this.sets?.get(p);
       if (set?.ready) return set.has(c);
     }
+    this.scanned += last - p;
     let found = true;
     if (pattern.charCodeAt(p + 1) === CARET) {
       found = false;

@@ -90,7 +90,7 @@ const MATCH_CHARGE = 4;
 function search(rt: Runtime, matcher: Matcher): number {
   const before = matcher.spent;
   const end = matcher.search(PIECE);
-  rt.charge((matcher.spent - before) >>> 2);
+  rt.charge((matcher.spent - before) >>> 0);
   return end;
 }
 
