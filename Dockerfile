@@ -22,9 +22,8 @@ USER node
 VOLUME /data
 WORKDIR /data
 EXPOSE 6379
-# Any reply counts as alive: a server with a password answers NOAUTH. Another port takes another --health-cmd.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["node", "-e", \
-  "const s = require('node:net').connect(6379, '127.0.0.1', () => s.write('PING\\r\\n')); s.on('data', () => process.exit(0)); s.on('error', () => process.exit(1)); setTimeout(() => process.exit(1), 2500);"]
+# Any reply counts as alive: a server with a password answers NOAUTH. Another port, or TLS, takes another --health-cmd.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["cinnabar", "cli", "PING"]
 # Options of `docker run` come after the image's own and win over them; words that start no server, and a first argument
 # that is no option (a configuration file, which then says everything by itself, or a tool), stand alone.
 ENTRYPOINT ["sh", "-c", "case \"$1\" in -v | --version | -h | --help | --check-system) ;; '' | -*) set -- --bind '*' '-::*' --protected-mode no --dir /data \"$@\" ;; esac; exec cinnabar \"$@\"", "cinnabar"]

@@ -2,8 +2,8 @@
  * The second half of a build: joins the modules that tsc made, and removes them; the declarations stay.
  *
  *   main.js, index.js, vitest.js ...   the entries
- *   server.js, early.js                the server, as one scope, and what is loaded before it is known that one is wanted
- *   check-rdb.js ...                   the tools, loaded when asked for
+ *   server.js, early.js                the server, as one scope, and what is needed without it
+ *   check-rdb.js, cli.js ...           the tools and programs, loaded when asked for
  *   worker.js, migrate-thread.js       the threads, each by itself
  *   index.cjs, jest.cjs ...            the entries again for who can only require: Jest loads modules by itself
  *
@@ -11,14 +11,16 @@
  * `new URL('./worker.js', import.meta.url)`, beside its starter before as after: all lies in dist/ itself, under the names
  * of the modules.
  */
-import { readdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
 const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
 const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
+/** What is started where no server is wanted. */
+const WITHOUT_SERVER = ['main', 'client/cli', 'client/doctor', 'client/bench'];
 /** What imports the server; nothing of the server imports these. */
-const ABOVE = /^(main$|index$|embed\/|tools\/)/;
+const ABOVE = /^(main$|index$|embed\/|tools\/|client\/)/;
 
 /** The modules that are loaded with this one. */
 function loadedWith(id, getModuleInfo, found = new Set()) {
@@ -31,13 +33,15 @@ export default ({ configDist: folder = 'dist' }) => {
   const nameOf = (id) => relative(folder, id).replaceAll('\\', '/').replace(/\.js$/, '');
   const manualChunks = (id, { getModuleInfo }) => {
     if (ABOVE.test(nameOf(id))) return undefined;
-    return loadedWith(resolve(folder, 'main.js'), getModuleInfo).has(id) ? 'early' : 'server';
+    const early = WITHOUT_SERVER.some((name) => loadedWith(resolve(folder, `${name}.js`), getModuleInfo).has(id));
+    return early ? 'early' : 'server';
   };
-  const removeModules = {
-    name: 'remove-modules',
+  const finish = {
+    name: 'finish',
     writeBundle() {
       for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
         if (dirname(path) !== '.' && path.endsWith('.js')) unlinkSync(join(folder, path));
+      chmodSync(join(folder, 'main.js'), 0o755);
     },
   };
   const build = (names, output = {}, plugins = []) => ({
@@ -59,6 +63,6 @@ export default ({ configDist: folder = 'dist' }) => {
   return [
     ...THREADS.map((name) => build([name])),
     build(['index', ...REQUIRED], required),
-    build(['main', 'index', ...EMBED], { manualChunks }, [removeModules]),
+    build(['main', 'index', ...EMBED], { manualChunks }, [finish]),
   ];
 };

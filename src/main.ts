@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /** The command line. */
 import { keepCompiled } from './base/compile-cache.ts';
+import { runProgram } from './client/programs.ts';
 import { answerCommandLine } from './server/cli.ts';
 import { examineSnapshot, runTool } from './tools/tools.ts';
 
 keepCompiled();
 const args = process.argv.slice(2);
 const names = [process.argv0, process.argv[1]];
-const code = runTool({ names, args });
+const code = runTool({ names, args }) ?? runProgram(args);
 if (code !== undefined) process.exitCode = await code;
 else if (args[0] === 'cluster') {
   const { runCluster } = await import('./server/cluster-command.ts');

@@ -1,4 +1,4 @@
-/** The standard output of the process. */
+/** The standard output of the process, and its standard error. */
 
 import { writeSync } from 'node:fs';
 import { sleepThread } from './sleep.ts';
@@ -18,4 +18,26 @@ export function writeStandardOutput(bytes: Uint8Array): void {
       waited++;
     }
   }
+}
+
+/** What a shell tells of a program that wrote to a pipe that nobody reads any more: 128 and SIGPIPE. */
+const BROKEN_PIPE = 141;
+
+/**
+ * Prints text of one character a byte to a file of the process (1, 2) before the call returns: for programs that end when
+ * they have said all. The program ends where nobody reads.
+ */
+export function printer(file: number): (text: string) => void {
+  return (text) => {
+    const bytes = Buffer.from(text, 'latin1');
+    for (let at = 0; at < bytes.length; ) {
+      try {
+        at += writeSync(file, bytes, at);
+      } catch (error) {
+        if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
+        if (codeOf(error) !== 'EAGAIN') throw error;
+        sleepThread(1);
+      }
+    }
+  };
 }

@@ -16,11 +16,10 @@
 import { assert } from '../base/assert.ts';
 import { type Dialer, type Link, LinkError, type Target } from './link.ts';
 import { type Reply, ReplyReader } from './reply-reader.ts';
+import { encodeAll, type Request } from './request.ts';
 
 /** Bytes that must be taken within the time limit. */
 const PIECE = 64 * 1024;
-
-export type Request = readonly (string | Uint8Array)[];
 
 export interface ConversationOptions {
   /** The most bytes of one reply. */
@@ -181,34 +180,4 @@ export class Conversation {
 export function authRequest(user: string, password: string): Request | null {
   if (password === '') return null;
   return user === '' ? ['AUTH', password] : ['AUTH', user, password];
-}
-
-/** A request as it travels. */
-export function encode(request: Request): Uint8Array {
-  return encodeAll([request]);
-}
-
-function encodeAll(requests: readonly Request[]): Uint8Array {
-  const parts: (string | Uint8Array)[] = [];
-  for (const request of requests) {
-    // What is text of one byte a character stays so until the end: for small arguments arrays would cost more than they hold.
-    let text = `*${request.length}\r\n`;
-    for (const argument of request) {
-      text += `$${argument.length}\r\n`;
-      if (typeof argument === 'string') text += `${argument}\r\n`;
-      else {
-        parts.push(text, argument);
-        text = '\r\n';
-      }
-    }
-    parts.push(text);
-  }
-  const bytes = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    if (typeof part === 'string') bytes.write(part, at, 'latin1');
-    else bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

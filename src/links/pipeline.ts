@@ -8,9 +8,10 @@
  * What the other side may make us hold is bounded all the same: by `mostReply` bytes of a reply, and by the fact that what
  * nobody asked for goes to `unasked`, or ends the link. Nothing is called after `close()` or `ended`.
  */
-import { encode, type Request } from './conversation.ts';
+
 import { type Dialer, type Link, LinkError, type Target } from './link.ts';
 import { type Reply, ReplyReader } from './reply-reader.ts';
+import { encode, type Request } from './request.ts';
 
 export interface PipelineOptions {
   /** The link is open; `localAddress` of it is known. */

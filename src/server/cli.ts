@@ -10,28 +10,36 @@ export interface Answer {
   readonly code: number;
 }
 
-const USAGE = `Usage: cinnabar [/path/to/redis.conf] [options] [-]
-       cinnabar - (read config from stdin)
-       cinnabar -v or --version
-       cinnabar -h or --help
-       cinnabar --check-system
-       cinnabar --sentinel /path/to/sentinel.conf (run a Sentinel)
-       cinnabar cluster [--masters 3] [--replicas 0] [--port 7000] (a whole cluster, for development and tests)
-       cinnabar cluster --raft 3 (a group that loses no acknowledged write)
-       cinnabar check-rdb <rdb-file-name>
-       cinnabar check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>
-       cinnabar convert <input> <output> (between snapshots, append-only files and JSON; see cinnabar convert --help)
+const USAGE = `Usage: cinnabar [/path/to/redis.conf] [--NAME VALUE ...] [-]
 
-Every setting of redis.conf is an option: --NAME VALUE.
+Starts a server that speaks Redis ${REDIS_VERSION}'s protocol. Every setting of redis.conf is an option; options win over the file,
+and - reads further settings from the standard input. Without any it listens at port 6379.
 
-Examples:
-       cinnabar (run the server with the usual settings)
-       echo 'maxmemory 128mb' | cinnabar -
-       cinnabar /etc/redis/6379.conf
-       cinnabar --port 7777
-       cinnabar --port 7777 --maxmemory 100mb --maxmemory-policy allkeys-lru
-       cinnabar /etc/myredis.conf --loglevel verbose -
-       cinnabar --save "" --save 900 1 --logfile ""
+  cinnabar                                                 the usual settings
+  cinnabar /etc/redis/6379.conf --loglevel verbose         a file, and one setting otherwise
+  cinnabar --port 7777 --maxmemory 100mb --maxmemory-policy allkeys-lru
+  cinnabar --appendonly yes --dir /var/lib/cinnabar        what is written survives a restart
+  cinnabar --save "" --save 900 1                          no save points but this one
+  cinnabar --port 6380 --replicaof "127.0.0.1 6379"        a replica
+  echo 'maxmemory 128mb' | cinnabar -                      settings from the standard input
+
+Talking to a server (each has --help, and -h HOST -p PORT -a PASSWORD -u URI --tls):
+  cinnabar cli                    a prompt with history and completion
+  cinnabar cli PING               one command; leaves with 1 where nobody answers
+  cinnabar doctor                 what is wrong with it, in words, and what to do
+  cinnabar bench                  requests a second, and how long they take
+
+More than one server:
+  cinnabar --sentinel /path/to/sentinel.conf               a Sentinel, which fails over
+  cinnabar cluster --masters 3 --replicas 1 --port 7000    a cluster in one process, for development and tests
+  cinnabar cluster --raft 3                                a group that loses no acknowledged write
+
+Working on files:
+  cinnabar check-rdb dump.rdb
+  cinnabar check-aof [--fix | --truncate-to-timestamp TIME] FILE.manifest|FILE.aof
+  cinnabar convert INPUT OUTPUT                            between snapshots, append-only files and JSON
+
+  cinnabar -v, --version          cinnabar -h, --help          cinnabar --check-system
 `;
 
 export function versionLine(): string {

@@ -3,9 +3,11 @@
  * named redis-check-rdb), or with the tool as its first word (cinnabar check-rdb FILE).
  */
 
-import { readSync, writeSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { sleepThread } from '../base/sleep.ts';
+import { printer } from '../base/standard-output.ts';
+import { codeOf } from '../base/system-error.ts';
 import { narrow } from '../base/text.ts';
 
 /** How the program was called: its names (argv[0] as the system has it, and the path of the script), and the arguments. */
@@ -14,29 +16,7 @@ export interface Invocation {
   readonly args: readonly string[];
 }
 
-/** What a shell tells of a program that wrote to a pipe that nobody reads any more: 128 and SIGPIPE. */
-const BROKEN_PIPE = 141;
 const NEWLINE = 10;
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-/** Text of one character a byte, written before the call returns. */
-function printer(file: number): (text: string) => void {
-  return (text) => {
-    const bytes = Buffer.from(text, 'latin1');
-    for (let at = 0; at < bytes.length; ) {
-      try {
-        at += writeSync(file, bytes, at);
-      } catch (error) {
-        if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
-        if (codeOf(error) !== 'EAGAIN') throw error;
-        sleepThread(1);
-      }
-    }
-  };
-}
 
 /** The next line of the standard input, as far as there is one. */
 function typed(): string {

@@ -44,6 +44,7 @@ const RANKS: Record<string, number> = {
   embed: 8,
   'index.ts': 9,
   tools: 8,
+  client: 8,
   'main.ts': 9,
 };
 
@@ -181,6 +182,8 @@ const WORLDLY: Record<string, readonly string[]> = {
   'src/base/': ['*'],
   // Programs that work on files, without a server.
   'src/tools/': ['*'],
+  // Programs that talk to a server, without being one.
+  'src/client/': ['*'],
   // What the program does to its own process, and what it reads of its machine; a server in a library does neither.
   'src/server/process.ts': ['node:fs', 'process.pid'],
   'src/server/start.ts': ['node:fs', 'process.pid'],

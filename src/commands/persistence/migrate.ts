@@ -23,7 +23,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { after, block, bytes, integer, key, oneOf, optional, token } from '../../engine/grammar.ts';
 import { Suspension } from '../../engine/suspension.ts';
 import type { Database } from '../../keyspace/database.ts';
-import type { Request } from '../../links/conversation.ts';
+import type { Request } from '../../links/request.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryExpiry } from '../../values/entry.ts';
 import type { ThreadData } from './migrate-thread.ts';

@@ -10,8 +10,9 @@
  */
 import type { Clock, Timer } from '../../base/time.ts';
 import type { TlsContextOptions } from '../../config/tls-options.ts';
-import { Conversation, type Request } from '../../links/conversation.ts';
+import { Conversation } from '../../links/conversation.ts';
 import { type Dialer, LinkError } from '../../links/link.ts';
+import type { Request } from '../../links/request.ts';
 import { ReplyError } from '../../protocol/reply-error.ts';
 
 /** Links that are kept at a time, and how long without use, in ms. */
