@@ -139,7 +139,7 @@ const NATIVES: ReadonlyArray<readonly [name: string, kinds: string]> = [
   ['redis.error_reply', 's'],
   ['redis.status_reply', 's'],
   ['coroutine.wrap', 'f'],
-  ['collectgarbage', 'v'],
+  ['collectgarbage', 'w'],
 ];
 
 /** Operators on any two values. */
@@ -329,6 +329,9 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
     "local s,p=('['):rep(6e4),'['..('a?'):rep(50)..']' local function f() return s:match(p) end while true do f() end",
     1,
   ],
+  ["local s=('['):rep(3e7) while true do pcall(function() return -s end) end", 30],
+  ["local s=(' '):rep(1e8) while true do pcall(function() return -s end) end", 100],
+  ["local s=('1'):rep(3e7)..'x' while true do pcall(function() for i=s,1 do end end) end", 30],
   ["return type(loadstring(string.rep('f() ',5e6)))", 20],
   ["local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t", 600],
   ['local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t', 200],

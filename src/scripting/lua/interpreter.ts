@@ -204,6 +204,7 @@ const FINISHES: Partial<Record<OpName, 'first' | 'all' | 'truth' | 'untruth' | '
   MOD: 'first',
   POW: 'first',
   UNM: 'first',
+  FORCHECK: 'first',
   CONCAT: 'first',
   CALL1: 'first',
   CALLALL: 'all',
@@ -438,7 +439,7 @@ const OPERATIONS: Record<OpName, Run> = {
   FORCHECK(a, pc) {
     const { words, registers } = a;
     const at = words[pc + 2];
-    registers[at] = a.runtime.forNumber(registers[at] as Value, FOR_NAMES[words[pc + 3]]);
+    registers[at] = first(a.runtime.forNumber(registers[at] as Value, FOR_NAMES[words[pc + 3]]));
     return pc + 4;
   },
   FORTEST: forTest,

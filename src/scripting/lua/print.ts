@@ -518,8 +518,10 @@ const PRINT: Record<OpName, Print> = {
   BREAKUNLESS: (p) => p.leave('loop', `!${p.condition()}`),
   FORCHECK(p, pc) {
     const register = `v${p.word(2)}`;
-    p.js(
-      `if(typeof ${register}!=='number'){pc=${pc};${register}=rt.forNumber(${register},'${FOR_NAMES[p.word(3)]}');}`,
+    const what = FOR_NAMES[p.word(3)];
+    p.op(
+      `if(typeof ${register}!=='number'){pc=${pc};${register}=first(rt.forNumber(${register},'${what}'));}`,
+      `${register}=first(V);`,
     );
   },
   FORTEST: forTest,

@@ -384,6 +384,8 @@ export class Runtime extends Meter {
   /** Reads a number of any length in pieces. */
   spelled(value: Value, then: (x: number | undefined) => Result, base: number | null = null): Result {
     if (!isLongText(value)) return then(number(value));
+    // Its end, which a NUL may be, is looked for in one go.
+    this.charge(value.length >>> BYTES_SHIFT);
     const numeral = new Numeral(value, base);
     return this.inPieces(() => {
       this.charge(NUMERAL_CHARGE);
@@ -400,11 +402,12 @@ export class Runtime extends Meter {
   }
 
   negate(d: number, a: Value): Result {
-    const x = number(a);
-    if (x !== undefined) return -x;
-    const handler = this.event(a, '__unm');
-    if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, a);
-    throw badOperand('perform arithmetic on', 0, a);
+    return this.spelled(a, (x) => {
+      if (x !== undefined) return -x;
+      const handler = this.event(a, '__unm');
+      if (handler !== undefined) return this.call(this.nest(d, 1), handler, a, a);
+      throw badOperand('perform arithmetic on', 0, a);
+    });
   }
 
   length(a: Value): number {
@@ -498,10 +501,11 @@ export class Runtime extends Meter {
     }
   }
 
-  forNumber(value: Value, what: string): number {
-    const x = number(value);
-    if (x === undefined) throw new LuaError(`'for' ${what} must be a number`, 1);
-    return x;
+  forNumber(value: Value, what: string): Result {
+    return this.spelled(value, (x) => {
+      if (x === undefined) throw new LuaError(`'for' ${what} must be a number`, 1);
+      return x;
+    });
   }
 
   argTable(values: readonly Value[]): LuaTable {
