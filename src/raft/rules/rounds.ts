@@ -34,8 +34,11 @@ export function confirmRounds({ state }: Turn, leading: Leadership): void {
   begun.splice(0, done);
 }
 
+/** Who votes alone is heard by most however late it is: a process that slept long need not stand again. */
 export function checkQuorum(turn: Turn, leading: Leadership): void {
-  if (turn.now >= quorumIsDue(turn, leading)) becomeFollower(turn, turn.state.term, NOBODY);
+  const { id, log, term } = turn.state;
+  if (turn.now < quorumIsDue(turn, leading)) return;
+  if (reachedByMost(log.configuration, (each) => (each === id ? 1 : 0)) === 0) becomeFollower(turn, term, NOBODY);
 }
 
 export function quorumIsDue({ settings }: Turn, leading: Leadership): number {
