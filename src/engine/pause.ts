@@ -107,6 +107,11 @@ export class Pause {
     return engine.execute(session, args, args.length);
   }
 
+  /** Whether a command of the session is held, which has not run at all. */
+  holds(session: Session): boolean {
+    return this.held.has(session);
+  }
+
   /** A session that may have a held command is gone. */
   forget(session: Session): void {
     this.freed.delete(session);

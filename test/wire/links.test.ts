@@ -31,8 +31,8 @@ beforeAll(async () => {
     'tls-cert-file': certificates.path('server.crt'),
     'tls-key-file': certificates.path('server.key'),
     'tls-ca-cert-file': certificates.path('ca.crt'),
-    'enable-debug-command': true,
-  };
+    'enable-debug-command': 'yes',
+  } as const;
   tlsPorts = { redis: await freePort(), target: await freePort() };
   ours = createServer({ port: await freePort(), settings: { ...tls, save: '', 'tls-cluster': 'yes' } });
   target = createServer({ port: await freePort(), settings: { ...tls, save: '', 'tls-port': tlsPorts.target } });

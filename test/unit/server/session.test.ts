@@ -11,6 +11,7 @@ import {
   type Subscription,
 } from '../../../src/index.ts';
 import { FORMS, type Form, type Protocol, type Text } from '../../../src/server/session/replies.ts';
+import { freePort } from '../../support/ports.ts';
 
 const BYTES = Buffer.from([0xff, 0, 0xfe, 13, 10]);
 
@@ -511,6 +512,17 @@ describe('replies that are not given', () => {
     const calls = Promise.all([session.call('SET', 'k', 1), session.call('GET', 'k')]);
     await server.session().call('CLIENT', 'UNPAUSE');
     expect(await calls).toEqual(['OK', '1']);
+  });
+
+  test('of a script that is left half way again and again come when it is done', async () => {
+    const script = 'local sum = 0 for i = 1, 2e7 do sum = sum + i % 2 end return sum';
+    const calls = Promise.all([session.call('EVAL', script, 0), session.call('PING')]);
+    expect(await calls).toEqual([10_000_000, 'PONG']);
+  });
+
+  test('that wait for the system come when it has answered', async () => {
+    const calls = Promise.all([session.call('CONFIG', 'SET', 'port', await freePort()), session.call('PING')]);
+    expect(await calls).toEqual(['OK', 'PONG']);
   });
 });
 
