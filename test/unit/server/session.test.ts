@@ -515,12 +515,14 @@ describe('replies that are not given', () => {
   });
 
   test('of a script that is left half way again and again come when it is done', async () => {
+    await session.call('CONFIG', 'SET', 'busy-reply-threshold', 1);
     const script = 'local sum = 0 for i = 1, 2e7 do sum = sum + i % 2 end return sum';
     const calls = Promise.all([session.call('EVAL', script, 0), session.call('PING')]);
     expect(await calls).toEqual([10_000_000, 'PONG']);
   });
 
   test('that wait for the system come when it has answered', async () => {
+    await server.listen();
     const calls = Promise.all([session.call('CONFIG', 'SET', 'port', await freePort()), session.call('PING')]);
     expect(await calls).toEqual(['OK', 'PONG']);
   });
