@@ -10,9 +10,8 @@
  *              outside and begins to mark by increments and in other threads, which ends in a pause of 1 to 3 ms
  *
  * A server that has been busy also has a young generation of 32 MiB, mostly empty. V8 cuts it down at a full collection,
- * but only where its last ten collections of any kind say that next to nothing is allocated in the time between them. So one
- * of the young generation comes first, which all that was allocated before counts for; then a quiet moment; and then ten in
- * a row (2 ms), of which the first has that moment to show.
+ * but only where its last ten collections of any kind say that next to nothing is allocated: ten of the young generation
+ * in a row (2 ms), after a quiet moment, say so.
  *
  * Whether the second way has led anywhere is told by the buffers themselves as they are finalized; where it hasn't, the
  * first way follows.
@@ -29,9 +28,7 @@ const PATIENCE = 20;
 export interface Collector {
   /** At once, if that is wanted in this process. */
   now(): void;
-  /** Only what is young, in some 1 ms. */
-  briefly(): void;
-  /** All, and the heap is cut down to what is alive; for when nothing has been allocated for some 0.3 s since `briefly`. */
+  /** The same, and the heap is cut down to what is alive; for when nothing has been allocated for some 0.3 s. */
   thoroughly(): void;
   /** Has V8 begin by itself; whether it could be asked. */
   soon(): boolean;
@@ -39,8 +36,6 @@ export interface Collector {
 
 /** Collections that V8 judges the rate of allocation by. */
 const JUDGED = 10;
-/** Microseconds of quiet that tell V8 that nothing is allocated. */
-const CALM = 300_000;
 
 type Gc = (options?: { readonly type: 'minor' }) => void;
 const collect: { run?: Gc } = {};
@@ -67,10 +62,6 @@ export function shrinkHeap(): void {
   run();
 }
 
-function collectYoung(): void {
-  gc()({ type: 'minor' });
-}
-
 function beginCollection(): boolean {
   try {
     return new ArrayBuffer(PRESSING_BYTES).byteLength > 0;
@@ -80,19 +71,9 @@ function beginCollection(): boolean {
 }
 
 /** For a process that is the server's: its heap is small. */
-export const PROMPT: Collector = {
-  now: collectGarbage,
-  briefly: collectYoung,
-  thoroughly: shrinkHeap,
-  soon: beginCollection,
-};
+export const PROMPT: Collector = { now: collectGarbage, thoroughly: shrinkHeap, soon: beginCollection };
 /** For a process in which the server is a guest: a pause for the whole of somebody else's heap is never forced. */
-export const GENTLE: Collector = {
-  now: beginCollection,
-  briefly: () => {},
-  thoroughly: beginCollection,
-  soon: beginCollection,
-};
+export const GENTLE: Collector = { now: beginCollection, thoroughly: beginCollection, soon: beginCollection };
 
 /** Buffers that were let go of and are still there. */
 export class Leftovers {
@@ -105,9 +86,6 @@ export class Leftovers {
   private waited = 0;
   /** Buffers were let go of since the heap was last cut down. */
   private released = false;
-  /** Of the quiet time at hand, monotonic microseconds: when it began, and when what came before was collected. */
-  private calmSince = -1;
-  private calmAt = 0;
 
   constructor(collector: Collector) {
     this.collector = collector;
@@ -132,18 +110,11 @@ export class Leftovers {
     this.collector.now();
   }
 
-  /** Nobody has asked for anything since then, monotonic microseconds: what was busy with data that has gone needs no large heap. */
-  quiet(since: number, now: number): void {
+  /** Nobody has asked for anything for a while: what was busy with data that has gone needs no large heap. */
+  quiet(): void {
     if (!this.released || this.waited > 0) return;
-    if (since !== this.calmSince) {
-      this.calmSince = since;
-      this.calmAt = now;
-      this.collector.briefly();
-    } else if (now - this.calmAt >= CALM) {
-      this.released = false;
-      this.calmSince = -1;
-      this.collector.thoroughly();
-    }
+    this.released = false;
+    this.collector.thoroughly();
   }
 
   /** There are too few to bother. */

@@ -287,12 +287,9 @@ export class Memory implements Reader, Segments {
     this.collect(true);
   }
 
-  /**
-   * Nobody has asked for anything since then, monotonic microseconds, which is a while: a pause of some 10 ms, after much has
-   * been given back, disturbs nobody.
-   */
-  quiet(since: number, now: number): void {
-    this.leftovers.quiet(since, now);
+  /** Nobody has asked for anything for a while: a pause of some 10 ms, after much has been given back, disturbs nobody. */
+  quiet(): void {
+    this.leftovers.quiet();
   }
 
   /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, a segment at a time. */

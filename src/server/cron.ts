@@ -125,7 +125,7 @@ export class Cron {
     this.memoryLimit.settle();
     engine.server.persistence.tick();
     engine.memory.tidy(this.clock.now());
-    this.seeWhetherIdle();
+    if (this.idle) engine.memory.quiet();
     this.defrag.tick();
     this.redirectWaiters();
     engine.usedMemory.measure();
@@ -155,15 +155,14 @@ export class Cron {
     this.engine.membership.redirectWaiters();
   }
 
-  private seeWhetherIdle(): void {
-    const { memory, stats } = this.engine;
-    const { commands } = stats;
+  private get idle(): boolean {
+    const { commands } = this.engine.stats;
     const micros = this.clock.monotonic();
     if (commands !== this.commandsSeen) {
       this.commandsSeen = commands;
       this.commandsSeenAt = micros;
     }
-    if (micros - this.commandsSeenAt >= IDLE_MICROS) memory.quiet(this.commandsSeenAt, micros);
+    return micros - this.commandsSeenAt >= IDLE_MICROS;
   }
 
   private sampleRates(): void {

@@ -3,10 +3,9 @@ import { mapped } from '../../../src/base/copy.ts';
 import { Leftovers } from '../../../src/memory/collect.ts';
 
 function counting() {
-  const calls = { now: 0, briefly: 0, thoroughly: 0, soon: 0 };
+  const calls = { now: 0, thoroughly: 0, soon: 0 };
   const collector = {
     now: () => void calls.now++,
-    briefly: () => void calls.briefly++,
     thoroughly: () => void calls.thoroughly++,
     soon: () => ++calls.soon > 0,
   };
@@ -15,28 +14,15 @@ function counting() {
 
 test('once buffers that were let go of are gone, a quiet moment cuts the heap down, once', () => {
   const { calls, leftovers } = counting();
-  leftovers.quiet(1, 400_000);
-  expect(calls.briefly).toBe(0);
+  leftovers.quiet();
+  expect(calls.thoroughly).toBe(0);
   leftovers.add(new SharedArrayBuffer(16), 16);
   leftovers.step();
-  leftovers.quiet(1, 500_000);
-  expect(calls.briefly, 'not while they are there').toBe(0);
+  leftovers.quiet();
+  expect(calls.thoroughly, 'not while they are there').toBe(0);
   leftovers.rest();
-  for (let i = 6; i < 20; i++) leftovers.quiet(1, i * 100_000);
-  expect(calls).toEqual({ now: 0, briefly: 1, thoroughly: 1, soon: 1 });
-});
-
-test('what was allocated before a quiet moment is collected before it counts, each time', () => {
-  const { calls, leftovers } = counting();
-  leftovers.add(new SharedArrayBuffer(16), 16);
-  leftovers.quiet(1, 400_000);
-  leftovers.quiet(1, 500_000);
-  expect(calls).toEqual({ now: 0, briefly: 1, thoroughly: 0, soon: 0 });
-  // Somebody has asked meanwhile.
-  leftovers.quiet(600_000, 1_000_000);
-  expect(calls).toEqual({ now: 0, briefly: 2, thoroughly: 0, soon: 0 });
-  leftovers.quiet(600_000, 1_300_000);
-  expect(calls).toEqual({ now: 0, briefly: 2, thoroughly: 1, soon: 0 });
+  for (let i = 0; i < 3; i++) leftovers.quiet();
+  expect(calls).toEqual({ now: 0, thoroughly: 1, soon: 1 });
 });
 
 test('large pieces are mapped by themselves and look like other bytes', () => {
