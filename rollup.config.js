@@ -2,7 +2,8 @@
  * The second half of a build: joins the modules that tsc made, and removes them; the declarations stay.
  *
  *   main.js, index.js, vitest.js ...   the entries
- *   server.js, early.js                the server, as one scope, and what is needed without it
+ *   server.js, shared.js               the server, as one scope, and what programs that talk to servers need of it
+ *   early.js                           what is needed before it is known whether a server is
  *   check-rdb.js, cli.js ...           the tools and programs, loaded when asked for
  *   worker.js, migrate-thread.js       the threads, each by itself
  *   index.cjs, jest.cjs ...            the entries again for who can only require: Jest loads modules by itself
@@ -18,7 +19,7 @@ const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
 const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
 /** What is started where no server is wanted. */
-const WITHOUT_SERVER = ['main', 'client/cli', 'client/doctor', 'client/bench'];
+const CLIENTS = ['client/cli', 'client/doctor', 'client/bench'];
 /** What imports the server; nothing of the server imports these. */
 const ABOVE = /^(main$|index$|embed\/|tools\/|client\/)/;
 
@@ -33,8 +34,9 @@ export default ({ configDist: folder = 'dist' }) => {
   const nameOf = (id) => relative(folder, id).replaceAll('\\', '/').replace(/\.js$/, '');
   const manualChunks = (id, { getModuleInfo }) => {
     if (ABOVE.test(nameOf(id))) return undefined;
-    const early = WITHOUT_SERVER.some((name) => loadedWith(resolve(folder, `${name}.js`), getModuleInfo).has(id));
-    return early ? 'early' : 'server';
+    const serves = (name) => loadedWith(resolve(folder, `${name}.js`), getModuleInfo).has(id);
+    if (serves('main')) return 'early';
+    return CLIENTS.some(serves) ? 'shared' : 'server';
   };
   const finish = {
     name: 'finish',
