@@ -162,6 +162,8 @@ export class Output {
   rewind(chunk: Chunk | null, at: number): void {
     if (this.silent) return;
     if (chunk === null) {
+      // It was never owed: positions are those of bytes that go.
+      this.gone -= this.pending;
       this.clear();
       return;
     }

@@ -55,6 +55,21 @@ describe('replies', () => {
     expect(written(2, (r) => r.int(2147483648))).toBe(':2147483648\r\n');
   });
 
+  test('what is taken back was never replied, wherever it began', () => {
+    const reply = new Reply();
+    for (const before of [0, 1]) {
+      if (before > 0) reply.ok();
+      const [at, chunk, position] = [reply.markAt, reply.markChunk, reply.position];
+      reply.bulkText('x'.repeat(50_000));
+      reply.rewind(chunk, at);
+      expect(reply.position).toBe(position);
+      reply.error('ERR no');
+      expect(reply.position).toBe(position + '-ERR no\r\n'.length);
+      expect(reply.take().length).toBe(before * '+OK\r\n'.length + '-ERR no\r\n'.length);
+      reply.verify();
+    }
+  });
+
   test('bulks of every size up to and over a chunk', () => {
     for (const length of [9, 10, 95, 96, 97, 99, 100, 101, 20470, 20480, 20481, 131072, 131073, 400_000]) {
       const value = bytesOf(`.${'v'.repeat(length)}.`);
