@@ -1,6 +1,7 @@
 /** The scripts and functions of each server; several servers may live in one process. */
 import type { Engine } from '../engine/engine.ts';
 import { Libraries } from './libraries.ts';
+import { leaveToOthers } from './lua/heap.ts';
 import { queuedTexts } from './queued-texts.ts';
 import { Scripts } from './scripts.ts';
 
@@ -31,6 +32,7 @@ export function librariesOf(engine: Engine): Libraries {
 
 /** Hangs scripting into a server: snapshots carry its libraries, INFO shows its figures. */
 export function attachScripting(engine: Engine): void {
+  leaveToOthers();
   engine.server.persistence.libraries = {
     sources: () => librariesOf(engine).sources(),
     load: (source, replace) => librariesOf(engine).load(source, replace),

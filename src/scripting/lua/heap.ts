@@ -5,8 +5,10 @@
  * Two bounds. LIMIT is for all bytes. FINE is for small objects only, those that lie outside of the spaces for large ones:
  * a collection takes about 0.3 ms of the main thread for each MB of them, and next to nothing for one long string.
  *
- * Invariant: a look that finds room leaves at most LIMIT + SLACK in use, garbage among it; one that doesn't has collected
- * just now, and the next one that doubts will again.
+ * Both are beside what was on the heap when the server was made: where it is a guest in a process, that is its host's.
+ *
+ * Invariant: a look that finds room leaves at most LIMIT + SLACK in use beside what others had, garbage among it, and no more
+ * than FULL inside of the heap; one that doesn't has collected just now, and the next one that doubts will again.
  */
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import { collectGarbage } from '../../memory/collect.ts';
@@ -19,23 +21,38 @@ const FINE = LIMIT / 2;
 /** What may be made anew after a collection before it is worth collecting again. */
 const SLACK = 1 / 4;
 
-/** Up to where garbage is put up with, in all and among small objects. */
-const state = { all: LIMIT, fine: FINE };
+/** Of V8's own limit, what all may fill inside of the heap together. */
+const FULL = getHeapStatistics().heap_size_limit * 0.8;
+
+/** What others fill, a host's data for one; and up to where garbage is put up with: each in all and among small objects. */
+const state = { others: 0, fineOthers: 0, all: LIMIT, fine: FINE };
+
+/** A server is made: its scripts will run beside what is on the heap now, which is not theirs. */
+export function leaveToOthers(): void {
+  const [others, fineOthers] = [heapUsed(), fineUsed()];
+  state.all += others - state.others;
+  state.fine += fineOthers - state.fineOthers;
+  state.others = others;
+  state.fineOthers = fineOthers;
+}
 
 /** Whether there is no room for so many bytes more: only a collection tells, which takes long and is the last resort. */
 export function heapIsShort(bytes: number): boolean {
   if (bytes > LIMIT) return true;
   if (fits(bytes, state.all, state.fine)) return false;
   collectGarbage();
-  const short = !fits(bytes, LIMIT, FINE);
-  state.all = short ? LIMIT : Math.max(LIMIT, heapUsed() + LIMIT * SLACK);
-  state.fine = short ? FINE : Math.max(FINE, fineUsed() + FINE * SLACK);
+  const all = state.others + LIMIT;
+  const fine = state.fineOthers + FINE;
+  const short = !fits(bytes, all, fine);
+  state.all = short ? all : Math.max(all, heapUsed() + LIMIT * SLACK);
+  state.fine = short ? fine : Math.max(fine, fineUsed() + FINE * SLACK);
   return short;
 }
 
 function fits(bytes: number, all: number, fine: number): boolean {
   const used = heapUsed();
-  return used + bytes <= all && (used <= FINE || fineUsed() <= fine);
+  if (used + bytes > all || getHeapStatistics().used_heap_size + bytes > FULL) return false;
+  return used <= FINE || fineUsed() <= fine;
 }
 
 /** Bytes in use, those that nobody uses any more among them; long strings lie outside of the heap. */
