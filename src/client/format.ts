@@ -8,7 +8,6 @@ const LISTS = {
   set: { mark: '~', empty: '(empty set)' },
   map: { mark: '#', empty: '(empty hash)' },
   push: { mark: '>', empty: '(empty push)' },
-  attribute: { mark: '|', empty: '(empty attribute)' },
 } as const;
 
 /** With a newline at its end. `indent` is what stands in front of each line but the first. */
