@@ -13,12 +13,12 @@
  * Clients write, read and compare for a checker of linearizability, and append values of which a ledger is kept. They wait for
  * a reply for some hundred milliseconds, and look for the leader anew every second, so that both sides of a cut are asked.
  */
-import type { Random } from '../../src/base/random.ts';
+import { type Random, SeededRandom } from '../../src/base/random.ts';
 import { History } from '../support/group-history.ts';
 import { GroupClient, type Seek } from '../support/groups.ts';
 import { pause, until } from './harness.ts';
 import { Ledger } from './ledger.ts';
-import type { Ground, Machine, Way } from './machines.ts';
+import { type Ground, type Machine, openGround, type Way } from './machines.ts';
 import type { Member } from './member.ts';
 
 const CLIENTS = 8;
@@ -74,9 +74,35 @@ export interface RoundsReport {
   readonly failures: string[];
 }
 
+/** A group that begins anew for some rounds. */
+export interface StartableGroup<Settings> extends Group {
+  start(ground: Ground, settings: Settings): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** So many rounds of a group that is started for them on so many machines. */
+export async function playedBy<Settings>(
+  group: StartableGroup<Settings>,
+  settings: Settings,
+  machines: number,
+  count: number,
+  seed: number,
+): Promise<RoundsReport> {
+  const ground = await openGround(machines);
+  const report = newReport(ground);
+  try {
+    await group.start(ground, settings);
+    await new GroupRounds(group, ground, new SeededRandom(seed), report).play(count);
+  } finally {
+    await group.stop();
+    await ground.close();
+  }
+  return report;
+}
+
 const newToll = (): Toll => ({ rounds: 0, appended: 0, lost: 0, doubled: 0, histories: 0, unexplained: 0 });
 
-export function newReport(ground: Ground): RoundsReport {
+function newReport(ground: Ground): RoundsReport {
   return {
     ...{ ground: ground.name, all: newToll(), faults: {}, acknowledged: 0, unknown: 0 },
     ...{ unexplained: [], failovers: [], failures: [] },
@@ -105,7 +131,7 @@ function ways(from: readonly Member[], to: readonly Member[]): Way[] {
   return from.flatMap(({ machine }) => to.map((other): [Machine, Machine] => [machine, other.machine]));
 }
 
-export class GroupRounds {
+class GroupRounds {
   private readonly group: Group;
   private readonly ground: Ground;
   private readonly random: Random;

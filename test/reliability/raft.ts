@@ -5,12 +5,11 @@
  * (test/linearizability); another leader serves within two election timeouts, in 95 of 100 rounds in which the leader has
  * failed.
  */
-import { SeededRandom } from '../../src/base/random.ts';
 import { callAt, inTurn, type Seek } from '../support/groups.ts';
 import { freePort } from '../support/ports.ts';
-import { type Group, GroupRounds, newReport, type RoundsReport } from './group-rounds.ts';
+import { playedBy, type RoundsReport, type StartableGroup } from './group-rounds.ts';
 import { until } from './harness.ts';
-import { type Ground, type Machine, openGround } from './machines.ts';
+import type { Ground, Machine } from './machines.ts';
 import { Member } from './member.ts';
 
 const ELECTION_TIMEOUT = 1000;
@@ -44,7 +43,7 @@ class RaftMember extends Member {
   }
 }
 
-class RaftGroup implements Group {
+class RaftGroup implements StartableGroup<Readonly<Record<string, string>>> {
   readonly members: RaftMember[] = [];
 
   async start({ machines }: Ground, settings: Readonly<Record<string, string>>): Promise<void> {
@@ -110,17 +109,8 @@ const USUAL: RaftPlan = { members: 3, settings: {} };
 
 export async function raftRounds(count: number, seed: number, plan: Partial<RaftPlan> = {}): Promise<RaftReport> {
   const { members, settings } = { ...USUAL, ...plan };
-  const ground = await openGround(members);
-  const report: RaftReport = { ...newReport(ground), late: 0 };
+  const report: RaftReport = { ...(await playedBy(new RaftGroup(), settings, members, count, seed)), late: 0 };
   const { failures } = report;
-  const group = new RaftGroup();
-  try {
-    await group.start(ground, settings);
-    await new GroupRounds(group, ground, new SeededRandom(seed), report).play(count);
-  } finally {
-    await group.stop();
-    await ground.close();
-  }
   const { lost, doubled } = report.all;
   report.late = report.failovers.filter(({ fault, ms }) => ms > patienceWith(fault)).length;
   if (report.late > report.failovers.length / 20) failures.push(`${report.late} leaders came late`);

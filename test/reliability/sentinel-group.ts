@@ -5,12 +5,11 @@
  * A client asks one Sentinel after the other who the master is, and whom they name whether he is, as Redis asks of clients.
  * Replicas are given their data at once (`repl-diskless-sync-delay 0`); all else is as redis-server has it, and as follows.
  */
-import { SeededRandom } from '../../src/base/random.ts';
 import type { Seek } from '../support/groups.ts';
 import { oracle } from '../support/oracle.ts';
 import { freePort } from '../support/ports.ts';
-import { type Group, GroupRounds, newReport, type RoundsReport } from './group-rounds.ts';
-import { type Ground, openGround } from './machines.ts';
+import { playedBy, type RoundsReport, type StartableGroup } from './group-rounds.ts';
+import type { Ground } from './machines.ts';
 import { Member } from './member.ts';
 import { SentinelSet, type Watched } from './sentinel-set.ts';
 
@@ -27,7 +26,7 @@ const SETTINGS = {
   strictest: [...KEPT_BY_REPLICAS, 'min-replicas-max-lag 1', 'appendonly yes', 'appendfsync always'],
 } as const;
 
-class SentinelGroup implements Group {
+class SentinelGroup implements StartableGroup<readonly string[]> {
   readonly members: Member[] = [];
   private readonly set = new SentinelSet<Watched>(DOWN_AFTER);
 
@@ -79,16 +78,7 @@ async function isMaster(server: Member): Promise<boolean> {
 }
 
 async function sentinelGroupRounds(count: number, seed: number, settings: readonly string[]): Promise<RoundsReport> {
-  const ground = await openGround(SERVERS);
-  const report = newReport(ground);
-  const group = new SentinelGroup();
-  try {
-    await group.start(ground, settings);
-    await new GroupRounds(group, ground, new SeededRandom(seed), report).play(count);
-  } finally {
-    await group.stop();
-    await ground.close();
-  }
+  const report = await playedBy(new SentinelGroup(), settings, SERVERS, count, seed);
   report.unexplained.splice(SHOWN);
   return report;
 }
