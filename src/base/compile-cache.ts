@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { codeOf } from './system-error.ts';
 
 /** Since Node 22.1; the types are those of the oldest Node that runs us. */
 interface Caching {
@@ -15,7 +16,7 @@ function made(folder: string): boolean {
     mkdirSync(folder, { mode: 0o700 });
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EEXIST';
+    return codeOf(error) === 'EEXIST';
   }
 }
 

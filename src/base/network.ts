@@ -7,6 +7,11 @@ import type { Duplex } from 'node:stream';
 
 export const PORT_MAX = 65_535;
 
+/** '127.0.0.1:6379' or '[::1]:6379'. */
+export function addressText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** A TCP address, or the path of a unix socket. */
 export type Endpoint =
   | { readonly host?: string; readonly port: number; readonly ipv6Only?: boolean }

@@ -7,17 +7,26 @@ import { codeOf } from './system-error.ts';
 /** How long a full pipe is waited for before the rest is given up, in steps of a millisecond. */
 const PATIENCE = 500;
 
+/** Writes what the file takes of the bytes from `at` on: how many; none after a millisecond in which a pipe was full. */
+function writeSome(file: number, bytes: Uint8Array, at: number): number {
+  try {
+    return writeSync(file, bytes, at);
+  } catch (error) {
+    if (codeOf(error) !== 'EAGAIN') throw error;
+    sleepThread(1);
+    return 0;
+  }
+}
+
 /** Writes before it returns; what can't be written is dropped. */
 export function writeStandardOutput(bytes: Uint8Array): void {
-  for (let at = 0, waited = 0; at < bytes.length && waited < PATIENCE; ) {
-    try {
-      at += writeSync(1, bytes, at);
-    } catch (error) {
-      if (codeOf(error) !== 'EAGAIN') return;
-      sleepThread(1);
-      waited++;
+  try {
+    for (let at = 0, waited = 0; at < bytes.length && waited < PATIENCE; ) {
+      const written = writeSome(1, bytes, at);
+      at += written;
+      if (written === 0) waited++;
     }
-  }
+  } catch {}
 }
 
 /** What a shell tells of a program that wrote to a pipe that nobody reads any more: 128 and SIGPIPE. */
@@ -30,14 +39,11 @@ const BROKEN_PIPE = 141;
 export function printer(file: number): (text: string) => void {
   return (text) => {
     const bytes = Buffer.from(text, 'latin1');
-    for (let at = 0; at < bytes.length; ) {
-      try {
-        at += writeSync(file, bytes, at);
-      } catch (error) {
-        if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
-        if (codeOf(error) !== 'EAGAIN') throw error;
-        sleepThread(1);
-      }
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSome(file, bytes, at);
+    } catch (error) {
+      if (codeOf(error) === 'EPIPE') process.exit(BROKEN_PIPE);
+      throw error;
     }
   };
 }

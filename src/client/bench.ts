@@ -3,7 +3,7 @@
  * server on the same machine it measures itself as much as the server.
  */
 import { printer } from '../base/standard-output.ts';
-import { encode } from '../links/request.ts';
+import { encodeAll } from '../links/request.ts';
 import { type Connection, openFully, type Target } from './connection.ts';
 import { OptionError, programFor, targetOf, wholeNumber } from './options.ts';
 import { accepted } from './reply.ts';
@@ -124,5 +124,5 @@ async function measure(target: Target, test: Test, load: Load): Promise<Measured
 }
 
 function batch(test: Test, count: number, random: () => string, value: string): Uint8Array {
-  return Buffer.concat(Array.from({ length: count }, () => encode(test.words(random(), value))));
+  return encodeAll(Array.from({ length: count }, () => test.words(random(), value)));
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { addressText } from '../base/network.ts';
 import { systemError } from '../base/system-error.ts';
 import { encode } from '../links/request.ts';
 import { accepted, type Reply, ReplyReader } from './reply.ts';
@@ -34,8 +35,7 @@ export class ConnectionError extends Error {
 
 /** What `redis-cli` calls an address. */
 export function nameOf({ host, port, socket }: Target): string {
-  if (socket !== undefined) return socket;
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return socket ?? addressText(host, port);
 }
 
 interface Waiter {

@@ -45,6 +45,7 @@ export class Names {
   }
 
   private goOn(): void {
+    if (this.underWay === MOST_AT_ONCE) return;
     const next = [...this.asked].slice(this.underWay, MOST_AT_ONCE);
     this.underWay += next.length;
     for (const host of next) void this.network.addresses(host).then((ips) => this.answered(host, ips));

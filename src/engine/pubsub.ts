@@ -25,6 +25,7 @@ export interface Family {
 export const CHANNELS: Family = { kind: 'channels', letter: '' };
 export const PATTERNS: Family = { kind: 'patterns', letter: 'p' };
 export const SHARD_CHANNELS: Family = { kind: 'shardChannels', letter: 's' };
+export const FAMILIES: readonly Family[] = [CHANNELS, PATTERNS, SHARD_CHANNELS];
 
 export class PubSub {
   readonly channels = new ByteMap<Channel>();

@@ -10,7 +10,7 @@
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import { assert } from '../base/assert.ts';
-import { isIP, type Network, type Outgoing } from '../base/network.ts';
+import { addressText, isIP, type Network, type Outgoing } from '../base/network.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { type TlsContextOptions, tlsReason, UNVERIFIED } from '../config/tls-options.ts';
@@ -129,7 +129,7 @@ export class Link {
   /** '127.0.0.1:6379' on our side; empty before it is open. */
   get localAddress(): string {
     const { localAddress: host = '', localPort: port = 0 } = this.stream ?? {};
-    return host === '' ? '' : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return host === '' ? '' : addressText(host, port);
   }
 
   /** The IP address on our side; empty before it is open. */

@@ -9,8 +9,8 @@
 
 import { setImmediate } from 'node:timers';
 import { getSystemErrorName } from 'node:util';
+import { addressText } from '../base/network.ts';
 import {
-  addressText,
   type Connection,
   isUnix,
   type ListenEndpoint,

@@ -3,9 +3,8 @@
  * allow half-open use: a client that ends its side is still owed its replies.
  */
 import type { Duplex } from 'node:stream';
-import type { Network } from '../base/network.ts';
+import { addressText, type Network } from '../base/network.ts';
 import {
-  addressText,
   type Connection,
   isUnix,
   type ListenEndpoint,

@@ -86,8 +86,3 @@ export const ABSENT_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTON
 export function isUnix(endpoint: ListenEndpoint): endpoint is UnixEndpoint {
   return 'path' in endpoint;
 }
-
-/** '127.0.0.1:6379' or '[::1]:6379'. */
-export function addressText(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}

@@ -15,7 +15,7 @@ const ASKS: readonly CommandFlag[] = ['loading', 'stale'];
 const LAST_SLOT = SLOTS - 1;
 
 function seen(c: Call, membership: Membership): MemberView[] {
-  const views = membersSeen(membership, 2 * c.engine.server.settings.raftElectionTimeout);
+  const views = membersSeen(membership, c.engine.server.settings);
   return views.sort((a, b) => Number(b.leads) - Number(a.leads));
 }
 

@@ -63,8 +63,7 @@ function isElsewhere(c: Call, { shell, group }: Membership): boolean {
 }
 
 function replyNodes(c: Call, membership: Membership): void {
-  const { raftElectionTimeout } = c.engine.server.settings;
-  const seen = membersSeen(membership, 2 * raftElectionTimeout);
+  const seen = membersSeen(membership, c.engine.server.settings);
   const last = membership.shell.state?.log.last ?? 0;
   c.reply.array(seen.length);
   for (const { id, address, leads, votes, alive, index } of seen) {

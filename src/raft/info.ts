@@ -8,7 +8,7 @@ export function raftInfo(engine: Engine): string {
   const membership = membershipOf(engine);
   const { shell, peers, id } = membership;
   const { state, applier } = shell;
-  const seen = membersSeen(membership, 2 * engine.server.settings.raftElectionTimeout);
+  const seen = membersSeen(membership, engine.server.settings);
   const leader = seen.find(({ leads }) => leads);
   const last = state?.log.last ?? 0;
   const fields: (readonly [string, string | number])[] = [

@@ -4,6 +4,7 @@
  *   the one that joins ── RAFT ADMIT id address ──> any member ── MOVED ──> the leader: it is added as a learner
  *                      <── the members, so that it can answer the leader ──┘            and made a voter once it has the log
  */
+import type { Settings } from '../config/settings.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { authRequest, Conversation } from '../links/conversation.ts';
@@ -208,7 +209,10 @@ export interface MemberView {
 const NOWHERE: Address = { host: '', port: 0, tlsPort: 0, busPort: 0 };
 
 /** The members as they are seen from here: a leader knows of all, the others of themselves and of the leader. */
-export function membersSeen({ shell, peers, id: own }: Membership, within: number): MemberView[] {
+export function membersSeen(
+  { shell, peers, id: own }: Membership,
+  { raftElectionTimeout }: Pick<Settings, 'raftElectionTimeout'>,
+): MemberView[] {
   const { state } = shell;
   if (state === null) return [];
   const { leader, leading, log, commit } = state;
@@ -218,7 +222,7 @@ export function membersSeen({ shell, peers, id: own }: Membership, within: numbe
     address: parseAddress(address) ?? NOWHERE,
     leads: id === leader,
     votes: kind === 'voter',
-    alive: id === own || (leading === null ? id === leader : peers.wasHeard(id, within)),
+    alive: id === own || (leading === null ? id === leader : peers.wasHeard(id, 2 * raftElectionTimeout)),
     index: id === own ? log.last : (leading?.peers.get(id)?.match ?? (id === leader ? commit : 0)),
   }));
 }

@@ -16,16 +16,12 @@ function leaderOf(seen: readonly MemberView[], { id }: Membership): Address | nu
   return leader?.address ?? null;
 }
 
-function seenFrom(membership: Membership, engine: Engine): readonly MemberView[] {
-  return membersSeen(membership, 2 * engine.server.settings.raftElectionTimeout);
-}
-
 /** ROLE: as a master with its replicas, or as a replica of the leader. */
 export function roleInGroup(c: Call): void {
   const membership = membershipOf(c.engine);
   const { reply, session } = c;
   const { secure } = session.port;
-  const seen = seenFrom(membership, c.engine);
+  const seen = membersSeen(membership, c.engine.server.settings);
   const { applied } = membership.shell.applier;
   if (membership.shell.serves) {
     const others = seen.filter(({ id }) => id !== membership.id);
@@ -53,7 +49,7 @@ export function roleInGroup(c: Call): void {
 /** INFO replication: those of a server that replicates nothing, but for what the group knows better. */
 export function replicationInGroup(engine: Engine): Figures {
   const membership = membershipOf(engine);
-  const seen = seenFrom(membership, engine);
+  const seen = membersSeen(membership, engine.server.settings);
   const { serves, applier } = membership.shell;
   const known = { ...(serves ? masterFigures(seen, membership) : replicaFigures(seen, membership)) };
   // The first gives the order of the fields, the last their values.

@@ -50,9 +50,9 @@ export function heapIsShort(bytes: number): boolean {
 }
 
 function fits(bytes: number, all: number, fine: number): boolean {
-  const used = heapUsed();
-  if (used + bytes > all || getHeapStatistics().used_heap_size + bytes > FULL) return false;
-  return used <= FINE || fineUsed() <= fine;
+  const { used_heap_size: inside, external_memory: outside } = getHeapStatistics();
+  if (inside + outside + bytes > all || inside + bytes > FULL) return false;
+  return inside + outside <= FINE || fineUsed() <= fine;
 }
 
 /** Bytes in use, those that nobody uses any more among them; long strings lie outside of the heap. */

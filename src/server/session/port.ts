@@ -11,7 +11,7 @@ import { Fifo } from '../../base/fifo.ts';
 import { Slice } from '../../base/slice.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SessionPort } from '../../engine/ports.ts';
-import { CHANNELS, type ChannelKind, PATTERNS, SHARD_CHANNELS } from '../../engine/pubsub.ts';
+import { type ChannelKind, FAMILIES } from '../../engine/pubsub.ts';
 import { LOCAL } from '../../engine/roles.ts';
 import type { Session } from '../../engine/session.ts';
 import { type ParsedReply, ReplyParser, type ReplyReceiver } from '../../protocol/reply-parser.ts';
@@ -52,7 +52,7 @@ interface Waiting extends Pick<Outgoing, 'buffers' | 'settle' | 'fail'> {
 
 /** The commands that are answered by a confirmation for each channel, and of which kind those are. */
 const CONFIRMED: ReadonlyMap<string, ChannelKind> = new Map(
-  [CHANNELS, PATTERNS, SHARD_CHANNELS].flatMap(({ letter, kind }) => [
+  FAMILIES.flatMap(({ letter, kind }) => [
     [`${letter}subscribe`, kind] as const,
     [`${letter}unsubscribe`, kind] as const,
   ]),

@@ -1,6 +1,6 @@
 /** Channels that a session listens to, as async iterators. */
 import { Fifo } from '../../base/fifo.ts';
-import { CHANNELS, type Family, PATTERNS, SHARD_CHANNELS } from '../../engine/pubsub.ts';
+import { FAMILIES, type Family, PATTERNS } from '../../engine/pubsub.ts';
 import type { ParsedReply } from '../../protocol/reply-parser.ts';
 import type { LocalPort } from './port.ts';
 import type { Argument, Message, Text } from './replies.ts';
@@ -124,17 +124,11 @@ export class Subscription<T extends Text = string>
   }
 }
 
-/** What the messages of a family begin with. */
-const FAMILIES: Readonly<Record<string, Family>> = {
-  message: CHANNELS,
-  pmessage: PATTERNS,
-  smessage: SHARD_CHANNELS,
-};
-const ENDINGS: Readonly<Record<string, Family>> = {
-  unsubscribe: CHANNELS,
-  punsubscribe: PATTERNS,
-  sunsubscribe: SHARD_CHANNELS,
-};
+/** Families by what their messages begin with, and by what tells that a subscription has ended. */
+const OF_MESSAGES: ReadonlyMap<string, Family> = new Map(FAMILIES.map((family) => [`${family.letter}message`, family]));
+const OF_ENDINGS: ReadonlyMap<string, Family> = new Map(
+  FAMILIES.map((family) => [`${family.letter}unsubscribe`, family]),
+);
 
 /** All subscriptions of a session, by what they listen to. */
 export class Subscriptions<T extends Text> implements Holder<T> {
@@ -181,7 +175,7 @@ export class Subscriptions<T extends Text> implements Holder<T> {
   leave(subscription: Subscription<T>): Promise<void> {
     const lonely = [...subscription.names].filter((key) => this.byKey.get(key)?.size === 1);
     this.forget(subscription);
-    const families = [CHANNELS, PATTERNS, SHARD_CHANNELS].map((family) => {
+    const families = FAMILIES.map((family) => {
       const keys = lonely.filter((key) => key.startsWith(keyOf(family, '')));
       return keys.length === 0 ? undefined : this.unsubscribe(family, keys);
     });
@@ -212,8 +206,7 @@ export class Subscriptions<T extends Text> implements Holder<T> {
   /** Says whether what was pushed is a message of a subscription's, which has taken it. */
   take(reply: ParsedReply): boolean {
     if (!Array.isArray(reply)) return false;
-    const kind = String(reply[0]);
-    const family = Object.hasOwn(FAMILIES, kind) ? FAMILIES[kind] : undefined;
+    const family = OF_MESSAGES.get(String(reply[0]));
     const message = reply.at(-1);
     const channel = reply.at(-2);
     const name = reply[1];
@@ -234,10 +227,10 @@ export class Subscriptions<T extends Text> implements Holder<T> {
   /** The server has confirmed, or said by itself, that a subscription has ended. */
   ended(reply: ParsedReply): void {
     if (!Array.isArray(reply)) return;
-    const kind = String(reply[0]);
+    const family = OF_ENDINGS.get(String(reply[0]));
     const [, name] = reply;
-    if (!Object.hasOwn(ENDINGS, kind) || !Buffer.isBuffer(name)) return;
-    const key = keyOf(ENDINGS[kind], name);
+    if (family === undefined || !Buffer.isBuffer(name)) return;
+    const key = keyOf(family, name);
     // One that was asked for since is confirmed later.
     for (const listener of [...(this.byKey.get(key) ?? [])])
       if (listener.isOpen) {

@@ -61,25 +61,17 @@ function bySums(rt: Runtime, subject: string, text: string, from: number): Resul
       begin();
       return MORE;
     }
-    const begun = at;
-    const spent = (): void => rt.charge((at - begun) >>> 2);
+    rt.charge(Math.min(STRETCH, places - at + 1) >>> 2);
     for (let left = STRETCH; left > 0; left--) {
-      if (at > places) {
-        spent();
-        return undefined;
-      }
+      if (at > places) return undefined;
       if (sum === wanted) {
         rt.charge(length >>> BYTES_SHIFT);
-        if (subject.startsWith(text, at)) {
-          spent();
-          return found(at, length);
-        }
+        if (subject.startsWith(text, at)) return found(at, length);
         left -= length;
       }
       sum = (Math.imul(sum - Math.imul(subject.charCodeAt(at), power), BASE) + subject.charCodeAt(at + length)) | 0;
       at++;
     }
-    spent();
     return MORE;
   });
 }
