@@ -9,7 +9,7 @@ import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { freePort } from '../support/ports.ts';
 
-const TRIED = [0, 1, 77];
+const TRIED = [0, 77];
 
 let folder: string;
 let server: CinnabarServer;
