@@ -40,9 +40,14 @@ export class Fifo<T> {
     return this.size === 0 ? undefined : this.items.pop();
   }
 
+  /** All of them, which stay. */
+  all(): T[] {
+    return this.items.slice(this.head) as T[];
+  }
+
   /** Takes out all. */
   takeAll(): T[] {
-    const all = this.items.slice(this.head) as T[];
+    const all = this.all();
     this.items = [];
     this.head = 0;
     return all;

@@ -13,6 +13,7 @@ import type { Database } from '../keyspace/database.ts';
 import { setString } from '../keyspace/strings.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
+import type { Chunk } from '../protocol/chunk.ts';
 import type { Reply } from '../protocol/reply.ts';
 import {
   type Encoding,
@@ -66,6 +67,9 @@ export class Call {
   argc = 0;
   db: Database;
   reply: Reply;
+  /** Where its reply begins; see Output. */
+  markChunk: Chunk | null = null;
+  markAt = 0;
   /** Run again because a key that it waited for is ready. */
   resuming = false;
   /** Run again, and it has found nothing: it goes on waiting. Of a script: it has been left half way. */
@@ -102,6 +106,8 @@ export class Call {
     this.argc = argc;
     this.db = session.db;
     this.reply = session.reply;
+    this.markChunk = session.reply.markChunk;
+    this.markAt = session.reply.markAt;
     this.resuming = false;
     this.stillWaiting = false;
     this.spent = 0;

@@ -18,30 +18,41 @@ import type { Keyspaces } from '../keyspace/keyspaces.ts';
 import { OutOfMemory } from '../memory/errors.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { ChunkPool } from '../protocol/chunk.ts';
-import { Accessors, type ValueLimits } from './accessors.ts';
+import { Accessors } from './accessors.ts';
 import { Acl } from './acl/acl.ts';
 import { Blocking } from './blocking.ts';
 import { Call, type CallMode, DENY_BLOCKING, RESUMING } from './call.ts';
 import { ClientMemory } from './client-memory.ts';
 import { CrossProtocol } from './cross-protocol.ts';
-import type { Declaration } from './declaration.ts';
 import { DefragFigures } from './defrag-figures.ts';
 import { flagBit } from './derive.ts';
 import { describe } from './describe.ts';
 import { BY_NOBODY, eventClass, isTakingAway } from './events.ts';
-import { type EvictionPort, NO_EVICTION } from './eviction-port.ts';
+import { NO_EVICTION } from './eviction-port.ts';
+import { Faults } from './faults.ts';
 import { Gatekeeper, OOM } from './gatekeeper.ts';
-import { GATE_LOADING, GATE_MONITORED, GATE_OOM, GATE_TRACKED, GATES_AFTER, GATES_BEFORE, Gates } from './gates.ts';
-import { LatencyHistogram } from './histogram.ts';
+import {
+  GATE_LOADING,
+  GATE_MONITORED,
+  GATE_OOM,
+  GATE_RECORDED,
+  GATE_TRACKED,
+  GATES_AFTER,
+  GATES_BEFORE,
+  Gates,
+} from './gates.ts';
+import { HeldCommands } from './held.ts';
 import { LatencyMonitor } from './latency.ts';
 import { LookAhead } from './look-ahead.ts';
 import { Membership } from './membership.ts';
 import { Monitors } from './monitors.ts';
+import type { EngineParts } from './parts.ts';
 import { Pause } from './pause.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
 import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
+import { Recorder } from './recorder.ts';
 import { NO_REPLICATION, type ReplicationPort } from './replication-port.ts';
 import { ReplyGate } from './reply-gate.ts';
 import { CLIENT, type Role } from './roles.ts';
@@ -57,18 +68,6 @@ import type { Queued } from './transaction.ts';
 import { unknownCommand, unknownSubcommand } from './unknown-command.ts';
 import { SERVER_BYTES, UsedMemory } from './used-memory.ts';
 import { Watches } from './watches.ts';
-
-export interface EngineParts {
-  readonly memory: Memory;
-  readonly keyspaces: Keyspaces;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly pool: ChunkPool;
-  readonly limits: ValueLimits;
-  readonly commands: readonly Declaration[];
-  readonly server: ServerPort;
-  readonly eviction?: EvictionPort;
-}
 
 const WRITE = flagBit('write');
 const READS = flagBit('readonly');
@@ -100,7 +99,10 @@ export class Engine implements SessionHost<Session> {
   readonly monitors: Monitors;
   readonly membership: Membership;
   readonly replyGate = new ReplyGate<Session>((session) => this.kill(session));
+  readonly held = new HeldCommands(this);
   readonly pause: Pause;
+  readonly faults: Faults;
+  readonly recorder: Recorder;
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
   readonly latency = new LatencyMonitor();
@@ -153,6 +155,8 @@ export class Engine implements SessionHost<Session> {
     this.monitors = new Monitors(this);
     this.membership = new Membership(this);
     this.pause = new Pause(this);
+    this.faults = new Faults(this);
+    this.recorder = new Recorder(this);
     this.slow = new SlowCommands(this);
     this.keyspaces.listener = this;
     this.memory.onScarce = (scarce) => this.gates.set(GATE_OOM, 'memory', scarce);
@@ -180,6 +184,9 @@ export class Engine implements SessionHost<Session> {
     this.clientMemory.released(session);
     this.clientMemory.remove(session);
     this.pause.forget(session);
+    this.held.forget(session);
+    this.faults.forget(session);
+    this.recorder.forget(session);
     this.release(session);
     session.onClosed(wanted);
   }
@@ -262,7 +269,7 @@ export class Engine implements SessionHost<Session> {
   }
 
   goOn(session: Session): boolean {
-    return this.pause.goOn(session);
+    return this.held.goOn(session);
   }
 
   /** An empty request counts as a command where the next one was to be treated in a way of its own. */
@@ -281,9 +288,11 @@ export class Engine implements SessionHost<Session> {
 
   /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */
   private skipReplies(session: Session): void {
-    const next = session.replySkip === 'next';
-    if (session.replySkip !== 'refused') session.replySkip = next ? 'this' : 'no';
-    if (session.replySkip === 'refused') this.replication.heard(session);
+    const { replySkip } = session;
+    const next = replySkip === 'next';
+    if (replySkip !== 'refused') session.replySkip = next ? 'this' : 'no';
+    if (replySkip === 'refused') this.replication.heard(session);
+    else if (replySkip === 'fault') this.faults.ran(session);
     else session.reply.suppressed = next || session.replyOff;
   }
 
@@ -329,6 +338,7 @@ export class Engine implements SessionHost<Session> {
     if (session.transaction) session.transaction.broken = true;
     this.tracking.commandDone(session, registered);
     session.reply.error(error);
+    this.recorder.refused(session, registered, args, argc, error);
     // Who watches has been shown MULTI, and is to see where it ends.
     if (registered?.runsQueue && this.gates.any(GATE_MONITORED)) this.monitors.show(session, registered, args, argc);
     return undefined;
@@ -351,7 +361,6 @@ export class Engine implements SessionHost<Session> {
     const errors = session.reply.errorCount;
     const nestedErrors = this.nestedErrors;
     this.nestedErrors = 0;
-    const { markChunk, markAt } = session.reply;
     if (registered.has(WRITE)) this.memory.watchStores();
     const writesBeside = this.keyspaces.localExpiry !== null && registered.has(WRITE);
     if (writesBeside) this.keyspaces.keepExpired('replica', false);
@@ -359,7 +368,7 @@ export class Engine implements SessionHost<Session> {
     try {
       registered.run?.(c as never);
     } catch (error) {
-      session.reply.rewind(markChunk, markAt);
+      session.reply.rewind(c.markChunk, c.markAt);
       this.failed(c, error);
     }
     if (seesExpired) this.keyspaces.showExpired('master', false);
@@ -368,7 +377,7 @@ export class Engine implements SessionHost<Session> {
     this.lastMicros = end;
     const done = !c.stillWaiting;
     // One that waited was shown when it began to.
-    const observers = resuming && session.waiter !== null ? GATE_TRACKED : GATES_AFTER;
+    const observers = resuming && session.waiter !== null ? GATE_TRACKED | GATE_RECORDED : GATES_AFTER;
     const observed = done ? this.gates.bits & registered.gates & observers : 0;
     if (observed !== 0) this.observe(session, registered, args, argc, observed);
     this.depth--;
@@ -437,6 +446,7 @@ export class Engine implements SessionHost<Session> {
   /** Shows a command that has run to those who want to know of it. */
   private observe(session: Session, registered: Registered, args: readonly Slice[], argc: number, gates: number): void {
     if (gates & GATE_MONITORED) this.monitors.show(session, registered, args, argc);
+    if (gates & GATE_RECORDED) this.recorder.ran(this.calls[this.depth - 1]);
     if ((gates & GATE_TRACKED) === 0) return;
     const outer = this.calls[0];
     // A script is judged by what it runs. One that waited has read what it named when it began to.
@@ -451,18 +461,8 @@ export class Engine implements SessionHost<Session> {
   }
 
   private record(c: Call, microseconds: number, failed: boolean): void {
-    this.count(c.registered, microseconds, failed);
+    c.registered.ran(microseconds, failed, this.trackLatency);
     if (microseconds >= this.slow.threshold) this.slow.saw(c, microseconds);
-  }
-
-  private count(registered: Registered, microseconds: number, failed: boolean): void {
-    registered.calls++;
-    registered.microseconds += microseconds;
-    if (failed) registered.failed++;
-    if (this.trackLatency) {
-      registered.histogram ??= new LatencyHistogram();
-      registered.histogram.record(microseconds);
-    }
   }
 
   /** Within a long run of commands the time by which keys expire is read again now and then. */
@@ -531,14 +531,16 @@ export class Engine implements SessionHost<Session> {
   }
 
   private timedOut({ session, onTimeout, registered }: Waiter): void {
+    const { markChunk, markAt } = session.reply;
     replyTimeout(session, onTimeout);
-    this.count(registered, 0, false);
+    this.recorder.timedOut(session, markChunk, markAt);
+    registered.ran(0, false, this.trackLatency);
     this.answered(session);
   }
 
   /** Ends a session's wait from outside, and counts its command as finished. Whoever calls it has replied. */
   interruptWait(session: Session, failed: boolean): void {
-    if (session.waiter) this.count(session.waiter.registered, 0, failed);
+    if (session.waiter) session.waiter.registered.ran(0, failed, this.trackLatency);
     this.unblock(session);
   }
 

@@ -17,6 +17,7 @@ import {
   GATE_AUTH,
   GATE_BUSY,
   GATE_CLUSTER,
+  GATE_FAULTS,
   GATE_GROUP,
   GATE_KEYSPACE,
   GATE_LOADING,
@@ -110,7 +111,7 @@ export class Gatekeeper {
     }
     if (left & (GATE_CLUSTER | GATE_GROUP)) {
       const elsewhere = engine.membership.redirection(session, registered, args, argc, flags);
-      if (elsewhere !== null) return this.redirect(session, registered, elsewhere);
+      if (elsewhere !== null) return this.redirect(session, registered, args, argc, elsewhere);
     }
     if (this.isShort(session)) {
       const takes = registered.runsQueue ? (transaction?.gates ?? 0) : concerned;
@@ -123,10 +124,10 @@ export class Gatekeeper {
     const refusal = this.refusal(left, registered);
     if (refusal !== null) return this.refuse(session, registered, args, argc, refusal);
     if (left & (GATE_PAUSED_ALL | GATE_PAUSED_WRITE)) {
-      if (session.asks) session.ask('next');
       engine.pause.hold(session, args, argc);
       return false;
     }
+    if (left & GATE_FAULTS && !engine.faults.lets(session, registered, args, argc)) return false;
     if ((left & GATE_QUEUE) === 0 || registered.immediate || transaction === null) return true;
     session.reply.status('QUEUED');
     // What will never be run needn't be kept.
@@ -148,7 +149,10 @@ export class Gatekeeper {
     if (gates & (GATE_LOADING | GATE_ASYNC_LOADING)) return LOADING;
     if (gates & GATE_BUSY) return this.busy;
     if (gates & GATE_KEYSPACE) return "ERR Replica can't interact with the keyspace";
-    assert((gates & ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE | GATE_QUEUE)) === 0, 'every gate has its branch');
+    assert(
+      (gates & ~(GATE_PAUSED_ALL | GATE_PAUSED_WRITE | GATE_FAULTS | GATE_QUEUE)) === 0,
+      'every gate has its branch',
+    );
     return null;
   }
 
@@ -194,8 +198,15 @@ export class Gatekeeper {
   }
 
   /** Sends a client elsewhere. An EXEC that is sent away has ended its transaction. */
-  private redirect(session: Session, registered: Registered, error: string): boolean {
+  private redirect(
+    session: Session,
+    registered: Registered,
+    args: readonly Slice[],
+    argc: number,
+    error: string,
+  ): boolean {
     registered.rejected++;
+    this.engine.recorder.refused(session, registered, args, argc, error);
     if (registered.runsQueue) this.engine.discard(session);
     else if (session.transaction) session.transaction.broken = true;
     session.reply.error(error);

@@ -58,14 +58,18 @@ export const GATE_KEYSPACE = 1 << 19;
 export const GATE_ASKING = 1 << 20;
 /** A member of a group, which must be asked whether it leads. */
 export const GATE_GROUP = 1 << 21;
+/** Somebody has switched on a fault that a command may meet. */
+export const GATE_FAULTS = 1 << 22;
+/** Somebody has the commands recorded. Nothing is refused for it. */
+export const GATE_RECORDED = 1 << 23;
 
 /** Nothing is evicted in these states. */
 export const GATES_AGAINST_EVICTION = GATE_LOADING | GATE_ASYNC_LOADING | GATE_BUSY | GATE_PAUSED_WRITE;
 export const GATES_OF_SESSIONS =
   GATE_AUTH | GATE_NO_MULTI | GATE_ACL | GATE_SUBSCRIBED | GATE_QUEUE | GATE_KEYSPACE | GATE_ASKING;
-const GATES_OF_SERVER = ((GATE_GROUP << 1) - 1) & ~GATES_OF_SESSIONS;
+const GATES_OF_SERVER = ((GATE_RECORDED << 1) - 1) & ~GATES_OF_SESSIONS;
 /** What is seen to when a command has run. */
-export const GATES_AFTER = GATE_MONITORED | GATE_TRACKED;
+export const GATES_AFTER = GATE_MONITORED | GATE_TRACKED | GATE_RECORDED;
 /** What may keep a command from running. */
 export const GATES_BEFORE = (GATES_OF_SESSIONS | GATES_OF_SERVER) & ~GATES_AFTER;
 
@@ -127,7 +131,8 @@ export const GATES_OF_SCRIPTS =
 /** The gates that concern a command; `keyed` where keys may be among its arguments. */
 export function gatesOf(command: Declaration, flags: number, keyed: boolean): number {
   const traits = command.traits ?? [];
-  let gates = GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL | GATE_ASKING;
+  let gates =
+    GATE_ACL | GATE_PAUSED_ALL | GATE_TRACKED | GATE_TRACKING_FULL | GATE_ASKING | GATE_FAULTS | GATE_RECORDED;
   if (keyed) gates |= GATE_CLUSTER;
   if (!(flags & NO_AUTH)) gates |= GATE_AUTH;
   if (flags & NO_MULTI) gates |= GATE_NO_MULTI;

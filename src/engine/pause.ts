@@ -4,27 +4,24 @@
  * There is the pause that CLIENT PAUSE begins, and those of the server's own works (MIGRATE, the end of the server), which
  * clients can't end.
  */
-import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { GATE_PAUSED_ALL, GATE_PAUSED_WRITE, type Gates } from './gates.ts';
-import { keepArguments, type Session } from './session.ts';
+import type { HeldCommands } from './held.ts';
+import type { Session } from './session.ts';
 
 /** What a pause asks of the engine whose commands it holds. */
 interface Paused {
   readonly clock: Clock;
   readonly gates: Gates;
   readonly keyspaces: { keepExpired(reason: string, on: boolean): void };
-  readonly blocking: { count: number };
-  enter(): void;
-  execute(session: Session, args: readonly Slice[], argc: number): boolean;
+  readonly held: HeldCommands;
 }
 
 export class Pause {
   private readonly engine: Paused;
-  private readonly held = new Map<Session, Slice[]>();
-  /** What was held and runs before the turn ends. */
-  private readonly freed = new Map<Session, Slice[]>();
+  /** Whose commands it holds, in the order in which they came. */
+  private readonly sessions = new Set<Session>();
   /** Pauses of the server's own, which clients can't end: whether each holds everything. */
   private readonly own = new Set<{ readonly all: boolean }>();
   private timer: Timer | null = null;
@@ -86,43 +83,18 @@ export class Pause {
   }
 
   private free(): void {
-    const { engine, held, freed } = this;
-    engine.blocking.count -= held.size;
-    for (const [session, args] of held) {
-      session.postponed = false;
-      session.released = true;
-      freed.set(session, args);
-      session.port.resume();
-    }
-    held.clear();
-  }
-
-  /** Runs the command of a session that was held, if one was; false when the session takes no further one for now. */
-  goOn(session: Session): boolean {
-    const { engine, freed } = this;
-    const args = freed.get(session);
-    if (args === undefined) return true;
-    freed.delete(session);
-    engine.enter();
-    return engine.execute(session, args, args.length);
-  }
-
-  /** Whether a command of the session is held, which has not run at all. */
-  holds(session: Session): boolean {
-    return this.held.has(session);
+    for (const session of this.sessions) this.engine.held.free(session);
+    this.sessions.clear();
   }
 
   /** A session that may have a held command is gone. */
   forget(session: Session): void {
-    this.freed.delete(session);
-    if (this.held.delete(session)) this.engine.blocking.count--;
+    this.sessions.delete(session);
   }
 
   /** Holds a command of a session, which takes no further one until it has run. */
   hold(session: Session, args: readonly Slice[], argc: number): void {
-    assert(!this.held.has(session), 'a session has at most one held command');
-    this.held.set(session, keepArguments(args, argc));
-    session.postponed = true;
-    this.engine.blocking.count++;
+    this.engine.held.hold(session, args, argc);
+    this.sessions.add(session);
   }
 }

@@ -16,6 +16,7 @@ import {
   GATE_ACL,
   GATE_AUTH,
   GATE_CLUSTER,
+  GATE_FAULTS,
   GATE_GROUP,
   GATE_MISCONF,
   GATE_OOM,
@@ -60,6 +61,7 @@ const ACCEPTED =
   GATE_ACL |
   GATE_CLUSTER |
   GATE_GROUP |
+  GATE_FAULTS |
   GATE_OOM |
   GATE_MISCONF |
   GATE_REPLICAS |
@@ -102,7 +104,7 @@ export const REPLICA: Role = {
   name: 'replica',
   type: 'replica',
   letter: 'S',
-  exempt: GATE_PAUSED_ALL | GATE_PAUSED_WRITE,
+  exempt: GATE_PAUSED_ALL | GATE_PAUSED_WRITE | GATE_FAULTS,
   readsKeys: false,
   outputClass: OUTPUT_REPLICA,
   mayIdleOut: false,

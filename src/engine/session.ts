@@ -151,9 +151,12 @@ export class Session implements TransportSession {
   /** Closing: no further command is taken. */
   closing = false;
   closed = false;
-  /** CLIENT REPLY: replies of the next command, or of all, go nowhere. A replica's link is `refused` if it is replied anything. */
+  /**
+   * CLIENT REPLY: replies of the next command, or of all, go nowhere. A replica's link is `refused` if it is replied anything;
+   * with a `fault` the session's connection meets it once the command has run.
+   */
   replyOff = false;
-  replySkip: 'no' | 'next' | 'this' | 'refused' = 'no';
+  replySkip: 'no' | 'next' | 'this' | 'refused' | 'fault' = 'no';
 
   /** Channels by kind; null until the first subscription. */
   channels: Set<Channel> | null = null;

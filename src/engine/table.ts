@@ -9,7 +9,7 @@ import type { Slice } from '../base/slice.ts';
 import type { Declaration, KeySpec } from './declaration.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
 import { GATES_OF_SCRIPTS, gatesOf } from './gates.ts';
-import type { LatencyHistogram } from './histogram.ts';
+import { LatencyHistogram } from './histogram.ts';
 
 /** The longest name of a command or subcommand. */
 const NAME_MAX = 64;
@@ -79,6 +79,16 @@ export class Registered {
 
   has(flag: number): boolean {
     return (this.flags & flag) !== 0;
+  }
+
+  /** It has run so long, and `failed` where it replied an error. */
+  ran(microseconds: number, failed: boolean, tracked: boolean): void {
+    this.calls++;
+    this.microseconds += microseconds;
+    if (failed) this.failed++;
+    if (!tracked) return;
+    this.histogram ??= new LatencyHistogram();
+    this.histogram.record(microseconds);
   }
 
   resetStats(): void {

@@ -158,6 +158,18 @@ export class Output {
     return this.at;
   }
 
+  /** A copy of what was replied since the mark; null where some of it has been handed over, or goes nowhere. */
+  since(mark: Chunk | null, at: number): Buffer | null {
+    if (this.silent) return null;
+    this.seal();
+    const parts: Uint8Array[] = [];
+    for (let chunk = mark ?? this.first; chunk !== null; chunk = chunk.next) {
+      if (!chunk.taken) return null;
+      parts.push(chunk.bytes.subarray(chunk === mark ? at : chunk.start, chunk.end));
+    }
+    return Buffer.concat(parts);
+  }
+
   /** Takes back what was replied since the mark; nothing of it may have been handed to a transport. */
   rewind(chunk: Chunk | null, at: number): void {
     if (this.silent) return;

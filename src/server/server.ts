@@ -21,6 +21,8 @@ import { portForPeers } from '../config/tls-options.ts';
 import type { UserLines } from '../engine/acl/file.ts';
 import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
+import type { Faults } from '../engine/faults.ts';
+import type { Recording, RecordOptions } from '../engine/recorder.ts';
 import type { Log, ServerMode, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Collector } from '../memory/collect.ts';
@@ -115,6 +117,10 @@ export interface CinnabarServer {
    * as well. Rejects where it is damaged, and the data stay; a replica, and a cluster's node, takes none.
    */
   restore(snapshot: Uint8Array): Promise<void>;
+  /** Faults that clients are to bear: `using slow = server.faults.delay('get', 200)`. */
+  readonly faults: Faults;
+  /** Records what clients call from now on, in memory up to `maxBytes`: `using calls = server.record()`. */
+  record(options?: RecordOptions): Recording;
   /** Closes listeners, connections and sessions and stops the cron. */
   close(): Promise<void>;
   /** `await using server = createServer()` closes it. */
@@ -339,6 +345,14 @@ class Server implements CinnabarServer {
     const settled = done.then(over, over);
     this.imaging = settled;
     return done;
+  }
+
+  get faults(): Faults {
+    return this.engine.faults;
+  }
+
+  record(options?: RecordOptions): Recording {
+    return this.engine.recorder.begin(options);
   }
 
   private async stop(onStop?: () => void): Promise<void> {

@@ -44,7 +44,7 @@ export interface PortListener {
 interface Waiting extends Pick<Outgoing, 'buffers' | 'settle' | 'fail'> {
   /** In small letters, where it may be confirmed. */
   name: string;
-  /** Where its reply begins at the earliest, among all bytes replied; infinite while a pause keeps it from being run. */
+  /** Where its reply begins at the earliest, among all bytes replied; infinite while it is kept from being run. */
   start: number;
   /** Confirmations of subscriptions that are still to come. */
   left: number;
@@ -133,7 +133,7 @@ export class LocalPort implements SessionPort, ReplyReceiver {
   /** What has run and is not replied to is done; `suppressed` says whether replies went nowhere before. */
   private executed(command: Waiting, suppressed: boolean): void {
     const { session } = this;
-    if (this.engine.pause.holds(session)) command.start = Number.POSITIVE_INFINITY;
+    if (this.engine.held.has(session)) command.start = Number.POSITIVE_INFINITY;
     if (session.waiter !== null || session.postponed) return;
     if (session.reply.position !== command.start || !(suppressed || session.reply.suppressed) || session.closing)
       return;
