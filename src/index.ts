@@ -8,6 +8,14 @@ export type { CutOptions, Fault, FaultOptions, FaultSwitch, Faults, LostPart } f
 export type { RecordedCommand, Recording, RecordOptions } from './engine/recorder.ts';
 export type { SeenCommand } from './engine/seen.ts';
 export type { Log } from './engine/server-port.ts';
+export type {
+  SeedBytes,
+  SeedData,
+  SeedEntry,
+  SeedRecord,
+  SeedStream,
+  SeedValue,
+} from './persistence/records/seed.ts';
 export { ReplyError } from './protocol/reply-error.ts';
 export type { LocalSession, SessionOptions } from './server/local.ts';
 export { createCluster } from './server/local-cluster.ts';

@@ -2,6 +2,7 @@
  * A server for the tests of one file, whatever runs them: started and seeded before the first, put back to its seed before
  * each, closed behind the last.
  */
+import type { SeedData } from '../persistence/records/seed.ts';
 import type { LocalSession } from '../server/local.ts';
 import { type CinnabarServer, createServer, type ServerOptions } from '../server/server.ts';
 
@@ -13,8 +14,8 @@ export interface TestHooks {
 }
 
 export interface FixtureOptions extends ServerOptions {
-  /** Brings about the data that each test begins with. */
-  readonly seed?: (session: LocalSession) => unknown;
+  /** The data that each test begins with, as `server.seed()` takes them, or who brings them about. */
+  readonly seed?: SeedData | ((session: LocalSession) => unknown);
 }
 
 /** What a test sees of its server; there is none before the first hook has run. */
@@ -68,15 +69,18 @@ class Fixture implements TestServer {
     const server = createServer({ port: 0, ...this.options });
     this.running = server;
     await server.listen();
-    const session = server.session();
-    await seed?.(session);
-    session.close();
+    if (typeof seed === 'function') {
+      const session = server.session();
+      await seed(session);
+      session.close();
+    } else if (seed !== undefined) await server.seed(seed);
     this.seeded = await server.snapshot();
   }
 
-  /** Data, functions and scripts are as the seed left them; settings and clients are the test's own affair. */
+  /** Data, functions and scripts are as the seed left them, and faults are off; settings and clients are the test's own affair. */
   async reset(): Promise<void> {
     for (const session of this.sessions.splice(0)) session.close();
+    this.running?.faults.clear();
     if (this.seeded !== null) await this.server.restore(this.seeded);
   }
 

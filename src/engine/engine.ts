@@ -101,8 +101,8 @@ export class Engine implements SessionHost<Session> {
   readonly replyGate = new ReplyGate<Session>((session) => this.kill(session));
   readonly held = new HeldCommands(this);
   readonly pause: Pause;
-  readonly faults: Faults;
-  readonly recorder: Recorder;
+  readonly faults = new Faults(this);
+  readonly recorder = new Recorder(this);
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
   readonly latency = new LatencyMonitor();
@@ -155,8 +155,6 @@ export class Engine implements SessionHost<Session> {
     this.monitors = new Monitors(this);
     this.membership = new Membership(this);
     this.pause = new Pause(this);
-    this.faults = new Faults(this);
-    this.recorder = new Recorder(this);
     this.slow = new SlowCommands(this);
     this.keyspaces.listener = this;
     this.memory.onScarce = (scarce) => this.gates.set(GATE_OOM, 'memory', scarce);

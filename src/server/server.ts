@@ -7,6 +7,7 @@
  * Several servers can live in one process; they share nothing.
  */
 import { totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { verifies } from '../base/assert.ts';
 import { Beat } from '../base/beat.ts';
 import { type Environment, environmentWith } from '../base/environment.ts';
@@ -29,6 +30,7 @@ import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
 import { Network } from '../net/network.ts';
 import { Persistence } from '../persistence/persistence.ts';
+import { faultOf, jsonOf, type SeedData, snapshotOf } from '../persistence/records/seed.ts';
 import { ChunkPool } from '../protocol/chunk.ts';
 import { masterDialer } from '../replication/link.ts';
 import { attachReplication } from '../replication/owners.ts';
@@ -117,6 +119,16 @@ export interface CinnabarServer {
    * as well. Rejects where it is damaged, and the data stay; a replica, and a cluster's node, takes none.
    */
   restore(snapshot: Uint8Array): Promise<void>;
+  /**
+   * Puts data in place of all that there is: values by their keys (`{ greeting: 'hello', 'user:1': { type: 'hash', value: { name:
+   * 'Ada' }, ttl: 60_000 } }`), records as `cinnabar convert` writes them, JSON of either as text, or an RDB file's bytes.
+   * Rejects with the place of what is wrong, and the data stay; a replica, and a cluster's node, takes none.
+   */
+  seed(data: SeedData): Promise<void>;
+  /** The same from a file. */
+  seedFile(path: string | URL): Promise<void>;
+  /** All data as lines of JSON, which `seed()` takes, as they are at the time of the call. */
+  toJson(): Promise<string>;
   /** Faults that clients are to bear: `using slow = server.faults.delay('get', 200)`. */
   readonly faults: Faults;
   /** Records what clients call from now on, in memory up to `maxBytes`: `using calls = server.record()`. */
@@ -331,6 +343,31 @@ class Server implements CinnabarServer {
       if (this.cluster !== null) throw new Error("A cluster's node takes keys of its own slots only");
       await this.persistence.images.put(snapshot);
     });
+  }
+
+  async seed(data: SeedData): Promise<void> {
+    const { databases } = this.config.settings;
+    const snapshot = snapshotOf(data, { now: this.engine.clock.now(), databases });
+    try {
+      await this.restore(snapshot);
+    } catch (error) {
+      const fault = faultOf(snapshot);
+      throw fault === undefined ? error : new Error(fault, { cause: error });
+    }
+  }
+
+  async seedFile(path: string | URL): Promise<void> {
+    const name = typeof path === 'string' ? path : fileURLToPath(path);
+    try {
+      await this.seed(this.config.disk.read(narrow(name)));
+    } catch (error) {
+      if (error instanceof Error) error.message = `${name}: ${error.message}`;
+      throw error;
+    }
+  }
+
+  async toJson(): Promise<string> {
+    return jsonOf(await this.snapshot());
   }
 
   /** One image is taken or put at a time, of a server that has loaded what it has. */

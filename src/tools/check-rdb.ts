@@ -17,8 +17,8 @@ import * as rdb from '../persistence/rdb/format.ts';
 import { RdbError } from '../persistence/rdb/format.ts';
 import { RdbInput, Room } from '../persistence/rdb/input.ts';
 import { moduleName, skipModule, ValueReader } from '../persistence/rdb/read-value.ts';
+import { scratchMemory, usualLimits } from '../persistence/records/scratch.ts';
 import { logTime, type Role } from '../server/log.ts';
-import { scratchMemory, usualLimits } from './scratch.ts';
 
 /** Where text goes, one character a byte. */
 export type Print = (text: string) => void;

@@ -1,15 +1,15 @@
 /** `cinnabar convert INPUT OUTPUT`: data from one format to another, record by record. */
 import { Command, CommanderError } from 'commander';
 import { OutOfMemory } from '../../memory/errors.ts';
+import { JsonSource } from '../../persistence/records/read-json.ts';
+import { RdbSource } from '../../persistence/records/read-rdb.ts';
+import { type Bench, Desk, type KeyRecord, RecordError, type Sink } from '../../persistence/records/record.ts';
+import { JsonSink } from '../../persistence/records/write-json.ts';
+import { RdbSink } from '../../persistence/records/write-rdb.ts';
 import { BrokenPipe, Input, Output } from './files.ts';
 import { Progress } from './progress.ts';
 import { AofSource } from './read-aof.ts';
-import { JsonSource } from './read-json.ts';
-import { RdbSource } from './read-rdb.ts';
-import { type Bench, ConvertError, Desk, type KeyRecord, type Sink } from './record.ts';
 import { AofSink } from './write-aof.ts';
-import { JsonSink } from './write-json.ts';
-import { RdbSink } from './write-rdb.ts';
 
 const FORMATS = ['rdb', 'json', 'aof'] as const;
 type Format = (typeof FORMATS)[number];
@@ -40,6 +40,8 @@ the output by the ending of its name (.rdb, .json, .jsonl, .ndjson, .aof) or by 
           {"type":"aux","name":"redis-ver","value":"7.0.15"}
         Times are Unix times in milliseconds. "idle" (seconds) and "frequency" stand beside "expireAt" where they are known.
         Bytes that are UTF-8 are a JSON string, all others {"base64":"..."}; whole numbers beyond 2^53 are strings.
+        Read are, besides: numbers as strings, hashes and sorted sets as objects by field and member, and streams
+        without what can be left out (all but the entries, and of a group its name and lastId).
   aof   Commands that make the data, as an append-only file has them. What is read may also be the manifest of several
         files, or begin with a snapshot (then say --from aof).
 
@@ -54,14 +56,14 @@ interface Options {
 
 function formatOf(text: string): Format {
   const format = FORMATS.find((known) => known === text);
-  if (format === undefined) throw new ConvertError(`there is no format '${text}': rdb, json or aof`);
+  if (format === undefined) throw new RecordError(`there is no format '${text}': rdb, json or aof`);
   return format;
 }
 
 function formatOfName(name: string): Format {
   const format = ENDINGS.get(name.slice(name.lastIndexOf('.') + 1).toLowerCase());
   if (format === undefined)
-    throw new ConvertError(`what ${name} is to be is not told by its name: say --to rdb, json or aof`);
+    throw new RecordError(`what ${name} is to be is not told by its name: say --to rdb, json or aof`);
   return format;
 }
 
@@ -71,7 +73,7 @@ function formatOfBeginning(first: number): Format {
   if (letter === '{') return 'json';
   // Of a command, a time, and the `file` of a manifest.
   if (letter === '*' || letter === '#' || letter === 'f') return 'aof';
-  throw new ConvertError('what the input is can not be told by its beginning: say --from rdb, json or aof');
+  throw new RecordError('what the input is can not be told by its beginning: say --from rdb, json or aof');
 }
 
 /** Hands records on and counts the keys. */
@@ -132,7 +134,7 @@ function convertStream({ input, output, source, target, warn }: Task): number {
 
 /** Plays an append-only file, then writes what it has made; returns the number of keys. */
 function convertLog({ input, name, output, target }: Task): number {
-  if (!input.isFile) throw new ConvertError('an append-only file has to be a file');
+  if (!input.isFile) throw new RecordError('an append-only file has to be a file');
   const source = new AofSource(name);
   const progress = new Progress(source.total);
   const sink = new Counting(sinkFor(target, source.bench, output), () => progress.update(source.total, sink.keys));
@@ -149,7 +151,7 @@ function convert(from: string, to: string, options: Options, warn: (text: string
   const input = new Input(from);
   try {
     const first = input.peek();
-    if (first < 0 && options.from === undefined) throw new ConvertError(`${from} is empty`);
+    if (first < 0 && options.from === undefined) throw new RecordError(`${from} is empty`);
     const source = options.from ?? formatOfBeginning(first);
     const output = new Output(to, options.force ?? false);
     try {
@@ -187,7 +189,7 @@ export function convertCommand(args: readonly string[]): number {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof BrokenPipe) return BrokenPipe.code;
-    if (!(error instanceof ConvertError || error instanceof OutOfMemory)) throw error;
+    if (!(error instanceof RecordError || error instanceof OutOfMemory)) throw error;
     say(`Error: ${error.message}`);
     return 1;
   }

@@ -6,7 +6,7 @@ import { RealDisk } from '../../base/disk.ts';
 import { sleepThread } from '../../base/sleep.ts';
 import { codeOf, systemError } from '../../base/system-error.ts';
 import { narrow } from '../../base/text.ts';
-import { ConvertError } from './record.ts';
+import { RecordError } from '../../persistence/records/record.ts';
 
 const BUFFER = 1 << 16;
 const STANDARD = '-';
@@ -34,7 +34,7 @@ export class Input {
     this.name = name;
     this.file = attempt(name, () => (name === STANDARD ? 0 : fs.openSync(name, 'r')));
     const stat = attempt(this.name, () => fs.fstatSync(this.file));
-    if (stat.isDirectory()) throw new ConvertError(`${name} is a directory`);
+    if (stat.isDirectory()) throw new RecordError(`${name} is a directory`);
     this.isFile = name !== STANDARD && stat.isFile();
     this.size = stat.isFile() ? stat.size : 0;
   }
@@ -92,8 +92,8 @@ export class Output {
   constructor(name: string, replace: boolean) {
     this.name = name;
     const there = name === STANDARD ? undefined : attempt(name, () => fs.statSync(name, { throwIfNoEntry: false }));
-    if (there?.isDirectory()) throw new ConvertError(`${name} is a directory`);
-    if (there?.isFile() && !replace) throw new ConvertError(`${name} is there already; --force replaces it`);
+    if (there?.isDirectory()) throw new RecordError(`${name} is a directory`);
+    if (there?.isFile() && !replace) throw new RecordError(`${name} is there already; --force replaces it`);
     if (name === STANDARD || (there !== undefined && !there.isFile())) {
       this.place = null;
       this.file = name === STANDARD ? 1 : attempt(name, () => fs.openSync(name, 'w'));
@@ -161,6 +161,6 @@ function attempt<T>(name: string, action: () => T): T {
     return action();
   } catch (error) {
     if (error instanceof BrokenPipe) throw error;
-    throw new ConvertError(`${name}: ${systemError(error)}`);
+    throw new RecordError(`${name}: ${systemError(error)}`);
   }
 }

@@ -18,10 +18,10 @@ import { RdbError } from '../../persistence/rdb/format.ts';
 import { RdbInput } from '../../persistence/rdb/input.ts';
 import { RdbLoader } from '../../persistence/rdb/load.ts';
 import { ValueReader } from '../../persistence/rdb/read-value.ts';
+import { type Bench, RecordError, type Sink } from '../../persistence/records/record.ts';
 import { createServer } from '../../server/server.ts';
 import { entryExpiry, entryKey } from '../../values/entry.ts';
 import { beginsAsManifest } from '../check-aof.ts';
-import { type Bench, ConvertError, type Sink } from './record.ts';
 
 /** More databases than anybody has. */
 const DATABASES = 1024;
@@ -74,7 +74,7 @@ export class AofSource {
       });
     } catch (error) {
       if (!(error instanceof AofError)) throw error;
-      throw new ConvertError(this.complaint || error.message);
+      throw new RecordError(this.complaint || error.message);
     } finally {
       loader.end();
     }
@@ -100,7 +100,7 @@ export class AofSource {
         loaded: nothing,
       });
     } catch (error) {
-      if (error instanceof AofError) throw new ConvertError(this.complaint || error.message);
+      if (error instanceof AofError) throw new RecordError(this.complaint || error.message);
       throw error;
     }
   }
@@ -144,11 +144,11 @@ function partsOf(name: string): AofPart[] {
   try {
     manifest = Manifest.parse(readFileSync(name));
   } catch (error) {
-    if (error instanceof ManifestError) throw new ConvertError(`${name}: ${error.message}`);
+    if (error instanceof ManifestError) throw new RecordError(`${name}: ${error.message}`);
     throw error;
   }
   const { base, files } = manifest;
-  if (files.length === 0) throw new ConvertError(`${name} names no file`);
+  if (files.length === 0) throw new RecordError(`${name} names no file`);
   return files.map((file, i) => ({
     path: join(narrow(dirname(name)), file.name),
     base: file === base,

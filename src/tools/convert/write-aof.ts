@@ -2,7 +2,7 @@
 import type { Slice } from '../../base/slice.ts';
 import { CommandOutput } from '../../persistence/aof/command-output.ts';
 import { KeyCommands, writeLibrary, writeSelect } from '../../persistence/aof/rewrite-commands.ts';
-import type { Bench, KeyRecord, Sink } from './record.ts';
+import type { Bench, KeyRecord, Sink } from '../../persistence/records/record.ts';
 
 export class AofSink implements Sink {
   private readonly out: CommandOutput;

@@ -98,7 +98,7 @@ test('replies are those of the client, with bytes as Buffers and errors as error
   const server = start();
   const session = server.session({ protocol: 3 });
   using calls = server.record({ replies: true });
-  const long = Buffer.alloc(100_000, 'x');
+  const long = Buffer.alloc(21_000, 'x');
   await session.pipeline([
     ['SET', 'k', long],
     ['GET', 'k'],
@@ -166,7 +166,7 @@ test('passwords are not kept', async () => {
   await session.call('CONFIG', 'SET', 'maxmemory', '1gb', 'requirepass', 'secret');
   await session.call('HELLO', 3, 'AUTH', 'default', 'secret');
   expect(JSON.stringify(calls.words)).not.toContain('secret');
-  expect(calls.words[0]).toEqual(['acl', 'setuser', 'ada', '(redacted)', '(redacted)']);
+  expect(calls.words[0]).toEqual(['acl', 'setuser', ...Array(3).fill('(redacted)')]);
 });
 
 test('its memory is bounded: the oldest go', async () => {

@@ -21,7 +21,7 @@ import {
 } from '../../values/stream-group.ts';
 import { Group, readCounterExactly } from '../../values/stream-layout.ts';
 import { stringBytes } from '../../values/string.ts';
-import { type Bench, ConvertError, type KeyRecord, type Sink } from './record.ts';
+import { type Bench, type KeyRecord, RecordError, type Sink } from './record.ts';
 
 /** Names of types, by their numbers in the image. */
 const NAMES: Readonly<Record<number, string>> = {
@@ -37,7 +37,7 @@ const LONGEST = 80 * 1024 * 1024;
 
 /** Bytes as JSON: a string where they are UTF-8, else an object. */
 export function bytesJson(bytes: Slice): string {
-  if (bytes.length > LONGEST) throw new ConvertError(`a string of ${bytes.length} bytes is too long for JSON`);
+  if (bytes.length > LONGEST) throw new RecordError(`a string of ${bytes.length} bytes is too long for JSON`);
   const copy = Buffer.from(bytes.copy().buffer, 0, bytes.length);
   return isUtf8(copy) ? JSON.stringify(copy.toString('utf8')) : `{"base64":"${copy.toString('base64')}"}`;
 }

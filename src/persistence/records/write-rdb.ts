@@ -1,9 +1,9 @@
 /** A snapshot of version 10 out of records. */
 import { type Slice, sliceOf } from '../../base/slice.ts';
 import { REDIS_VERSION } from '../../base/version.ts';
-import * as rdb from '../../persistence/rdb/format.ts';
-import { RdbOutput } from '../../persistence/rdb/output.ts';
-import { ValueWriter } from '../../persistence/rdb/write-value.ts';
+import * as rdb from '../rdb/format.ts';
+import { RdbOutput } from '../rdb/output.ts';
+import { ValueWriter } from '../rdb/write-value.ts';
 import type { Bench, KeyRecord, Sink } from './record.ts';
 
 export class RdbSink implements Sink {

@@ -11,8 +11,8 @@ import type { Database } from '../../keyspace/database.ts';
 import { Keyspaces } from '../../keyspace/keyspaces.ts';
 import type { Addr } from '../../memory/address.ts';
 import type { Memory } from '../../memory/memory.ts';
-import type { ReadLimits } from '../../persistence/rdb/read-value.ts';
-import { scratchMemory, usualLimits } from '../scratch.ts';
+import type { ReadLimits } from '../rdb/read-value.ts';
+import { scratchMemory, usualLimits } from './scratch.ts';
 
 export interface KeyRecord {
   readonly db: number;
@@ -35,8 +35,8 @@ export interface Sink {
 }
 
 /** What is wrong with the input, in words for the user. */
-export class ConvertError extends Error {
-  override name = 'ConvertError';
+export class RecordError extends Error {
+  override name = 'RecordError';
 }
 
 /** Where the values of records lie. */

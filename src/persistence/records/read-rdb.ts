@@ -1,14 +1,14 @@
 /** Snapshots of every version as a source of records. */
 import { Slice } from '../../base/slice.ts';
 import { NULL } from '../../memory/address.ts';
-import type { ByteSource } from '../../persistence/chunks.ts';
-import * as rdb from '../../persistence/rdb/format.ts';
-import { RdbError } from '../../persistence/rdb/format.ts';
-import { RdbInput, Room } from '../../persistence/rdb/input.ts';
-import { readLibrary } from '../../persistence/rdb/library.ts';
-import { storeValue } from '../../persistence/rdb/load.ts';
-import { moduleName, skipModule, ValueReader } from '../../persistence/rdb/read-value.ts';
-import { ConvertError, type Desk, type Sink } from './record.ts';
+import type { ByteSource } from '../chunks.ts';
+import * as rdb from '../rdb/format.ts';
+import { RdbError } from '../rdb/format.ts';
+import { RdbInput, Room } from '../rdb/input.ts';
+import { readLibrary } from '../rdb/library.ts';
+import { storeValue } from '../rdb/load.ts';
+import { moduleName, skipModule, ValueReader } from '../rdb/read-value.ts';
+import { type Desk, RecordError, type Sink } from './record.ts';
 
 export class RdbSource {
   private readonly input: RdbInput;
@@ -37,7 +37,7 @@ export class RdbSource {
     try {
       this.file(this.input);
     } catch (error) {
-      if (error instanceof RdbError) throw new ConvertError(`offset ${this.input.offset}: ${error.message}`);
+      if (error instanceof RdbError) throw new RecordError(`offset ${this.input.offset}: ${error.message}`);
       throw error;
     }
     this.sink.end();
@@ -46,13 +46,13 @@ export class RdbSource {
   private file(input: RdbInput): void {
     const head = input.bytes(9, this.text).keyword();
     this.version = Number.parseInt(head.slice(5), 10) || 0;
-    if (!head.startsWith('REDIS')) throw new ConvertError('not a snapshot: it does not begin with REDIS');
+    if (!head.startsWith('REDIS')) throw new RecordError('not a snapshot: it does not begin with REDIS');
     if (this.version < 1 || this.version > rdb.VERSION_READ)
-      throw new ConvertError(`snapshots of version ${this.version} are not known`);
+      throw new RecordError(`snapshots of version ${this.version} are not known`);
     for (let type = input.u8(); type !== rdb.OP_EOF; type = input.u8()) this.record(input, type);
     if (this.version >= 5) this.verify(input);
     if (!this.ended(input))
-      throw new ConvertError('something follows the snapshot; if it is an append-only file, say --from aof');
+      throw new RecordError('something follows the snapshot; if it is an append-only file, say --from aof');
   }
 
   private ended(input: RdbInput): boolean {
@@ -69,7 +69,7 @@ export class RdbSource {
     const sum = input.checksum()!;
     const stored = input.bytes(8, this.text).view();
     if (stored.some((byte) => byte !== 0) && stored.some((byte, i) => byte !== sum[i]))
-      throw new ConvertError('the checksum is wrong: the snapshot is damaged');
+      throw new RecordError('the checksum is wrong: the snapshot is damaged');
   }
 
   private record(input: RdbInput, type: number): void {
@@ -111,7 +111,7 @@ export class RdbSource {
         this.moduleAux(input);
         return;
       default:
-        throw new ConvertError(`offset ${input.offset}: record of an unknown kind, ${type}`);
+        throw new RecordError(`offset ${input.offset}: record of an unknown kind, ${type}`);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Lines of text out of bytes, one at a time. */
 import { isUtf8 } from 'node:buffer';
-import type { ByteSource } from '../../persistence/chunks.ts';
-import { ConvertError } from './record.ts';
+import type { ByteSource } from '../chunks.ts';
+import { RecordError } from './record.ts';
 
 const WINDOW = 1 << 16;
 const NEWLINE = 10;
@@ -38,7 +38,7 @@ export class Lines {
     const line = this.buffer.subarray(this.at, stop);
     this.at = next;
     this.number++;
-    if (!isUtf8(line)) throw new ConvertError(`line ${this.number} is not UTF-8`);
+    if (!isUtf8(line)) throw new RecordError(`line ${this.number} is not UTF-8`);
     return line.toString('utf8');
   }
 
@@ -47,7 +47,7 @@ export class Lines {
     this.end -= this.at;
     this.at = 0;
     if (this.end === this.buffer.length) {
-      if (this.end >= LONGEST) throw new ConvertError(`line ${this.number + 1} is too long`);
+      if (this.end >= LONGEST) throw new RecordError(`line ${this.number + 1} is too long`);
       const larger = Buffer.alloc(this.end * 2);
       this.buffer.copy(larger);
       this.buffer = larger;
