@@ -8,7 +8,6 @@ import type { Clock } from '../base/time.ts';
 import type { Chunk } from '../protocol/chunk.ts';
 import { ReplyError } from '../protocol/reply-error.ts';
 import { type ParsedReply, ReplyParser } from '../protocol/reply-parser.ts';
-import type { Call } from './call.ts';
 import { GATE_RECORDED, type Gates } from './gates.ts';
 import { isSecret, REDACTED } from './redact.ts';
 import { SCRIPT } from './roles.ts';
@@ -174,6 +173,18 @@ interface Recorded {
   readonly current: Session | null;
 }
 
+/** What is seen of a call. */
+interface RanCommand {
+  readonly session: Session;
+  readonly registered: Registered;
+  readonly args: readonly Slice[];
+  readonly argc: number;
+  readonly resuming: boolean;
+  /** Where its reply begins. */
+  readonly markChunk: Chunk | null;
+  readonly markAt: number;
+}
+
 /** A command that waits, and the record that is to have its reply. */
 interface Unanswered {
   readonly record: Record;
@@ -202,7 +213,7 @@ export class Recorder {
   }
 
   /** A command has run, or has begun to wait, or has run again after it had waited. */
-  ran({ session, registered, args, argc, resuming, markChunk, markAt }: Call): void {
+  ran({ session, registered, args, argc, resuming, markChunk, markAt }: RanCommand): void {
     if (resuming && session.waiter !== null) {
       this.answered(session, markChunk, markAt);
       return;
