@@ -99,10 +99,10 @@ export class Engine implements SessionHost<Session> {
   readonly monitors: Monitors;
   readonly membership: Membership;
   readonly replyGate = new ReplyGate<Session>((session) => this.kill(session));
-  readonly held = new HeldCommands(this);
+  readonly held: HeldCommands = new HeldCommands(this);
   readonly pause: Pause;
-  readonly faults = new Faults(this);
-  readonly recorder = new Recorder(this);
+  readonly faults: Faults = new Faults(this);
+  readonly recorder: Recorder = new Recorder(this);
   /** The unit that is left half way, if one is. */
   suspended: Suspension | null = null;
   readonly latency = new LatencyMonitor();
