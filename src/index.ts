@@ -20,6 +20,18 @@ export { ReplyError } from './protocol/reply-error.ts';
 export type { LocalSession, SessionOptions } from './server/local.ts';
 export { createCluster } from './server/local-cluster.ts';
 export type { CinnabarCluster, ClusterOptions } from './server/local-options.ts';
+export {
+  args,
+  type CustomCall,
+  type CustomCommand,
+  type CustomFlag,
+  type CustomReply,
+  defineCommand,
+  type ModuleContext,
+  type ModuleFile,
+  StatusReply,
+} from './server/modules/define.ts';
+export type { ModuleRequest } from './server/modules/modules.ts';
 export { type CinnabarServer, createServer, type ServerOptions } from './server/server.ts';
 export type { Argument, CommandWords, Message, Protocol, ReplyOf, ReplyValue } from './server/session/replies.ts';
 export type { Subscription } from './server/session/subscription.ts';

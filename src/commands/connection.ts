@@ -5,6 +5,7 @@ import type { Call } from '../engine/call.ts';
 import { type Command, type CommandFlag, command } from '../engine/command.ts';
 import { after, block, bytes, integer, optional } from '../engine/grammar.ts';
 import { client, setName } from './client/client.ts';
+import { replyModules } from './server/module.ts';
 
 const HANDSHAKE: readonly CommandFlag[] = ['noscript', 'loading', 'stale', 'fast', 'no_auth', 'allow_busy'];
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
@@ -237,7 +238,7 @@ function replyHello(c: Call): void {
     reply.bulkText(isReplica(c.engine) ? 'replica' : 'master');
   }
   reply.bulkText('modules');
-  reply.array(0);
+  replyModules(c);
 }
 
 export const connectionCommands: readonly Command[] = [ping, echo, select, quit, reset, auth, hello, client];

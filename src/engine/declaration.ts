@@ -68,7 +68,9 @@ export type CommandGroup =
   | 'sentinel'
   | 'geo'
   | 'stream'
-  | 'bitmap';
+  | 'bitmap'
+  /** Of commands that came with a module. */
+  | 'module';
 
 /** Where keys are found, in the terms of COMMAND INFO's key specifications. */
 export interface KeySpec {
@@ -94,6 +96,8 @@ export interface KeyFinderInput {
 }
 
 export interface Declaration {
+  /** The module that it came with. */
+  readonly module?: string;
   /** In capitals; of a subcommand, its own name alone. */
   readonly name: string;
   readonly group: CommandGroup;

@@ -10,7 +10,7 @@ import { ReplyError } from '../protocol/reply-error.ts';
 import { type ParsedReply, ReplyParser } from '../protocol/reply-parser.ts';
 import { GATE_RECORDED, type Gates } from './gates.ts';
 import { isSecret, REDACTED } from './redact.ts';
-import { SCRIPT } from './roles.ts';
+import { MODULE, SCRIPT } from './roles.ts';
 import { CommandNames, type SeenCommand, seen } from './seen.ts';
 import type { ServerPort } from './server-port.ts';
 import type { Session } from './session.ts';
@@ -22,8 +22,8 @@ export interface RecordedCommand extends SeenCommand {
   readonly words: readonly string[];
   /** When it had run, by the server's clock: unix ms. */
   readonly time: number;
-  /** What it ran in: EXEC and scripts run commands of their own. */
-  readonly within: 'transaction' | 'script' | null;
+  /** What it ran in: EXEC, scripts and commands of modules run others. */
+  readonly within: 'transaction' | 'script' | 'module' | null;
   /** `refused`: an error was replied instead of running it; `lost`: a fault has taken it. */
   readonly outcome: 'ran' | 'refused' | 'lost';
   /**
@@ -264,7 +264,7 @@ export class Recorder {
     const client = current ?? session;
     const command = seen(registered, args, argc, session, client);
     if (registered !== null) hideSecrets(command, registered, args, server);
-    const within = session.role === SCRIPT ? 'script' : session.executing === null ? null : 'transaction';
+    const within = withinOf(session);
     const facts = { time: clock.now(), within, outcome } as const;
     const kept: Unanswered[] = [];
     for (const record of this.records) {
@@ -275,6 +275,12 @@ export class Recorder {
     }
     return kept;
   }
+}
+
+function withinOf({ role, executing }: Session): RecordedCommand['within'] {
+  if (role === SCRIPT) return 'script';
+  if (role === MODULE) return 'module';
+  return executing === null ? null : 'transaction';
 }
 
 function hideSecrets(

@@ -8,6 +8,7 @@
  *   replica  a replica's link, which takes our writes
  *   monitor  a client that is shown every command (MONITOR)
  *   script   runs the commands of scripts, as the user who runs the script
+ *   module   runs what the command of a module calls
  *   replay   plays the append-only file again
  *
  * A session of the master's stream may be handed no command while a script is suspended or clients are paused.
@@ -32,7 +33,7 @@ import { OUTPUT_NORMAL, OUTPUT_REPLICA } from './ports.ts';
 export type SessionType = 'normal' | 'master' | 'replica' | 'pubsub';
 
 export interface Role {
-  readonly name: 'client' | 'local' | 'master' | 'replica' | 'monitor' | 'script' | 'replay';
+  readonly name: 'client' | 'local' | 'master' | 'replica' | 'monitor' | 'script' | 'module' | 'replay';
   /** Its type while it listens to no channel. */
   readonly type: SessionType;
   /** What stands for it among CLIENT LIST's flags. */
@@ -123,6 +124,8 @@ export const MONITOR: Role = {
 };
 
 export const SCRIPT: Role = { ...CLIENT, name: 'script', mayIdleOut: false, evictable: false, counted: false };
+
+export const MODULE: Role = { ...SCRIPT, name: 'module' };
 
 /** Whether it sees expired keys is the loader's to say, for the snapshot before the log as well. */
 export const REPLAY: Role = { ...SCRIPT, name: 'replay', exempt: ACCEPTED, mustObey: true };

@@ -9,6 +9,7 @@ import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Dialer } from '../links/link.ts';
+import type { ModulesPort } from './modules-port.ts';
 import type { PersistencePort } from './persistence-port.ts';
 import type { Session } from './session.ts';
 
@@ -50,6 +51,7 @@ export interface ServerPort {
   /** The version of Redis whose behaviour is ours. */
   readonly version: Version;
   readonly persistence: PersistencePort;
+  readonly modules: ModulesPort;
   /** A command threw what it should not: logged with its stack, within bounds. Once data is `changed` the server ends. */
   commandFailed(command: string, error: unknown, changed: boolean): void;
   /** The server can't go on: tells why and ends at once, without another reply. */

@@ -1,4 +1,5 @@
 /** The lines of redis.conf that are no settings: rename-command, user, loadmodule. */
+import { widen } from '../base/text.ts';
 import type { Config } from '../config/config.ts';
 import type { Directives, Place } from '../config/file.ts';
 import { AclCommands } from '../engine/acl/command-bits.ts';
@@ -6,10 +7,13 @@ import { UserLines } from '../engine/acl/file.ts';
 import type { AclBasis } from '../engine/acl/user.ts';
 import type { Command } from '../engine/command.ts';
 import { type CommandTable, Registered } from '../engine/table.ts';
+import type { ModuleRequest } from './modules/modules.ts';
 
 /** Takes the lines in while the file is read, and applies them once the command table is there. */
 export class ServerDirectives implements Directives {
   readonly users = new UserLines();
+  /** Files to be loaded when the server is made. */
+  readonly modules: ModuleRequest[] = [];
   private readonly names: Set<string>;
   private readonly renames: (readonly [from: string, to: string])[] = [];
 
@@ -43,8 +47,9 @@ export class ServerDirectives implements Directives {
     return this.users.add(words, this.basis);
   }
 
-  loadModule(): string | undefined {
-    return 'Modules are not supported';
+  loadModule([path, ...args]: readonly string[]): string | undefined {
+    this.modules.push({ path: widen(path), args: args.map(widen) });
+    return undefined;
   }
 
   sentinel(_words: readonly string[], _place: Place): string | undefined {

@@ -79,7 +79,7 @@ export function createSentinel(options: SentinelOptions): CinnabarServer {
   config.force('replicaof', ['no', 'one']);
   const server = createServer({
     ...options,
-    commands: SENTINEL_COMMANDS,
+    table: SENTINEL_COMMANDS,
     mode: 'sentinel',
     persistent: false,
     onListening() {

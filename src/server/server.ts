@@ -43,6 +43,8 @@ import { MemoryLimit } from './eviction.ts';
 import { followLimits } from './limits.ts';
 import { LocalSession, type SessionOptions } from './local.ts';
 import { silentLog } from './log.ts';
+import type { CustomCommand } from './modules/define.ts';
+import { type ModuleRequest, Modules } from './modules/modules.ts';
 import { RaftMember } from './raft.ts';
 import { Services } from './services.ts';
 import type { Protocol } from './session/replies.ts';
@@ -68,8 +70,12 @@ export interface ServerOptions extends Partial<Environment> {
   readonly persistent?: boolean;
   /** Users of the configuration; those of an `aclfile` are read without. */
   readonly users?: UserLines;
-  /** Instead of all: the commands that there are, before `version` leaves out what came later. */
-  readonly commands?: readonly Command[];
+  /** Commands of one's own, made by `defineCommand()`, beside those of Redis. Throws where one is none. */
+  readonly commands?: readonly CustomCommand[];
+  /** Files with commands, as `loadmodule` takes them. */
+  readonly modules?: readonly ModuleRequest[];
+  /** Instead of all of Redis's: the commands that there are, before `version` leaves out what came later. */
+  readonly table?: readonly Command[];
   /** Given for what the settings don't tell: a Sentinel. */
   readonly mode?: ServerMode;
   /** The version of Redis that it behaves as; 7.0 when absent. */
@@ -203,7 +209,7 @@ class Server implements CinnabarServer {
     const keyspaces = new Keyspaces(memory, clock, databases, limits.usage, random, clusterEnabled);
     const pool = new ChunkPool(verifies());
     this.config = config;
-    const { commands = raftEnabled ? GROUP_COMMANDS : ALL_COMMANDS, version = REDIS_7_0, mode } = options;
+    const { table: commands = raftEnabled ? GROUP_COMMANDS : ALL_COMMANDS, version = REDIS_7_0, mode } = options;
     const server = new Services(config, environment, log, version, mode);
     this.services = server;
     const eviction = this.memoryLimit;
@@ -224,7 +230,8 @@ class Server implements CinnabarServer {
     const stop = (): Promise<void> => this.stop(options.onStop);
     const onExit = options.onExit ?? (() => {});
     this.shutdown = new Shutdown({ engine, persistence, settings: config.settings, clock, log, stop, onExit });
-    server.attach(persistence, this.shutdown, this.network);
+    const modules = new Modules(engine);
+    server.attach(persistence, this.shutdown, this.network, modules);
     attachScripting(engine);
     this.replication = attachReplication({
       engine,
@@ -251,6 +258,7 @@ class Server implements CinnabarServer {
       : null;
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
+    modules.begin(options);
     loadUsers(this.engine, options.users);
     const { usedMemory } = engine;
     engine.process.begin(memory.resident + usedMemory.total - memory.used, usedMemory.inHeap);

@@ -7,6 +7,7 @@ import type { Version } from '../base/version.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
+import type { ModulesPort } from '../engine/modules-port.ts';
 import type { Log, ServerMode, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { Dialer } from '../links/link.ts';
@@ -43,6 +44,7 @@ export class Services implements ServerPort {
   private network: NetworkFace = { port: 0, clientTls: null };
   private store: Persistence | null = null;
   private ending: Shutdown | null = null;
+  private extensions: ModulesPort | null = null;
   /** Internal errors of commands since `faultsSince`, ms. */
   private faults = 0;
   private faultsSince = 0;
@@ -75,15 +77,21 @@ export class Services implements ServerPort {
     return this.store;
   }
 
+  get modules(): ModulesPort {
+    if (this.extensions === null) throw new Error('modules are attached before anything asks for them');
+    return this.extensions;
+  }
+
   get port(): number {
     return this.network.port;
   }
 
   /** What is built of the engine, which was built with this. */
-  attach(persistence: Persistence, shutdown: Shutdown, network: NetworkFace): void {
+  attach(persistence: Persistence, shutdown: Shutdown, network: NetworkFace, modules: ModulesPort): void {
     this.store = persistence;
     this.ending = shutdown;
     this.network = network;
+    this.extensions = modules;
   }
 
   commandFailed(command: string, error: unknown, changed: boolean): void {

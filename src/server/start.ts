@@ -19,6 +19,7 @@ import { isSentinel, sentinelArguments } from './cli.ts';
 import { ALL_COMMANDS } from './commands.ts';
 import { ServerDirectives } from './directives.ts';
 import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
+import { ModuleError } from './modules/modules.ts';
 import {
   DEFAULT_PID_FILE,
   isDaemonChild,
@@ -211,7 +212,7 @@ function createOrExit(plan: Plan, options: PlannedOptions): CinnabarServer {
   try {
     return plan.create(options);
   } catch (error) {
-    if (!(error instanceof UsersError)) throw error;
+    if (!(error instanceof UsersError || error instanceof ModuleError)) throw error;
     for (const line of error.message.split('\n')) options.log.warning(line);
     process.exit(1);
   }
@@ -237,6 +238,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
     log,
     onRole,
     users: directives.users,
+    modules: directives.modules,
     persistent: true,
     collector: PROMPT,
     onListening() {

@@ -90,6 +90,9 @@ const docs = command({
   },
 });
 
+/** No module has a longer name. */
+const LONGEST_NAME = 64;
+
 type Filter = (registered: Registered) => boolean;
 
 /** The filter that the arguments ask for; undefined when an error has been replied. */
@@ -101,7 +104,10 @@ function readFilter(c: Call): Filter | undefined {
   }
   const by = c.arg(3);
   const value = c.arg(4);
-  if (isWord(by, 'MODULE')) return () => false;
+  if (isWord(by, 'MODULE')) {
+    const module = value.beginning(LONGEST_NAME);
+    return (r) => r.command.module === module;
+  }
   if (isWord(by, 'ACLCAT')) {
     const category = value.keyword().toLowerCase();
     return CATEGORIES.includes(category) ? (r) => r.categories.includes(category) : () => false;

@@ -5,7 +5,7 @@ import type { Registered } from '../../engine/table.ts';
 import type { Reply } from '../../protocol/reply.ts';
 
 /** Flags that are for the server's own use and not shown. */
-const HIDDEN = new Set(['only_sentinel', 'module', 'sentinel', 'protected', 'may_replicate']);
+const HIDDEN = new Set(['only_sentinel', 'sentinel', 'protected', 'may_replicate']);
 
 export function replyInfo(reply: Reply, registered: Registered): void {
   reply.array(10);

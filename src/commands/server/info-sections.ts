@@ -29,6 +29,16 @@ export function humanBytes(bytes: number): string {
   return `${value.toFixed(2)}${UNITS[unit]}`;
 }
 
+function modules({
+  server: {
+    modules: { loaded },
+  },
+}: Engine): string {
+  return loaded
+    .map(({ name, version }) => `module:name=${name},ver=${version},api=1,filters=0,usedby=[],using=[],options=[]\r\n`)
+    .join('');
+}
+
 function server(engine: Engine): string {
   const { server: port, clock } = engine;
   const { settings, config } = port;
@@ -254,7 +264,7 @@ export const SECTIONS: readonly (readonly [string, string, (engine: Engine) => s
   ['stats', 'Stats', stats],
   ['replication', 'Replication', replication],
   ['cpu', 'CPU', cpu],
-  ['modules', 'Modules', () => ''],
+  ['modules', 'Modules', modules],
   ['cluster', 'Cluster', (engine) => lines({ cluster_enabled: engine.server.mode === 'cluster' ? 1 : 0 })],
   ['keyspace', 'Keyspace', keyspace],
 ];

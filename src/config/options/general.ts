@@ -77,9 +77,14 @@ export const general = [
   option('enable-debug-command', word('no', LOCALITY), 'Lets clients call DEBUG: no, yes, or local connections only.', {
     immutable: true,
   }),
-  option('enable-module-command', word('no', LOCALITY), 'Kept for compatibility: there are no modules.', {
-    immutable: true,
-  }),
+  option(
+    'enable-module-command',
+    word('no', LOCALITY),
+    'Lets clients load and unload modules (MODULE): no, yes, or local connections only.',
+    {
+      immutable: true,
+    },
+  ),
   option(
     'notify-keyspace-events',
     notifyEvents,

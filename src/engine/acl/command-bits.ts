@@ -51,13 +51,19 @@ export class AclCommands {
     return this.list;
   }
 
+  /** Whether there is a bit for each of these. */
+  hasRoom(commands: readonly Registered[]): boolean {
+    return this.list.length + commands.length <= CAPACITY;
+  }
+
   /** Gives a command and its subcommands their bits. Users that may run all commands may run it. */
   add(registered: Registered): void {
-    const bit = this.list.length;
+    // A command that comes again, of a module, has the bit that it had.
+    const bit = this.names.get(registered.name)?.bit ?? this.list.length;
     assert(bit < CAPACITY, 'there is a bit for every command');
     assert(registered.bit < 0 || registered.bit === bit, 'a command has one bit');
     registered.bit = bit;
-    this.list.push(registered);
+    this.list[bit] = registered;
     this.names.set(registered.name, registered);
     this.categories.clear();
     for (const sub of registered.subcommands?.all() ?? []) this.add(sub);

@@ -78,8 +78,8 @@ describe('versions', () => {
   test('a server tells its own version everywhere, and has no command of a later one', async () => {
     const commands = [...ALL_COMMANDS, declared('LATER', '7.2.0')];
     const count = async (server: CinnabarServer) => server.session().call('COMMAND', 'COUNT');
-    const seven = make({ commands });
-    const next = make({ commands, version: REDIS_7_2 });
+    const seven = make({ table: commands });
+    const next = make({ table: commands, version: REDIS_7_2 });
     expect(await count(seven)).toBe(ALL_COMMANDS.length);
     expect(await count(next)).toBe(ALL_COMMANDS.length + 1);
     await expect(seven.session().call('LATER')).rejects.toThrow(/unknown command 'LATER'/);
@@ -101,7 +101,7 @@ describe('versions', () => {
 
 describe('commands that are handed in', () => {
   test('are the only ones', async () => {
-    const server = make({ commands: [declared('ONLY', '1.0.0')] });
+    const server = make({ table: [declared('ONLY', '1.0.0')] });
     expect(await server.session().call('ONLY')).toBe('ONLY');
     await expect(server.session().call('GET', 'k')).rejects.toThrow(/unknown command/);
   });

@@ -50,6 +50,34 @@ async function until(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
+describe('loadmodule', () => {
+  const EXAMPLE = join(import.meta.dirname, '../../../examples/commands.js');
+
+  test('loads commands before the users who may run them', async () => {
+    const port = await freePort();
+    writeFileSync(
+      join(folder, 'redis.conf'),
+      `port ${port}\nuser ada on nopass ~* +incrcap\nloadmodule ${EXAMPLE} one\nrename-command PING ""\n`,
+    );
+    const server = await run(['redis.conf'], 'Ready to accept connections');
+    expect(server.output()).toContain(`Module 'commands' loaded from ${EXAMPLE}`);
+    const client = new Pipeline(port);
+    expect(await client.call('AUTH', 'ada', 'x')).toBe('OK');
+    expect(await client.call('INCRCAP', 'n', '1')).toBe(1);
+    expect(await client.call('NEIGHBOURS', 'z', 'a', '1')).toBeInstanceOf(Error);
+    client.close();
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+  });
+
+  test('that can not be done ends the start', () => {
+    const { text, code } = once('--port', '0', '--loadmodule', 'none.js');
+    expect(text).toContain('Module none.js failed to load: Error: Cannot find module');
+    expect(text).toMatch(/# Can't load module from none\.js: server aborting\n$/);
+    expect(code).toBe(1);
+  });
+});
+
 describe('the command line', () => {
   test('answers what starts no server', () => {
     expect(once('--version').text).toMatch(/^Redis server v=7\.0\.15 .*malloc=cinnabar/);
