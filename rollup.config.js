@@ -6,18 +6,22 @@
  *   early.js                           what is needed before it is known whether a server is
  *   check-rdb.js, cli.js ...           the tools and programs, loaded when asked for
  *   worker.js, migrate-thread.js       the threads, each by itself
+ *   page/                              the console's page, as browsers load it
  *   index.cjs, jest.cjs ...            the entries again for who can only require: Jest loads modules by itself
  *
  * To find 370 modules takes Node longer than all the rest of a start. A thread is found by
  * `new URL('./worker.js', import.meta.url)`, beside its starter before as after: all lies in dist/ itself, under the names
  * of the modules.
  */
-import { chmodSync, readdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 
 const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
 const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
+/** The console's page: its script is joined as well, the rest lies beside it as it is. */
+const PAGE_SCRIPT = join('page', 'page.js');
+const PAGE_FILES = ['index.html', 'page.css', 'icon.svg'];
 /** What is started where no server is wanted. */
 const CLIENTS = ['client/cli', 'client/doctor', 'client/bench'];
 /** What imports the server; nothing of the server imports these. */
@@ -42,8 +46,14 @@ export default ({ configDist: folder = 'dist' }) => {
     name: 'finish',
     writeBundle() {
       for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-        if (dirname(path) !== '.' && path.endsWith('.js')) unlinkSync(join(folder, path));
+        if (dirname(path) !== '.' && path.endsWith('.js') && path !== PAGE_SCRIPT) unlinkSync(join(folder, path));
       chmodSync(join(folder, 'main.js'), 0o755);
+    },
+  };
+  const copyPage = {
+    name: 'copy-page',
+    writeBundle() {
+      for (const name of PAGE_FILES) copyFileSync(join('src', 'page', name), join(folder, 'page', name));
     },
   };
   const build = (names, output = {}, plugins = []) => ({
@@ -64,6 +74,7 @@ export default ({ configDist: folder = 'dist' }) => {
   };
   return [
     ...THREADS.map((name) => build([name])),
+    build(['page/page'], { dir: join(folder, 'page') }, [copyPage]),
     build(['index', ...REQUIRED], required),
     build(['main', 'index', ...EMBED], { manualChunks }, [finish]),
   ];

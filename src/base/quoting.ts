@@ -2,9 +2,6 @@
  * Redis's quoting of words: as configuration lines and inline commands are split, and as the log, MONITOR and rewritten
  * configuration files show bytes. Strings hold one byte a character.
  */
-import { uncleared } from './copy.ts';
-import type { Slice } from './slice.ts';
-
 const SPACE = new Set([' ', '\t', '\n', '\r', '\v', '\f', '\0']);
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' };
 const HEX = new Set('0123456789abcdefABCDEF');
@@ -82,30 +79,12 @@ const SHOWN: Readonly<Record<string, string>> = {
   '\b': '\\b',
 };
 
-const QUOTE = 34;
 /** Each byte as it is shown. */
-const BYTES_SHOWN = Array.from({ length: 256 }, (_, byte) => {
+export const BYTES_SHOWN = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   const printable = byte >= 32 && byte < 127;
   return SHOWN[character] ?? (printable ? character : `\\x${byte.toString(16).padStart(2, '0')}`);
 });
-
-/** A word in double quotes as `quoted` has it, from bytes to bytes: for words of any length. */
-export function quotedBytes(word: Slice): Uint8Array {
-  let length = 2;
-  for (let i = 0; i < word.length; i++) length += BYTES_SHOWN[word.at(i)].length;
-  const bytes = uncleared(length);
-  let at = 0;
-  bytes[at++] = QUOTE;
-  for (let i = 0; i < word.length; i++) {
-    const byte = word.at(i);
-    const shown = BYTES_SHOWN[byte];
-    if (shown.length === 1) bytes[at++] = byte;
-    else for (let n = 0; n < shown.length; n++) bytes[at++] = shown.charCodeAt(n);
-  }
-  bytes[at] = QUOTE;
-  return bytes;
-}
 
 /** The text in double quotes, what is not printable ASCII escaped. */
 export function quoted(text: string): string {

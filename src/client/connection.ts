@@ -5,7 +5,8 @@ import * as tls from 'node:tls';
 import { addressText } from '../base/network.ts';
 import { systemError } from '../base/system-error.ts';
 import { encode } from '../links/request.ts';
-import { accepted, type Reply, ReplyReader } from './reply.ts';
+import { accepted, type Reply } from './reply.ts';
+import { ReplyReader } from './reply-reader.ts';
 
 export interface TlsChoice {
   /** Paths of files. */

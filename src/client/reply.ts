@@ -1,41 +1,10 @@
 /** Replies as they are shown: of each, its kind is known. Texts have one character a byte. */
-import { type LineKind, type ListKind, RespParser } from '../protocol/resp-parser.ts';
+import type { LineKind, ListKind } from '../protocol/resp-parser.ts';
 
 export type Reply =
   | { readonly kind: LineKind | 'bulk' | 'verbatim'; readonly text: string }
   | { readonly kind: 'null' }
   | { readonly kind: ListKind; readonly items: readonly Reply[] };
-
-export class ReplyReader extends RespParser<Reply> {
-  private readonly arrived: (reply: Reply) => void;
-
-  constructor(arrived: (reply: Reply) => void) {
-    super();
-    this.arrived = arrived;
-  }
-
-  protected override begins(): void {}
-
-  protected override complete(reply: Reply): void {
-    this.arrived(reply);
-  }
-
-  protected override line(kind: LineKind, from: number, to: number): Reply {
-    return { kind, text: this.bytes.toString('latin1', from, to) };
-  }
-
-  protected override text(verbatim: boolean, from: number, to: number): Reply {
-    return { kind: verbatim ? 'verbatim' : 'bulk', text: this.bytes.toString('latin1', from, to) };
-  }
-
-  protected override nothing(): Reply {
-    return { kind: 'null' };
-  }
-
-  protected override list(kind: ListKind, items: readonly Reply[]): Reply {
-    return { kind, items };
-  }
-}
 
 /** The text of a reply that has one; empty for others. */
 export function textOf(reply: Reply | undefined): string {

@@ -1,5 +1,6 @@
 /** All settings, in the order of redis.conf.example, and the object from which the server reads them. */
 import type { GivenOf, Option, SettingsOf } from './option.ts';
+import { consolePage } from './options/console.ts';
 import { encodings, keyspace } from './options/data.ts';
 import { general } from './options/general.ts';
 import { network } from './options/network.ts';
@@ -21,6 +22,7 @@ const ALL = [
   ...raft,
   ...tls,
   ...scripting,
+  ...consolePage,
 ] as const;
 
 export const OPTIONS: readonly Option[] = ALL;
@@ -50,4 +52,5 @@ export const GROUPS: readonly { readonly title: string; readonly options: readon
   { title: 'Groups of Raft', options: raft },
   { title: 'TLS', options: tls },
   { title: 'Scripting', options: scripting },
+  { title: 'The console', options: consolePage },
 ];

@@ -169,20 +169,24 @@ const BIND_DEFAULT: readonly string[] = ['*', '-::*'];
 const MAX_ADDRESSES = 16;
 
 /** Addresses to listen at; one that begins with '-' may be missing on the machine. */
-export const bind: Kind<readonly string[], readonly string[], Words> = {
-  initial: BIND_DEFAULT,
-  multiple: true,
-  parse(words) {
-    if (words.length > MAX_ADDRESSES) throw new ConfigError('Too many bind addresses specified.');
-    return words.length === 1 && words[0] === '' ? [] : [...words];
-  },
-  show: (addresses) => addresses,
-  text: (addresses) => addresses.join(' '),
-  rewrite(name, addresses) {
-    if (addresses.join(' ') === BIND_DEFAULT.join(' ')) return [];
-    return [{ text: addresses.length === 0 ? `${name} ""` : `${name} ${addresses.join(' ')}`, force: true }];
-  },
-};
+export function addresses(initial: readonly string[]): Kind<readonly string[], readonly string[], Words> {
+  return {
+    initial,
+    multiple: true,
+    parse(words) {
+      if (words.length > MAX_ADDRESSES) throw new ConfigError('Too many bind addresses specified.');
+      return words.length === 1 && words[0] === '' ? [] : [...words];
+    },
+    show: (list) => list,
+    text: (list) => list.join(' '),
+    rewrite(name, list) {
+      if (list.join(' ') === initial.join(' ')) return [];
+      return [{ text: list.length === 0 ? `${name} ""` : `${name} ${list.join(' ')}`, force: true }];
+    },
+  };
+}
+
+export const bind = addresses(BIND_DEFAULT);
 
 const OOM_DEFAULT: readonly number[] = [0, 200, 800];
 

@@ -17,6 +17,12 @@ export class LatencyHistogram {
     this.total++;
   }
 
+  /** Counts what `other` has counted as well, or takes that away again. */
+  merge(other: LatencyHistogram, times: 1 | -1 = 1): void {
+    for (let i = 0; i < COUNTERS; i++) this.counts[i] += times * other.counts[i];
+    this.total += times * other.total;
+  }
+
   /** The duration in microseconds that `percent` of the calls did not pass. */
   percentile(percent: number): number {
     if (this.total === 0) return 0;

@@ -1,5 +1,6 @@
 /** The sessions that are shown every command (MONITOR). */
-import { quoted, quotedBytes } from '../base/quoting.ts';
+import { quotedBytes } from '../base/quoted-bytes.ts';
+import { quoted } from '../base/quoting.ts';
 import { bytesOf, type Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import { GATE_MONITORED, type Gates } from './gates.ts';

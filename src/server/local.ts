@@ -8,7 +8,7 @@ import type { Engine } from '../engine/engine.ts';
 import { CHANNELS, type Family, PATTERNS, SHARD_CHANNELS } from '../engine/pubsub.ts';
 import { ReplyError } from '../protocol/reply-error.ts';
 import type { ParsedReply } from '../protocol/reply-parser.ts';
-import { asText, LocalPort, type Outgoing } from './session/port.ts';
+import { asText, type Behalf, LocalPort, type Outgoing } from './session/port.ts';
 import type { Argument, CommandWords, Protocol, RepliesTo, ReplyOf, ReplyValue, Text } from './session/replies.ts';
 import { type Subscription, Subscriptions } from './session/subscription.ts';
 
@@ -45,14 +45,15 @@ export class LocalSession<T extends Text = string, P extends Protocol = 2> imple
   private readonly buffers: boolean;
   private readonly subscriptions: Subscriptions<T>;
 
-  /** Made by `server.session()`. */
-  constructor(engine: Engine, { protocol = 2, buffers = false }: SessionOptions = {}) {
+  /** Made by `server.session()`, and by what serves others than who has the server. */
+  constructor(engine: Engine, { protocol = 2, buffers = false }: SessionOptions = {}, behalf?: Behalf) {
     this.buffers = buffers;
-    this.port = new LocalPort(engine, protocol, {
-      pushed: (reply) => this.pushed(reply),
-      confirmed: (reply) => this.subscriptions.ended(reply as ParsedReply[]),
+    const listener = {
+      pushed: (reply: ParsedReply) => this.pushed(reply),
+      confirmed: (reply: readonly ParsedReply[]) => this.subscriptions.ended([...reply]),
       ended: () => this.subscriptions.endAll(),
-    });
+    };
+    this.port = new LocalPort(engine, protocol, listener, behalf);
     this.subscriptions = new Subscriptions<T>(this.port, buffers);
   }
 

@@ -38,6 +38,7 @@ import type { Replication } from '../replication/replication.ts';
 import { attachScripting } from '../scripting/index.ts';
 import { ClusterNode } from './cluster.ts';
 import { ALL_COMMANDS, GROUP_COMMANDS } from './commands.ts';
+import { ConsolePort } from './console-port.ts';
 import { Cron } from './cron.ts';
 import { MemoryLimit } from './eviction.ts';
 import { followLimits } from './limits.ts';
@@ -185,6 +186,7 @@ class Server implements CinnabarServer {
   private readonly cluster: ClusterNode | null;
   /** Null where it belongs to no group. */
   private readonly group: RaftMember | null;
+  private readonly console: ConsolePort;
   private readonly cron: Cron;
   private readonly memoryLimit = new MemoryLimit();
   private readonly watchdog: Watchdog;
@@ -256,6 +258,7 @@ class Server implements CinnabarServer {
     this.group = raftEnabled
       ? new RaftMember({ engine, config, environment, persistence, log, serverTls, roleChanged })
       : null;
+    this.console = new ConsolePort({ engine, config, environment, log });
     this.watchdog = new Watchdog(this.engine, config, clock);
     followRequirepass(this.engine, config);
     modules.begin(options);
@@ -297,7 +300,7 @@ class Server implements CinnabarServer {
     await this.network.listen(this.anyPort);
     if (this.stopped) return this.network.close();
     if (this.anyPort) this.config.force('port', [String(this.port)]);
-    await this.listenToNodes();
+    await this.listenBesides();
     this.onListening();
     if (this.services.mode !== 'sentinel') this.services.log.warning('Server initialized');
     try {
@@ -305,6 +308,7 @@ class Server implements CinnabarServer {
       if (!this.stopped) this.cluster?.start();
       if (!this.stopped) await this.group?.start();
     } catch (error) {
+      this.console.close();
       await this.network.close();
       throw error;
     }
@@ -315,11 +319,13 @@ class Server implements CinnabarServer {
     this.replication.start();
   }
 
-  private async listenToNodes(): Promise<void> {
+  private async listenBesides(): Promise<void> {
     try {
       await this.cluster?.listen(this.anyPort);
       await this.group?.listen(this.anyPort);
+      if (!this.stopped) await this.console.open();
     } catch (error) {
+      this.console.close();
       await this.network.close();
       throw error;
     }
@@ -412,6 +418,7 @@ class Server implements CinnabarServer {
     this.group?.stop();
     this.replication.stop();
     onStop?.();
+    this.console.close();
     await this.network.close();
     // Those without a socket are left.
     for (const session of this.engine.sessions.values()) session.close();

@@ -108,9 +108,9 @@ describe('CONFIG beside the real server', () => {
       if (own.has(String(pairs[i]))) continue;
       expect([pairs[i], both.server.config.text(String(pairs[i]))]).toEqual([pairs[i], pairs[i + 1]]);
     }
-    // Ours alone: log-format, repl-sync-buffer-to-maxmemory and what begins with raft-.
-    const raft = both.server.config.get([sliceOf('raft-*')]).size;
-    expect(both.server.config.get([sliceOf('*')]).size).toBe(pairs.length / 2 + 2 + raft);
+    // Ours alone: log-format, repl-sync-buffer-to-maxmemory and what begins with raft- or console-.
+    const further = both.server.config.get([sliceOf('raft-*'), sliceOf('console-*')]).size;
+    expect(both.server.config.get([sliceOf('*')]).size).toBe(pairs.length / 2 + 2 + further);
   });
 
   test('a port that is taken is refused and everything put back', async () => {

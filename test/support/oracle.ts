@@ -1,11 +1,18 @@
 /**
- * Programs of Redis that tests compare with. Where one is missing, whoever asks for it leaves the test that runs, or the
+ * Programs that tests compare with, or look with. Where one is missing, whoever asks for it leaves the test that runs, or the
  * suite whose beforeAll runs, as skipped; the report counts them (left-out.ts).
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type OracleProgram = 'redis-server' | 'redis-cli' | 'redis-benchmark' | 'redis-check-rdb' | 'redis-check-aof';
+export type OracleProgram =
+  | 'redis-server'
+  | 'redis-cli'
+  | 'redis-benchmark'
+  | 'redis-check-rdb'
+  | 'redis-check-aof'
+  | 'prometheus-redis-exporter'
+  | 'chromium';
 
 /** Under this name on globalThis: how to leave the test or suite that runs; set by runner.ts, another module's instance. */
 export const LEAVE = Symbol.for('cinnabar.leave');

@@ -39,6 +39,7 @@ const RANKS: Record<string, number> = {
   cluster: 6,
   sentinel: 6,
   raft: 6,
+  console: 6,
   net: 6,
   server: 7,
   embed: 8,

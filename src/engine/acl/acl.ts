@@ -159,10 +159,15 @@ export class Acl implements AclBasis {
   authenticate(session: Session, name: Slice, password: Slice): boolean {
     const user = this.find(name);
     if (!user?.accepts(password)) return false;
+    this.admit(session, user);
+    return true;
+  }
+
+  /** Turns a session into that of a user of this server's who has proved to be he. */
+  admit(session: Session, user: User): void {
     session.user = user;
     session.hasAuthenticated = true;
     this.refreshSession(session);
-    return true;
   }
 
   /** Sets the gates of a session by its user. */

@@ -9,6 +9,7 @@
  */
 import { Fifo } from '../../base/fifo.ts';
 import { Slice } from '../../base/slice.ts';
+import type { User } from '../../engine/acl/user.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SessionPort } from '../../engine/ports.ts';
 import { type ChannelKind, FAMILIES } from '../../engine/pubsub.ts';
@@ -41,6 +42,17 @@ export interface PortListener {
   ended(): void;
 }
 
+/** On whose behalf a session is, where that is somebody beyond the process. */
+export interface Behalf {
+  /** Where he is, as CLIENT LIST shows it: '127.0.0.1:50000'. */
+  readonly address: string;
+  readonly localAddress: string;
+  /** What CLIENT LIST calls it. */
+  readonly name: string;
+  /** Who has proved to be that user; absent for who has proved nothing yet. */
+  readonly user?: User;
+}
+
 interface Waiting extends Pick<Outgoing, 'buffers' | 'settle' | 'fail'> {
   /** In small letters, where it may be confirmed. */
   name: string;
@@ -58,12 +70,15 @@ const CONFIRMED: ReadonlyMap<string, ChannelKind> = new Map(
   ]),
 );
 
+/** Whoever has the server in his process. */
+const OWNER: Behalf = { address: '127.0.0.1:0', localAddress: '127.0.0.1:0', name: '' };
+
 const SHORTEST_CONFIRMED = 'subscribe'.length;
 
 export class LocalPort implements SessionPort, ReplyReceiver {
   readonly fd = -1;
-  readonly address = '127.0.0.1:0';
-  readonly localAddress = '127.0.0.1:0';
+  readonly address: string;
+  readonly localAddress: string;
   readonly unix = false;
   readonly secure = false;
   readonly queryBytes = 0;
@@ -78,12 +93,16 @@ export class LocalPort implements SessionPort, ReplyReceiver {
   private readonly parser = new ReplyParser(this);
   private scheduled = false;
 
-  constructor(engine: Engine, protocol: Protocol, listener: PortListener) {
+  constructor(engine: Engine, protocol: Protocol, listener: PortListener, behalf: Behalf = OWNER) {
     this.engine = engine;
+    this.address = behalf.address;
+    this.localAddress = behalf.localAddress;
     this.listener = listener;
     this.lastActive = engine.clock.now();
     this.session = engine.open(this, LOCAL);
     this.session.resp = protocol;
+    this.session.name = behalf.name;
+    if (behalf.user !== undefined) engine.acl.admit(this.session, behalf.user);
     this.session.reply.owner = { replyPending: () => this.schedule(), replyGrew: () => {} };
   }
 

@@ -1,0 +1,321 @@
+/**
+ * The console: a page for browsers that shows how the server fares and lets its users do what they could do by redis-cli, and
+ * /metrics for Prometheus. Streams come from whoever listens (server/console-port.ts), commands run in sessions of the server's
+ * with the rights of the user who has proved to be one.
+ *
+ *   stream ─> connections (how many, how long) ─> base/http ─> guard (whose page?) ─> access (which user?) ─> a route
+ *
+ * What the page and the routes say to each other is in wire.ts.
+ */
+import type { Duplex } from 'node:stream';
+import type { Environment } from '../base/environment.ts';
+import { httpOver } from '../base/http.ts';
+import { isLoopback } from '../base/loopback.ts';
+import { addressText } from '../base/network.ts';
+import { sliceOf } from '../base/slice.ts';
+import { VERSION } from '../base/version.ts';
+import type { Settings } from '../config/settings.ts';
+import { ALLOWED } from '../engine/acl/selector.ts';
+import type { User } from '../engine/acl/user.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../engine/server-port.ts';
+import { ReplyError } from '../protocol/reply-error.ts';
+import { Access, basicProof, cookieOf, type Visitor } from './access.ts';
+import { Assets } from './assets.ts';
+import { ANSWER_MS, BODY_MS, Connections, IDLE_MS } from './connections.ts';
+import { Exchange, Refused } from './exchange.ts';
+import { refusal } from './guard.ts';
+import { metricsOf } from './metrics/metrics.ts';
+import { type ConsoleSession, PageStream } from './page-stream.ts';
+import { WireReplies } from './replies.ts';
+import { credentialsIn, runRequestIn } from './requests.ts';
+import { Sampler } from './sampler.ts';
+import type { Hello, RunReply, Sample } from './wire.ts';
+
+const HEAD_BYTES = 16 * 1024;
+const MOST_PAGES = 32;
+/** Requests of a page that wait for their replies. */
+const MOST_WAITING = 32;
+const PAGE_ID_BYTES = 16;
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const INFO = sliceOf('INFO');
+
+/** On whose behalf a session is opened. */
+export interface Caller {
+  readonly address: string;
+  readonly localAddress: string;
+  /** Absent for who has proved nothing yet. */
+  readonly user?: User;
+}
+
+export interface ConsoleParts {
+  readonly engine: Engine;
+  readonly settings: Readonly<Settings>;
+  readonly environment: Environment;
+  readonly log: Log;
+  /** INFO, with all that its sections tell. */
+  readonly info: () => string;
+  readonly open: (caller: Caller) => ConsoleSession;
+}
+
+const PROTECTED =
+  'The console answers only browsers on this machine, because protected-mode is on and its user needs no password. ' +
+  'Give the user a password (requirepass, ACL SETUSER), or set protected-mode to no.';
+
+export class Console {
+  private readonly parts: ConsoleParts;
+  private readonly connections: Connections;
+  private readonly access: Access;
+  private readonly sampler: Sampler;
+  private readonly assets = new Assets();
+  private readonly pages = new Map<string, PageStream>();
+  private readonly take: (stream: Duplex) => void;
+  private readonly routes: Readonly<Record<string, (exchange: Exchange) => Promise<void>>> = {
+    'POST /login': (exchange) => this.login(exchange),
+    'POST /logout': (exchange) => this.logout(exchange),
+    'POST /run': (exchange) => this.run(exchange),
+    'GET /events': (exchange) => this.events(exchange),
+    'GET /metrics': (exchange) => this.metrics(exchange),
+  };
+
+  constructor(parts: ConsoleParts) {
+    this.parts = parts;
+    const { engine, settings, environment } = parts;
+    const { clock, ids } = environment;
+    this.connections = new Connections(clock);
+    this.access = new Access({ acl: engine.acl, clock, ids, onlyUser: () => settings.consoleUser });
+    this.sampler = new Sampler({
+      clock,
+      info: parts.info,
+      commands: () => engine.table.all().flatMap((each) => [each, ...(each.subcommands?.all() ?? [])]),
+    });
+    this.take = httpOver((request, response) => void this.serve(new Exchange(request, response)), HEAD_BYTES);
+  }
+
+  /** Serves whoever is at the other end. */
+  accept(stream: Duplex): void {
+    if (this.connections.admit(stream)) this.take(stream);
+  }
+
+  /** Ends all connections, and what they have begun. */
+  close(): void {
+    for (const page of [...this.pages.values()]) page.close();
+    this.pages.clear();
+    this.sampler.close();
+    this.connections.close();
+  }
+
+  private async serve(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    this.connections.expect(request.socket, BODY_MS);
+    response.once('prefinish', () => this.connections.expect(request.socket, ANSWER_MS));
+    response.once('finish', () => this.connections.expect(request.socket, IDLE_MS));
+    try {
+      this.check(exchange);
+      await this.route(exchange);
+    } catch (error) {
+      this.failed(exchange, error);
+    }
+  }
+
+  /** What the server does about it may take any time. */
+  private unhurried({ request }: Exchange): void {
+    this.connections.expect(request.socket, Number.POSITIVE_INFINITY);
+  }
+
+  private check(exchange: Exchange): void {
+    const { protectedMode, consoleHosts } = this.parts.settings;
+    if (protectedMode && this.access.anybody !== undefined && !isLoopback(exchange.peer))
+      throw new Refused(403, PROTECTED);
+    const why = refusal(exchange.head, consoleHosts);
+    if (why !== undefined) throw new Refused(403, why);
+  }
+
+  private async route(exchange: Exchange): Promise<void> {
+    const { method, path } = exchange;
+    const name = `${method} ${path}`;
+    if (Object.hasOwn(this.routes, name)) return this.routes[name](exchange);
+    const asset = this.assets.find(path);
+    if (asset === undefined) throw new Refused(404, 'There is nothing here');
+    if (method !== 'GET' && method !== 'HEAD') throw new Refused(405, 'This can be read only');
+    const headers = { ETag: asset.tag, 'Cache-Control': 'no-cache' };
+    if (exchange.header('if-none-match') === asset.tag) exchange.unchanged(headers);
+    else exchange.answer(200, asset.type, asset.bytes, headers);
+  }
+
+  private failed(exchange: Exchange, error: unknown): void {
+    const { response, path } = exchange;
+    if (!(error instanceof Refused) && !response.destroyed) {
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.parts.log.warning(`The console failed at ${path}: ${why}`);
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const [status, text] =
+      error instanceof Refused ? [error.status, error.message] : [500, 'Failed: the log tells why'];
+    // A browser's own dialogue would hide the page's.
+    const asks = status === 401 && path === '/metrics';
+    exchange.text(status, text, {
+      ...(asks && { 'WWW-Authenticate': 'Basic realm="Cinnabar", charset="UTF-8"' }),
+      ...(status === 413 && { Connection: 'close' }),
+    });
+  }
+
+  // Who it is.
+
+  private async visitorOf(exchange: Exchange): Promise<Visitor> {
+    const authorization = exchange.header('authorization');
+    if (authorization !== undefined) {
+      const proof = basicProof(authorization);
+      const visitor = proof && (await this.access.prove(proof, false, this.askAs(exchange)));
+      if (visitor === undefined) throw new Refused(401, 'The password is not this user’s, or the user is not let in');
+      return visitor;
+    }
+    const secret = this.secretOf(exchange);
+    const visitor = (secret === undefined ? undefined : this.access.known(secret)) ?? this.access.anybody;
+    if (visitor === undefined) throw new Refused(401, 'A user and a password are asked for');
+    return visitor;
+  }
+
+  /** Cookies are a host's, whatever the port. */
+  private cookieName({ request }: Exchange): string {
+    return `cinnabar-console-${request.socket.localPort ?? 0}`;
+  }
+
+  private secretOf(exchange: Exchange): string | undefined {
+    return cookieOf(exchange.header('cookie') ?? '', this.cookieName(exchange));
+  }
+
+  private async login(exchange: Exchange): Promise<void> {
+    const { user, password } = credentialsIn(await exchange.json());
+    const proof = { name: Buffer.from(user), password: Buffer.from(password) };
+    const visitor = await this.access.prove(proof, true, this.askAs(exchange));
+    if (visitor === undefined) throw new Refused(401, 'The password is not this user’s, or the user is not let in');
+    const cookie = `${this.cookieName(exchange)}=${this.access.begin(visitor)}; Path=/; HttpOnly; SameSite=Strict`;
+    exchange.done({ 'Set-Cookie': cookie });
+  }
+
+  private async logout(exchange: Exchange): Promise<void> {
+    const secret = this.secretOf(exchange);
+    if (secret !== undefined) this.access.end(secret);
+    exchange.done({ 'Set-Cookie': `${this.cookieName(exchange)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0` });
+  }
+
+  /** How a password is tried: by AUTH of a session that is the caller's. */
+  private askAs(exchange: Exchange): (name: Buffer, password: Buffer) => Promise<boolean> {
+    return async (name, password) => {
+      const session = this.open(exchange);
+      try {
+        await session.call(Buffer.from('AUTH'), name, password);
+        return true;
+      } catch (error) {
+        if (error instanceof ReplyError) return false;
+        throw error;
+      } finally {
+        session.close();
+      }
+    };
+  }
+
+  private open({ request }: Exchange, visitor?: Visitor): ConsoleSession {
+    const { engine, settings } = this.parts;
+    if (engine.sessions.size >= settings.maxclients) throw new Refused(503, 'There are too many clients');
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = request.socket;
+    return this.parts.open({
+      address: addressText(remoteAddress, remotePort),
+      localAddress: addressText(localAddress, localPort),
+      ...(visitor !== undefined && { user: visitor.user }),
+    });
+  }
+
+  // What it answers.
+
+  private async run(exchange: Exchange): Promise<void> {
+    const visitor = await this.visitorOf(exchange);
+    const { page: id, lane = 'browse', commands } = runRequestIn(await exchange.json());
+    const page = id === undefined ? undefined : this.pageOf(id, visitor);
+    if (page !== undefined && page.waiting >= MOST_WAITING) throw new Refused(429, 'Too many commands wait');
+    const session = page?.lane(lane) ?? this.open(exchange, visitor);
+    this.unhurried(exchange);
+    const end = (): void => (page === undefined ? session.close() : page.endLane(lane));
+    let isAnswered = false;
+    // Who asked has gone: nothing waits for him any more.
+    exchange.response.once('close', () => {
+      if (!isAnswered || page === undefined) end();
+    });
+    if (page !== undefined) page.waiting++;
+    const replies = await Promise.all(
+      commands.map((words) => session.call(...words.map((word) => Buffer.from(word, 'latin1'))).catch(asError)),
+    );
+    if (page !== undefined) page.waiting--;
+    isAnswered = true;
+    // A session that was ended (QUIT, CLIENT KILL) is followed by a new one.
+    if (replies.some((reply) => reply instanceof Error && !(reply instanceof ReplyError))) end();
+    const wire = new WireReplies();
+    const answer: RunReply = { replies: replies.map((reply) => wire.of(reply)) };
+    if (!exchange.response.destroyed) exchange.answer(200, 'application/json', JSON.stringify(answer));
+  }
+
+  private pageOf(id: string, visitor: Visitor): PageStream {
+    const page = this.pages.get(id);
+    if (page?.visitor.user !== visitor.user) throw new Refused(409, 'The page is not known: it has to begin again');
+    return page;
+  }
+
+  private async events(exchange: Exchange): Promise<void> {
+    const visitor = await this.visitorOf(exchange);
+    if (this.pages.size >= MOST_PAGES) throw new Refused(503, `There may be ${MOST_PAGES} pages at a time`);
+    const { clock, ids } = this.parts.environment;
+    const { response } = exchange;
+    this.unhurried(exchange);
+    exchange.request.socket.setKeepAlive?.(true, IDLE_MS);
+    const id = ids.secret(PAGE_ID_BYTES).toString('hex');
+    const page = new PageStream({ id, visitor, response, clock, open: () => this.open(exchange, visitor) });
+    this.pages.set(id, page);
+    const tell = (sample: Sample): void => {
+      if (!this.access.isValid(visitor)) page.close('The user, or the password, has changed');
+      else if (this.maySeeFigures(visitor)) page.sampled(sample);
+    };
+    response.once('close', () => {
+      this.pages.delete(id);
+      this.sampler.leave(tell);
+      page.close();
+    });
+    exchange.begin(200, 'text/event-stream');
+    page.begin(this.hello(page));
+    if (this.maySeeFigures(visitor)) this.sampler.watch(tell);
+  }
+
+  private hello({ id, visitor }: PageStream): Hello {
+    const figures = this.maySeeFigures(visitor);
+    const { mode } = this.parts.engine.server;
+    const { raftEnabled: raft } = this.parts.settings;
+    const samples = figures ? this.sampler.latest : [];
+    const { user, login } = visitor;
+    return { page: id, user: user.name, login, mode, raft, figures, version: VERSION, samples };
+  }
+
+  /** Figures are what INFO tells. */
+  private maySeeFigures({ user }: Visitor): boolean {
+    const { table, acl } = this.parts.engine;
+    const info = table.find(INFO);
+    return info !== undefined && acl.checkUser(user, info, [INFO], 1) === ALLOWED;
+  }
+
+  private async metrics(exchange: Exchange): Promise<void> {
+    const session = this.open(exchange, await this.visitorOf(exchange));
+    try {
+      exchange.answer(200, METRICS_TYPE, await metricsOf(session, this.parts.environment.clock));
+    } finally {
+      session.close();
+    }
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+export type { ConsoleSession } from './page-stream.ts';
