@@ -47,6 +47,7 @@ const RANKS: Record<string, number> = {
   tools: 8,
   client: 8,
   'main.ts': 9,
+  page: 9,
 };
 
 interface Source {
@@ -185,6 +186,8 @@ const WORLDLY: Record<string, readonly string[]> = {
   'src/tools/': ['*'],
   // Programs that talk to a server, without being one.
   'src/client/': ['*'],
+  // What runs in a browser.
+  'src/page/': ['*'],
   // What the program does to its own process, and what it reads of its machine; a server in a library does neither.
   'src/server/process.ts': ['node:fs', 'process.pid'],
   'src/server/start.ts': ['node:fs', 'process.pid'],
