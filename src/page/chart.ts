@@ -26,11 +26,15 @@ export interface ChartOptions<T> {
   readonly top?: number;
   /** The most, where values have one. */
   readonly limit?: number;
+  /** Bytes: ticks are at powers of two. */
+  readonly binary?: boolean;
 }
 
-const SPAN_MS = 300_000;
+/** What is shown from left to right: as much as there is, within these. */
+const LEAST_SPAN_MS = 60_000;
+const MOST_SPAN_MS = 300_000;
 const HEIGHT = 150;
-const INSET = { left: 52, right: 8, top: 8, bottom: 20 };
+const INSET = { left: 60, right: 8, top: 8, bottom: 20 };
 /** Points further apart than this are not joined. */
 const GAP_MS = 5000;
 
@@ -92,9 +96,15 @@ export class Chart<T> {
     return last === undefined ? 0 : this.options.time(last);
   }
 
+  private get span(): number {
+    const [first] = this.points;
+    const there = first === undefined ? 0 : this.end - this.options.time(first);
+    return Math.max(LEAST_SPAN_MS, Math.min(MOST_SPAN_MS, there));
+  }
+
   private x(time: number): number {
     const { left, right } = INSET;
-    return left + (this.width - left - right) * (1 - (this.end - time) / SPAN_MS);
+    return left + (this.width - left - right) * (1 - (this.end - time) / this.span);
   }
 
   /** The point that lies nearest, counted from the latest. */
@@ -158,7 +168,7 @@ export class Chart<T> {
       const y = (value: number): number => low - ((low - high) * Math.log10(Math.max(1, value))) / last;
       return { ticks: Array.from({ length: last + 1 }, (_, i) => 10 ** i), y };
     }
-    const step = niceStep(most / 3);
+    const step = this.options.binary ? 2 ** Math.ceil(Math.log2(Math.max(1, most / 4))) : niceStep(most / 3);
     const steps = Math.max(1, Math.ceil(most / step - 1e-9));
     const y = (value: number): number => low - ((low - high) * value) / (steps * step);
     return { ticks: Array.from({ length: steps + 1 }, (_, i) => i * step), y };
@@ -170,20 +180,19 @@ export class Chart<T> {
       svg('line', { class: 'grid', x1: left, x2: this.width - right, y1: y(tick), y2: y(tick) }),
       svg('text', { class: 'tick', x: left - 6, y: y(tick) + 4, 'text-anchor': 'end' }, this.options.format(tick)),
     ]);
-    const minutes = this.width < 360 ? [4, 2, 0] : [5, 4, 3, 2, 1, 0];
-    const times = minutes.map((ago) =>
-      svg(
-        'text',
-        {
-          class: 'tick',
-          x: this.x(this.end - ago * 60_000),
-          y: HEIGHT - 4,
-          'text-anchor': ago === 0 ? 'end' : ago === 5 ? 'start' : 'middle',
-        },
-        ago === 0 ? 'now' : `−${ago} min`,
-      ),
-    );
-    return [...lines, ...times];
+    return [...lines, ...this.times()];
+  }
+
+  /** Marks of time, as many as there is room for. */
+  private times(): SVGElement[] {
+    const { span } = this;
+    const step = [15_000, 30_000, 60_000, 120_000].find((ms) => span / ms <= this.width / 75) ?? 240_000;
+    const marks = Array.from({ length: Math.floor(span / step) + 1 }, (_, i) => i * step);
+    return marks.map((ago) => {
+      const text = ago === 0 ? 'now' : step < 60_000 ? `−${ago / 1000} s` : `−${ago / 60_000} min`;
+      const anchor = ago === 0 ? 'end' : ago === span ? 'start' : 'middle';
+      return svg('text', { class: 'tick', x: this.x(this.end - ago), y: HEIGHT - 4, 'text-anchor': anchor }, text);
+    });
   }
 
   private curves({ y }: Scale): SVGElement[] {

@@ -1,5 +1,5 @@
 /** What was slow: the slow log, and the events that LATENCY keeps. */
-import { escaped, shown } from './bytes.ts';
+import { shown } from './bytes.ts';
 import { complain, confirm, form } from './dialogs.ts';
 import { button, h, panel, put, svg, table } from './dom.ts';
 import { clockTime, dateTime, micros } from './format.ts';
@@ -33,13 +33,7 @@ async function readSlow(link: Link, into: HTMLElement): Promise<void> {
     return [
       dateTime(number(at) * 1000),
       micros(number(time)),
-      h(
-        'code',
-        { class: 'bytes-cell' },
-        words(command)
-          .map((each) => escaped(each))
-          .join(' '),
-      ),
+      h('code', { class: 'bytes-cell' }, words(command).map(shown).join(' ')),
       [word(address), shown(word(name))].filter((text) => text !== '').join(' '),
     ];
   });

@@ -28,6 +28,7 @@ const CHARTS: readonly SampleChart[] = [
   {
     title: 'Memory by kind',
     format: bytes,
+    binary: true,
     stacked: true,
     series: [
       { name: 'Server', colour: 6, of: (s) => s.memory.server },
@@ -56,7 +57,8 @@ const CHARTS: readonly SampleChart[] = [
   {
     title: 'Network',
     format: bytesRate,
-    top: 1000,
+    binary: true,
+    top: 1024,
     series: [
       { name: 'In', colour: 2, of: (s) => s.input },
       { name: 'Out', colour: 5, of: (s) => s.output },

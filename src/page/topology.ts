@@ -60,7 +60,7 @@ function look(link: Link): Promise<Group[]> {
 }
 
 async function replicas(link: Link): Promise<Group[]> {
-  const info = word(await link.ask('INFO', 'replication'));
+  const info = word(await link.ask('INFO', 'server', 'replication'));
   const fields = new Map([...info.matchAll(/^([^#:\r\n]+):([^\r\n]*)/gm)].map(([, name, value]) => [name, value]));
   const offset = Number(fields.get('master_repl_offset') ?? 0);
   const below = [...fields]
@@ -74,7 +74,7 @@ async function replicas(link: Link): Promise<Group[]> {
     });
   const isReplica = fields.get('role') === 'slave';
   const here: Server = {
-    name: location.hostname,
+    name: `${location.hostname}:${fields.get('tcp_port')}`,
     role: isReplica ? 'replica' : 'master',
     note: `offset ${whole(offset)}`,
     isWell: !isReplica || fields.get('master_link_status') === 'up',
