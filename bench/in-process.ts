@@ -7,6 +7,7 @@
  * process, and of each command the best block of all rounds counts: on a shared machine the rest measures the neighbours.
  */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -46,8 +47,17 @@ interface Driven {
   execute(session: object, args: readonly object[], argc: number): boolean;
 }
 
+/** As the program begins, where the tree's does so. */
+async function begin(root: string): Promise<void> {
+  const path = `${root}/src/base/inlining.ts`;
+  if (!existsSync(path)) return;
+  const { inlineMore } = (await import(path)) as typeof import('../src/base/inlining.ts');
+  inlineMore();
+}
+
 /** Measures one tree in this process. */
 async function measure(root: string, names: readonly string[]): Promise<Record<string, number>> {
+  await begin(root);
   const { createServer } = (await import(`${root}/src/index.ts`)) as {
     createServer(options: object): { readonly engine: Driven };
   };

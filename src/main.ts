@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** The command line. */
 import { keepCompiled } from './base/compile-cache.ts';
+import { inlineMore } from './base/inlining.ts';
 import { runProgram } from './client/programs.ts';
 import { answerCommandLine } from './server/cli.ts';
 import { examineSnapshot, runTool } from './tools/tools.ts';
 
+inlineMore();
 keepCompiled();
 const args = process.argv.slice(2);
 const names = [process.argv0, process.argv[1]];

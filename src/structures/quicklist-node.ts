@@ -87,11 +87,11 @@ function allocateOr(m: Memory, size: number, otherwise: Addr): Addr {
   }
 }
 
-/** A node that holds `value` alone. */
-export function newNodeOf(m: Memory, value: Slice, plain: boolean): Addr {
+/** A node that holds `value` alone; where that is a listpack, with `room` bytes in all or as many as it takes. */
+export function newNodeOf(m: Memory, value: Slice, plain: boolean, room = 0): Addr {
   const length = value.length;
   if (!plain) {
-    const lp = lpAppend(m, lpNew(m, lpEntryBytes(value) + FRAME), value);
+    const lp = lpAppend(m, lpNew(m, Math.max(room, lpEntryBytes(value) + FRAME)), value);
     return newNode(m, lp, lpBytes(m, lp), 1, false);
   }
   const data = m.allocate(length > 0 ? length : 1);

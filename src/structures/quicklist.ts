@@ -74,6 +74,8 @@ const Root = layout({ head: 'u32', tail: 'u32', count: 'u32', nodes: 'u32', fill
 /** A listpack of fewer bytes, or of fewer entries, is shifted without a second thought. */
 const SHORT = 256;
 const FEW = 8;
+/** What a head node that will be filled gets at once, so that it is not moved again and again while it grows. */
+const HEAD_ROOM = SHORT + 32;
 
 /** An element of so many bytes gets a node of its own, unless DEBUG QUICKLIST-PACKED-THRESHOLD says otherwise. */
 export const QL_PLAIN_FROM = 0x40000000;
@@ -276,7 +278,7 @@ export function qlPushHead(m: Memory, ql: Addr, value: Slice, plainFrom: number)
     addCount(m, ql, 1);
     settle(m, ql, node);
   } else if (nodeBytes(m, head) > SHORT && nodeCount(m, head) >= FEW && depthOf(m, ql) === 0) {
-    const node = newNodeOf(m, value, false);
+    const node = newNodeOf(m, value, false, HEAD_ROOM);
     link(m, ql, NULL, node, head);
     addCount(m, ql, 1);
     mergeIfAllowed(m, ql, head, nodeNext(m, head), head);
