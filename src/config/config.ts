@@ -107,6 +107,11 @@ export class Config implements WorkingDirectory {
     });
   }
 
+  /** The names of all settings, without the older ones. */
+  settingNames(): string[] {
+    return [...new Set([...this.names.values()].map(({ option }) => option.name))];
+  }
+
   has(name: string): boolean {
     return this.names.has(name.toLowerCase());
   }

@@ -4,8 +4,10 @@
  * The command line is turned into lines of a configuration file: an argument that begins with -- starts a line, what
  * follows are its words, and the word right after a name is a value even when it begins with --.
  */
+import { isAbsolute } from 'node:path';
 import { quoted, splitArguments } from '../base/quoting.ts';
 import { systemError } from '../base/system-error.ts';
+import { widen } from '../base/text.ts';
 import { REDIS_VERSION } from '../base/version.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './option.ts';
@@ -23,8 +25,19 @@ export class UnreadableConfigError extends Error {
 
 /** A line as it stands in a file. */
 export interface Place {
+  /** Counted as Redis does, which joins the files of the command line, the standard input and the options to one text. */
   readonly number: number;
   readonly line: string;
+  /** Where a person finds it: `/etc/redis.conf, line 3`. */
+  readonly where: string;
+}
+
+/** A part of the text that is read: from which line of it on, and what it is. */
+interface Part {
+  readonly from: number;
+  readonly name: string;
+  /** Whether lines of it are known by their numbers. */
+  readonly numbered: boolean;
 }
 
 /** Lines that are no settings, taken by the rooms that know what they mean; a text refuses. */
@@ -54,8 +67,10 @@ export function fatal(text: string): FatalConfigError {
   return new FatalConfigError(`\n${HEADING}\n${text}\n`);
 }
 
-export function fatalAt({ number, line }: Place, text: string): FatalConfigError {
-  return fatal(`Reading the configuration file, at line ${number}\n>>> '${line}'\n${text}`);
+/** `hint`: what was expected, behind Redis's words and the place. */
+export function fatalAt({ number, line, where }: Place, text: string, hint = ''): FatalConfigError {
+  const found = hint === '' ? `(${where})` : `(${where}: ${hint})`;
+  return fatal(`Reading the configuration file, at line ${number}\n>>> '${line}'\n${text}\n${found}`);
 }
 
 export function readCommandLine(args: readonly string[]): Sources {
@@ -84,6 +99,48 @@ export function readCommandLine(args: readonly string[]): Sources {
   return { file, input, lines };
 }
 
+/** What the lines take that are no settings. */
+const DIRECTIVES: Readonly<Record<string, string>> = {
+  include: 'a file, or a pattern of several',
+  'rename-command': 'a command and its new name, or "" for none',
+  user: 'a name and rules of ACL SETUSER',
+  loadmodule: 'a file of JavaScript, and words for it',
+};
+
+/** Of how many lines the next character would be the last. */
+function lineCount(text: string): number {
+  return text.split('\n').length - 1;
+}
+
+function whereIn(parts: readonly Part[], number: number): string {
+  const part = parts.findLast(({ from }) => from <= number);
+  if (part === undefined) return `line ${number + 1}`;
+  return part.numbered ? `${part.name}, line ${number - part.from + 1}` : part.name;
+}
+
+/** The name that differs in fewest letters, where these are few. */
+function nearest(name: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.min(3, Math.floor(name.length / 3) + 1);
+  for (const each of names) {
+    const distance = editDistance(name, each);
+    if (distance < least) [best, least] = [each, distance];
+  }
+  return best;
+}
+
+/** How many letters are to be put in, left out or changed to make one word of the other. */
+function editDistance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j++)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[other.length];
+}
+
 export class ConfigReader {
   private readonly config: Config;
   private readonly directives: Directives;
@@ -99,17 +156,29 @@ export class ConfigReader {
 
   /** Reads everything; throws FatalConfigError or UnreadableConfigError. */
   read(sources: Sources): void {
-    let text = sources.file === '' ? '' : this.readFiles(sources.file);
-    if (sources.input) text += `${text === '' || text.endsWith('\n') ? '' : '\n'}${this.readInput()}`;
-    if (sources.lines !== '') text += `\n${sources.lines}`;
-    this.readText(text);
+    const { text: files, parts } = sources.file === '' ? { text: '', parts: [] } : this.readFiles(sources.file);
+    let text = files;
+    const begin = (name: string, numbered: boolean): void => {
+      parts.push({ from: lineCount(text), name, numbered });
+    };
+    if (sources.input) {
+      if (text !== '' && !text.endsWith('\n')) text += '\n';
+      begin('the standard input', true);
+      text += this.readInput();
+    }
+    if (sources.lines !== '') {
+      text += '\n';
+      begin('the command line', false);
+      text += sources.lines;
+    }
+    this.readText(text, parts);
     const { clusterEnabled, raftEnabled, replicaof } = this.config.settings;
     if (raftEnabled && clusterEnabled) throw fatal('cluster-enabled and raft-enabled exclude each other');
     if (raftEnabled && replicaof !== null) throw fatal('replicaof directive not allowed in a group of Raft');
     if (clusterEnabled && replicaof !== null) throw fatal('replicaof directive not allowed in cluster mode');
   }
 
-  readText(text: string): void {
+  readText(text: string, parts: readonly Part[] = []): void {
     const lines = text.split('\n');
     for (let number = 0; number < lines.length; number++) {
       const line = lines[number].replace(TRIMMED, '');
@@ -117,20 +186,33 @@ export class ConfigReader {
       try {
         const words = splitArguments(line);
         if (words === undefined) throw new ConfigError('Unbalanced quotes in configuration line');
-        if (words.length > 0) this.readWords(words, { number: number + 1, line });
+        if (words.length > 0) this.readWords(words, { number: number + 1, line, where: whereIn(parts, number) });
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        throw fatalAt({ number: number + 1, line }, error.message);
+        const place = { number: number + 1, line, where: whereIn(parts, number) };
+        throw fatalAt(place, error.message, this.expectation(line));
       }
     }
   }
 
-  private readFiles(name: string): string {
+  /** What the setting of a line would take; of one that there is not, what it may have been meant to be. */
+  private expectation(line: string): string {
+    const name = line.split(/[ \t]/, 1)[0].toLowerCase();
+    const option = this.config.option(name);
+    if (option !== undefined) return `${option.name} takes ${option.kind.expects}`;
+    if (DIRECTIVES[name] !== undefined) return `${name} takes ${DIRECTIVES[name]}`;
+    const near = nearest(name, [...this.config.settingNames(), ...Object.keys(DIRECTIVES)]);
+    return near === undefined ? `there is no setting ${name}` : `there is no setting ${name}; is ${near} meant?`;
+  }
+
+  private readFiles(name: string): { text: string; parts: Part[] } {
     const { disk, path } = this.config;
-    const full = name.startsWith('/') ? name : `${path}/${name}`;
+    const full = isAbsolute(name) ? name : `${path}/${name}`;
     const files = hasPattern(name) ? expandPattern(disk, full) : [full];
     let text = '';
+    const parts: Part[] = [];
     for (const file of files) {
+      parts.push({ from: lineCount(text), name: widen(file), numbered: true });
       try {
         text += disk.read(file).toString('latin1');
       } catch (error) {
@@ -139,12 +221,13 @@ export class ConfigReader {
         );
       }
     }
-    return text;
+    return { text, parts };
   }
 
   private include(name: string): void {
     if (++this.depth > MAX_INCLUDES) throw new ConfigError('Too many levels of include');
-    this.readText(this.readFiles(name));
+    const { text, parts } = this.readFiles(name);
+    this.readText(text, parts);
     this.depth--;
   }
 

@@ -37,6 +37,7 @@ export function bool(
 ): Kind<boolean, boolean, boolean | 'yes' | 'no'> {
   return {
     initial,
+    expects: 'yes or no',
     multiple: false,
     parse([word]) {
       const value = word.toLowerCase() === 'yes' ? true : word.toLowerCase() === 'no' ? false : undefined;
@@ -66,6 +67,7 @@ export function integer(
   const first = BigInt(initial);
   return {
     initial: first,
+    expects: `a whole number from ${min} to ${max}`,
     multiple: false,
     parse([word]) {
       const value = parseInt64(sliceOf(word));
@@ -84,6 +86,7 @@ export function octal(initial: number, max: bigint): Kind<number, bigint, `${num
   const first = BigInt(initial);
   return {
     initial: first,
+    expects: 'permissions in octal, such as 755',
     multiple: false,
     parse([word]) {
       if (!/^[+-]?[0-7]+$/.test(word)) throw new ConfigError("argument couldn't be parsed as an octal number");
@@ -138,6 +141,7 @@ export function memory(initial: number, rules: MemoryRules = {}): Kind<number, b
   const { min = 0n, max = LONG_MAX, limit } = rules;
   return {
     initial: first,
+    expects: 'an amount of memory, such as 100mb or 1gb',
     multiple: false,
     parse([word]) {
       const bytes = parseMemory(word);
@@ -162,6 +166,7 @@ export function memoryOrPercent(initial: number): Kind<number, bigint, Amount | 
   const text = (value: bigint) => (value < 0n ? `${-value}%` : String(value));
   return {
     initial: first,
+    expects: 'an amount of memory, such as 100mb, or a share, such as 10%',
     multiple: false,
     parse([word]) {
       const share = /^([0-9]+)%$/.exec(word);
@@ -190,6 +195,7 @@ export function word<const W extends readonly string[]>(
 ): Kind<W[number], W[number], Word<W[number]>> {
   return {
     initial,
+    expects: `one of ${words.join(', ')}`,
     multiple: false,
     parse([given]) {
       const found = words.find((each) => each === given.toLowerCase());
@@ -211,6 +217,7 @@ export function flags<const W extends readonly string[]>(
     set.size === 0 ? words[0] : words.filter((each) => set.has(each)).join(' ');
   return {
     initial: new Set(),
+    expects: `${words[0]}, or some of ${words.slice(1).join(', ')}`,
     multiple: true,
     parse(given) {
       if (given.length === 0) throw new ConfigError(wordList(words));
@@ -239,6 +246,7 @@ export interface StringRules {
 export function string(initial: string, rules: StringRules = {}): Kind<string, string> {
   return {
     initial,
+    expects: 'one word, in quotes where it has spaces',
     multiple: false,
     parse([value]) {
       const refused = rules.check?.(value);

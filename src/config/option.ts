@@ -42,6 +42,8 @@ export interface Kind<Shown, Stored, Given = string> {
   /** For the compiler only: never there. */
   readonly given?: Given;
   readonly initial: Stored;
+  /** What a value is, for who has given another: `an amount of memory, such as 100mb`. */
+  readonly expects: string;
   /** Takes any number of words; otherwise exactly one. */
   readonly multiple: boolean;
   parse(words: readonly string[], context: ParseContext<Stored>): Stored;

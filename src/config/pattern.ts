@@ -1,5 +1,5 @@
 /** Patterns of paths, as `include` takes them. */
-import { join } from 'node:path';
+import { join, parse, sep } from 'node:path';
 import { type Disk, exists } from '../base/disk.ts';
 import { globMatch } from '../base/glob.ts';
 import { sliceOf } from '../base/slice.ts';
@@ -10,8 +10,13 @@ export function hasPattern(path: string): boolean {
 
 /** The paths that an absolute pattern matches, sorted; empty where there is none. */
 export function expandPattern(disk: Disk, pattern: string): string[] {
-  const parts = pattern.split('/').filter((part) => part !== '');
-  return expandFrom(disk, '/', parts).filter((path) => exists(disk, path));
+  const { root } = parse(pattern);
+  const separators = sep === '/' ? '/' : /[\\/]/;
+  const parts = pattern
+    .slice(root.length)
+    .split(separators)
+    .filter((part) => part !== '');
+  return expandFrom(disk, root, parts).filter((path) => exists(disk, path));
 }
 
 function expandFrom(disk: Disk, base: string, parts: readonly string[]): string[] {

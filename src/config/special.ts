@@ -39,6 +39,7 @@ function savePoints(words: readonly string[]): SavePoint[] {
  */
 export const save: Kind<readonly SavePoint[], readonly SavePoint[], Words> = {
   initial: SAVE_DEFAULT,
+  expects: 'seconds and changes, once or more often (3600 1 300 100), or "" for no snapshots',
   multiple: true,
   parse(words, context) {
     const points = words.length === 1 && words[0] === '' ? [] : savePoints(words);
@@ -76,6 +77,7 @@ function classNumber(word: string): number {
 /** By class in the order normal, replica, pubsub; classes that aren't named keep what they have. */
 export const outputLimits: Kind<readonly OutputLimit[], readonly OutputLimit[], Words> = {
   initial: OUTPUT_DEFAULT,
+  expects: 'a class (normal, replica, pubsub), a hard limit, a soft limit and seconds: replica 256mb 64mb 60',
   multiple: true,
   parse(words, context) {
     if (words.length === 0 || words.length % 4 !== 0)
@@ -150,6 +152,7 @@ function notifyText(bits: number): string {
 
 export const notifyEvents: Kind<number, number> = {
   initial: 0,
+  expects: 'letters of K E g $ l s h z x e t d m n A, or "" for no events',
   multiple: false,
   parse([word]) {
     let bits = 0;
@@ -172,6 +175,7 @@ const MAX_ADDRESSES = 16;
 export function addresses(initial: readonly string[]): Kind<readonly string[], readonly string[], Words> {
   return {
     initial,
+    expects: `addresses, ${MAX_ADDRESSES} at the most`,
     multiple: true,
     parse(words) {
       if (words.length > MAX_ADDRESSES) throw new ConfigError('Too many bind addresses specified.');
@@ -192,6 +196,7 @@ const OOM_DEFAULT: readonly number[] = [0, 200, 800];
 
 export const oomScores: Kind<readonly number[], readonly number[], Words> = {
   initial: OOM_DEFAULT,
+  expects: 'three whole numbers from -2000 to 2000',
   multiple: true,
   parse(words) {
     if (words.length !== OOM_DEFAULT.length) throw new ConfigError('wrong number of arguments');
@@ -214,6 +219,7 @@ export function percentileText(percentile: number): string {
 
 export const percentiles: Kind<readonly number[], readonly number[], Words> = {
   initial: [50, 99, 99.9],
+  expects: 'percentiles from 0 to 100, or "" for none',
   multiple: true,
   parse(words) {
     if (words.length === 0 || (words.length === 1 && words[0] === '')) return [];
@@ -236,6 +242,7 @@ export const percentiles: Kind<readonly number[], readonly number[], Words> = {
 /** Always an absolute path; initialised by Config with the directory that it is given. */
 export const directory: Kind<string, string> = {
   initial: '',
+  expects: 'a folder that there is',
   multiple: false,
   parse: ([path], context) => context.directory.change(path),
   show: (path) => path,
@@ -250,6 +257,7 @@ export interface MasterAddress {
 
 export const replicaOf: Kind<MasterAddress | null, MasterAddress | null, Words> = {
   initial: null,
+  expects: 'host and port, or no one',
   multiple: true,
   parse(words) {
     if (words.length !== 2) throw new ConfigError('wrong number of arguments');

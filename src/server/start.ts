@@ -34,6 +34,7 @@ import { createSentinel, SentinelDirectives, sentinelDefaults } from './sentinel
 import { type CinnabarServer, createServer, type ServerOptions } from './server.ts';
 import { isClustered } from './services.ts';
 import { Signals } from './signals.ts';
+import { Supervisor } from './supervised.ts';
 import { memoryOvercommit, openFilesLimit } from './system.ts';
 import { checkSupported } from './unsupported.ts';
 import { UsersError } from './users.ts';
@@ -222,12 +223,20 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
   const { settings } = config;
   const { directives } = plan;
   const mode = plan.mode();
-  const unsupported = checkSupported(settings, log);
+  const unsupported = checkSupported(settings, process.platform);
   if (unsupported !== undefined) {
     log.warning(unsupported);
     process.exit(1);
   }
   if (mode !== 'sentinel') log.role = 'M';
+  const supervisor = new Supervisor({
+    supervised: settings.supervised,
+    environment: process.env,
+    programs: new RealPrograms(),
+    pid: process.pid,
+    folder: config.path,
+    log,
+  });
   log.notice('monotonic clock: POSIX clock_gettime');
   if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
@@ -251,6 +260,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
       greet(log, settings, { version: VERSION, mode, isTerminal: isatty(1) });
     },
     onStop() {
+      supervisor.stopping();
       if (pidFile !== '') removePidFile(pidFile, log);
       if (settings.unixsocket !== '') log.notice('Removing the unix socket file.');
     },
@@ -265,6 +275,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
   server.listen().then(
     () => {
       if (mode !== 'sentinel') ready(log, settings);
+      supervisor.ready();
     },
     (error) => void notLoaded(error, examine).finally(() => process.exit(1)),
   );

@@ -169,12 +169,34 @@ describe('the configuration file', () => {
   test('errors name the line and the reason', () => {
     const heading = '\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n';
     expect(failure(() => load('\nport 1 2'))).toBe(
-      `${heading}Reading the configuration file, at line 2\n>>> 'port 1 2'\nwrong number of arguments\n`,
+      `${heading}Reading the configuration file, at line 2\n>>> 'port 1 2'\nwrong number of arguments\n(line 2: port takes a whole number from 0 to 65535)\n`,
     );
     expect(failure(() => load('zzz 1'))).toMatch(/Bad directive or wrong number of arguments/);
+    expect(failure(() => load('zzz 1'))).toMatch(/\n\(line 1: there is no setting zzz\)\n$/);
+    expect(failure(() => load('maxmemry 1'))).toMatch(/there is no setting maxmemry; is maxmemory meant\?\)\n$/);
+    expect(failure(() => load('include'))).toMatch(/include takes a file, or a pattern of several/);
+    expect(failure(() => load('maxmemory much'))).toMatch(
+      /\(line 1: maxmemory takes an amount of memory, such as 100mb/,
+    );
+    expect(failure(() => load('include /srv/x*', { '/srv/x1': '# one\n', '/srv/x2': '\nhz fast\n' }))).toMatch(
+      /at line 3\n>>> 'hz fast'\n.*\n\(\/srv\/x2, line 2: hz takes a whole number from/,
+    );
     expect(failure(() => load('port "1'))).toMatch(/Unbalanced quotes in configuration line/);
     expect(failure(() => load('replicaof a b'))).toMatch(/Invalid master port/);
     expect(failure(() => load('dir /none'))).toMatch(/No such file or directory/);
+  });
+
+  test('errors name the file, the standard input or the command line', () => {
+    const told = (file: string, input: string | null, args: string): string => {
+      const config = new Config(host({ '/srv/a.conf': file }));
+      const directives = { renameCommand: () => undefined, user: () => undefined, loadModule: () => undefined };
+      const reader = new ConfigReader(config, { ...directives, sentinel: () => undefined }, () => input ?? '');
+      return failure(() => reader.read({ file: '/srv/a.conf', input: input !== null, lines: args }));
+    };
+    expect(told('hz 10\nhz x', 'hz 1', 'hz 2')).toMatch(/at line 2\n[\s\S]*\(\/srv\/a\.conf, line 2: /);
+    expect(told('hz 10', 'hz 1\nhz y', 'hz 2')).toMatch(/at line 3\n[\s\S]*\(the standard input, line 2: /);
+    expect(told('hz 10\n', 'hz 1', 'hz 2\nhz z')).toMatch(/at line 4\n>>> 'hz z'[\s\S]*\(the command line: /);
+    expect(told('hz 10\n', null, 'hz z')).toMatch(/\(the command line: hz takes a whole number from/);
   });
 
   test('the command line becomes lines', () => {

@@ -39,7 +39,7 @@ let shell: Shell;
 function configuration(...lines: string[]): Configuration {
   const reader = new SentinelLines(ID, () => true);
   lines.forEach((line, i) => {
-    reader.add(line.split(' '), { number: i, line });
+    reader.add(line.split(' '), { number: i, line, where: `line ${i}` });
   });
   return reader.read();
 }

@@ -48,6 +48,13 @@ function run(program: string, args: readonly string[], input: string): Result {
 }
 
 const ours = (args: readonly string[], input = ''): Result => run(process.execPath, [MAIN, ...args], input);
+/** Without the line behind Redis's own, which says where the fault is and what was expected; there is one for every line at fault. */
+const likeTheirs = (args: readonly string[], input = ''): Result => {
+  const result = ours(args, input);
+  const place = /(?<=\n)\(.*\)\n$/;
+  expect(place.test(result.err)).toBe(result.err.includes('Reading the configuration file'));
+  return { ...result, err: result.err.replace(place, '') };
+};
 const theirs = (args: readonly string[], input = ''): Result => run(oracle('redis-server'), args, input);
 
 describe('the same as redis-server:', () => {
@@ -85,7 +92,7 @@ describe('the same as redis-server:', () => {
     'watch.conf --sentinel --loglevel x',
   ])('%s', (line) => {
     const args = line.split(' ');
-    expect(ours(args)).toEqual(theirs(args));
+    expect(likeTheirs(args)).toEqual(theirs(args));
     expect(existsSync(join(folder, 'server.pid'))).toBe(false);
   });
 
@@ -97,7 +104,7 @@ describe('the same as redis-server:', () => {
     ['- --port 0', 'loglevel debug'],
   ])('%s < %j', (line, input) => {
     const args = line.split(' ');
-    expect(ours(args, input)).toEqual(theirs(args, input));
+    expect(likeTheirs(args, input)).toEqual(theirs(args, input));
   });
 });
 
@@ -116,7 +123,7 @@ test('under the name of redis-sentinel it is a Sentinel, which does without no f
 });
 
 test('the file of a Sentinel may stand behind --sentinel', () => {
-  expect(ours(['--sentinel', 'watch.conf'])).toEqual(theirs(['watch.conf', '--sentinel']));
+  expect(likeTheirs(['--sentinel', 'watch.conf'])).toEqual(theirs(['watch.conf', '--sentinel']));
 });
 
 test('a manager that waits to be told is warned of', () => {

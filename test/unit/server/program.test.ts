@@ -23,8 +23,8 @@ interface Run {
 }
 
 /** Starts the program and waits until its output holds `text`. */
-async function run(args: readonly string[], text: string, input = ''): Promise<Run> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
+async function run(args: readonly string[], text: string, input = '', env = process.env): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env, stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
   child.stdin.end(input);
@@ -49,6 +49,47 @@ async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 200 && !condition(); i++) await new Promise((done) => setTimeout(done, 25));
   expect(condition()).toBe(true);
 }
+
+describe('supervised', () => {
+  test.skipIf(process.platform === 'win32')(
+    'systemd is told by systemd-notify that the server is ready, and that it ends',
+    async () => {
+      const told = join(folder, 'told');
+      writeFileSync(join(folder, 'systemd-notify'), `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >> ${told}\n`, {
+        mode: 0o755,
+      });
+      const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}`, NOTIFY_SOCKET: '/run/notify' };
+      for (const supervised of ['systemd', 'auto']) {
+        rmSync(told, { force: true });
+        const port = String(await freePort());
+        const server = await run(['--port', port, '--supervised', supervised], 'Ready to accept connections', '', env);
+        expect(server.output()).toContain('Supervised by systemd. ');
+        await until(() => existsSync(told));
+        server.kill('SIGTERM');
+        expect(await server.exit).toBe(0);
+        await until(() => readFileSync(told, 'utf8').split('\n').length > 2);
+        expect(readFileSync(told, 'utf8')).toBe(
+          `/run/notify --pid=${server.pid} --ready --status=Ready to accept connections\n` +
+            `/run/notify --pid=${server.pid} --stopping\n`,
+        );
+      }
+    },
+  );
+
+  test('says so where it can not be told', async () => {
+    const port = String(await freePort());
+    const env = { ...process.env, PATH: folder, NOTIFY_SOCKET: '/run/notify' };
+    const server = await run(
+      ['--port', port, '--supervised', 'systemd'],
+      "systemd is not told: systemd-notify can't be run",
+      '',
+      env,
+    );
+    expect(server.output()).toContain("systemd-notify can't be run, or has failed (2)");
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+  });
+});
 
 describe('loadmodule', () => {
   const EXAMPLE = join(import.meta.dirname, '../../../examples/commands.js');
@@ -91,7 +132,7 @@ describe('the command line', () => {
     const { text, code } = once('--port', '6380', '--loglevel');
     expect(code).toBe(1);
     expect(text).toBe(
-      "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 3\n>>> 'loglevel'\nwrong number of arguments\n",
+      "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 3\n>>> 'loglevel'\nwrong number of arguments\n(the command line: loglevel takes one of debug, verbose, notice, warning)\n",
     );
     expect(once('--rename-command', 'nosuch', 'x').text).toMatch(/No such command in rename-command/);
     expect(once('--syslog-enabled', 'yes').text).toMatch(/syslog is not supported/);
