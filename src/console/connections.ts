@@ -1,10 +1,12 @@
 /**
  * Connections of browsers: how many there may be, and how long each may take for what.
  *
- *   accepted ──HEAD──> request ──BODY──> being answered ──ANSWER──> idle ──IDLE──> closed
+ *   accepted ──HEAD──> asked ──BODY──> worked on ──> answered ──ANSWER──> taken ──IDLE──> closed
+ *                      ^                                                   │
+ *                      └──────────────────── the next ────────────────────────┘
  *
- * A state that lasts longer than that ends the connection. An answer that waits for the server (a stream of events, a command
- * that blocks) has all the time there is.
+ * What does not go on within such a time is ended. What waits for the server (a stream of events, a command that blocks) has all
+ * the time there is.
  */
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../base/time.ts';

@@ -108,7 +108,6 @@ export class Console {
   private async serve(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
     this.connections.expect(request.socket, BODY_MS);
-    response.once('prefinish', () => this.connections.expect(request.socket, ANSWER_MS));
     response.once('finish', () => this.connections.expect(request.socket, IDLE_MS));
     try {
       this.check(exchange);
@@ -116,6 +115,7 @@ export class Console {
     } catch (error) {
       this.failed(exchange, error);
     }
+    if (!response.writableFinished) this.connections.expect(request.socket, ANSWER_MS);
   }
 
   /** What the server does about it may take any time. */
@@ -264,6 +264,7 @@ export class Console {
     return page;
   }
 
+  /** Is done when the page is closed. */
   private async events(exchange: Exchange): Promise<void> {
     const visitor = await this.visitorOf(exchange);
     if (this.pages.size >= MOST_PAGES) throw new Refused(503, `There may be ${MOST_PAGES} pages at a time`);
@@ -278,14 +279,14 @@ export class Console {
       if (!this.access.isValid(visitor)) page.close('The user, or the password, has changed');
       else if (this.maySeeFigures(visitor)) page.sampled(sample);
     };
-    response.once('close', () => {
-      this.pages.delete(id);
-      this.sampler.leave(tell);
-      page.close();
-    });
+    const closed = new Promise((resolve) => response.once('close', resolve));
     exchange.begin(200, 'text/event-stream');
     page.begin(this.hello(page));
     if (this.maySeeFigures(visitor)) this.sampler.watch(tell);
+    await closed;
+    this.pages.delete(id);
+    this.sampler.leave(tell);
+    page.close();
   }
 
   private hello({ id, visitor }: PageStream): Hello {

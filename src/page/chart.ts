@@ -210,7 +210,12 @@ export class Chart<T> {
         });
         const isFilled = stacked || series.length === 1;
         if (isFilled)
-          paths.push(svg('path', { class: `area colour-${series[n].colour}`, d: `${line}L${below.join('L')}Z` }));
+          paths.push(
+            svg('path', {
+              class: `area${stacked ? ' stacked' : ''} colour-${series[n].colour}`,
+              d: `${line}L${below.join('L')}Z`,
+            }),
+          );
         paths.push(svg('path', { class: `line colour-${series[n].colour}`, d: line }));
       }
     }

@@ -132,6 +132,8 @@ class Page {
         ),
       ),
     );
+    // In a narrow window they are a row that is wider than it.
+    this.nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   private show(): void {

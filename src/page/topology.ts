@@ -127,6 +127,7 @@ async function shards(link: Link): Promise<Group[]> {
 async function watched(link: Link): Promise<Group[]> {
   const masters = list(await link.ask('SENTINEL', 'MASTERS')).map(record);
   const groups: Group[] = [];
+  const [, port] = /tcp_port:(\d+)/.exec(word(await link.ask('INFO', 'server'))) ?? [];
   for (const master of masters) {
     const name = word(master.get('name'));
     const [found, others] = await link.run('browse', [
@@ -149,7 +150,7 @@ async function watched(link: Link): Promise<Group[]> {
       below: [
         ...list(found).map((each) => server(record(each), 'replica')),
         ...list(others).map((each) => server(record(each), 'sentinel')),
-        { name: location.hostname, role: 'sentinel', note: 'this one', isWell: true, isThis: true },
+        { name: `${location.hostname}:${port}`, role: 'sentinel', note: 'this one', isWell: true, isThis: true },
       ],
     });
   }

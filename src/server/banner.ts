@@ -3,6 +3,7 @@
 import { REDIS_VERSION } from '../base/version.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ServerMode } from '../engine/server-port.ts';
+import { consoleAddress } from './console-port.ts';
 import type { ServerLog } from './log.ts';
 
 const ART = [
@@ -26,6 +27,7 @@ export function banner(settings: Readonly<Settings>, version: string, mode: Serv
     4: `Running in ${mode} mode`,
     5: `Port: ${settings.port !== 0 ? settings.port : settings.tlsPort}`,
     6: `PID: ${process.pid}`,
+    7: settings.consolePort === 0 ? '' : `Console: ${consoleAddress(settings)}`,
   };
   const lines = ART.map((line, i) => (facts[i] ? `${line.padEnd(34)}${facts[i]}` : line));
   return `\n${lines.join('\n')}\n\n`;

@@ -21,6 +21,7 @@ and - reads further settings from the standard input. Without any it listens at 
   cinnabar --appendonly yes --dir /var/lib/cinnabar        what is written survives a restart
   cinnabar --save "" --save 900 1                          no save points but this one
   cinnabar --port 6380 --replicaof "127.0.0.1 6379"        a replica
+  cinnabar --console-port 8379                             and a page for browsers, http://127.0.0.1:8379/
   echo 'maxmemory 128mb' | cinnabar -                      settings from the standard input
 
 Talking to a server (each has --help, and -h HOST -p PORT -a PASSWORD -u URI --tls):

@@ -5,6 +5,7 @@ import { sliceOf } from '../base/slice.ts';
 import { codeOf } from '../base/system-error.ts';
 import { infoText } from '../commands/server/info.ts';
 import type { Config } from '../config/config.ts';
+import type { Settings } from '../config/settings.ts';
 import { Console } from '../console/console.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
@@ -85,7 +86,7 @@ export class ConsolePort {
     this.place = place;
     if (!this.isOpen) this.stopListening();
     else if (place.port === 0) this.console?.close();
-    else log.notice(`The console is at http://${addressText(browsable(place.addresses[0]), place.port)}/`);
+    else log.notice(`The console is at ${consoleAddress(config.settings)}`);
     return true;
   }
 
@@ -100,8 +101,12 @@ export class ConsolePort {
   }
 }
 
-/** A browser on this machine finds what listens at all addresses at its own. */
-function browsable(address = ''): string {
-  const bare = address.replace(/^-/, '');
-  return bare === '*' || bare === '::*' || bare === '0.0.0.0' || bare === '::' ? '127.0.0.1' : bare;
+/** Where a browser on this machine finds it. */
+export function consoleAddress({
+  consoleBind: [first = ''],
+  consolePort,
+}: Readonly<Pick<Settings, 'consoleBind' | 'consolePort'>>): string {
+  const bare = first.replace(/^-/, '');
+  const host = ['*', '::*', '0.0.0.0', '::'].includes(bare) ? '127.0.0.1' : bare;
+  return `http://${addressText(host, consolePort)}/`;
 }

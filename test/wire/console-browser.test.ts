@@ -6,7 +6,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { oracle } from '../support/oracle.ts';
 import { freePort } from '../support/ports.ts';
-import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
+import { type ServerProcess, startCinnabar, startSentinel } from '../support/server-process.ts';
 
 const VIEWS = ['overview', 'keys', 'shell', 'slow', 'pubsub', 'topology', 'server'];
 const HOSTILE = '<img src=x onerror="alert(1)">';
@@ -49,7 +49,14 @@ afterEach(async () => {
   expect(complaints.splice(0)).toEqual([]);
 });
 
-async function visit(view: string, colorScheme: 'light' | 'dark' = 'light', width = 1400): Promise<Page> {
+interface Visit {
+  readonly colorScheme?: 'light' | 'dark';
+  readonly width?: number;
+  /** Where the console is. */
+  readonly at?: string;
+}
+
+async function visit(view: string, { colorScheme = 'light', width = 1400, at = url }: Visit = {}): Promise<Page> {
   // A browser that is run by root has no sandbox.
   const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
   browser ??= await chromium.launch({ executablePath: pathOf(oracle('chromium')), args });
@@ -62,9 +69,9 @@ async function visit(view: string, colorScheme: 'light' | 'dark' = 'light', widt
     if (message.type() === 'error' && !message.text().includes('401')) complaints.push(message.text());
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(url)) complaints.push(`asks for ${request.url()}`);
+    if (!request.url().startsWith(at)) complaints.push(`asks for ${request.url()}`);
   });
-  await page.goto(`${url}/#${view}`);
+  await page.goto(`${at}/#${view}`);
   return page;
 }
 
@@ -82,9 +89,9 @@ const NAMELESS = `[...document.querySelectorAll('button, a, input, select, texta
   })
   .map((element) => element.outerHTML.slice(0, 100))`;
 
-describe.each(['light', 'dark'] as const)('in %s', (colour) => {
+describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   test.each([400, 1400])('at %i pixels nothing is cut off, and all controls have names', async (width) => {
-    const page = await visit('overview', colour, width);
+    const page = await visit('overview', { colorScheme, width });
     await page.waitForSelector('.tile strong');
     for (const view of VIEWS) {
       await page.goto(`${url}/#${view}`);
@@ -249,9 +256,61 @@ test('slow commands, clients and settings are shown', async () => {
   await page.locator('.notes', { hasText: 'Background saving started' }).waitFor();
 });
 
-test('the topology is a picture', async () => {
-  const page = await visit('topology');
-  await page.getByRole('img', { name: `master 127.0.0.1:${server.port}` }).waitFor();
+describe('the topology is a picture', () => {
+  test('of a master', async () => {
+    const page = await visit('topology');
+    await page.getByRole('img', { name: `master 127.0.0.1:${server.port}` }).waitFor();
+  });
+
+  test('of a cluster and its slots', async () => {
+    const port = await freePort();
+    const node = await startCinnabar('--cluster-enabled', 'yes', '--console-port', String(port));
+    try {
+      const admin = new Redis(node.port, '127.0.0.1');
+      await admin.cluster('ADDSLOTSRANGE', 0, 8191, 10_000, 16_383);
+      admin.disconnect();
+      const page = await visit('topology', { at: `http://127.0.0.1:${port}` });
+      await page.getByRole('img', { name: 'Shard 1: 14,576 slots' }).waitFor();
+      await page.getByRole('img', { name: `master ` }).waitFor();
+      expect(await page.locator('.slots rect').count()).toBe(2);
+    } finally {
+      await node.stop();
+    }
+  });
+
+  test('of what a Sentinel watches, which has no keys to show', async () => {
+    const port = await freePort();
+    const lines = [`console-port ${port}`, `sentinel monitor mymaster 127.0.0.1 ${server.port} 1`];
+    const sentinel = await startSentinel('cinnabar', lines);
+    try {
+      const page = await visit('topology', { at: `http://127.0.0.1:${port}` });
+      await page.getByRole('img', { name: `master 127.0.0.1:${server.port}, well; sentinel` }).waitFor();
+      expect(await page.getByRole('link', { name: 'Keys' }).count()).toBe(0);
+      await page.getByRole('link', { name: 'Server' }).click();
+      await page.getByText('A Sentinel keeps no data.').waitFor();
+    } finally {
+      await sentinel.stop();
+    }
+  });
+});
+
+test('the page finds its server again', async () => {
+  const port = await freePort();
+  const options = ['--console-port', String(port)];
+  let other = await startCinnabar(...options);
+  const page = await visit('overview', { at: `http://127.0.0.1:${port}` });
+  await page.locator('.tile').first().waitFor();
+  await other.stop();
+  await page.getByText('the server is not there').waitFor();
+  other = await startCinnabar(...options);
+  try {
+    await page.locator('.status.up').waitFor();
+  } finally {
+    await other.stop();
+    await page.close();
+    // That it was not there is told to the console as well.
+    complaints.length = 0;
+  }
 });
 
 test('a password is asked for where one is needed', async () => {

@@ -9,6 +9,8 @@ import { type CinnabarServer, createServer, VirtualClock } from '../../../src/in
 import { type Answer, follow, type Headers, post, send } from '../../support/http.ts';
 import { freePort } from '../../support/ports.ts';
 
+const MB = 1024 * 1024;
+
 let server: CinnabarServer;
 let port: number;
 const clock = new VirtualClock();
@@ -116,6 +118,28 @@ describe('commands', () => {
     expect((await post(port, '/run', { page, commands: [['PING']] })).status).toBe(409);
   });
 
+  test('MONITOR shows what others do', async () => {
+    const events = await follow(port, '/events');
+    const { page } = (await events.next('hello')) as Hello;
+    expect(await run([['MONITOR']], {}, { page, lane: 'shell' })).toEqual([{ status: 'OK' }]);
+    await server.session().call('SET', 'k', 'v');
+    await until(() => clock.advance(50));
+    const { pushes } = (await events.next('push')) as Pushes;
+    expect(pushes).toEqual([{ lane: 'shell', reply: { status: expect.stringMatching(/ \[0 .*\] "SET" "k" "v"$/) } }]);
+    events.close();
+  });
+
+  test('that end their session are followed by a new one', async () => {
+    const events = await follow(port, '/events');
+    const { page } = (await events.next('hello')) as Hello;
+    const lane = { page, lane: 'shell' };
+    expect(await run([['SELECT', '2'], ['QUIT']], {}, lane)).toEqual([{ status: 'OK' }, { status: 'OK' }]);
+    expect(await run([['PING']], {}, lane)).toEqual([{ error: 'The session is closed' }]);
+    expect(await run([['SET', 'k', 'v']], {}, lane)).toEqual([{ status: 'OK' }]);
+    expect(await server.session().call('GET', 'k')).toBe('v');
+    events.close();
+  });
+
   test('that wait end with whoever asked', async () => {
     const events = await follow(port, '/events');
     const { page } = (await events.next('hello')) as Hello;
@@ -132,9 +156,9 @@ describe('commands', () => {
   });
 
   test('whose replies are long are cut', async () => {
-    await server.session().call('SET', 'long', 'x'.repeat(9 * 1024 * 1024));
+    await server.session().call('SET', 'long', 'x'.repeat(9 * MB));
     const [reply] = await run([['GET', 'long']]);
-    expect(reply).toMatchObject({ length: 9 * 1024 * 1024 });
+    expect(reply).toMatchObject({ length: 9 * MB });
   });
 });
 
@@ -305,7 +329,7 @@ describe('too much', () => {
       port,
       '/run',
       { method: 'POST', headers: { 'Content-Type': 'application/json' } },
-      'x'.repeat(9 * 1024 * 1024),
+      'x'.repeat(9 * MB),
     );
     expect(status).toBe(413);
   });
@@ -332,6 +356,29 @@ describe('too much', () => {
     expect(closed).toBe(12);
     clock.advance(3000);
     await expect.poll(() => closed).toBe(140);
+  });
+
+  test('time to take an answer', async () => {
+    // Each byte is six in JSON: more than the system takes for who does not read.
+    await server.session().call('SET', 'long', Buffer.alloc(7 * MB));
+    const socket = connect(port, '127.0.0.1');
+    socket.pause();
+    const body = '{"commands":[["GET","long"]]}';
+    socket.write(
+      `POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    const commands = async (): Promise<string> => (await server.session().call('INFO', 'commandstats')) as string;
+    await expect.poll(commands).toContain('cmdstat_get:calls=1');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    clock.advance(59_000);
+    expect(socket.closed).toBe(false);
+    clock.advance(3000);
+    let bytes = 0;
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => (bytes += chunk.length));
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(bytes).toBeLessThan(40 * MB);
   });
 
   test('what is no HTTP', async () => {
