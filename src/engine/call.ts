@@ -227,7 +227,7 @@ export class Call {
     if (e !== NULL) {
       const { stored } = this.memory;
       this.db.touch(e);
-      if (!stored) this.memory.watchStores();
+      this.memory.stored = stored;
     }
     return e;
   }
@@ -238,7 +238,7 @@ export class Call {
     const { stored } = this.memory;
     this.entry = this.db.find(this.args[i], hash);
     // That the table moved on or an expired key went is no doing of the command's.
-    if (!stored) this.memory.watchStores();
+    this.memory.stored = stored;
     return this.entry;
   }
 

@@ -359,7 +359,7 @@ export class Engine implements SessionHost<Session> {
     const errors = session.reply.errorCount;
     const nestedErrors = this.nestedErrors;
     this.nestedErrors = 0;
-    if (registered.has(WRITE)) this.memory.watchStores();
+    if (registered.has(WRITE)) this.memory.stored = false;
     const writesBeside = this.keyspaces.localExpiry !== null && registered.has(WRITE);
     if (writesBeside) this.keyspaces.keepExpired('replica', false);
     const start = this.depth === 1 && !resuming ? this.lastMicros : this.clock.monotonic();

@@ -76,19 +76,10 @@ export class Memory implements Reader, Segments {
   private readonly u16s: Uint16Array[] = [];
   private readonly u32s: Uint32Array[] = [];
   private readonly f64s: Float64Array[] = [];
-  /** What stores pass: that of an open frozen view, or until the next store `firstStore`. */
+  /** What stores pass while a frozen view is open. */
   private barrier: Barrier | null = null;
-  private view: Barrier | null = null;
-  /** Whether there has been a store since `watchStores`. */
+  /** Every store sets it: whoever has set it to false knows from it whether there has been one since. */
   stored = true;
-  private readonly firstStore: Barrier = {
-    preserve: (segment, from, to) => {
-      this.stored = true;
-      this.barrier = this.view;
-      this.view?.preserve(segment, from, to);
-    },
-    forget: () => {},
-  };
   readonly collector: Collector;
   private readonly leftovers: Leftovers;
   private observedAt = 0;
@@ -165,24 +156,28 @@ export class Memory implements Reader, Segments {
 
   setU8(a: Addr, off: number, value: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 1);
     this.u8s[a >>> 22][at] = value;
   }
 
   setU16(a: Addr, off: number, value: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 2);
     this.u16s[a >>> 22][at >>> 1] = value;
   }
 
   setU32(a: Addr, off: number, value: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 4);
     this.u32s[a >>> 22][at >>> 2] = value;
   }
 
   setF64(a: Addr, off: number, value: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 8);
     this.f64s[a >>> 22][at >>> 3] = value;
   }
@@ -198,6 +193,7 @@ export class Memory implements Reader, Segments {
 
   writeBytes(a: Addr, off: number, source: Uint8Array, start: number, length: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
     copyBytes(this.u8s[a >>> 22], at, source, start, length);
   }
@@ -209,6 +205,7 @@ export class Memory implements Reader, Segments {
 
   fill(a: Addr, off: number, value: number, length: number): void {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
     this.u8s[a >>> 22].fill(value, at, at + length);
   }
@@ -219,6 +216,7 @@ export class Memory implements Reader, Segments {
    */
   writable(into: Slice, a: Addr, off: number, length: number): Slice {
     const at = ((a & GRANULE_MASK) << 4) + off;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + length);
     return this.borrow(into, a, off, length);
   }
@@ -365,7 +363,7 @@ export class Memory implements Reader, Segments {
 
   /** Whether a frozen view is open; structures hold resizing back meanwhile. */
   get frozen(): boolean {
-    return this.view !== null;
+    return this.barrier !== null;
   }
 
   /**
@@ -378,15 +376,8 @@ export class Memory implements Reader, Segments {
 
   /** Hangs in or takes out the barrier of a frozen view; only view.ts calls it. */
   setBarrier(barrier: Barrier | null): void {
-    this.view = barrier;
+    this.barrier = barrier;
     this.usedAtFreeze = this.used;
-    if (this.stored) this.barrier = barrier;
-  }
-
-  /** From now on `stored` tells whether anything has been. */
-  watchStores(): void {
-    this.stored = false;
-    this.barrier = this.firstStore;
   }
 
   // Free slots and segments, for the allocator (segments.ts). VerifiedMemory, which guards blocks, leaves links alone.
@@ -397,6 +388,7 @@ export class Memory implements Reader, Segments {
 
   setLink(a: Addr, next: Addr): void {
     const at = (a & GRANULE_MASK) << 4;
+    this.stored = true;
     if (this.barrier !== null) this.barrier.preserve(a >>> 22, at, at + 4);
     this.u32s[a >>> 22][at >>> 2] = next;
   }
@@ -455,7 +447,7 @@ export class Memory implements Reader, Segments {
   }
 
   renewSegment(number: number, used: readonly number[], committed: number): boolean {
-    if (this.view !== null) return false;
+    if (this.barrier !== null) return false;
     let buffer: SharedArrayBuffer;
     try {
       buffer = new SharedArrayBuffer(SEGMENT_BYTES);
@@ -473,7 +465,7 @@ export class Memory implements Reader, Segments {
 
   /** The memory goes once no frozen view holds it. */
   unmapSegment(number: number, committed: number): void {
-    this.view?.forget(number);
+    this.barrier?.forget(number);
     this.discard(number, committed);
     this.buffers[number] = undefined;
     this.u8s[number] = NONE;
