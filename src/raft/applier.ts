@@ -199,8 +199,10 @@ export class Applier implements ErrorListener {
     if (work.at === 0) session.db = engine.keyspaces.databases[0];
     this.applying = true;
     parser.start(work.at);
+    let unseen = 1;
     try {
       while (!this.stalled && work.at < work.bytes.length) {
+        if (--unseen === 0) unseen = engine.lookAhead.fetch(session, work.bytes, work.at, work.bytes.length);
         if (parser.next(work.bytes, work.bytes.length, true) !== READY) {
           this.parts.failed('an entry of the log holds no commands');
           return;

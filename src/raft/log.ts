@@ -102,6 +102,14 @@ export class Log {
     return this.entries.slice(start, end);
   }
 
+  /** Whether the entries from `index` on take so many bytes. */
+  reaches(index: number, bytes: number): boolean {
+    let left = bytes;
+    for (let at = index - this.baseIndex - 1; at < this.entries.length && left > 0; at++)
+      left -= sizeOf(this.entries[at]);
+    return left <= 0;
+  }
+
   append(entry: Entry): void {
     assert(entry.index === this.last + 1, 'a log has no gaps');
     assert(entry.term >= this.lastTerm, 'the terms of a log never fall');

@@ -10,6 +10,7 @@
 import { copyBytes } from '../base/copy.ts';
 import { bytesOf } from '../base/slice.ts';
 import { type EffectSink, TO_ALL } from '../engine/propagation.ts';
+import { roomForPayload } from './disk/records.ts';
 
 /** Bytes of effects from which on no more are put into the same entry. */
 const ENOUGH_BYTES = 128 * 1024;
@@ -113,7 +114,7 @@ export class Effects implements EffectSink {
   }
 
   private payload(flags: number, from: number, to: number): Uint8Array {
-    const payload = new Uint8Array(1 + to - from);
+    const payload = roomForPayload(1 + to - from);
     payload[0] = flags;
     payload.set(this.bytes.subarray(from, to), 1);
     return payload;

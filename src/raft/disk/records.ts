@@ -40,9 +40,30 @@ export type Record =
   | { readonly kind: 'base'; readonly mark: Mark }
   | { readonly kind: 'synced'; readonly length: number };
 
+/**
+ * Room for the payload of a command with room for its record around it. The record is made there when it is first asked for,
+ * once for the disk and for all members.
+ */
+export function roomForPayload(length: number): Uint8Array {
+  return new Uint8Array(HEAD_BYTES + length + CHECKSUM_BYTES).subarray(HEAD_BYTES, HEAD_BYTES + length);
+}
+
+/** The bytes are not to be changed. */
 export function encodeEntry({ kind, term, index, payload, configuration }: Entry): Uint8Array {
   if (configuration !== null) return record(CONFIGURATION, term, index, encodeConfiguration(configuration));
-  return record(kind === 'command' ? COMMAND : NOOP, term, index, payload);
+  if (kind === 'noop') return record(NOOP, term, index, NO_BYTES);
+  const room = roomAround(payload);
+  if (room === null) return record(COMMAND, term, index, payload);
+  const made = viewOf(room);
+  if (made.getUint32(0) === 0) complete(room, COMMAND, term, index);
+  assert(getUint53(made, 8) === term && getUint53(made, 16) === index, 'an entry has a payload of its own');
+  return room;
+}
+
+/** What a payload has around it, where that is the room for its record. */
+function roomAround({ buffer, byteOffset, length }: Uint8Array): Uint8Array | null {
+  const whole = HEAD_BYTES + length + CHECKSUM_BYTES;
+  return byteOffset === HEAD_BYTES && buffer.byteLength === whole ? new Uint8Array(buffer) : null;
 }
 
 export function encodeState({ term, vote }: HardState): Uint8Array {
@@ -59,15 +80,20 @@ export function encodeBase({ term, index, configuration }: Mark): Uint8Array {
 
 function record(kind: number, term: number, index: number, body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES + body.length + CHECKSUM_BYTES);
-  const view = new DataView(bytes.buffer);
+  bytes.set(body, HEAD_BYTES);
+  complete(bytes, kind, term, index);
+  return bytes;
+}
+
+/** Puts what belongs around the body of a record. */
+function complete(bytes: Uint8Array, kind: number, term: number, index: number): void {
+  const view = viewOf(bytes);
   view.setUint32(0, bytes.length);
   view.setUint8(4, kind);
   setUint53(view, 8, term);
   setUint53(view, 16, index);
-  bytes.set(body, HEAD_BYTES);
   const end = bytes.length - CHECKSUM_BYTES;
   new Crc64().update(bytes, 0, end).write(bytes, end);
-  return bytes;
 }
 
 /** The length of the record that begins at `at`; 0 where none that is whole does. */
@@ -88,7 +114,7 @@ export function syncedBehind(bytes: Uint8Array, at: number): number {
   return most;
 }
 
-/** The record that begins at `at`, with bytes of its own; undefined where it is not whole, or not what was written. */
+/** The record that begins at `at`, with bytes of its own, among which a payload lies as in `roomForPayload`; undefined where it is not whole, or not what was written. */
 export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined {
   const length = recordLength(bytes, at);
   if (length === 0) return undefined;
@@ -100,7 +126,14 @@ export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined 
   const term = getUint53(view, at + 8);
   const index = getUint53(view, at + 16);
   if (term === undefined || index === undefined) return undefined;
-  return recordOf(view.getUint8(at + 4), term, index, bytes.slice(at + HEAD_BYTES, end));
+  return recordOf(view.getUint8(at + 4), term, index, ownBytes(bytes, at, length).subarray(HEAD_BYTES, end - at));
+}
+
+/** A copy with a buffer of its own: Buffer.slice would be none. */
+function ownBytes(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  copy.set(bytes.subarray(at, at + length));
+  return copy;
 }
 
 function recordOf(kind: number, term: number, index: number, body: Uint8Array): Record | undefined {

@@ -14,12 +14,20 @@ export function sendTo(turn: Turn, peer: Progress, always: boolean): void {
   const { log } = turn.state;
   let silent = true;
   if (peer.state === 'probe' && (always || !peer.paused)) silent = !sendNext(turn, peer);
-  while (peer.state === 'replicate' && peer.next <= log.last && peer.inflight.length < turn.settings.inflight)
-    silent = !sendNext(turn, peer);
+  while (peer.state === 'replicate' && mayFollow(turn, peer)) silent = !sendNext(turn, peer);
   if (!silent || !always) return;
   // What was lost on the way would show with the entry before, but it is compacted.
   if (peer.state === 'replicate' && log.term(peer.next - 1) === UNKNOWN) sendSnapshot(turn, peer);
   heartbeat(turn, peer);
+}
+
+/** So many small messages are on their way at once; what comes meanwhile goes together. */
+const FEW = 2;
+
+/** Whether another message goes behind those that are on their way: a full one does. */
+function mayFollow({ state: { log }, settings }: Turn, { next, inflight }: Progress): boolean {
+  if (next > log.last || inflight.length >= settings.inflight) return false;
+  return inflight.length < FEW || next < log.first || log.reaches(next, settings.batchBytes);
 }
 
 /** Entries from `next`, or the snapshot that stands for them. Whether it was a message with a round. */
