@@ -120,6 +120,10 @@ export class MemoryNetwork implements Network {
     const { wires, host } = this;
     const target = endpoint.host ?? host;
     const socket = new MemorySocket(this, wires.nextPort(), target, endpoint.port, false);
+    if (this.gone) {
+      socket.dead = true;
+      return socket;
+    }
     if (endpoint.source !== undefined && endpoint.source !== host) {
       socket.destroy(new SystemError('EADDRNOTAVAIL', 'bind', endpoint.source));
       return socket;

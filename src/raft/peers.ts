@@ -17,6 +17,7 @@ import { systemError } from '../base/system-error.ts';
 import type { Timer } from '../base/time.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { Guest } from '../links/acceptor.ts';
+import { Backoff } from '../links/backoff.ts';
 import type { Dialer, Target } from '../links/link.ts';
 import { parseAddress } from './address.ts';
 import { type Configuration, memberOf, type NodeId } from './configuration.ts';
@@ -58,6 +59,8 @@ export interface PeersParts {
 /** More than any message has: one entry may be larger than a batch. */
 const LONGEST_MESSAGE = 64 * 1024 * 1024;
 const HELLO_MS = 10_000;
+/** Between two attempts to send a snapshot. */
+const [LEAST_RETRY_MS, MOST_RETRY_MS] = [100, 3000];
 /** Election timeouts without a word from somebody after which a connection to him is tried anew. */
 const SILENCE = 3;
 
@@ -76,6 +79,8 @@ export class Peers {
   private readonly links = new Map<NodeId, Outgoing>();
   private readonly visitors = new Set<Visitor>();
   private readonly senders = new Map<NodeId, SnapshotSender>();
+  /** Of those to whom a snapshot could not be sent. */
+  private readonly retries = new Map<NodeId, Backoff>();
   /** When something was last heard of each, ms. */
   private readonly heardAt = new Map<NodeId, number>();
   private closed = false;
@@ -106,6 +111,7 @@ export class Peers {
     if (configuration === this.configuration || configuration.length === 0) return;
     const before = this.configuration;
     this.configuration = configuration;
+    for (const id of this.retries.keys()) if (memberOf(configuration, id) === undefined) this.retries.delete(id);
     for (const [id, link] of this.links) {
       const address = memberOf(configuration, id)?.address;
       // One that has left may not know it: it is told what it still asks.
@@ -136,7 +142,7 @@ export class Peers {
     this.senders.get(to)?.stop();
     this.senders.delete(to);
     if (target === null || this.closed) {
-      sent(to, false);
+      this.notSent(to);
       return;
     }
     log.notice(`Sending the snapshot up to entry ${message.mark.index} to member ${to}`);
@@ -146,12 +152,27 @@ export class Peers {
       done: (ok, reason) => {
         if (this.senders.get(to) !== sender) return;
         this.senders.delete(to);
-        if (ok) log.notice(`Member ${to} has received the snapshot`);
-        else log.warning(`The snapshot could not be sent to member ${to}: ${reason}`);
-        sent(to, ok);
+        if (ok) {
+          this.retries.delete(to);
+          log.notice(`Member ${to} has received the snapshot`);
+          sent(to, true);
+          return;
+        }
+        log.warning(`The snapshot could not be sent to member ${to}: ${reason}`);
+        this.notSent(to);
       },
     });
     this.senders.set(to, sender);
+  }
+
+  /** It is told after a while, since then it is tried again: whoever refuses it is not asked without a pause. */
+  private notSent(to: NodeId): void {
+    const { random, sent, dialer } = this.parts;
+    const retry = this.retries.get(to) ?? new Backoff(LEAST_RETRY_MS, MOST_RETRY_MS, random);
+    this.retries.set(to, retry);
+    dialer.clock.after(retry.next(), () => {
+      if (!this.closed) sent(to, false);
+    });
   }
 
   accept(guest: Guest): void {
