@@ -96,6 +96,15 @@ class FileNode {
     while (this.syncing.includes(sync)) for (const change of this.syncing.shift()!) apply(this.durable, change);
   }
 
+  copy(): FileNode {
+    const other = new FileNode(this.mode);
+    other.live = this.live.copy();
+    other.durable = this.durable.copy();
+    other.changes = [...this.changes];
+    other.syncing.push(...this.syncing);
+    return other;
+  }
+
   /** Of the changes that are not durable a beginning stays, by chance; without it none. */
   powerCut(random: Random | null): void {
     const pending = [...this.syncing.splice(0).flat(), ...this.changes];
@@ -137,7 +146,7 @@ function put(names: Names, name: string, node: FileNode | FolderNode | null): vo
 
 /** The files of one machine. */
 export class Storage {
-  readonly root = new FolderNode();
+  root = new FolderNode();
   /** Changes of names that are not durable, in their order; those of one entry come together. */
   private pending: (readonly Naming[])[] = [];
 
@@ -157,6 +166,33 @@ export class Storage {
     }
     for (const changes of this.pending) if (due.has(changes)) settle(changes);
     this.pending = this.pending.filter((changes) => !due.has(changes));
+  }
+
+  /** As it is, apart from this one. */
+  copy(): Storage {
+    const copies = new Map<FileNode | FolderNode, FileNode | FolderNode>();
+    const copied = <N extends FileNode | FolderNode>(node: N): N => {
+      const known = copies.get(node);
+      if (known !== undefined) return known as N;
+      const copy = node.kind === 'file' ? node.copy() : new FolderNode();
+      copies.set(node, copy);
+      if (node.kind === 'folder' && copy.kind === 'folder') {
+        copy.mode = node.mode;
+        for (const [name, inner] of node.live) copy.live.set(name, copied(inner));
+        for (const [name, inner] of node.durable) copy.durable.set(name, copied(inner));
+      }
+      return copy as N;
+    };
+    const other = new Storage();
+    other.root = copied(this.root);
+    other.pending = this.pending.map((changes) =>
+      changes.map(({ folder, name, node }) => ({
+        folder: copied(folder),
+        name,
+        node: node === null ? null : copied(node),
+      })),
+    );
+    return other;
   }
 
   /** The machine loses its power: what was not durable is gone, but for what chance keeps. */
@@ -186,6 +222,8 @@ export class MemoryDisk implements Disk {
   readonly folder: string;
   /** Set by those who want to see steps, or to let them fail. */
   onStep: StepWatcher = () => {};
+  /** Milliseconds that a sync takes which nobody stands still for. */
+  syncTakes = 0;
   readonly storage: Storage;
   private readonly clock: Clock;
   private gone = false;
@@ -209,11 +247,13 @@ export class MemoryDisk implements Disk {
     this.onStep(step, path);
   }
 
-  /** Calls `done` as soon as the event loop is free, unless the process has ended by then. */
+  /** Calls `done` once a sync that begins now has ended, and not before the event loop is free, unless the process has ended by then. */
   later(done: () => void): void {
-    this.clock.soon(() => {
+    const end = (): void => {
       if (!this.gone) done();
-    });
+    };
+    if (this.syncTakes > 0) this.clock.after(this.syncTakes, end);
+    else this.clock.soon(end);
   }
 
   open(path: string, how: OpenMode, mode = USUAL_MODE): DiskFile {

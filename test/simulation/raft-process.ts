@@ -9,13 +9,10 @@ import { Raft } from '../../src/raft/raft.ts';
 import { decode, isRefused } from '../../src/raft/wire/decode.ts';
 import { encode } from '../../src/raft/wire/encode.ts';
 import type { Network } from './network.ts';
+import { commitOlder, type RaftBug } from './raft-bugs.ts';
 import { RaftDisk, type Snapshot } from './raft-disk.ts';
 import { type Act, type Answer, isRead, Machine } from './raft-machine.ts';
 import { LivingProcess } from './rules-process.ts';
-
-/** Things that are wrong on purpose. */
-export const RAFT_BUGS = ['vote-not-synced', 'older-term', 'early-reply', 'lease-margin', 'snapshot-skips'] as const;
-export type RaftBug = (typeof RAFT_BUGS)[number] | 'none';
 
 /** One of so many messages goes through the codec. */
 const ENCODED = 20;
@@ -155,7 +152,7 @@ export class RaftProcess extends LivingProcess {
       this.surroundings.observe(this, output);
       this.perform(output);
     }
-    if (this.surroundings.bug === 'older-term') this.commitOlder();
+    if (this.surroundings.bug === 'older-term') commitOlder(this.raft);
     this.arm();
   }
 
@@ -304,16 +301,6 @@ export class RaftProcess extends LivingProcess {
     const asking = this.asking.get(asker);
     this.asking.delete(asker);
     return asking;
-  }
-
-  /** The bug of figure 8: what most have counts as committed, of whatever term it is. */
-  private commitOlder(): void {
-    const { state } = this.raft;
-    const { leading, log } = state;
-    if (leading === null) return;
-    const reached = [log.durable, ...[...leading.peers.values()].map(({ match }) => match)].sort((a, b) => b - a);
-    const most = reached[reached.length >> 1];
-    if (most > state.commit && log.term(most) < state.term) state.commit = most;
   }
 }
 

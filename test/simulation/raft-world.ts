@@ -19,10 +19,11 @@ import { type Entry, newSaved } from '../../src/raft/entry.ts';
 import type { Message } from '../../src/raft/message.ts';
 import type { Output, RaftSettings } from '../../src/raft/messages.ts';
 import { verify } from '../../src/raft/state.ts';
+import type { RaftBug } from './raft-bugs.ts';
 import { Clients } from './raft-clients.ts';
 import type { Snapshot } from './raft-disk.ts';
 import type { Act } from './raft-machine.ts';
-import { numberOf, type RaftBug, RaftProcess, type Surroundings } from './raft-process.ts';
+import { numberOf, RaftProcess, type Surroundings } from './raft-process.ts';
 import { Broken, MOST_FAULTS, type Pauses, played, RulesWorld } from './rules-world.ts';
 
 const ELECTION_TIMEOUT = 150;

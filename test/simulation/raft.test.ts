@@ -1,6 +1,6 @@
 /** A slice of the world of Raft; `npm run test:simulation -- raft` plays it in full. */
 import { expect, test } from 'vitest';
-import type { RaftBug } from './raft-process.ts';
+import type { RaftBug } from './raft-bugs.ts';
 import { course } from './raft-world.ts';
 
 test.each([1, 2, 3, 5, 8, 13, 21, 34, 74, 150, 1261])('seed %i of the world of Raft breaks nothing', (seed) => {

@@ -1,11 +1,11 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]] [--first]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the worlds of Sentinel, of the cluster and of whole groups have a bug that must be found; that of Raft has the one that is named
- * (raft-process.ts).
+ * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; those of Raft have the one that is named
+ * (raft-bugs.ts). `--first` stops at the first such seed, with all of its steps.
  */
 import * as cluster from './cluster-world.ts';
-import { RAFT_BUGS } from './raft-process.ts';
+import { RAFT_BUGS } from './raft-bugs.ts';
 import * as raftServers from './raft-servers-world.ts';
 import * as raft from './raft-world.ts';
 import * as replication from './replication-world.ts';
@@ -29,6 +29,7 @@ interface World {
 }
 
 const traced = process.argv.includes('--trace');
+const stopsAtFirst = process.argv.includes('--first');
 const bug = process.argv.includes('--bug') ? 'votes are told early' : 'none';
 const raftBug = RAFT_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? 'none';
 
@@ -68,7 +69,7 @@ const WORLDS: Readonly<Record<string, World>> = {
     seeds: 2000,
     steps: raftServers.MOST_FAULTS,
     play(seed, faults) {
-      return raftServers.course(seed, { faults, traced, bug: bug === 'none' ? 'none' : 'early replies' });
+      return raftServers.course(seed, { faults, traced, bug: raftBug });
     },
   },
   'sentinel-servers': {
@@ -99,8 +100,9 @@ for (let seed = from; seed < from + seeds; seed++) {
   if (played.broken === '') continue;
   failures++;
   let fewest = steps;
-  while (fewest > 1 && (await world.play(seed, fewest - 1)).broken !== '') fewest--;
+  while (!stopsAtFirst && fewest > 1 && (await world.play(seed, fewest - 1)).broken !== '') fewest--;
   console.log(`seed ${seed}, ${fewest} steps: ${played.broken}`);
+  if (stopsAtFirst) break;
 }
 const seconds = (performance.now() - begin) / 1000;
 const counted = [...counts].map(([what, count]) => `${count} ${what}`).join(', ');

@@ -11,7 +11,7 @@ export abstract class ServersWorld {
   readonly world: World;
   protected readonly random: SeededRandom;
   protected failure: Error | null = null;
-  private readonly hosts: readonly string[];
+  protected readonly hosts: readonly string[];
   private readonly outsider: string;
   private readonly machines = new Map<string, Machine>();
   private readonly frozen = new Set<string>();

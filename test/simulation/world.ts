@@ -51,17 +51,20 @@ class WorldClock extends VirtualClock {
   }
 }
 
-/** The clock of one process, which stops with it, and whose wall time may be another than the world's. */
+/** The clock of one process, which stops with it, and may be faster than the world's and show another wall time. */
 class ProcessClock implements Clock {
   private readonly clock: Clock;
+  /** Seconds that it counts in one of the world's; the wall time is not counted by it. */
+  private readonly rate: number;
   /** Milliseconds of wall time by which it is ahead. */
   private readonly ahead: () => number;
   private ended = false;
   /** What falls due while the process stands still; null while it goes. */
   private held: (() => void)[] | null = null;
 
-  constructor(clock: Clock, ahead: () => number) {
+  constructor(clock: Clock, rate: number, ahead: () => number) {
     this.clock = clock;
+    this.rate = rate;
     this.ahead = ahead;
   }
 
@@ -74,11 +77,11 @@ class ProcessClock implements Clock {
   }
 
   monotonic(): number {
-    return this.clock.monotonic();
+    return Math.floor(this.clock.monotonic() * this.rate);
   }
 
   after(ms: number, action: () => void): Timer {
-    return this.clock.after(ms, () => this.unlessEnded(action));
+    return this.clock.after(ms / this.rate, () => this.unlessEnded(action));
   }
 
   soon(action: () => void): void {
@@ -186,13 +189,15 @@ export class World {
 export class Machine {
   readonly name: string;
   readonly world: World;
-  readonly storage = new Storage();
+  storage = new Storage();
   process: Process | null = null;
-  /** Milliseconds by which its wall time is ahead of the others'. */
+  /** Milliseconds by which its wall time is ahead of the others', and how fast the clock of the next process runs. */
   ahead = 0;
+  rate = 1;
   /** Told of each line of its log, and of each step of its disk before that is done: what it throws is the step's error. */
   onLog: (line: string) => void = () => {};
   onDisk: StepWatcher = () => {};
+  syncTakes = 0;
   private processes = 0;
 
   constructor(world: World, name: string) {
@@ -219,6 +224,12 @@ export class Machine {
     return process;
   }
 
+  /** Milliseconds that its syncs take which are made aside, until it is told otherwise. */
+  slow(ms: number): void {
+    this.syncTakes = ms;
+    if (this.process !== null) this.process.disk.syncTakes = ms;
+  }
+
   /** kill -9: the system goes on, so that what was written is kept, and its peers are told. */
   kill(): void {
     if (this.process === null) return;
@@ -231,6 +242,21 @@ export class Machine {
     this.world.note(`${this.name} loses its power`);
     this.end(true);
     this.storage.powerCut(this.world.random);
+  }
+
+  /** The same in the middle of what its process does, which goes on with that where nobody sees it. */
+  powerCutWithin(): void {
+    this.world.note(`${this.name} loses its power in the middle of something`);
+    this.process?.vanish();
+    this.process = null;
+    this.storage = this.storage.copy();
+    this.storage.powerCut(this.world.random);
+  }
+
+  /** Another machine takes its place and its name, with nothing on its disk. */
+  replace(): void {
+    this.powerCut();
+    this.storage = new Storage();
   }
 
   private end(vanished: boolean): void {
@@ -256,14 +282,15 @@ export class Process {
   readonly environment: Environment;
   private readonly machine: Machine;
   private readonly clock: ProcessClock;
-  private readonly disk: MemoryDisk;
+  readonly disk: MemoryDisk;
   private readonly network: MemoryNetwork;
 
   constructor(machine: Machine, number: number, make: Maker) {
     const { world, name, storage } = machine;
     this.machine = machine;
-    this.clock = new ProcessClock(world.clock, () => machine.ahead);
+    this.clock = new ProcessClock(world.clock, machine.rate, () => machine.ahead);
     this.disk = new MemoryDisk(storage, this.clock, '/data');
+    this.disk.syncTakes = machine.syncTakes;
     this.disk.onStep = (step, path) => {
       if (step !== 'read' && step !== 'stat') world.note(`${name} ${step} ${path}`);
       machine.onDisk(step, path);
@@ -305,6 +332,13 @@ export class Process {
     this.clock.end();
     this.disk.cutOff();
     this.network.cutOff(vanished);
+  }
+
+  /** It ends for all others; what it still does with its disk has to be harmless. */
+  vanish(): void {
+    this.clock.end();
+    this.network.cutOff(true);
+    this.disk.onStep = () => {};
   }
 
   /** A connection to it from outside of all machines, which has been made when this is done. */
