@@ -53,7 +53,7 @@ export interface ConsoleParts {
   readonly settings: Readonly<Settings>;
   readonly environment: Environment;
   readonly log: Log;
-  /** INFO, with all that its sections tell. */
+  /** INFO, as it is without arguments. */
   readonly info: () => string;
   readonly open: (caller: Caller) => ConsoleSession;
 }
@@ -235,11 +235,12 @@ export class Console {
   private async run(exchange: Exchange): Promise<void> {
     const visitor = await this.visitorOf(exchange);
     const { page: id, lane = 'browse', commands } = runRequestIn(await exchange.json());
+    if (exchange.response.destroyed) return;
     const page = id === undefined ? undefined : this.pageOf(id, visitor);
     if (page !== undefined && page.waiting >= MOST_WAITING) throw new Refused(429, 'Too many commands wait');
     const session = page?.lane(lane) ?? this.open(exchange, visitor);
     this.unhurried(exchange);
-    const end = (): void => (page === undefined ? session.close() : page.endLane(lane));
+    const end = (): void => (page === undefined ? session.close() : page.endLane(lane, session));
     let isAnswered = false;
     // Who asked has gone: nothing waits for him any more.
     exchange.response.once('close', () => {
@@ -267,6 +268,7 @@ export class Console {
   /** Is done when the page is closed. */
   private async events(exchange: Exchange): Promise<void> {
     const visitor = await this.visitorOf(exchange);
+    if (exchange.response.destroyed) return;
     if (this.pages.size >= MOST_PAGES) throw new Refused(503, `There may be ${MOST_PAGES} pages at a time`);
     const { clock, ids } = this.parts.environment;
     const { response } = exchange;

@@ -70,17 +70,17 @@ export class PageStream {
     return session;
   }
 
-  /** Ends a lane's session, with what waits in it. */
-  endLane(name: Lane): void {
-    this.lanes.get(name)?.close();
-    this.lanes.delete(name);
+  /** Ends a session, with what waits in it; a lane whose session it was has none from then on. */
+  endLane(name: Lane, session: ConsoleSession): void {
+    if (this.lanes.get(name) === session) this.lanes.delete(name);
+    session.close();
   }
 
   /** Ends it: `reason` tells the page why. */
   close(reason?: string): void {
     if (reason !== undefined) this.send('bye', reason);
     this.timer?.cancel();
-    for (const name of [...this.lanes.keys()]) this.endLane(name);
+    for (const [name, session] of [...this.lanes]) this.endLane(name, session);
     this.parts.response.end();
   }
 

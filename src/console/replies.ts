@@ -19,7 +19,7 @@ export class WireReplies {
     if (reply instanceof Error) return { error: reply.message };
     if (Array.isArray(reply)) return this.list(reply);
     if (reply instanceof Set) return { set: this.list([...reply]) };
-    if (reply instanceof Map) return { map: [...reply].map(([key, value]) => [this.of(key), this.of(value)] as const) };
+    if (reply instanceof Map) return { map: this.list([...reply].flat()) };
     return reply;
   }
 

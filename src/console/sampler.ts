@@ -22,7 +22,7 @@ interface Counted {
 
 export interface SamplerParts {
   readonly clock: Clock;
-  /** INFO, with all that its sections tell. */
+  /** INFO, as it is without arguments. */
   readonly info: () => string;
   /** All commands and subcommands. */
   readonly commands: () => readonly Counted[];

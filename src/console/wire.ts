@@ -4,7 +4,7 @@
  *
  *   POST /login   Credentials                  204, and a cookie; 401
  *   POST /logout                               204
- *   POST /run     RunRequest                   RunReply; 401, 403, 409 (the page is not known), 413, 429
+ *   POST /run     RunRequest                   RunReply; 401, 403, 409 (the page is not known), 413, 429, 503
  *   GET  /events  server-sent events: 'hello' Hello, 'sample' Sample, 'push' Pushes, 'bye' (the reason, as text)
  *   GET  /metrics Prometheus's text
  */
@@ -43,7 +43,8 @@ export type WireReply =
   | { readonly integer: string }
   /** Infinities and no number, of RESP3. */
   | { readonly double: string }
-  | { readonly map: readonly (readonly [WireReply, WireReply])[] }
+  /** Keys and values in turn. */
+  | { readonly map: readonly WireReply[] }
   | { readonly set: readonly WireReply[] }
   /** A string that is too long to be shown whole. */
   | { readonly beginning: string; readonly length: number }

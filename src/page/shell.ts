@@ -29,7 +29,7 @@ function namedObject(reply: Exclude<WireReply, readonly WireReply[] | string | n
   if ('error' in reply) return { kind: 'error', text: reply.error };
   if ('integer' in reply) return { kind: 'integer', text: reply.integer };
   if ('double' in reply) return { kind: 'double', text: reply.double };
-  if ('map' in reply) return { kind: 'map', items: reply.map.flat().map(named) };
+  if ('map' in reply) return { kind: 'map', items: reply.map.map(named) };
   if ('set' in reply) return { kind: 'set', items: reply.set.map(named) };
   if ('omitted' in reply) return { kind: 'status', text: `... and ${reply.omitted} more` };
   return {

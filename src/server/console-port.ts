@@ -1,7 +1,6 @@
 /** The port of the console: opened at the start and moved by CONFIG SET, wherever `console-bind` says. */
 import type { Environment } from '../base/environment.ts';
 import { addressText, type Listener } from '../base/network.ts';
-import { sliceOf } from '../base/slice.ts';
 import { codeOf } from '../base/system-error.ts';
 import { infoText } from '../commands/server/info.ts';
 import type { Config } from '../config/config.ts';
@@ -94,7 +93,7 @@ export class ConsolePort {
     const { engine, config, environment, log } = this.parts;
     this.console ??= new Console({
       ...{ engine, settings: config.settings, environment, log },
-      info: () => infoText(engine, [sliceOf('everything')]),
+      info: () => infoText(engine, []),
       open: (caller) => new LocalSession(engine, { buffers: true }, { ...caller, name: CLIENT_NAME }),
     });
     return this.console;

@@ -155,6 +155,41 @@ describe('commands', () => {
     events.close();
   });
 
+  test('of RESP3 have its types', async () => {
+    const [, map, set, score] = await run([
+      ['HELLO', '3'],
+      ['CONFIG', 'GET', 'port'],
+      ['SMEMBERS', 'none'],
+      ['ZADD', 'z', 'INCR', 'inf', 'm'],
+    ]);
+    expect([map, set, score]).toEqual([{ map: ['port', String(server.port)] }, { set: [] }, { double: 'Infinity' }]);
+  });
+
+  test('that are broken off leave nothing behind, and no line in the log', async () => {
+    const lines: string[] = [];
+    const log = { debug() {}, verbose() {}, notice() {}, warning: (line: string) => void lines.push(line) };
+    const at = await freePort();
+    const other = createServer({ port: 0, log, settings: { 'console-port': at } });
+    await other.listen();
+    lines.length = 0;
+    const socket = connect(at, '127.0.0.1');
+    socket.write(
+      'POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"commands"',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    const hurried = connect(at, '127.0.0.1');
+    hurried.write(
+      `GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${Buffer.from('default:x').toString('base64')}\r\n\r\n`,
+    );
+    hurried.end();
+    hurried.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(lines).toEqual([]);
+    expect(other.engine.sessions.size).toBe(0);
+    await other.close();
+  });
+
   test('whose replies are long are cut', async () => {
     await server.session().call('SET', 'long', 'x'.repeat(9 * MB));
     const [reply] = await run([['GET', 'long']]);
