@@ -72,7 +72,7 @@ import {
 const Root = layout({ head: 'u32', tail: 'u32', count: 'u32', nodes: 'u32', fill: 'u32', depth: 'u32' });
 
 /** A listpack of fewer bytes, or of fewer entries, is shifted without a second thought. */
-const SHORT = 256;
+const SHORT = 128;
 const FEW = 8;
 /** What a head node that will be filled gets at once, so that it is not moved again and again while it grows. */
 const HEAD_ROOM = SHORT + 32;
