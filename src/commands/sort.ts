@@ -1,5 +1,9 @@
 /** SORT and SORT_RO: the members of a list, set or sorted set in an order of one's own, or what keys named after them hold. */
-import { compareBytes, isText, isWord, Slice } from '../base/slice.ts';
+import { copyBytes } from '../base/copy.ts';
+import { partialSort } from '../base/partial-sort.ts';
+import { Pile } from '../base/pile.ts';
+import { Ranking } from '../base/ranking.ts';
+import { isText, isWord, Slice } from '../base/slice.ts';
 import { looseDouble } from '../base/strtod.ts';
 import type { Call } from '../engine/call.ts';
 import { command, type KeyFinderInput, type KeySpec } from '../engine/command.ts';
@@ -37,13 +41,6 @@ interface Query {
   readonly gets: Slice[];
   /** The argument that names the destination, 0 for none. */
   store: number;
-}
-
-/** An element in a copy of its own, and what it is sorted by. */
-interface Item {
-  readonly element: Slice;
-  score: number;
-  by: Slice | null;
 }
 
 function readQuery(c: Call, stores: boolean): Query | undefined {
@@ -113,82 +110,105 @@ function limited(query: Query, length: number): { start: number; end: number } {
   return { start, end: Math.max(start, end) };
 }
 
-function newItem(element: Slice): Item {
-  return { element: new Slice(element.copy()), score: 0, by: null };
+/** Elements of a value, and which of them are wanted once they are sorted: those from `start` to `end` (exclusive). */
+interface Loaded {
+  readonly elements: Pile;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** The elements of a value; when nothing is to be sorted only the wanted ones, in their order. */
-function load(c: Call, e: Addr, query: Query): { items: Item[]; start: number; end: number } {
+function load(c: Call, e: Addr, query: Query): Loaded {
   const { accessors } = c.engine;
   const type = e === NULL ? TYPE_LIST : entryType(c.memory, e);
-  const items: Item[] = [];
-  if (e === NULL) return { items, start: 0, end: 0 };
+  const elements = PILES.elements.clear();
+  if (e === NULL) return { elements, start: 0, end: 0 };
   if (type === TYPE_SET) {
     const set = accessors.set(e);
-    for (const cursor = set.cursor(); cursor.next(); ) items.push(newItem(cursor.member));
-    return { items, ...limited(query, items.length) };
+    for (const cursor = set.cursor(); cursor.next(); ) elements.add(cursor.member);
+    return { elements, ...limited(query, elements.count) };
   }
   const length = type === TYPE_LIST ? accessors.list(e).length : accessors.zset(e).length;
   const range = limited(query, length);
   const start = query.unsorted ? range.start : 0;
   const wanted = query.unsorted ? range.end - range.start : length;
   const reverse = query.unsorted && query.descending;
-  if (type === TYPE_LIST) loadList(accessors.list(e), start, wanted, reverse, items);
+  if (type === TYPE_LIST) loadList(accessors.list(e), start, wanted, reverse, elements);
   else {
     const zset = accessors.zset(e);
     zset.toSkiplist();
     const cursor = zset.cursor(start, reverse);
-    while (items.length < wanted && cursor.next()) items.push(newItem(cursor.member));
+    while (elements.count < wanted && cursor.next()) elements.add(cursor.member);
   }
-  return query.unsorted ? { items, start: 0, end: items.length } : { items, ...range };
+  return query.unsorted ? { elements, start: 0, end: elements.count } : { elements, ...range };
 }
 
-function loadList(list: ListValue, start: number, wanted: number, reverse: boolean, items: Item[]): void {
+function loadList(list: ListValue, start: number, wanted: number, reverse: boolean, elements: Pile): void {
   if (wanted === 0) return;
-  const element = new Slice();
   list.seek(reverse ? -1 - start : start, reverse);
-  for (const { cursor } = list; items.length < wanted && cursor.more; cursor.next())
-    items.push(newItem(cursor.bytes(element)));
+  for (const { cursor } = list; elements.count < wanted && cursor.more; cursor.next())
+    elements.add(cursor.bytes(shown));
 }
 
-/** Keys that patterns make, and what is found under them. */
+const shown = new Slice();
+/** Elements, and the texts that they are sorted by, of the command at hand. */
+const PILES = { elements: new Pile(), texts: new Pile() };
+const ranking = new Ranking();
+
+/**
+ * What a pattern of BY or GET leads to from an element: `#` is the element itself, otherwise the element takes the place of
+ * the first '*' in the name of a string, or before a '->' of a hash whose field follows.
+ */
 class Lookup {
   private readonly c: Call;
-  private readonly key = new Slice(new Uint8Array(256), 0, 0);
-  private readonly field = new Slice();
+  private readonly itself: boolean;
+  /** Where in the pattern the '*' stands; -1 for none, and then it leads nowhere. */
+  private readonly star: number;
+  /** What stands behind the element. */
+  private readonly ending: Slice;
+  /** The field, null where the pattern names strings. */
+  private readonly field: Slice | null;
+  /** The name, of which what stands before the element is always there. */
+  private readonly key: Slice;
   private readonly found = new Slice();
 
-  constructor(c: Call) {
+  constructor(c: Call, pattern: Slice) {
     this.c = c;
+    this.itself = isText(pattern, '#');
+    this.star = starIn(pattern);
+    const { buffer, start, length } = pattern;
+    const arrow = this.star < 0 ? -1 : arrowBehind(pattern, this.star);
+    const end = arrow < 0 ? length : arrow;
+    this.ending = new Slice(buffer, start + this.star + 1, end - this.star - 1);
+    this.field = arrow < 0 ? null : new Slice(buffer, start + arrow + 2, length - arrow - 2);
+    this.key = new Slice(new Uint8Array(length + 256), 0, 0);
+    if (this.star > 0) copyBytes(this.key.buffer, 0, buffer, start, this.star);
   }
 
-  /**
-   * What `pattern` leads to from `element`: `#` is the element itself, otherwise the element takes the place of the first
-   * '*' in the name of a string, or before a '->' of a hash whose field follows. Null when there is nothing. The bytes are
-   * good until the next store or lookup.
-   */
-  value(pattern: Slice, element: Slice): Slice | null {
-    if (isText(pattern, '#')) return element;
-    const star = starIn(pattern);
-    if (star < 0) return null;
-    const arrow = arrowBehind(pattern, star);
-    this.build(pattern, star, arrow < 0 ? pattern.length : arrow, element);
+  /** Null when there is nothing. The bytes are good until the next store or lookup. */
+  value(element: Slice): Slice | null {
+    if (this.itself) return element;
+    if (this.star < 0) return null;
+    this.name(element);
     const e = this.find();
     if (e === NULL) return null;
     const { memory, engine } = this.c;
-    if (arrow < 0) return entryType(memory, e) === TYPE_STRING ? stringBytes(memory, e, this.found) : null;
-    if (entryType(memory, e) !== TYPE_HASH) return null;
-    this.field.set(pattern.buffer, pattern.start + arrow + 2, pattern.length - arrow - 2);
+    const type = entryType(memory, e);
+    if (this.field === null) return type === TYPE_STRING ? stringBytes(memory, e, this.found) : null;
+    if (type !== TYPE_HASH) return null;
     return engine.accessors.hash(e).get(this.field, this.found) ? this.found : null;
   }
 
-  private build(pattern: Slice, star: number, end: number, element: Slice): void {
-    const { key } = this;
-    const length = end - 1 + element.length;
-    if (key.buffer.length < length) key.buffer = new Uint8Array(length * 2);
-    for (let i = 0; i < star; i++) key.buffer[i] = pattern.at(i);
-    for (let i = 0; i < element.length; i++) key.buffer[star + i] = element.at(i);
-    for (let i = star + 1, at = star + element.length; i < end; i++) key.buffer[at++] = pattern.at(i);
+  private name(element: Slice): void {
+    const { key, star, ending } = this;
+    const length = star + element.length + ending.length;
+    if (key.buffer.length < length) {
+      const longer = new Uint8Array(length * 2);
+      copyBytes(longer, 0, key.buffer, 0, star);
+      key.buffer = longer;
+    }
+    copyBytes(key.buffer, star, element.buffer, element.start, element.length);
+    copyBytes(key.buffer, star + element.length, ending.buffer, ending.start, ending.length);
     key.length = length;
   }
 
@@ -212,37 +232,68 @@ function arrowBehind(pattern: Slice, star: number): number {
   return -1;
 }
 
-/** Finds what each item is to be sorted by; false when something is no number. */
-function weigh(query: Query, items: Item[], lookup: Lookup): boolean {
+/** The scores that elements are sorted by, as keys of the ranking; undefined when one of them is no number. */
+function scoresOf(c: Call, by: Slice | null, elements: Pile): Float64Array | undefined {
+  const scores = ranking.prepare(elements.count);
+  const lookup = by === null ? null : new Lookup(c, by);
   let numbers = true;
-  for (const item of items) {
-    const by = query.by === null ? item.element : lookup.value(query.by, item.element);
-    if (by === null) continue;
-    if (query.alpha) {
-      item.by = query.by === null ? by : new Slice(by.copy());
-      continue;
-    }
-    item.score = looseDouble(by.buffer, by.start, by.start + by.length, false);
-    if (Number.isNaN(item.score)) numbers = false;
+  for (let i = 0; i < elements.count; i++) {
+    const element = elements.show(i, shown);
+    const text = lookup === null ? element : lookup.value(element);
+    if (text === null) continue;
+    const score = looseDouble(text.buffer, text.start, text.start + text.length, false);
+    scores[i] = score;
+    // All are looked up whatever is found: that counts as use of the keys.
+    if (Number.isNaN(score)) numbers = false;
   }
-  return numbers;
+  return numbers ? scores : undefined;
 }
 
-/** By score, and by their own bytes where scores are equal. */
-function byScore(a: Item, b: Item): number {
-  if (a.score !== b.score) return a.score < b.score ? -1 : 1;
-  return compareBytes(a.element, b.element);
+/** The texts that elements are sorted by, and which of them have none: those come first. */
+function textsOf(c: Call, by: Slice, elements: Pile): { texts: Pile; absent: Uint8Array } {
+  const texts = PILES.texts.clear();
+  const absent = new Uint8Array(elements.count);
+  const lookup = new Lookup(c, by);
+  for (let i = 0; i < elements.count; i++) {
+    const text = lookup.value(elements.show(i, shown));
+    if (text === null) absent[i] = 1;
+    texts.add(text ?? EMPTY);
+  }
+  return { texts, absent };
 }
 
-/** By bytes; what has nothing to be sorted by comes first. */
-function byText(a: Item, b: Item): number {
-  if (a.by === null || b.by === null) return (a.by === null ? 0 : 1) - (b.by === null ? 0 : 1);
-  return compareBytes(a.by, b.by);
+const EMPTY = new Slice();
+
+/** The wanted elements by their scores, and by their own bytes where scores are equal; undefined when one is no number. */
+function byScore(c: Call, query: Query, loaded: Loaded): Iterable<number> | undefined {
+  const { elements, start, end } = loaded;
+  const scores = scoresOf(c, query.by, elements);
+  if (scores === undefined) return undefined;
+  const { count } = elements;
+  if (!query.descending) return ranking.ranked(count, (a, b) => elements.compare(a, b), start, end);
+  for (let i = 0; i < count; i++) scores[i] = -scores[i];
+  return ranking.ranked(count, (a, b) => elements.compare(b, a), start, end);
 }
 
-function order(query: Query, items: Item[]): void {
-  const compare = query.alpha ? byText : byScore;
-  items.sort(query.descending ? (a, b) => compare(b, a) : compare);
+/** The wanted elements by texts; what has nothing to be sorted by comes first. */
+function byText(c: Call, query: Query, loaded: Loaded): Iterable<number> {
+  const { elements, start, end } = loaded;
+  const { texts, absent } = query.by === null ? { texts: elements, absent: null } : textsOf(c, query.by, elements);
+  const sign = query.descending ? -1 : 1;
+  const { count } = elements;
+  const keys = ranking.prepare(count);
+  texts.heads(keys);
+  for (let i = 0; i < count; i++) keys[i] = sign * (absent !== null && absent[i] === 1 ? -1 : keys[i]);
+  const tie = (a: number, b: number): number => sign * texts.compare(a, b);
+  if (query.by === null || (start === 0 && end === count)) return ranking.ranked(count, tie, start, end);
+  // Which of several elements comes first whose texts are equal follows from how Redis sorts a part.
+  const order = Array.from({ length: count }, (_, i) => i);
+  partialSort(order, (a, b) => keys[a] - keys[b] || tie(a, b), start, end - 1);
+  return order.slice(start, end);
+}
+
+function* numbers(start: number, end: number): Iterable<number> {
+  for (let i = start; i < end; i++) yield i;
 }
 
 function sort(c: Call, stores: boolean): void {
@@ -260,39 +311,40 @@ function sort(c: Call, stores: boolean): void {
     query.alpha = true;
     query.by = null;
   }
-  const { items, start, end } = load(c, e, query);
-  const lookup = new Lookup(c);
-  if (!query.unsorted) {
-    if (!weigh(query, items, lookup)) {
-      c.reply.error(NOT_DOUBLE);
-      return;
-    }
-    order(query, items);
-  }
-  const chosen = items.slice(start, end);
-  if (query.store > 0) store(c, query, chosen, lookup);
-  else reply(c, query, chosen, lookup);
+  const loaded = load(c, e, query);
+  const { elements, start, end } = loaded;
+  const chosen = query.unsorted
+    ? numbers(start, end)
+    : query.alpha
+      ? byText(c, query, loaded)
+      : byScore(c, query, loaded);
+  if (chosen === undefined) c.reply.error(NOT_DOUBLE);
+  else if (query.store > 0) store(c, query, elements, chosen, end - start);
+  else reply(c, query, elements, chosen, end - start);
+  PILES.elements.clear();
+  PILES.texts.clear();
 }
 
-function reply(c: Call, query: Query, items: Item[], lookup: Lookup): void {
-  const { gets } = query;
-  c.reply.array(items.length * (gets.length || 1));
-  for (const { element } of items) {
+/** Replies to a query with `count` elements, those that are `chosen`. */
+function reply(c: Call, query: Query, elements: Pile, chosen: Iterable<number>, count: number): void {
+  const gets = query.gets.map((pattern) => new Lookup(c, pattern));
+  c.reply.array(count * (gets.length || 1));
+  for (const i of chosen) {
+    const element = elements.show(i, shown);
     if (gets.length === 0) c.reply.bulk(element);
     for (const get of gets) {
-      const value = lookup.value(get, element);
+      const value = get.value(element);
       if (value === null) c.reply.null();
       else c.reply.bulk(value);
     }
   }
 }
 
-const EMPTY = new Slice();
-
-function store(c: Call, query: Query, items: Item[], lookup: Lookup): void {
+/** Stores what `reply` would tell. */
+function store(c: Call, query: Query, elements: Pile, chosen: Iterable<number>, length: number): void {
   const m = c.memory;
-  const { gets } = query;
-  const count = items.length * (gets.length || 1);
+  const gets = query.gets.map((pattern) => new Lookup(c, pattern));
+  const count = length * (gets.length || 1);
   if (count === 0) {
     if (c.remove(query.store)) c.changed(query.store, 'del');
     c.reply.int(0);
@@ -301,9 +353,10 @@ function store(c: Call, query: Query, items: Item[], lookup: Lookup): void {
   const slot = new LooseSlot(m, newValue(m, TYPE_LIST, ENC_QUICKLIST), ENC_QUICKLIST);
   const list = new ListValue(m, c.engine.accessors.limits.list).bind(slot);
   try {
-    for (const { element } of items) {
+    for (const i of chosen) {
+      const element = elements.show(i, shown);
       if (gets.length === 0) list.push(element, false);
-      for (const get of gets) list.push(lookup.value(get, element) ?? EMPTY, false);
+      for (const get of gets) list.push(get.value(element) ?? EMPTY, false);
     }
   } catch (error) {
     freeValue(m, TYPE_LIST, slot.encoding, slot.root);

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { SeededRandom } from '../../src/base/random.ts';
 import { Beside } from '../support/beside.ts';
 import type { Answer } from '../support/pipeline.ts';
+
+const SEED = 3;
 
 let both: Beside;
 
@@ -102,6 +105,33 @@ describe('SORT beside the real server', () => {
       LRANGE d 0 -1
       COMMAND GETKEYS SORT l BY w_* STORE one STORE two
     `));
+
+  test(`many elements, of which some are equal, and parts of them (seed ${SEED})`, async () => {
+    const random = new SeededRandom(SEED);
+    const numbers = Array.from({ length: 400 }, () => String(random.below(300) - 100));
+    const words = Array.from({ length: 400 }, () => 'word' + 'ab'.repeat(random.below(5)) + String(random.below(40)));
+    await both.same([
+      ['FLUSHALL'],
+      ['RPUSH', 'numbers', ...numbers],
+      ['RPUSH', 'words', ...words],
+      ...Array.from({ length: 100 }, (_, i) => ['SET', `w_${i}`, String(random.below(10))]),
+      ...Array.from({ length: 100 }, (_, i) => ['HSET', `h_${i}`, 'name', `name ${random.below(10)}`]),
+    ]);
+    const limits = [[], ['LIMIT', '0', '10'], ['LIMIT', '37', '5'], ['LIMIT', '100', '200'], ['LIMIT', '390', '50']];
+    for (const order of ['ASC', 'DESC'])
+      for (const limit of limits)
+        await both.same([
+          ['SORT', 'numbers', order, ...limit],
+          ['SORT', 'numbers', order, ...limit, 'ALPHA'],
+          ['SORT', 'words', order, ...limit, 'ALPHA'],
+          ['SORT', 'numbers', order, ...limit, 'BY', 'w_*', 'GET', '#', 'GET', 'h_*->name'],
+          // Equal texts: their order is Redis's.
+          ['SORT', 'numbers', order, ...limit, 'BY', 'w_*', 'ALPHA'],
+          ['SORT', 'numbers', order, ...limit, 'BY', 'h_*->name', 'ALPHA', 'GET', '#'],
+          ['SORT', 'numbers', order, ...limit, 'BY', 'h_*->name', 'ALPHA', 'STORE', 'made'],
+          ['LRANGE', 'made', '0', '-1'],
+        ]);
+  });
 
   test('a set that is not sorted', () =>
     both.same(
