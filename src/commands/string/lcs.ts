@@ -17,34 +17,91 @@ interface Run {
   readonly length: number;
 }
 
+/** Bits of a word. */
+const WIDTH = 32;
+/** Words whose room is kept for the next command. */
+const MOST_KEPT = 16 * 1024;
+
 /**
- * Lengths of the longest common subsequence of every pair of prefixes, row by row: (b.length + 1) to a row, the pair of
- * whole strings last.
+ * Lengths of the longest common subsequence of all pairs of prefixes, a row for each byte of `a`, as their differences along
+ * the row: those are 0 or 1, so that one word holds 32 of them and a few operations on words make the next row (Hyyrö,
+ * "Bit-parallel LCS-length computation revisited", 2004). Bit j of row i is clear where the byte `b[j]` makes the
+ * subsequence with the first i + 1 bytes of `a` longer by one.
+ *
+ *            b    c a r a t           row, its lowest bit first
+ *   a[0] = a      0 1 1 1 1           1 0 1 1 1
+ *   a[1] = r      0 1 2 2 2           1 0 0 1 1
  */
-function lengths(a: Slice, b: Slice, table: Uint32Array): void {
-  const x = a.buffer;
-  const y = b.buffer;
-  const width = b.length + 1;
-  for (let i = 1; i <= a.length; i++) {
-    const byte = x[a.start + i - 1];
-    const row = i * width;
-    const above = row - width;
-    for (let j = 1; j < width; j++) {
-      if (y[b.start + j - 1] === byte) {
-        table[row + j] = table[above + j - 1] + 1;
-      } else {
-        const up = table[above + j];
-        const back = table[row + j - 1];
-        table[row + j] = up > back ? up : back;
+class Differences {
+  private rows = new Int32Array(0);
+  /** For each byte that `a` holds, the places in `b` where it stands. */
+  private masks = new Int32Array(0);
+  private readonly maskOf = new Int16Array(256);
+  private words = 0;
+
+  /** Reckons all rows, or with `one` only the last, in place of the first. Throws a RangeError where there is no memory. */
+  reckon(a: Slice, b: Slice, one: boolean): void {
+    const words = Math.ceil(b.length / WIDTH);
+    this.words = words;
+    this.mark(a, b);
+    this.rows = room(this.rows, words * (one ? 1 : a.length));
+    const { rows, masks, maskOf } = this;
+    for (let i = 0; i < a.length; i++) {
+      const row = one ? 0 : i * words;
+      const above = one ? 0 : row - words;
+      const mask = maskOf[a.at(i)] * words;
+      let carry = 0;
+      for (let k = 0; k < words; k++) {
+        const old = i === 0 ? -1 : rows[above + k];
+        const hits = old & masks[mask + k];
+        const sum = (old + hits + carry) | 0;
+        carry = ((old & hits) | ((old | hits) & ~sum)) >>> 31;
+        rows[row + k] = sum | (old & ~hits);
       }
     }
   }
+
+  private mark(a: Slice, b: Slice): void {
+    const { maskOf, words } = this;
+    maskOf.fill(-1);
+    let kinds = 0;
+    for (let i = 0; i < a.length; i++) if (maskOf[a.at(i)] < 0) maskOf[a.at(i)] = kinds++;
+    this.masks = room(this.masks, words * kinds);
+    this.masks.fill(0, 0, words * kinds);
+    for (let j = 0; j < b.length; j++) {
+      const mask = maskOf[b.at(j)];
+      if (mask >= 0) this.masks[mask * words + (j >>> 5)] |= 1 << (j & 31);
+    }
+  }
+
+  /** Whether `b[j]` makes the subsequence longer in the row of `a[i]`. */
+  longer(i: number, j: number): boolean {
+    return (this.rows[i * this.words + (j >>> 5)] & (1 << (j & 31))) === 0;
+  }
+
+  /** How long the subsequence of `a[0]` to `a[i]` and the first `length` bytes of the other string is. */
+  total(i: number, length: number): number {
+    let count = 0;
+    for (let j = 0; j < length; j++) if (this.longer(i, j)) count++;
+    return count;
+  }
+
+  /** Gives back what is much. */
+  leave(): void {
+    if (this.rows.length > MOST_KEPT) this.rows = new Int32Array(0);
+    if (this.masks.length > MOST_KEPT) this.masks = new Int32Array(0);
+  }
 }
 
+function room(words: Int32Array<ArrayBuffer>, wanted: number): Int32Array<ArrayBuffer> {
+  return words.length >= wanted ? words : new Int32Array(wanted);
+}
+
+const differences = new Differences();
+
 /** The runs of the subsequence, the last one first. */
-function runsOf(a: Slice, b: Slice, table: Uint32Array): Run[] {
+function runsOf(a: Slice, b: Slice): Run[] {
   const runs: Run[] = [];
-  const width = b.length + 1;
   let i = a.length;
   let j = b.length;
   let length = 0;
@@ -59,7 +116,8 @@ function runsOf(a: Slice, b: Slice, table: Uint32Array): Run[] {
       length++;
     } else {
       close();
-      if (table[(i - 1) * width + j] > table[i * width + j - 1]) i--;
+      // One of the two shorter pairs is as long: where b's byte adds to it here, that is the one without a's.
+      if (differences.longer(i - 1, j - 1)) i--;
       else j--;
     }
   }
@@ -115,18 +173,20 @@ function show(c: Call, e: Addr, into: Slice): Slice {
 
 const NONE = new Uint8Array(0);
 
-/** A table for the two strings; undefined when there is no memory for it and that has been replied. */
-function makeTable(c: Call, a: Slice, b: Slice): Uint32Array | undefined {
+/** Compares the two strings; false when there is no memory for that and it has been replied. */
+function compare(c: Call, a: Slice, b: Slice, onlyLength: boolean): boolean {
+  // Redis has a table of four bytes for each pair of prefixes.
   const cells = (a.length + 1) * (b.length + 1);
   if (cells * 4 > c.engine.server.settings.protoMaxBulkLen) {
     c.reply.error('ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len');
-    return undefined;
+    return false;
   }
   try {
-    return new Uint32Array(cells);
+    differences.reckon(a, b, onlyLength);
+    return true;
   } catch {
     c.reply.error('ERR Insufficient memory, failed allocating transient memory for LCS');
-    return undefined;
+    return false;
   }
 }
 
@@ -143,15 +203,16 @@ function run(c: Call): void {
   if (options === undefined) return;
   const a = show(c, first, left);
   const b = show(c, second, right);
-  const table = makeTable(c, a, b);
-  if (table === undefined) return;
-  lengths(a, b, table);
-  const length = table[table.length - 1];
-  if (options.length) {
-    c.reply.int(length);
-    return;
-  }
-  const runs = runsOf(a, b, table);
+  if (!compare(c, a, b, options.length)) return;
+  const length = a.length === 0 ? 0 : differences.total(options.length ? 0 : a.length - 1, b.length);
+  if (options.length) c.reply.int(length);
+  else replyAll(c, a, b, length, options);
+  differences.leave();
+}
+
+/** Replies with the subsequence, or with where it stands. */
+function replyAll(c: Call, a: Slice, b: Slice, length: number, options: Options): void {
+  const runs = runsOf(a, b);
   if (options.index) {
     c.reply.map(2);
     c.reply.bulkText('matches');
