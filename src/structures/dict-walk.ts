@@ -252,35 +252,83 @@ function randomBucket(r: Reader, d: Addr, random: Random): Addr {
     : r.addr(dictTable(r, d, 1), (bucket - buckets0) << 2);
 }
 
-/** Places that a fair pick gives every bucket: a longer chain is next to never met. */
-const PLACES = 8;
-/** Draws after which a dict is too sparse for fair picking. */
+/** Places that a fair pick gives every bucket, a power of two: a longer chain is next to never met. */
+const PLACES = 4;
+/** Draws for one pick, after which a dict is too sparse for fair picking. */
 const DRAWS = 1024;
+/** Draws at a time: for one pick, and at most. */
+const FEWEST_DRAWS = 8;
+const MOST_DRAWS = 2 * AT_A_TIME;
+const PLACED = new Uint8Array(MOST_DRAWS);
 /** Entries that are sampled then. */
 const SAMPLE = 15;
 const sample: Addr[] = new Array<Addr>(SAMPLE).fill(NULL);
+const single: Addr[] = [NULL];
 
 /**
  * A random entry, each as likely as the others: a random place of a random bucket is drawn until one is taken. (Entries of
  * a chain longer than PLACES share the odds of that many.) Null when the dict is empty.
  */
 export function dictFairRandom(m: Memory, d: Addr, random: Random): Addr {
-  if (dictSize(m, d) === 0) return NULL;
+  return dictFairRandoms(m, d, 1, random, single) === 0 ? NULL : single[0];
+}
+
+/**
+ * Writes `count` picks of `dictFairRandom` into `out` from its start and returns how many: none of an empty dict. Some may
+ * be the same. Several are drawn at a time, so that buckets, and then entries, are fetched at once.
+ */
+export function dictFairRandoms(m: Memory, d: Addr, count: number, random: Random, out: Addr[]): number {
+  if (dictSize(m, d) === 0) return 0;
   if (dictIsRehashing(m, d)) dictRehash(m, d, 1);
   const linkAt = dictLinkAt(m, d);
-  for (let draws = 0; draws < DRAWS; draws++) {
-    const first = randomBucket(m, d, random);
-    if (first === NULL) continue;
-    let length = 0;
-    for (let e = first; e !== NULL; e = m.addr(e, linkAt)) length++;
-    let place = random.below(length > PLACES ? length : PLACES);
-    if (place >= length) continue;
-    let e = first;
-    while (place-- > 0) e = m.addr(e, linkAt);
-    return e;
+  let taken = 0;
+  for (let draws = 0; taken < count && draws < DRAWS; draws++) {
+    const before = taken;
+    const wanted = (count - taken) * FEWEST_DRAWS;
+    const found = drawPlaces(m, d, wanted < MOST_DRAWS ? wanted : MOST_DRAWS, random);
+    for (let i = 0; i < found && taken < count; i++) {
+      const e = atPlace(m, CHAINS[i] as Addr, linkAt, PLACED[i], random);
+      if (e !== NULL) out[taken++] = e;
+    }
+    if (taken > before) draws = 0;
   }
-  const count = dictSome(m, d, SAMPLE, random, sample);
-  return count > 0 ? sample[random.below(count)] : dictRandom(m, d, random);
+  while (taken < count) {
+    const some = dictSome(m, d, SAMPLE, random, sample);
+    out[taken++] = some > 0 ? sample[random.below(some)] : dictRandom(m, d, random);
+  }
+  return count;
+}
+
+/** Draws so many random places: CHAINS and PLACED have those whose bucket is not empty, whose firsts are fetched. */
+function drawPlaces(m: Memory, d: Addr, draws: number, random: Random): number {
+  const table = dictTable(m, d, 0);
+  const mask = dictMask(m, d, 0);
+  const whole = !dictIsRehashing(m, d);
+  let count = 0;
+  for (let i = 0; i < draws; i++) {
+    // A table has at most 2^28 buckets: the highest bits are there for the place.
+    const bits = random.bits32();
+    const first = whole ? m.addr(table, (bits & mask) << 2) : randomBucket(m, d, random);
+    CHAINS[count] = first;
+    PLACED[count] = bits >>> 30;
+    count += oneUnlessNull(first);
+  }
+  // These loads don't wait for each other, as walks through chains would.
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum ^= m.u32(CHAINS[i] as Addr, 0);
+  m.warmth = sum;
+  return count;
+}
+
+/** The entry at a place of a chain, null where the chain ends before it; of a long chain any. */
+function atPlace(r: Reader, first: Addr, linkAt: number, place: number, random: Random): Addr {
+  let length = 0;
+  let found: Addr = NULL;
+  for (let e = first; e !== NULL; e = r.addr(e, linkAt)) if (length++ === place) found = e;
+  if (length <= PLACES) return found;
+  found = first;
+  for (let skip = random.below(length); skip > 0; skip--) found = r.addr(found, linkAt);
+  return found;
 }
 
 /** Share of what is wanted that is enough: for the rest, memory would be waited for once more. */

@@ -38,6 +38,7 @@ export {
 export {
   DictCursor,
   dictFairRandom,
+  dictFairRandoms,
   dictRandom,
   dictRandoms,
   dictRelocate,

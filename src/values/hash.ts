@@ -23,6 +23,7 @@ import {
   dictDrain,
   dictExpand,
   dictFairRandom,
+  dictFairRandoms,
   dictFind,
   dictInsert,
   dictNew,
@@ -278,11 +279,15 @@ export class HashValue extends ValueAccessor {
     const length = this.length;
     if (encoding === ENC_HASHTABLE) {
       const entries = new DictCursor(m).reset(m, root);
-      pickDistinct(length, count, random, out, entries, () => dictFairRandom(m, root, random));
+      pickDistinct(length, count, random, out, entries, (some, into) => {
+        dictFairRandoms(m, root, some, random, into as Addr[]);
+      });
       return;
     }
     const positions = this.positions();
-    pickDistinct(length, count, random, out, null, () => random.below(length));
+    pickDistinct(length, count, random, out, null, (some, into) => {
+      for (let i = 0; i < some; i++) into[i] = random.below(length);
+    });
     for (let i = 0; i < count; i++) out[i] = positions[out[i]];
   }
 
@@ -290,7 +295,7 @@ export class HashValue extends ValueAccessor {
   pickAny(count: number, random: Random, out: number[]): void {
     const { root, encoding } = this.slot;
     if (encoding === ENC_HASHTABLE) {
-      for (let i = 0; i < count; i++) out[i] = dictFairRandom(this.m, root, random);
+      dictFairRandoms(this.m, root, count, random, out as Addr[]);
       return;
     }
     const positions = this.positions();

@@ -6,12 +6,15 @@ interface Walk {
   next(): number;
 }
 
+/** Writes so many handles into an array from its start. */
+type Draw = (count: number, into: number[]) => void;
+
 /** From this share of all on, shuffling everything is cheaper than drawing again what was drawn before. */
 const SHUFFLE_SHARE = 3;
 
 /**
- * Writes `count` different handles out of `length`, in random order, into `out` from its start. `draw` gives one at random,
- * again and again; where `count` is a good part of `length`, all handles are gone through instead.
+ * Writes `count` different handles out of `length`, in random order, into `out` from its start. `draw` gives so many at
+ * random, of which some may be the same; where `count` is a good part of `length`, all handles are gone through instead.
  */
 export function pickDistinct(
   length: number,
@@ -19,7 +22,7 @@ export function pickDistinct(
   random: Random,
   out: number[],
   walk: Walk | null,
-  draw: () => number,
+  draw: Draw,
 ): void {
   if (count * SHUFFLE_SHARE <= length) {
     drawDistinct(count, out, draw);
@@ -35,12 +38,25 @@ export function pickDistinct(
   }
 }
 
-function drawDistinct(count: number, out: number[], draw: () => number): void {
+function drawDistinct(count: number, out: number[], draw: Draw): void {
+  draw(count, out);
   const drawn = new Set<number>();
-  while (drawn.size < count) {
-    const handle = draw();
-    if (drawn.has(handle)) continue;
-    out[drawn.size] = handle;
-    drawn.add(handle);
+  for (let i = 0; i < count; i++) {
+    const handle = out[i];
+    if (!drawn.has(handle)) {
+      out[drawn.size] = handle;
+      drawn.add(handle);
+    }
   }
+  const more: number[] = [];
+  while (drawn.size < count) {
+    const missing = count - drawn.size;
+    draw(missing, more);
+    for (let i = 0; i < missing; i++) {
+      if (drawn.has(more[i])) continue;
+      out[drawn.size] = more[i];
+      drawn.add(more[i]);
+    }
+  }
+  out.length = count;
 }

@@ -19,6 +19,7 @@ import {
   dictDrain,
   dictExpand,
   dictFairRandom,
+  dictFairRandoms,
   dictFind,
   dictInsert,
   dictLookup,
@@ -159,10 +160,21 @@ export class SetValue extends ValueAccessor {
     const length = this.length;
     if (encoding === ENC_HASHTABLE) {
       const entries = new DictCursor(m).reset(m, root);
-      pickDistinct(length, count, random, out, entries, () => dictFairRandom(m, root, random));
+      pickDistinct(length, count, random, out, entries, (some, into) => this.pickAny(some, random, into));
     } else {
-      pickDistinct(length, count, random, out, null, () => random.below(length));
+      pickDistinct(length, count, random, out, null, (some, into) => this.pickAny(some, random, into));
     }
+  }
+
+  /** Handles of `count` random members, any as often as it comes up, into `out` from its start. */
+  pickAny(count: number, random: Random, out: number[]): void {
+    const { root, encoding } = this.slot;
+    if (encoding === ENC_HASHTABLE) {
+      dictFairRandoms(this.m, root, count, random, out as Addr[]);
+      return;
+    }
+    const { length } = this;
+    for (let i = 0; i < count; i++) out[i] = random.below(length);
   }
 
   show(handle: number): Slice {

@@ -40,6 +40,9 @@ const srandmember = command({
   },
 });
 
+/** Negative counts are answered in runs of this many, so that no list of handles grows with the count. */
+const RUN = 1000;
+
 /** With a count: different members when it is positive, any as often as it comes up when it is negative. */
 function randomMembers(c: Call): void {
   const count = readCount(c, 2);
@@ -50,9 +53,14 @@ function randomMembers(c: Call): void {
     c.reply.array(0);
     return;
   }
+  const handles: number[] = [];
   if (count < 0) {
     c.reply.array(-count);
-    for (let i = count; i < 0; i++) c.reply.bulk(set.random(c.random));
+    for (let left = -count; left > 0; left -= RUN) {
+      const some = Math.min(left, RUN);
+      set.pickAny(some, c.random, handles);
+      for (let i = 0; i < some; i++) c.reply.bulk(set.show(handles[i]));
+    }
     return;
   }
   if (count >= set.length) {
@@ -61,7 +69,6 @@ function randomMembers(c: Call): void {
     while (cursor.next()) c.reply.bulk(cursor.member);
     return;
   }
-  const handles: number[] = [];
   set.pick(count, c.random, handles);
   c.reply.array(count);
   for (const handle of handles) c.reply.bulk(set.show(handle));
