@@ -83,32 +83,46 @@ export function countBits(bytes: Uint8Array, from: number, to: number): number {
   );
 }
 
+/** Bytes that are compared with as many fillers by one call into Node, which is the system's memcmp. */
+const BLOCK = 16 * 1024;
+const FILLERS = { zeros: new Uint8Array(0), ones: new Uint8Array(0) };
+const compare = Buffer.prototype.compare as (
+  this: Uint8Array,
+  other: Uint8Array,
+  otherFrom: number,
+  otherTo: number,
+  from: number,
+  to: number,
+) => number;
+
+/** A block of fillers, made when it is first needed. */
+function fillers(filler: number): Uint8Array {
+  if (FILLERS.zeros.length === 0) {
+    FILLERS.zeros = new Uint8Array(BLOCK);
+    FILLERS.ones = new Uint8Array(BLOCK).fill(255);
+  }
+  return filler === 0 ? FILLERS.zeros : FILLERS.ones;
+}
+
 /** The first byte from `from` to `to` (exclusive) that isn't `filler` (0 or 255), `to` when there is none. */
 function firstUnlike(bytes: Uint8Array, from: number, to: number, filler: number): number {
-  if (to - from >= WORDS_FROM) {
-    const offset = bytes.byteOffset;
-    const first = from + (-(offset + from) & 3);
-    for (; from < first; from++) if (bytes[from] !== filler) return from;
-    const words = new Uint32Array(bytes.buffer, offset + first, (to - first) >>> 2);
-    const word = filler === 0 ? 0 : 0xffffffff;
-    let i = 0;
-    const { length } = words;
-    if (filler === 0) {
-      for (const end = length - 7; i < end; i += 8) {
-        const some = words[i] | words[i + 1] | words[i + 2] | words[i + 3];
-        if ((some | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7]) !== 0) break;
-      }
-    } else {
-      for (const end = length - 7; i < end; i += 8) {
-        const all = words[i] & words[i + 1] & words[i + 2] & words[i + 3];
-        if ((all & words[i + 4] & words[i + 5] & words[i + 6] & words[i + 7]) !== -1) break;
-      }
-    }
-    while (i < length && words[i] === word) i++;
-    from = first + i * 4;
-  }
-  while (from < to && bytes[from] === filler) from++;
-  return from;
+  while (to - from >= BLOCK && compare.call(bytes, fillers(filler), 0, BLOCK, from, from + BLOCK) === 0) from += BLOCK;
+  const end = to - from < BLOCK ? to : from + BLOCK;
+  let at = to - from < WORDS_FROM ? from : firstWordUnlike(bytes, from, end, filler);
+  while (at < to && bytes[at] === filler) at++;
+  return at;
+}
+
+/** Where the first word begins that isn't all filler; at most three bytes before `to`, or at it, when there is none. */
+function firstWordUnlike(bytes: Uint8Array, from: number, to: number, filler: number): number {
+  const offset = bytes.byteOffset;
+  const first = from + (-(offset + from) & 3);
+  for (; from < first; from++) if (bytes[from] !== filler) return from;
+  const words = new Uint32Array(bytes.buffer, offset + first, (to - first) >>> 2);
+  const word = filler === 0 ? 0 : 0xffffffff;
+  let i = 0;
+  while (i < words.length && words[i] === word) i++;
+  return first + i * 4;
 }
 
 /**
