@@ -176,6 +176,25 @@ export function slCountToScore(r: Reader, sl: Addr, score: number, through: bool
   return rank;
 }
 
+/** The first node with a score above `score`, or of that score unless `exclusive`; 0 when there is none. */
+export function slFirstFrom(r: Reader, sl: Addr, score: number, exclusive: boolean): Addr {
+  let x = sl;
+  let beyond: Addr = NULL;
+  for (let i = r.u8(sl, Root.level) - 1; i >= 0; i--) {
+    const at = FORWARD + i * 8;
+    let next = r.addr(x, at);
+    // The node that the level above stopped at needs no second look.
+    while (next !== beyond) {
+      const there = r.f64(next, Node.score);
+      if (there > score || (there === score && !exclusive)) break;
+      x = next;
+      next = r.addr(x, at);
+    }
+    beyond = next;
+  }
+  return beyond;
+}
+
 /** How many nodes have a member before `member`, or before or equal to it when `through`, in a list of equal scores. */
 export function slCountToMember(r: Reader, sl: Addr, member: Slice, through: boolean): number {
   let x = sl;

@@ -3,9 +3,19 @@ import { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Reader } from '../memory/memory.ts';
 import { ListpackValue, lpGet, lpSeek } from '../structures/listpack.ts';
-import { slByRank, slFirst, slLast, slLength, slMember, slNext, slPrev, slScore } from '../structures/skiplist.ts';
+import {
+  slByRank,
+  slFirst,
+  slFirstFrom,
+  slLast,
+  slLength,
+  slMember,
+  slNext,
+  slPrev,
+  slScore,
+} from '../structures/skiplist.ts';
 import { ENC_LISTPACK, type Encoding } from './entry.ts';
-import { zlLast, zlLength, zlNext, zlPrev, zlScore } from './zset-listpack.ts';
+import { zlCountToScore, zlLast, zlLength, zlNext, zlPrev, zlScore } from './zset-listpack.ts';
 
 /**
  * `for (cursor.reset(r, encoding, root); cursor.next(); ) ... cursor.member, cursor.score`. The set must not change
@@ -34,6 +44,18 @@ export class ZsetCursor {
     this.packed = encoding === ENC_LISTPACK;
     this.reverse = reverse;
     this.following = this.packed ? packedAt(reader, root, rank, reverse) : nodeAt(reader, root, rank, reverse);
+    return this;
+  }
+
+  /** Begins at the first member with a score above `score`, or of that score unless `exclusive`. */
+  resetToScore(reader: Reader, encoding: Encoding, root: Addr, score: number, exclusive: boolean): this {
+    if (encoding === ENC_LISTPACK)
+      return this.reset(reader, encoding, root, zlCountToScore(reader, root, score, exclusive));
+    this.reader = reader;
+    this.root = root;
+    this.packed = false;
+    this.reverse = false;
+    this.following = slFirstFrom(reader, root, score, exclusive);
     return this;
   }
 

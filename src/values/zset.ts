@@ -307,6 +307,11 @@ export class ZsetValue extends ValueAccessor {
     return this.walk.reset(this.m, this.slot.encoding, this.slot.root, rank, reverse);
   }
 
+  /** The same walk from the first member with a score above `score` on, or of that score unless `exclusive`. */
+  cursorFromScore(score: number, exclusive: boolean): ZsetCursor {
+    return this.walk.resetToScore(this.m, this.slot.encoding, this.slot.root, score, exclusive);
+  }
+
   /** A random member, every one alike: the cursor that is returned shows it. */
   random(random: Random): ZsetCursor {
     const walk = this.cursor(random.below(this.length));

@@ -2,7 +2,7 @@
 
 import { formatFixed, formatTrimmed } from '../../base/fixed.ts';
 import { LATITUDE_MAX, LONGITUDE_MAX } from '../../base/geohash.ts';
-import { parseDouble } from '../../base/numbers.ts';
+import { parseDouble, writeInteger } from '../../base/numbers.ts';
 import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Argument, oneOf, token } from '../../engine/grammar.ts';
@@ -51,8 +51,26 @@ export function lengthAt(c: Call, i: number, what: string): number | undefined {
   return length;
 }
 
+const text = new Uint8Array(24);
+/** Below this, ten thousand times a distance is known to a thousandth. */
+const WELL_KNOWN = 1e12;
+
+/** A distance with four decimals. */
 export function replyDistance(reply: Reply, distance: number): void {
-  reply.bulkText(formatFixed(distance, 4));
+  const scaled = distance * 10_000;
+  const whole = Math.floor(scaled);
+  // Where the product lies near the middle between two texts, all digits of the distance have to be looked at.
+  if (!(scaled >= 0 && scaled < WELL_KNOWN) || Math.abs(scaled - whole - 0.5) < 0.001) {
+    reply.bulkText(formatFixed(distance, 4));
+    return;
+  }
+  const rounded = scaled - whole > 0.5 ? whole + 1 : whole;
+  const metres = Math.floor(rounded / 10_000);
+  const decimals = rounded - metres * 10_000;
+  let at = writeInteger(text, 0, metres);
+  text[at++] = 46;
+  for (let unit = 1000; unit >= 1; unit /= 10) text[at++] = 48 + (Math.floor(decimals / unit) % 10);
+  reply.bulkBytes(text, 0, at);
 }
 
 export function replyPosition(reply: Reply, longitude: number, latitude: number): void {

@@ -7,7 +7,6 @@ import { isWord, Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { ENC_SKIPLIST } from '../../values/entry.ts';
 import { ADD_SIGNED_ZERO, type ZsetValue } from '../../values/zset.ts';
-import { ScoreRange } from '../../values/zset-range.ts';
 import { Result } from '../zset/common.ts';
 import { lengthAt, metresIn, position, readPosition, replyDistance, replyPosition } from './common.ts';
 import { Shape } from './shape.ts';
@@ -81,7 +80,6 @@ class Found {
 }
 
 const cell = new Cell();
-const range = new ScoreRange();
 
 /** Puts the middle of the shape at a member; false when the error has been replied. */
 function aimAtMember(c: Call, zset: ZsetValue, i: number, shape: Shape): boolean {
@@ -240,13 +238,9 @@ function conflictIn(c: Call, form: Form, query: Query): string | null {
 /** Adds the members of a cell that lie within the shape; stops when there are `limit` (0: never) of them. */
 function collect(zset: ZsetValue, area: Cell, shape: Shape, found: Found, limit: number): void {
   const scale = 2 ** (52 - area.step * 2);
-  range.min = area.score * scale;
-  range.max = (area.score + 1) * scale;
-  range.maxExclusive = true;
-  zset.findScores(range);
-  let left = zset.to - zset.from;
-  if (left === 0) return;
-  for (const cursor = zset.cursor(zset.from); left > 0 && cursor.next(); left--) {
+  const beyond = (area.score + 1) * scale;
+  const cursor = zset.cursorFromScore(area.score * scale, false);
+  while (cursor.next() && cursor.score < beyond) {
     const { longitude, latitude } = place(cursor.score);
     if (!shape.holds(longitude, latitude)) continue;
     found.add(cursor.member, cursor.score, shape);
