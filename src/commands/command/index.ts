@@ -10,6 +10,7 @@ import { findKeys, hasKeys } from '../../engine/keys.ts';
 import type { Registered } from '../../engine/table.ts';
 import { replyDocs } from './docs.ts';
 import { accessWords, replyInfo } from './info.ts';
+import { Remembered } from './remembered.ts';
 
 /** The command of that name, 'container|sub' included. */
 function findByName(c: Call, name: Slice): Registered | undefined {
@@ -21,10 +22,13 @@ function findByName(c: Call, name: Slice): Registered | undefined {
   return container?.subcommands?.all().find((r) => r.word === text.slice(bar + 1));
 }
 
+const infos = new Remembered(replyInfo);
+const documents = new Remembered(replyDocs);
+
 function replyAll(c: Call): void {
   const all = c.engine.table.all();
   c.reply.array(all.length);
-  for (const registered of all) replyInfo(c.reply, registered);
+  for (const registered of all) infos.reply(c.reply, registered);
 }
 
 const count = command({
@@ -59,7 +63,7 @@ const info = command({
     c.reply.array(c.argc - 2);
     for (let i = 2; i < c.argc; i++) {
       const registered = findByName(c, c.arg(i));
-      if (registered) replyInfo(c.reply, registered);
+      if (registered) infos.reply(c.reply, registered);
       else c.reply.null();
     }
   },
@@ -85,7 +89,7 @@ const docs = command({
     c.reply.map(named.length);
     for (const registered of named) {
       c.reply.bulkText(registered.name);
-      replyDocs(c.reply, registered);
+      documents.reply(c.reply, registered);
     }
   },
 });
