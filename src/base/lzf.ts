@@ -7,8 +7,8 @@
  *
  *   02 61 62 63  80 02        "abc", then 6 bytes from 3 back: abcabcabc
  *
- * The compressor takes the latest place that began with the same three bytes and copies as much as matches there. Its
- * output depends on the input alone.
+ * The compressor takes the latest place that is known to begin with the same three bytes and copies as much as matches
+ * there. Its output depends on the input alone.
  */
 import type { Slice } from './slice.ts';
 
@@ -56,11 +56,16 @@ export function lzfCompress(source: Slice, target: Uint8Array, room = target.len
     out = writeLiterals(buffer, pending, at, target, out, room);
     if (out < 0 || out + 3 > room) return 0;
     out = writeCopy(target, out, at - place - 1, copied);
-    for (let i = at + 1; i < at + copied && i < end - 2; i++) {
-      word = ((word << 8) | buffer[i + 2]) & 0xffffff;
-      places[Math.imul(word, MULTIPLIER) >>> shift] = i + base;
-    }
     at += copied;
+    if (at < end) {
+      // Of the places that are copied the last two will do.
+      word = (buffer[at - 2] << 16) | (buffer[at - 1] << 8) | buffer[at];
+      places[Math.imul(word, MULTIPLIER) >>> shift] = at - 2 + base;
+    }
+    if (at + 1 < end) {
+      word = ((word << 8) | buffer[at + 1]) & 0xffffff;
+      places[Math.imul(word, MULTIPLIER) >>> shift] = at - 1 + base;
+    }
     word = (buffer[at] << 8) | buffer[at + 1];
     pending = at;
   }

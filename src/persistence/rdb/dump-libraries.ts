@@ -4,22 +4,21 @@
  *   [f5 source]...[version u16][crc64 u64]
  */
 import { Slice } from '../../base/slice.ts';
-import { FOOT } from './dump.ts';
-import { OP_FUNCTION_PRE, OP_FUNCTION2, VERSION_WRITTEN } from './format.ts';
+import { FOOT, Payloads } from './dump.ts';
+import { OP_FUNCTION_PRE, OP_FUNCTION2 } from './format.ts';
 import { RdbInput } from './input.ts';
 import { LibraryError, readLibrary } from './library.ts';
-import { RdbOutput } from './output.ts';
+
+const made: { payloads: Payloads | null } = { payloads: null };
 
 export function dumpLibraries(sources: readonly Uint8Array[], compress: boolean): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  const out = new RdbOutput({ compress, checksum: true, sink: (bytes) => chunks.push(bytes.slice()) });
+  made.payloads ??= new Payloads();
+  const out = made.payloads.begin(compress);
   for (const source of sources) {
     out.u8(OP_FUNCTION2);
     out.string(new Slice(source));
   }
-  out.u16(VERSION_WRITTEN);
-  out.finish();
-  return Buffer.concat(chunks);
+  return made.payloads.end();
 }
 
 /**

@@ -16,27 +16,44 @@ import { ValueWriter } from './write-value.ts';
 export const FOOT = 10;
 
 /** Makes payloads, one after another in the same buffer: of small values, which are many, nothing costs as much as that. */
-export class Dumper {
+export class Payloads {
+  readonly out: RdbOutput;
   private chunks: Uint8Array[] = [];
-  private readonly out: RdbOutput;
+
+  constructor() {
+    this.out = new RdbOutput({ compress: true, checksum: true, sink: (bytes) => this.chunks.push(bytes.slice()) });
+  }
+
+  begin(compress: boolean): RdbOutput {
+    this.chunks = [];
+    this.out.begin(compress);
+    return this.out;
+  }
+
+  /** What was written since `begin`, with the foot behind it. */
+  end(): Uint8Array {
+    this.out.u16(VERSION_WRITTEN);
+    this.out.finish();
+    const { chunks } = this;
+    this.chunks = [];
+    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  }
+}
+
+export class Dumper {
+  private readonly payloads = new Payloads();
   private readonly values: ValueWriter;
 
   constructor(memory: Memory) {
-    this.out = new RdbOutput({ compress: true, checksum: true, sink: (bytes) => this.chunks.push(bytes.slice()) });
-    this.values = new ValueWriter(memory, this.out);
+    this.values = new ValueWriter(memory, this.payloads.out);
   }
 
   /** The payload of entry `e`'s value. */
   dump(e: Addr, compress: boolean): Uint8Array {
-    const { out, values } = this;
-    out.begin(compress);
-    out.u8(values.typeOf(e));
-    values.write(e);
-    out.u16(VERSION_WRITTEN);
-    out.finish();
-    const { chunks } = this;
-    this.chunks = [];
-    return Buffer.concat(chunks);
+    const out = this.payloads.begin(compress);
+    out.u8(this.values.typeOf(e));
+    this.values.write(e);
+    return this.payloads.end();
   }
 }
 
