@@ -4,8 +4,8 @@
  *   npm run bench:commands [-- --only sort,zsets,CONFIG | --repeat N | --milliseconds N | --smoke]
  *
  * `--only` names families (commands/families.ts) or words of which a row's name has one. One connection sends batches of a
- * row's steps and waits for the end of each. Two servers serve a family and take turns, A B A B, after a long turn each
- * that does not count; a turn lasts until the server has used `--milliseconds` of its processor. Of the turns the least counts.
+ * row's steps and waits for the end of each. Two servers serve a family and take turns, A B A B, after some that do
+ * not count; a turn lasts until the server has used `--milliseconds` of its processor. Of the turns the least counts.
  * Rows are printed by their ratio, ours over Redis's, at the end.
  */
 import { Pipeline } from '../../test/support/pipeline.ts';
@@ -22,8 +22,10 @@ const MOST_AT_ONCE = 64;
 const BATCH_SECONDS = 0.0005;
 /** Steps by which their cost is estimated. */
 const TRIED = 8;
-/** Turns that the first one is as long as, in which code is compiled. */
-const WARMING = 4;
+const LEAST_WARMING = 2;
+const MOST_WARMING = 12;
+/** A turn that takes this much of the fastest before it tells that all is compiled. */
+const SETTLED = 0.95;
 const FILLED_AT_ONCE = 1000;
 /** From this ratio on a row is named at the end. */
 const SLOW = 1.5;
@@ -89,12 +91,10 @@ class Bench {
       for (const driver of drivers) await driver.run(encodeBatch([['SELECT', String(row.database ?? 0)]]));
       const batches = await this.batchesOf(row, drivers[0]);
       const least = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-      for (let turn = 0; turn <= this.plan.repeat; turn++)
-        for (const [k, driver] of drivers.entries()) {
-          const seconds = turn === 0 ? WARMING * this.plan.turn : this.plan.turn;
-          const microseconds = await this.turn(driver, this.servers[k].pid, batches, seconds);
-          if (turn > 0) least[k] = Math.min(least[k], microseconds);
-        }
+      for (const [k, driver] of drivers.entries()) await this.warm(driver, this.servers[k].pid, batches);
+      for (let turn = 0; turn < this.plan.repeat; turn++)
+        for (const [k, driver] of drivers.entries())
+          least[k] = Math.min(least[k], await this.turn(driver, this.servers[k].pid, batches));
       return { family: family.name, name: row.name, redis: least[0], ours: least[1] };
     } finally {
       for (const each of [...drivers, ...idle]) each.close();
@@ -114,13 +114,23 @@ class Bench {
     return { steps, bytes };
   }
 
+  /** Turns that do not count, in which code is compiled: until one is hardly faster than those before it. */
+  private async warm(driver: Driver, pid: number, batches: Batches): Promise<void> {
+    let least = Number.POSITIVE_INFINITY;
+    for (let turn = 0; turn < MOST_WARMING; turn++) {
+      const microseconds = await this.turn(driver, pid, batches);
+      if (turn >= LEAST_WARMING && microseconds > least * SETTLED) return;
+      least = Math.min(least, microseconds);
+    }
+  }
+
   /** Microseconds of the processor a step. */
-  private async turn(driver: Driver, pid: number, { steps, bytes }: Batches, seconds: number): Promise<number> {
+  private async turn(driver: Driver, pid: number, { steps, bytes }: Batches): Promise<number> {
     const before = threadSecondsOf(pid);
     let used = 0;
     let sent = 0;
     // The clock is read the less often the more batches there have been.
-    for (let next = 1; used < seconds; next = Math.ceil(sent / 4)) {
+    for (let next = 1; used < this.plan.turn; next = Math.ceil(sent / 4)) {
       for (let i = 0; i < next; i++) await driver.run(bytes[sent++ % bytes.length]);
       used = threadSecondsOf(pid) - before;
     }

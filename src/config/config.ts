@@ -64,6 +64,7 @@ export class Config implements WorkingDirectory {
   onUndone: (name: string) => void = () => {};
   /** By every name and alias, in lower case. */
   private readonly names = new Map<string, Entry>();
+  private readonly spellings = new Map<string, Slice>();
   private readonly listeners = new Map<string, Listener[]>();
 
   /** Settings that came after `version` have their initial values and no names. */
@@ -143,13 +144,20 @@ export class Config implements WorkingDirectory {
         seen.add(name);
         continue;
       }
-      for (const [name, { option }] of this.names) {
-        if (option.hidden || seen.has(name) || !globMatch(pattern, sliceOf(name), true)) continue;
+      for (const [name, { option, value }] of this.names) {
+        if (option.hidden || seen.has(name) || !globMatch(pattern, this.spelled(name), true)) continue;
         seen.add(name);
-        found.set(name, this.text(name));
+        found.set(name, option.kind.text(value));
       }
     }
     return found;
+  }
+
+  /** A name of a setting as bytes. */
+  private spelled(name: string): Slice {
+    let bytes = this.spellings.get(name);
+    if (bytes === undefined) this.spellings.set(name, (bytes = sliceOf(name)));
+    return bytes;
   }
 
   /** CONFIG SET; `words` are names and values in turn. */

@@ -144,7 +144,7 @@ export class Engine implements SessionHost<Session> {
     this.random = parts.random;
     this.pool = parts.pool;
     this.server = parts.server;
-    this.process = new ProcessMemory(parts.server.environment.usage);
+    this.process = new ProcessMemory(parts.server.environment.usage, parts.clock);
     this.accessors = new Accessors(parts.memory, parts.limits);
     this.pubsub = new PubSub(parts.memory.seed);
     this.blocking = new Blocking(parts.clock, (waiter) => this.timedOut(waiter));

@@ -44,6 +44,15 @@ const NOMINAL_MIN = 1024;
 /** What Redis counts for the node and header of one block of its reply list. */
 const BLOCK_OVERHEAD = 40;
 
+/** From so many characters on a call into Node beats the loop. */
+const LONG_TEXT = 128;
+const latin1Write = Buffer.prototype.latin1Write as (
+  this: Uint8Array,
+  text: string,
+  at: number,
+  length: number,
+) => number;
+
 const CR = 13;
 const LF = 10;
 const MINUS = 45;
@@ -111,7 +120,10 @@ export class Output {
       const bytes = this.bytes;
       let at = this.at;
       const some = Math.min(text.length, i + this.limit - at);
-      while (i < some) bytes[at++] = text.charCodeAt(i++);
+      if (some - i >= LONG_TEXT) {
+        at += latin1Write.call(bytes, text.slice(i, some), at, some - i);
+        i = some;
+      } else while (i < some) bytes[at++] = text.charCodeAt(i++);
       this.at = at;
     }
   }

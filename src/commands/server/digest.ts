@@ -7,7 +7,7 @@
  * A value: mix its type (u32, big endian), then by type. A key: mix the key, then its value. A database: mix its number
  * (u32, big endian), then xor the digests of its keys' digests' bytes in.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { formatDouble } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -55,7 +55,7 @@ export class Digest {
 }
 
 function sha1(bytes: Uint8Array): Uint8Array {
-  return createHash('sha1').update(bytes).digest();
+  return hash('sha1', bytes, 'buffer');
 }
 
 function bigEndian(value: number): Uint8Array {
