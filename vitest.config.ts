@@ -48,7 +48,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'together', include: ['test/**/*.test.ts'], exclude: ALONE, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...ALONE],
+          sequence: { groupOrder: 0 },
+        },
       },
       ...ALONE.map((file, i) => ({
         extends: true as const,

@@ -11,7 +11,9 @@ import { ReplyReader } from '../../../src/client/reply-reader.ts';
 import { Session } from '../../../src/client/session.ts';
 import { ProtocolError } from '../../../src/protocol/resp-parser.ts';
 import { createServer } from '../../../src/server/server.ts';
+import { type Certificates, makeCertificates } from '../../support/certificates.ts';
 import { oracle } from '../../support/oracle.ts';
+import { freePort } from '../../support/ports.ts';
 import { MAIN, type ServerProcess, startCinnabar } from '../../support/server-process.ts';
 
 let server: ServerProcess;
@@ -244,5 +246,63 @@ describe('at the prompt', () => {
     const { printed, complaints } = await type('ping\n', port);
     expect(printed).toContain('not connected> ');
     expect(complaints).toContain(`Could not connect to Redis at 127.0.0.1:${port}: Connection refused\n`);
+  });
+});
+
+describe('over TLS', () => {
+  let certificates: Certificates;
+  let secure: ServerProcess;
+  let port: string;
+
+  beforeAll(async () => {
+    certificates = makeCertificates();
+    port = String(await freePort());
+    const file = (name: string): string => certificates.path(name);
+    secure = await startCinnabar(
+      ...['--tls-port', port, '--tls-cert-file', file('server.crt'), '--tls-key-file', file('server.key')],
+      ...['--tls-ca-cert-file', file('ca.crt'), '--requirepass', 'secret'],
+    );
+  });
+
+  afterAll(async () => {
+    await secure?.stop();
+    certificates?.remove();
+  });
+
+  const client = (): string[] => {
+    const { path } = certificates;
+    return ['--tls', '--cert', path('client.crt'), '--key', path('client.key'), '-p', port, '-a', 'secret'];
+  };
+  const say = (...args: string[]): Result => run(process.execPath, [MAIN, 'cli', ...args], '');
+  const trusted = (): string[] => [...client(), '--cacert', certificates.path('ca.crt'), '--sni', 'server'];
+
+  test('a command is answered, as redis-cli is', () => {
+    const args = [...client(), '--cacert', certificates.path('ca.crt'), '--no-auth-warning', 'SET', 'k', 'v'];
+    expect(run(oracle('redis-cli'), args, '').out).toBe('OK\n');
+    expect(say(...trusted(), 'GET', 'k')).toMatchObject({ out: 'v\n', code: 0 });
+    const uri = `rediss://:secret@127.0.0.1:${port}`;
+    const { path } = certificates;
+    expect(
+      say('-u', uri, '--cert', path('client.crt'), '--key', path('client.key'), '--insecure', 'PING'),
+    ).toMatchObject({ out: 'PONG\n', code: 0 });
+  });
+
+  test('so are doctor and bench', () => {
+    const doctor = run(process.execPath, [MAIN, 'doctor', ...trusted()], '');
+    expect(doctor.out + doctor.err).not.toContain('Could not connect');
+    expect([0, 2]).toContain(doctor.code);
+    const bench = run(process.execPath, [MAIN, 'bench', ...trusted(), '-t', 'ping', '-n', '100', '-c', '2'], '');
+    expect(bench).toMatchObject({ code: 0 });
+  });
+
+  test('a server that is not trusted, and one that asks for a certificate, end it with the reason', () => {
+    const { path } = certificates;
+    const strange = say(...client(), '--cacert', path('other-ca.crt'), 'PING');
+    expect(strange.code).toBe(1);
+    expect(strange.err + strange.out).toMatch(/Could not connect|certificate/);
+    const anonymous = say('--tls', '--cacert', path('ca.crt'), '--sni', 'server', '-p', port, 'PING');
+    expect(anonymous.code).toBe(1);
+    const plain = say('-p', port, 'PING');
+    expect(plain.code).toBe(1);
   });
 });
