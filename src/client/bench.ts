@@ -96,7 +96,7 @@ function row({ requests }: Load, { seconds, latencies }: Measured): string {
 
 /** Rejects where the server refuses a request. */
 async function measure(target: Target, test: Test, load: Load): Promise<Measured> {
-  const connections = await Promise.all(Array.from({ length: load.clients }, () => openFully(target)));
+  const connections = await openAll(target, load.clients);
   try {
     if (test.first) accepted(await connections[0].call(test.first));
     const latencies = new Float64Array(Math.ceil(load.requests / load.pipeline));
@@ -121,6 +121,16 @@ async function measure(target: Target, test: Test, load: Load): Promise<Measured
   } finally {
     for (const connection of connections) connection.close();
   }
+}
+
+/** All of them, or none. */
+async function openAll(target: Target, count: number): Promise<Connection[]> {
+  const opened = await Promise.allSettled(Array.from({ length: count }, () => openFully(target)));
+  const failed = opened.find(({ status }) => status === 'rejected');
+  const connections = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  if (failed === undefined) return connections;
+  for (const connection of connections) connection.close();
+  throw (failed as PromiseRejectedResult).reason;
 }
 
 function batch(test: Test, count: number, random: () => string, value: string): Uint8Array {

@@ -181,6 +181,11 @@ export async function introduce(
 /** A connection for a program that can't do with less than all of it: rejects where anything is refused. */
 export async function openFully(target: Target): Promise<Connection> {
   const connection = await Connection.open(target);
-  await introduce(connection, target, (text) => accepted({ kind: 'error', text }));
+  try {
+    await introduce(connection, target, (text) => accepted({ kind: 'error', text }));
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
   return connection;
 }
