@@ -33,6 +33,7 @@ export class Exchange {
     const { host, origin, 'content-type': contentType } = this.request.headers;
     return {
       method: this.method,
+      path: this.path,
       host,
       origin,
       site: this.header('sec-fetch-site'),

@@ -13,6 +13,7 @@ import { isIP } from '../base/network.ts';
 
 export interface RequestHead {
   readonly method: string;
+  readonly path: string;
   readonly host: string | undefined;
   readonly origin: string | undefined;
   /** Sec-Fetch-Site and Sec-Fetch-Mode. */
@@ -23,12 +24,12 @@ export interface RequestHead {
 
 /** Why a request is not answered; undefined where it may be. `hosts`: further names that are ours. */
 export function refusal(head: RequestHead, hosts: readonly string[]): string | undefined {
-  const { method, host = '', origin, site, mode, contentType = '' } = head;
+  const { method, path, host = '', origin, site, mode, contentType = '' } = head;
   if (!isOurs(host, hosts)) return `Host '${host}' is not known here: console-hosts names those that are`;
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
     return 'A page of another origin has sent this';
-  // A link from elsewhere to the page itself is harmless.
-  const isVisit = method === 'GET' && mode === 'navigate';
+  // A link from elsewhere to the page itself is harmless; one to a stream of events would open it.
+  const isVisit = method === 'GET' && mode === 'navigate' && path === '/';
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isVisit)
     return 'A page of another site has sent this';
   if (method === 'POST' && contentType.split(';', 1)[0].trim() !== 'application/json') return 'JSON is taken only';

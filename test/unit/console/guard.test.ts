@@ -4,6 +4,7 @@ import { type RequestHead, refusal } from '../../../src/console/guard.ts';
 
 const HEAD: RequestHead = {
   method: 'GET',
+  path: '/',
   host: '127.0.0.1:8379',
   origin: undefined,
   site: undefined,
@@ -73,6 +74,8 @@ describe('Sec-Fetch-Site', () => {
 
   test('a link to the page may be followed', () => {
     expect(refuses({ site: 'cross-site', mode: 'navigate' })).toBe(false);
+    for (const path of ['/events', '/metrics', '/page.js'])
+      expect(refuses({ site: 'cross-site', mode: 'navigate', path })).toBe(true);
     expect(refuses({ site: 'none', mode: 'navigate' })).toBe(false);
     expect(refuses({ site: 'same-origin', mode: 'cors' })).toBe(false);
   });
