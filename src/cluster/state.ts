@@ -30,6 +30,8 @@ export interface ClusterState {
   /** Those that others have told of, or that have introduced themselves, and that have never answered us. */
   readonly hearsay: Set<Node>;
   readonly owners: (Node | null)[];
+  /** Slots whose owner has itself told us that it does not claim them: they are free for whoever does. */
+  readonly unclaimed: Set<number>;
   /** Slots of ours that go to another node, and slots that come to us, with the other node. */
   readonly migrating: Map<number, Node>;
   readonly importing: Map<number, Node>;
@@ -214,7 +216,7 @@ export function greatestEpoch(state: ClusterState): number {
 }
 
 export function verify(state: ClusterState): void {
-  const { nodes, hearsay, owners, myself } = state;
+  const { nodes, hearsay, owners, unclaimed, myself } = state;
   assert(nodes.get(myself.id) === myself && myself.is(MYSELF), 'we are one of the nodes');
   assert(owners.length === SLOTS, 'every slot has an owner or null');
   assert(nodes.size <= MOST_NODES && hearsay.size <= MOST_BY_HEARSAY, 'what others tell has a bound');
@@ -232,6 +234,8 @@ export function verify(state: ClusterState): void {
     node.slots.verify();
     owned += node.slots.size;
   }
+  for (const slot of unclaimed)
+    assert(owners[slot] !== null && owners[slot] !== myself, 'another is to claim what is his');
   assert(owned === owners.filter((owner) => owner !== null).length, 'owners know their slots');
   for (const node of [...state.migrating.values(), ...state.importing.values()])
     assert(nodes.get(node.id) === node, 'slots are moved between nodes that are known');

@@ -41,6 +41,7 @@ export function assign(turn: Turn, slot: number, node: Node | null): void {
   const before = state.owners[slot];
   if (before === node) return;
   turn.stateIsStale = true;
+  state.unclaimed.delete(slot);
   if (before !== null) {
     before.slots.delete(slot);
     state.owners[slot] = null;

@@ -4,7 +4,7 @@
  */
 import type { Header, Update } from '../bus/packet.ts';
 import { MASTER, MIGRATE_TO, SLAVE } from '../flags.ts';
-import { countBits } from '../slots.ts';
+import { countBits, SlotSet } from '../slots.ts';
 import type { Node } from '../state.ts';
 import { assign, makeMaster } from './changes.ts';
 import { sendUpdate } from './links.ts';
@@ -31,18 +31,32 @@ export function heardRole(turn: Turn, sender: Node, header: Header): void {
 
 /** A node tells its slots, or its master's. */
 export function heardSlots(turn: Turn, sender: Node, header: Header): void {
-  const { owners } = turn.state;
+  const { owners, unclaimed } = turn.state;
   const { shard } = sender;
+  if (sender.isMaster) heardUnclaimed(turn, sender, header.slots);
   if (shard.isReplica || shard.slots.equals(header.slots)) return;
   if (sender.isMaster) claim(turn, sender, header.configEpoch, header.slots);
   for (const slot of shard.slots.missing(header.slots)) {
     const owner = owners[slot];
-    if (owner === null || owner.configEpoch <= header.configEpoch) continue;
+    if (owner === null || owner.configEpoch <= header.configEpoch || unclaimed.has(slot)) continue;
     const text = 'has old slots configuration, sending an UPDATE message about';
     turn.log('verbose', `Node ${sender.id} ${text} ${owner.id}`);
     sendUpdate(turn, sender, owner);
     break;
   }
+}
+
+/**
+ * What a master has that it does not claim was moved, and we have not heard to where. It stays its, so that it is served,
+ * until somebody claims it, with whatever epoch: else who missed the move would hold the new owner's claim for old once the
+ * former one has a later epoch, and would tell it so.
+ */
+function heardUnclaimed({ state }: Turn, master: Node, slots: Uint8Array): void {
+  const { owners, unclaimed } = state;
+  if (unclaimed.size === 0 && master.slots.equals(slots)) return;
+  const claimed = new SlotSet(slots.slice());
+  for (const slot of unclaimed) if (owners[slot] === master && claimed.has(slot)) unclaimed.delete(slot);
+  for (const slot of claimed.missing(master.slots.bitmap())) unclaimed.add(slot);
 }
 
 /** Somebody tells of a third node that has the slots that we claim. */
@@ -60,20 +74,19 @@ export function heardUpdate(turn: Turn, { node: id, configEpoch, slots }: Update
 }
 
 /**
- * Gives a node the slots that it claims and nobody has with a later epoch. Where it has taken the last of ours, or of our
+ * Gives a node the slots that it claims and nobody claims with a later epoch. Where it has taken the last of ours, or of our
  * master's, we become its replica: somebody was elected in our place, or the slots were moved there one by one. Slots that we
  * import are left to the administrator who moves them.
  */
 function claim(turn: Turn, node: Node, configEpoch: number, slots: Uint8Array): void {
   const { state, settings, world } = turn;
-  const { myself, owners } = state;
+  const { myself, owners, unclaimed } = state;
   const before = myself.shard;
   const dirty: number[] = [];
   let ours = 0;
   for (const slot of node.slots.missing(slots)) {
     const owner = owners[slot];
-    if (state.importing.has(slot)) continue;
-    if (owner !== null && owner.configEpoch >= configEpoch) continue;
+    if (owner !== null && owner.configEpoch >= configEpoch && !unclaimed.has(slot)) continue;
     if (owner === myself && world.engine.keysIn(slot) > 0) dirty.push(slot);
     if (owner === before) ours++;
     assign(turn, slot, node);

@@ -30,15 +30,17 @@ function takeNewEpoch(turn: Turn): void {
   turn.commit();
 }
 
-/** What everybody whom we know tells of epochs. Our own config epoch is ours to change. */
-export function learnEpochs(turn: Turn, sender: Node, currentEpoch: number, configEpoch: number): void {
+/** Of everybody whom we know. */
+export function learnEpoch(turn: Turn, currentEpoch: number): void {
   const { state } = turn;
-  if (currentEpoch > state.currentEpoch) {
-    state.currentEpoch = currentEpoch;
-    turn.commit();
-  }
-  if (configEpoch > sender.configEpoch) {
-    sender.configEpoch = configEpoch;
-    turn.persist();
-  }
+  if (currentEpoch <= state.currentEpoch) return;
+  state.currentEpoch = currentEpoch;
+  turn.commit();
+}
+
+/** Only together with the slots that are claimed with it: others would be held for claimed with it as well. */
+export function learnConfigEpoch(turn: Turn, sender: Node, configEpoch: number): void {
+  if (configEpoch <= sender.configEpoch) return;
+  sender.configEpoch = configEpoch;
+  turn.persist();
 }

@@ -2,6 +2,7 @@
 import type { Body, Header, Packet } from '../bus/packet.ts';
 import { HANDSHAKE, MYSELF, NOADDR } from '../flags.ts';
 import { Connection, type Node } from '../state.ts';
+import { claimedSlots } from './table.ts';
 import type { Turn } from './turn.ts';
 
 /** What every packet of ours says of us: a replica tells its master's slots and epoch. */
@@ -14,7 +15,7 @@ export function ownHeader(turn: Turn): Header {
     currentEpoch: state.currentEpoch,
     configEpoch: shard.configEpoch,
     offset: Math.max(0, world.engine.replicationOffset()),
-    slots: shard.slots.bitmap(),
+    slots: claimedSlots(state, shard).bitmap(),
     master: myself.master?.id ?? '',
     ip: settings.announceIp,
     port: settings.port,
@@ -49,7 +50,7 @@ export function sendUpdate(turn: Turn, to: Node, about: Node): void {
     type: 'update',
     node: about.id,
     configEpoch: about.configEpoch,
-    slots: about.slots.bitmap(),
+    slots: claimedSlots(turn.state, about).bitmap(),
   });
 }
 

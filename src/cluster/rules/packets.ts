@@ -4,7 +4,7 @@ import { HANDSHAKE, MEET, NOFAILOVER } from '../flags.ts';
 import type { Connection, Node } from '../state.ts';
 import { heardRole, heardSlots, heardUpdate } from './claims.ts';
 import { heardVote } from './election.ts';
-import { learnEpochs, resolveCollision } from './epochs.ts';
+import { learnConfigEpoch, learnEpoch, resolveCollision } from './epochs.ts';
 import { clearFailure, heardFail } from './failures.ts';
 import { heardGossip } from './gossip.ts';
 import { beat } from './heartbeats.ts';
@@ -48,7 +48,7 @@ function senderOf({ state }: Turn, { sender }: Header): Node | null {
 function hear(turn: Turn, sender: Node, header: Header): void {
   sender.dataReceived = turn.now;
   sender.offset = header.offset;
-  learnEpochs(turn, sender, header.currentEpoch, header.configEpoch);
+  learnEpoch(turn, header.currentEpoch);
   if (header.paused) heardPaused(turn, sender, header.offset);
 }
 
@@ -97,6 +97,7 @@ function heartbeat(turn: Turn, connection: Connection, sender: Node | null, head
     sender.hostname = body.hostname;
     turn.persist();
   }
+  learnConfigEpoch(turn, sender, header.configEpoch);
   heardRole(turn, sender, header);
   heardSlots(turn, sender, header);
   resolveCollision(turn, sender, header.configEpoch);

@@ -30,6 +30,7 @@ function emptyState(myself: Node, file: NodesFile): ClusterState {
     nodes: new Map(),
     hearsay: new Set(),
     owners: new Array<Node | null>(SLOTS).fill(null),
+    unclaimed: new Set(),
     migrating: new Map(),
     importing: new Map(),
     currentEpoch: file.currentEpoch,

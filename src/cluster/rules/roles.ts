@@ -4,7 +4,7 @@ import type { Node } from '../state.ts';
 import { assign, makeMaster, pointEngineAtMaster } from './changes.ts';
 import { announce } from './heartbeats.ts';
 import { resetManual } from './manual.ts';
-import { makeReplicaOf } from './table.ts';
+import { claimedSlots, makeReplicaOf } from './table.ts';
 import type { Turn } from './turn.ts';
 
 /** We have no slots, and become a replica of `master`. */
@@ -31,7 +31,7 @@ export function takeOver(turn: Turn): void {
   const { myself } = turn.state;
   const { master } = myself;
   assert(master !== null, 'a replica takes over from its master');
-  const slots = [...master.slots];
+  const slots = [...claimedSlots(turn.state, master)];
   makeMaster(turn, myself);
   for (const slot of slots) assign(turn, slot, myself);
   turn.commit();

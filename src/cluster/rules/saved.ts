@@ -2,11 +2,13 @@
 import { MASTER, MYSELF } from '../flags.ts';
 import type { NodesFile, SavedNode, SlotMove } from '../nodes-file.ts';
 import type { ClusterState, Node } from '../state.ts';
+import { claimedSlots } from './table.ts';
 
 /** A copy that later steps don't change. Nodes in handshake are left out. */
 export function savedState(state: ClusterState): NodesFile {
   const nodes: SavedNode[] = [];
-  for (const node of state.nodes.values()) if (!node.inHandshake) nodes.push(describe(state, node));
+  for (const node of state.nodes.values())
+    if (!node.inHandshake) nodes.push({ ...describe(state, node), slots: claimedSlots(state, node).ranges() });
   return {
     nodes,
     currentEpoch: state.currentEpoch,

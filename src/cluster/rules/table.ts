@@ -1,6 +1,7 @@
 /** The tables of nodes and slots, and what holds between them (state.ts says what). */
 import { assert } from '../../base/assert.ts';
 import { MASTER, MIGRATE_TO, SLAVE } from '../flags.ts';
+import { SlotSet } from '../slots.ts';
 import { type ClusterState, MOST_BY_HEARSAY, MOST_NODES, type Node } from '../state.ts';
 
 export function addNode(state: ClusterState, node: Node): void {
@@ -18,6 +19,14 @@ export function own(state: ClusterState, slot: number, node: Node): void {
   assert(state.owners[slot] === null, 'a slot has one owner');
   state.owners[slot] = node;
   node.slots.add(slot);
+}
+
+/** Of a node's slots those that it claims, as far as we know. Nobody writes to them. */
+export function claimedSlots({ owners, unclaimed }: ClusterState, node: Node): SlotSet {
+  if (unclaimed.size === 0) return node.slots;
+  const claimed = new SlotSet(node.slots.bitmap().slice());
+  for (const slot of unclaimed) if (owners[slot] === node) claimed.delete(slot);
+  return claimed;
 }
 
 /** Ends a replica's bond with its master. */

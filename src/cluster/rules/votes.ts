@@ -43,7 +43,7 @@ function objection(turn: Turn, candidate: Node, request: Header): string {
   if (master.votedTime !== 0 && wait > 0) return `can't vote about this master before ${wait} milliseconds`;
   for (const slot of slotsIn(request.slots)) {
     const owner = state.owners[slot];
-    if (owner !== null && owner.configEpoch > request.configEpoch)
+    if (owner !== null && owner.configEpoch > request.configEpoch && !state.unclaimed.has(slot))
       return `slot ${slot} epoch (${owner.configEpoch}) > reqEpoch (${request.configEpoch})`;
   }
   return '';

@@ -401,6 +401,61 @@ describe('slots', () => {
     expect(first.cluster.state.owners[3]).toBe(first.sees(second));
   });
 
+  test('that are imported have the owner that claims them last, also when theirs has failed over', () => {
+    const nodes = new Nodes(3, 1);
+    const [from, to, , replica] = nodes.all;
+    nodes.pass(3000);
+    expect(to.error({ name: 'setslot', slot: 7, action: { kind: 'importing', node: from.id } })).toBe('');
+    expect(replica.error({ name: 'failover', form: 'takeover' })).toBe('');
+    nodes.pass(1500);
+    expect(from.cluster.state.myself.isReplica).toBe(true);
+    expect(to.cluster.state.owners[7]).toBe(to.sees(replica));
+    expect(to.cluster.state.ok).toBe(true);
+    expect(to.cluster.state.importing.has(7)).toBe(true);
+  });
+
+  /** The first has given slot 7 to the second, has a later epoch since, and the third has missed both. */
+  function withOneThatMissedTheMove(): Nodes {
+    const nodes = new Nodes(3);
+    const [from, to, third] = nodes.all;
+    nodes.pass(3000);
+    third.stop();
+    const move = { name: 'setslot', slot: 7, action: { kind: 'node', node: to.id } } as const;
+    to.call({ ...move, action: { kind: 'importing', node: from.id } });
+    to.call(move);
+    from.call(move);
+    nodes.pass(100);
+    from.call({ name: 'bumpepoch' });
+    nodes.pass(100);
+    to.keys.set(7, 1);
+    return nodes;
+  }
+
+  test('that their owner does not claim any more are free for whoever does, of whatever epoch', () => {
+    const nodes = withOneThatMissedTheMove();
+    const [from, to, third] = nodes.all;
+    expect(from.cluster.state.myself.configEpoch).toBeGreaterThan(to.cluster.state.myself.configEpoch);
+    third.start();
+    tell(third, from.ip, headerOf(from), { type: 'ping', ...NO_NEWS });
+    expect(third.cluster.state.owners[7]).toBe(third.sees(from));
+    const saved = savedState(third.cluster.state).nodes.find(({ id }) => id === from.id);
+    expect(saved?.slots[0]).toEqual({ start: 0, end: 6 });
+    tell(third, to.ip, headerOf(to), { type: 'ping', ...NO_NEWS });
+    expect(third.cluster.state.owners[7]).toBe(third.sees(to));
+    expect(third.packets('update')).toEqual([]);
+    nodes.pass(1500);
+    expect(to.told('drop-keys')).toEqual([]);
+  });
+
+  test('that are claimed with an epoch are told with it: no other packet than a heartbeat teaches one', () => {
+    const nodes = withOneThatMissedTheMove();
+    const [from, to, third] = nodes.all;
+    third.start();
+    tell(third, from.ip, headerOf(from), { type: 'fail', node: 'f'.repeat(40) });
+    tell(third, to.ip, headerOf(to), { type: 'ping', ...NO_NEWS });
+    expect(third.cluster.state.owners[7]).toBe(third.sees(to));
+  });
+
   test('with keys and without an owner are ours after a start, those of others are imported', () => {
     const nodes = new Nodes(2);
     const [first, second] = nodes.all;
