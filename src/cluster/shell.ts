@@ -65,11 +65,11 @@ const MOST_HELD = 10_000;
 
 export class Shell {
   readonly connections: Connections;
+  readonly parts: ShellParts;
+  readonly rules: Cluster;
   private readonly names: Names;
-  private readonly parts: ShellParts;
   /** Packets of this type are thrown away. */
   private dropped: PacketType | undefined;
-  private readonly rules: Cluster;
   private readonly began: number;
   private readonly inputs = new Inputs<Input>((input) => this.step(input));
   private timer: Pick<Timer, 'cancel'> | null = null;

@@ -22,8 +22,10 @@ const LOOK_AGAIN_MS = 10;
 const FIRST_EPOCH = 1;
 const MOST_MEMBERS = 9;
 
-interface Seat {
+/** A node to be: who it is, where, and as what. */
+export interface Seat {
   readonly id: string;
+  readonly ip: string;
   readonly port: number;
   readonly busPort: number;
   /** Which master it replicates; null where it is one. */
@@ -102,6 +104,7 @@ async function seatsOf(
   const ports = await portsOf(options, environment, count);
   return Array.from({ length: count }, (_, i) => ({
     id: ids.secret(20).toString('hex'),
+    ip: HOST,
     port: ports[i],
     busPort: ports[count + i],
     master: i < masters ? null : i % masters,
@@ -136,15 +139,15 @@ function createNode(options: ClusterOptions, seats: readonly Seat[], number: num
   });
 }
 
-/** What the node of this number knows at first. */
-function nodesFile(seats: readonly Seat[], number: number): string {
+/** nodes.conf of the node of this number, which knows all the others. */
+export function nodesFile(seats: readonly Seat[], number: number): string {
   const masters = seats.filter(({ master }) => master === null).length;
-  const nodes = seats.map(({ id, port, busPort, master }, i): SavedNode => {
+  const nodes = seats.map(({ id, ip, port, busPort, master }, i): SavedNode => {
     const role = master === null ? MASTER : SLAVE;
     const start = Math.floor((i * SLOTS) / masters);
     const end = Math.floor(((i + 1) * SLOTS) / masters) - 1;
     return {
-      ...{ id, port, busPort, ip: HOST, hostname: '', pingSent: 0, pongReceived: 0, moves: [] },
+      ...{ id, ip, port, busPort, hostname: '', pingSent: 0, pongReceived: 0, moves: [] },
       flags: i === number ? role | MYSELF : role,
       master: master === null ? '' : seats[master].id,
       configEpoch: FIRST_EPOCH + (master ?? i),

@@ -12,13 +12,14 @@
  * node that tells its vote before it is on the disk (`--bug`).
  */
 import { SeededRandom } from '../../src/base/random.ts';
-import type { Header, Packet } from '../../src/cluster/bus/packet.ts';
+import type { Packet } from '../../src/cluster/bus/packet.ts';
 import type { ClusterSettings, Output } from '../../src/cluster/messages.ts';
 import type { NodesFile } from '../../src/cluster/nodes-file.ts';
 import { newNode } from '../../src/cluster/rules/saved.ts';
 import { SLOTS } from '../../src/cluster/slots.ts';
-import { verify } from '../../src/cluster/state.ts';
+import { disagreementOf } from './cluster-agreement.ts';
 import { BUS_PORT, ClusterProcess, PORT, type Surroundings } from './cluster-process.ts';
+import { ClusterPromises } from './cluster-promises.ts';
 import {
   Broken,
   type Course,
@@ -27,7 +28,6 @@ import {
   type Pauses,
   played,
   RulesWorld,
-  same,
 } from './rules-world.ts';
 
 const NODE_TIMEOUT = 1000;
@@ -61,22 +61,12 @@ export function course(seed: number, { faults = MOST_FAULTS, ...options }: Cours
   });
 }
 
-/** The epochs that somebody has told, or kept. */
-interface Epochs {
-  readonly currentEpoch: number;
-  readonly other: number;
-}
-
 class ClusterWorld extends RulesWorld implements Surroundings {
   readonly settings = SETTINGS;
   private readonly masters: number;
   private readonly processes: ClusterProcess[] = [];
   private readonly byIp = new Map<string, ClusterProcess>();
-  /** By voter and epoch: for whom. By config epoch and master: what it claims. */
-  private readonly votes = new Map<string, string>();
-  private readonly claims = new Map<number, Map<string, Uint8Array>>();
-  private readonly told = new Map<string, Epochs>();
-  private readonly kept = new Map<string, Epochs>();
+  private readonly promises = new ClusterPromises();
 
   constructor(seed: number, options: CourseOptions) {
     super(seed, options);
@@ -205,24 +195,7 @@ class ClusterWorld extends RulesWorld implements Surroundings {
 
   /** What is not yet as it must be; '' where all is. */
   private disagreement(): string {
-    const first = this.processes[0].cluster.state;
-    const serving = new Map<string, ClusterProcess>();
-    for (const process of this.processes) {
-      const { myself, ok, nodes, owners, manual } = process.cluster.state;
-      verify(process.cluster.state);
-      if (!ok) return `${process.name} does not serve`;
-      if (manual.end !== 0) return `${process.name} is about to fail over`;
-      if (nodes.size !== this.processes.length) return `${process.name} knows ${nodes.size} nodes`;
-      for (const node of nodes.values()) if (!node.isWell) return `${process.name} holds ${node.ip} for down`;
-      if (myself.isReplica && myself.master === null) return `${process.name} has no master`;
-      for (const [slot, owner] of owners.entries())
-        if (owner?.id !== first.owners[slot]?.id) return `${process.name} has another owner of slot ${slot}`;
-      if (myself.slots.size > 0) serving.set(myself.id, process);
-    }
-    const missing = first.owners.findIndex((owner) => owner === null || !serving.has(owner.id));
-    if (missing >= 0) return `slot ${missing} is not served`;
-    const epochs = new Set([...serving.values()].map(({ cluster }) => cluster.state.myself.configEpoch));
-    return epochs.size === serving.size ? '' : 'two masters with one config epoch';
+    return disagreementOf(new Map(this.processes.map(({ name, cluster }) => [name, cluster.state])));
   }
 
   observe(process: ClusterProcess, output: Output): void {
@@ -231,39 +204,14 @@ class ClusterWorld extends RulesWorld implements Surroundings {
     if (output.text === "Failover election won: I'm the new master.") this.failovers++;
   }
 
-  left(process: ClusterProcess, { header, body }: Packet, to: ClusterProcess): void {
-    const { name } = process;
-    const configEpoch = header.master === '' ? header.configEpoch : 0;
-    this.grow(this.told, name, { currentEpoch: header.currentEpoch, other: configEpoch });
-    if (header.master === '') this.claim(name, header);
-    if (body.type !== 'auth-ack') return;
-    const { currentEpoch } = header;
-    this.note(`${name} tells its vote for ${to.name} in epoch ${currentEpoch}`);
-    same(this.votes, `${name} ${currentEpoch}`, to.name, `votes of ${name} in epoch ${currentEpoch}`);
+  left(process: ClusterProcess, packet: Packet, to: ClusterProcess): void {
+    if (!this.promises.left(process.name, packet, to.name)) return;
+    this.note(`${process.name} tells its vote for ${to.name} in epoch ${packet.header.currentEpoch}`);
     this.votesTold++;
     this.crashPerhaps(process);
   }
 
-  /** Claims with one epoch, each once. */
-  private claim(name: string, { configEpoch, slots }: Header): void {
-    const claims = this.claims.get(configEpoch) ?? new Map<string, Uint8Array>();
-    this.claims.set(configEpoch, claims);
-    if (claims.get(name) === slots) return;
-    claims.set(name, slots);
-    for (const [other, theirs] of claims)
-      if (other !== name && slots.some((bits, i) => (bits & theirs[i]) !== 0))
-        throw new Broken(`${name} and ${other} claim one slot with epoch ${configEpoch}`);
-  }
-
-  written(process: ClusterProcess, { currentEpoch, lastVoteEpoch }: NodesFile): void {
-    this.grow(this.kept, process.name, { currentEpoch, other: lastVoteEpoch });
-  }
-
-  /** The config epoch of a replica, which is its master's, is 0 here. */
-  private grow(known: Map<string, Epochs>, name: string, epochs: Epochs): void {
-    const before = known.get(name) ?? { currentEpoch: 0, other: 0 };
-    if (epochs.currentEpoch < before.currentEpoch || (epochs.other !== 0 && epochs.other < before.other))
-      throw new Broken(`epochs of ${name} shrink from ${JSON.stringify(before)} to ${JSON.stringify(epochs)}`);
-    known.set(name, { currentEpoch: epochs.currentEpoch, other: Math.max(before.other, epochs.other) });
+  written(process: ClusterProcess, file: NodesFile): void {
+    this.promises.written(process.name, file);
   }
 }

@@ -1,9 +1,11 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]] [--first]`.
+ * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|cluster-servers|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]] [--first]`.
  * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; those of Raft have the one that is named
- * (raft-bugs.ts). `--first` stops at the first such seed, with all of its steps.
+ * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; those of Raft and of whole clusters have the
+ * one that is named (raft-bugs.ts, cluster-bugs.ts). `--first` stops at the first such seed, with all of its steps.
  */
+import { CLUSTER_BUGS } from './cluster-bugs.ts';
+import * as clusterServers from './cluster-servers-world.ts';
 import * as cluster from './cluster-world.ts';
 import { RAFT_BUGS } from './raft-bugs.ts';
 import * as raftServers from './raft-servers-world.ts';
@@ -31,6 +33,7 @@ interface World {
 const traced = process.argv.includes('--trace');
 const stopsAtFirst = process.argv.includes('--first');
 const bug = process.argv.includes('--bug') ? 'votes are told early' : 'none';
+const clusterBug = CLUSTER_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? bug;
 const raftBug = RAFT_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? 'none';
 
 const WORLDS: Readonly<Record<string, World>> = {
@@ -63,6 +66,13 @@ const WORLDS: Readonly<Record<string, World>> = {
     steps: MOST_FAULTS,
     play(seed, faults) {
       return raft.course(seed, { faults, traced, bug: raftBug });
+    },
+  },
+  'cluster-servers': {
+    seeds: 1000,
+    steps: clusterServers.MOST_FAULTS,
+    play(seed, faults) {
+      return clusterServers.course(seed, { faults, traced, bug: clusterBug });
     },
   },
   'raft-servers': {
