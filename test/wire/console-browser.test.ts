@@ -10,6 +10,8 @@ import { type ServerProcess, startCinnabar, startSentinel } from '../support/ser
 
 const VIEWS = ['overview', 'keys', 'shell', 'slow', 'pubsub', 'topology', 'server'];
 const HOSTILE = '<img src=x onerror="alert(1)">';
+/** Other work on the machine may keep the browser waiting. */
+const PATIENT = { timeout: 15_000 };
 const BINARY = Buffer.from([0, 255, 92, 120, 10, 13]);
 
 let browser: Browser | null = null;
@@ -61,7 +63,7 @@ async function visit(view: string, { colorScheme = 'light', width = 1400, at = u
   const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
   browser ??= await chromium.launch({ executablePath: pathOf(oracle('chromium')), args });
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENT.timeout);
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('dialog', (dialog) => complaints.push(`a script has opened a dialog: ${dialog.message()}`));
   page.on('console', (message) => {
@@ -136,7 +138,7 @@ describe('keys', () => {
     expect(await area.inputValue()).toBe(shown);
     await area.fill(`${shown}\\xfe`);
     await page.getByRole('button', { name: 'Save' }).click();
-    await expect.poll(() => client.getBuffer(BINARY)).toEqual(Buffer.concat([BINARY, Buffer.from([254])]));
+    await expect.poll(() => client.getBuffer(BINARY), PATIENT).toEqual(Buffer.concat([BINARY, Buffer.from([254])]));
     await area.fill('\\q');
     await page.getByRole('button', { name: 'Save' }).click();
     expect(await client.getBuffer(BINARY)).toHaveLength(BINARY.length + 1);
@@ -165,14 +167,14 @@ describe('keys', () => {
     await page.getByRole('button', { name: 'Edit 1' }).click();
     await page.getByRole('dialog').getByRole('textbox').fill('zwei');
     await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
-    await expect.poll(() => client.lrange('queue', 0, -1)).toEqual(['one', 'zwei', 'three']);
+    await expect.poll(() => client.lrange('queue', 0, -1), PATIENT).toEqual(['one', 'zwei', 'three']);
     await page.getByRole('button', { name: 'Remove 0' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
-    await expect.poll(() => client.lrange('queue', 0, -1)).toEqual(['zwei', 'three']);
+    await expect.poll(() => client.lrange('queue', 0, -1), PATIENT).toEqual(['zwei', 'three']);
     await page.getByRole('button', { name: 'Add' }).click();
     await page.getByRole('dialog').getByRole('textbox').fill('four');
     await page.getByRole('dialog').getByRole('button', { name: 'Add' }).click();
-    await expect.poll(() => client.lrange('queue', 0, -1)).toEqual(['zwei', 'three', 'four']);
+    await expect.poll(() => client.lrange('queue', 0, -1), PATIENT).toEqual(['zwei', 'three', 'four']);
   });
 
   test('are made, made to expire, renamed and deleted', async () => {
@@ -185,19 +187,19 @@ describe('keys', () => {
     await dialog.getByRole('textbox', { name: 'Member' }).fill('m');
     await dialog.getByRole('textbox', { name: 'Score' }).fill('1.5');
     await dialog.getByRole('button', { name: 'Create' }).click();
-    await expect.poll(() => client.zscore('made', 'm')).toBe('1.5');
+    await expect.poll(() => client.zscore('made', 'm'), PATIENT).toBe('1.5');
     await page.getByRole('button', { name: 'Expiry' }).click();
     await dialog.getByRole('textbox').fill('1000');
     await dialog.getByRole('button', { name: 'Set' }).click();
-    await expect.poll(() => client.ttl('made')).toBeGreaterThan(900);
+    await expect.poll(() => client.ttl('made'), PATIENT).toBeGreaterThan(900);
     await page.getByRole('button', { name: 'Rename' }).click();
     await dialog.getByRole('textbox').fill('renamed');
     await dialog.getByRole('button', { name: 'Rename' }).click();
-    await expect.poll(() => client.exists('renamed')).toBe(1);
+    await expect.poll(() => client.exists('renamed'), PATIENT).toBe(1);
     await page.locator('.key-name', { hasText: 'renamed' }).waitFor();
     await page.getByRole('button', { name: 'Delete' }).click();
     await dialog.getByRole('button', { name: 'Delete' }).click();
-    await expect.poll(() => client.exists('renamed')).toBe(0);
+    await expect.poll(() => client.exists('renamed'), PATIENT).toBe(0);
   });
 });
 
@@ -230,7 +232,7 @@ test('what blocks can be cancelled', async () => {
   await input.press('Enter');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.locator('.log .wrong', { hasText: 'Cancelled' }).waitFor();
-  await expect.poll(() => client.info('clients')).toContain('blocked_clients:0');
+  await expect.poll(() => client.info('clients'), PATIENT).toContain('blocked_clients:0');
 });
 
 test('messages are watched', async () => {
