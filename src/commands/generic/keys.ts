@@ -7,6 +7,7 @@ import { key, many, pattern } from '../../engine/grammar.ts';
 import type { Database } from '../../keyspace/database.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import { entryHasExpiry, entryKey, entryType, typeName } from '../../values/entry.ts';
+import { fetchKeys } from '../fetch.ts';
 
 const SHARDED = ['request_policy:multi_shard', 'response_policy:agg_sum'];
 const STAR = 42;
@@ -67,7 +68,10 @@ export const exists = command({
   args: [many(key('key', 'RO'))],
   run(c) {
     let count = 0;
-    for (let i = 1; i < c.argc; i++) if (c.find(i, false) !== NULL) count++;
+    for (let i = 1, next = 1; i < c.argc; i++) {
+      if (i === next) next = fetchKeys(c, i);
+      if (c.find(i, false) !== NULL) count++;
+    }
     c.reply.int(count);
   },
 });
@@ -84,7 +88,10 @@ export const touch = command({
   args: [many(key('key', 'RO'))],
   run(c) {
     let count = 0;
-    for (let i = 1; i < c.argc; i++) if (c.find(i) !== NULL) count++;
+    for (let i = 1, next = 1; i < c.argc; i++) {
+      if (i === next) next = fetchKeys(c, i);
+      if (c.find(i) !== NULL) count++;
+    }
     c.reply.int(count);
   },
 });

@@ -2,6 +2,8 @@
 import { Slice } from '../../base/slice.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { bytes, key, many } from '../../engine/grammar.ts';
+import { NULL } from '../../memory/address.ts';
+import { fetchMembers } from '../fetch.ts';
 
 const value = new Slice();
 
@@ -33,7 +35,9 @@ const hmget = command({
     const hash = c.hashForRead(1);
     if (hash === undefined) return;
     c.reply.array(c.argc - 2);
-    for (let i = 2; i < c.argc; i++) {
+    const dict = hash?.dict ?? NULL;
+    for (let i = 2, next = 2; i < c.argc; i++) {
+      if (i === next) next = fetchMembers(c, dict, i);
       if (hash?.get(c.arg(i), value)) c.reply.bulk(value);
       else c.reply.null();
     }

@@ -3,8 +3,9 @@ import { Slice } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { bytes, key, many } from '../../engine/grammar.ts';
-import type { Addr } from '../../memory/address.ts';
+import { type Addr, NULL } from '../../memory/address.ts';
 import { type SetValue, setEntryMember } from '../../values/set.ts';
+import { fetchMembers } from '../fetch.ts';
 import { replyScan, type ScanOptions, scanArguments, scanEntries, scanValue, stepsOver } from '../scan.ts';
 
 const shown = new Slice();
@@ -22,7 +23,10 @@ const sadd = command({
     const set = c.setForWrite(1);
     if (!set) return;
     let added = 0;
-    for (let i = 2; i < c.argc; i++) if (set.add(c.arg(i))) added++;
+    for (let i = 2, next = 2; i < c.argc; i++) {
+      if (i === next) next = fetchMembers(c, set.dict, i);
+      if (set.add(c.arg(i))) added++;
+    }
     if (added > 0) c.changed(1, 'sadd', added);
     c.reply.int(added);
   },
@@ -115,7 +119,11 @@ const smismember = command({
     const set = c.setForRead(1);
     if (set === undefined) return;
     c.reply.array(c.argc - 2);
-    for (let i = 2; i < c.argc; i++) c.reply.int(set?.has(c.arg(i)) ? 1 : 0);
+    const dict = set?.dict ?? NULL;
+    for (let i = 2, next = 2; i < c.argc; i++) {
+      if (i === next) next = fetchMembers(c, dict, i);
+      c.reply.int(set?.has(c.arg(i)) ? 1 : 0);
+    }
   },
 });
 

@@ -7,6 +7,7 @@ import { after, integer, key, many, oneOf, optional, token, unixTime } from '../
 import { type Addr, NULL } from '../../memory/address.ts';
 import { entryHasExpiry, entryType, TYPE_STRING } from '../../values/entry.ts';
 import { stringBytes, stringLength } from '../../values/string.ts';
+import { fetchKeys } from '../fetch.ts';
 import { EXAT, expiryTime, PERSIST, replyString, StringOptions } from './shared.ts';
 
 const scratch = new Slice();
@@ -36,7 +37,8 @@ export const mget = command({
   args: [many(key('key', 'RO ACCESS'))],
   run(c) {
     c.reply.array(c.argc - 1);
-    for (let i = 1; i < c.argc; i++) {
+    for (let i = 1, next = 1; i < c.argc; i++) {
+      if (i === next) next = fetchKeys(c, i);
       const e = c.find(i);
       if (e === NULL || entryType(c.memory, e) !== TYPE_STRING) c.reply.null();
       else c.reply.bulk(stringBytes(c.memory, e, scratch));

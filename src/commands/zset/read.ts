@@ -2,7 +2,9 @@
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { bytes, double, key, many } from '../../engine/grammar.ts';
+import { NULL } from '../../memory/address.ts';
 import { LexRange, ScoreRange } from '../../values/zset-range.ts';
+import { fetchMembers } from '../fetch.ts';
 import { NOT_A_LEX_RANGE, NOT_A_SCORE_RANGE, readLexRange, readScoreRange, replyScore } from './common.ts';
 
 const scores = new ScoreRange();
@@ -37,7 +39,9 @@ export const zmscore = command({
     const zset = c.zsetForRead(1);
     if (zset === undefined) return;
     c.reply.array(c.argc - 2);
-    for (let i = 2; i < c.argc; i++) {
+    const dict = zset?.dict ?? NULL;
+    for (let i = 2, next = 2; i < c.argc; i++) {
+      if (i === next) next = fetchMembers(c, dict, i);
       const score = zset === null ? Number.NaN : zset.score(c.arg(i));
       if (Number.isNaN(score)) c.reply.null();
       else replyScore(c.reply, score);
