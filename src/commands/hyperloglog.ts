@@ -167,7 +167,7 @@ export const pfmerge = command({
     const sparseMax = c.engine.server.settings.hllSparseMaxBytes;
     try {
       if (sources.dense) hll.toDense();
-      for (let i = 0; i < REGISTERS; i++) if (registers[i] > 0) hll.raise(i, registers[i], sparseMax);
+      hll.raiseAll(registers, sparseMax);
       hll.invalidate();
     } finally {
       putBack(c, 1, hll);

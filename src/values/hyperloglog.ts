@@ -180,6 +180,23 @@ export class HyperLogLog {
     return this.toDense() ? this.raiseDense(index, value) : HLL_CORRUPT;
   }
 
+  /** Raises all registers to those given, one to a byte, which are raised to its own as well. */
+  raiseAll(registers: Uint8Array, sparseMax: number): void {
+    if (this.encoding !== HLL_DENSE) {
+      for (let i = 0; i < REGISTERS; i++) if (registers[i] > 0) this.raise(i, registers[i], sparseMax);
+      return;
+    }
+    const { buffer, start } = sdsWritable(this.m, this.root, 0, DENSE_BYTES, shown);
+    mergeRegisters(shown, registers);
+    // Four packed registers lie in three bytes.
+    for (let i = 0, at = start + HEADER; i < REGISTERS; i += 4, at += 3) {
+      const four = registers[i] | (registers[i + 1] << 6) | (registers[i + 2] << 12) | (registers[i + 3] << 18);
+      buffer[at] = four;
+      buffer[at + 1] = four >>> 8;
+      buffer[at + 2] = four >>> 16;
+    }
+  }
+
   private raiseDense(index: number, value: number): number {
     const { buffer, start } = sdsBytes(this.m, this.root, shown);
     if (getRegister(buffer, start + HEADER, index) >= value) return HLL_SAME;
