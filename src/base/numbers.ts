@@ -68,11 +68,21 @@ export function parseInt64(s: Slice): bigint | undefined {
   return BigInt(s.beginning(LONGEST_INT64));
 }
 
-/** Decimal digits of a non-negative safe integer. */
-function digitCount(value: number): number {
-  let count = 1;
-  for (let limit = 10; value >= limit; limit *= 10) count++;
-  return count;
+/** The least numbers of one to ten digits. */
+const LEAST = Uint32Array.from({ length: 10 }, (_, i) => (i === 0 ? 0 : 10 ** i));
+/** The text of 0 to 99, two digits each. */
+const PAIRS = Uint8Array.from({ length: 200 }, (_, i) => ZERO + ((i & 1) === 0 ? Math.floor(i / 20) : (i >>> 1) % 10));
+
+/** Decimal digits of a safe integer that is not negative. */
+export function digitCount(value: number): number {
+  if (value > 0x7fffffff) {
+    let count = 10;
+    for (let limit = 1e10; value >= limit; limit *= 10) count++;
+    return count;
+  }
+  // So many bits make so many digits (log10(2) is 1233 / 4096), or one more.
+  const digits = ((32 - Math.clz32(value)) * 1233) >>> 12;
+  return value >= LEAST[digits] ? digits + 1 : digits;
 }
 
 /** Bytes that the decimal text of a safe integer takes. */
@@ -98,11 +108,15 @@ export function writeInteger(target: Uint8Array, at: number, value: number): num
     value = rest;
   }
   let small = value | 0;
-  do {
-    const rest = (small / 10) | 0;
-    target[--last] = ZERO + (small - rest * 10);
+  while (small >= 10) {
+    const rest = (small / 100) | 0;
+    const pair = (small - rest * 100) << 1;
+    target[--last] = PAIRS[pair + 1];
+    target[--last] = PAIRS[pair];
     small = rest;
-  } while (small !== 0);
+  }
+  // After an even number of digits none is left, and nothing else may be written there.
+  if (last > at) target[--last] = ZERO + small;
   return end;
 }
 

@@ -19,6 +19,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
+import { writeInteger } from '../base/numbers.ts';
 import type { Slice } from '../base/slice.ts';
 import { CHUNK_BYTES, type Chunk, ChunkPool } from './chunk.ts';
 
@@ -55,8 +56,6 @@ const latin1Write = Buffer.prototype.latin1Write as (
 
 const CR = 13;
 const LF = 10;
-const MINUS = 45;
-const ZERO = 48;
 
 export class Output {
   owner: ReplyOwner | null = null;
@@ -438,29 +437,7 @@ export class Output {
 
   /** Decimal text of a safe integer at `at`; returns its end. */
   protected digits(at: number, value: number): number {
-    const bytes = this.bytes;
-    if (value < 0) {
-      bytes[at++] = MINUS;
-      value = -value;
-    }
-    if (value < 10) {
-      bytes[at] = ZERO + value;
-      return at + 1;
-    }
-    const end = at + digitCount(value);
-    let i = end;
-    while (value > 0x7fffffff) {
-      const rest = Math.floor(value / 10);
-      bytes[--i] = ZERO + (value - rest * 10);
-      value = rest;
-    }
-    let small = value | 0;
-    while (i > at) {
-      const rest = (small / 10) | 0;
-      bytes[--i] = ZERO + (small - rest * 10);
-      small = rest;
-    }
-    return end;
+    return writeInteger(this.bytes, at, value);
   }
 
   protected use(bytes: Uint8Array, at: number): void {
@@ -517,15 +494,4 @@ export class Output {
     if (this.last === null) this.use(NONE, 0);
     else this.use(this.last.bytes, this.last.end);
   }
-}
-
-export function digitCount(value: number): number {
-  let count = 1;
-  while (value >= 10000) {
-    value /= 10000;
-    count += 4;
-  }
-  if (value >= 1000) return count + 3;
-  if (value >= 100) return count + 2;
-  return value >= 10 ? count + 1 : count;
 }

@@ -3,10 +3,10 @@
  *
  * A reply needs no socket: without an owner it is a sink that is emptied with `take()`.
  */
-import { formatDouble } from '../base/numbers.ts';
+import { digitCount, formatDouble, integerLength } from '../base/numbers.ts';
 import type { Slice } from '../base/slice.ts';
 import { Chunk } from './chunk.ts';
-import { COPY_BY_LOOP, digitCount, Output, type ReplyOwner, SMALL } from './output.ts';
+import { COPY_BY_LOOP, Output, type ReplyOwner, SMALL } from './output.ts';
 
 export type { ReplyOwner };
 
@@ -198,7 +198,7 @@ export class Reply extends Output {
   bulkInt(value: number): void {
     let at = this.room();
     const bytes = this.bytes;
-    const width = integerWidth(value);
+    const width = integerLength(value);
     bytes[at++] = DOLLAR;
     at = this.digits(at, width);
     bytes[at++] = CR;
@@ -360,8 +360,4 @@ const DETACHED = new Chunk(NONE, 'nothing');
 
 function isLineBreak(code: number): boolean {
   return code === CR || code === LF;
-}
-
-function integerWidth(value: number): number {
-  return value < 0 ? digitCount(-value) + 1 : digitCount(value);
 }

@@ -21,6 +21,7 @@
  * values always have equal bytes: entries are compared without being decoded.
  */
 import { assert } from '../base/assert.ts';
+import { writeInteger } from '../base/numbers.ts';
 import { Slice } from '../base/slice.ts';
 
 const TWO_32 = 4294967296;
@@ -299,25 +300,5 @@ export function writeEntryInteger(target: Uint8Array, integer: EntryInteger): nu
     for (let i = 0; i < text.length; i++) target[i] = text.charCodeAt(i);
     return text.length;
   }
-  let rest = integer.number;
-  let at = 0;
-  if (rest < 0) {
-    target[at++] = 45;
-    rest = -rest;
-  }
-  let digits = 1;
-  for (let bound = 10; rest >= bound; bound *= 10) digits++;
-  const end = at + digits;
-  let i = end - 1;
-  for (; rest > 0x7fffffff; i--) {
-    const shorter = Math.floor(rest / 10);
-    target[i] = 48 + (rest - shorter * 10);
-    rest = shorter;
-  }
-  for (; i >= at; i--) {
-    const shorter = (rest / 10) | 0;
-    target[i] = 48 + (rest - shorter * 10);
-    rest = shorter;
-  }
-  return end;
+  return writeInteger(target, 0, integer.number);
 }

@@ -71,8 +71,12 @@ describe('integers', () => {
     const values = [0, 1, -1, 9, 10, 99, 100, 2147483647, 2147483648, -2147483648, 4294967296];
     values.push(Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 1e15, 1e15 - 1);
     for (let i = 0; i < 5000; i++) values.push((random.below(2) * 2 - 1) * random.below(2 ** random.below(54)));
+    for (let power = 0; power < 16; power++)
+      for (const by of [-1, 0, 1]) values.push(10 ** power + by, -(10 ** power) + by);
     for (const value of values) {
+      target.fill(0xdb);
       const end = writeInteger(target, 3, value);
+      expect([target[2], target[end]], 'nothing is written beside it').toEqual([0xdb, 0xdb]);
       expect(latin1(target, 3, end - 3)).toBe(integerText(value));
       expect(integerLength(value)).toBe(end - 3);
     }
