@@ -4,21 +4,15 @@ import { Redis } from 'ioredis';
 import { afterEach, expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
 import { connectorTo } from '../../../src/embed/ioredis.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from '../../../src/server/server.ts';
+import type { CinnabarServer } from '../../../src/server/server.ts';
+import { localServers } from '../../support/local-servers.ts';
 
-const servers: CinnabarServer[] = [];
+const start = localServers();
 const clients: Redis[] = [];
 
-afterEach(async () => {
+afterEach(() => {
   for (const client of clients.splice(0)) client.disconnect();
-  for (const server of servers.splice(0)) await server.close();
 });
-
-function start(options: ServerOptions = {}): CinnabarServer {
-  const server = createServer(options);
-  servers.push(server);
-  return server;
-}
 
 function connect(server: CinnabarServer): Redis {
   const client = new Redis({ Connector: connectorTo(server), retryStrategy: null });

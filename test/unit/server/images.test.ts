@@ -1,21 +1,12 @@
 /** snapshot() and restore(): all data in memory, and back. */
 import { connect } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from '../../../src/server/server.ts';
+import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
+import { localServers } from '../../support/local-servers.ts';
 import { Pipeline } from '../../support/pipeline.ts';
 
-const servers: CinnabarServer[] = [];
-
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-
-function start(options: ServerOptions = {}): CinnabarServer {
-  const server = createServer(options);
-  servers.push(server);
-  return server;
-}
+const start = localServers();
 
 /** Every type, several databases, a time to live and a library. */
 async function seed(server: CinnabarServer): Promise<void> {

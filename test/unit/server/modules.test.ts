@@ -2,27 +2,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
 import { args, type CustomCommand, defineCommand } from '../../../src/server/modules/define.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from '../../../src/server/server.ts';
+import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
 import { Effects } from '../../support/effects.ts';
+import { localServers } from '../../support/local-servers.ts';
 
-const servers: CinnabarServer[] = [];
+const start = localServers();
 const folder = mkdtempSync(join(tmpdir(), 'modules-'));
 const EXAMPLE = resolve(import.meta.dirname, '../../../examples/commands.js');
 
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function start(options: ServerOptions = {}): CinnabarServer {
-  const server = createServer(options);
-  servers.push(server);
-  return server;
-}
 
 /** A server with one command, which does this. */
 function running(run: CustomCommand['run'], declaration: Partial<CustomCommand> = {}): CinnabarServer {

@@ -1,20 +1,10 @@
 /** server.record(): what clients have called. */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
 import { ReplyError } from '../../../src/protocol/reply-error.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from '../../../src/server/server.ts';
+import { localServers } from '../../support/local-servers.ts';
 
-const servers: CinnabarServer[] = [];
-
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-
-function start(options: ServerOptions = {}): CinnabarServer {
-  const server = createServer(options);
-  servers.push(server);
-  return server;
-}
+const start = localServers();
 
 test('commands come with their bytes, their client, their database and their time, until it is stopped', async () => {
   const clock = new VirtualClock();

@@ -3,25 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
 import type { SeedData } from '../../../src/persistence/records/seed.ts';
-import { type CinnabarServer, createServer, type ServerOptions } from '../../../src/server/server.ts';
+import { localServers } from '../../support/local-servers.ts';
 
-const servers: CinnabarServer[] = [];
+const start = localServers();
 const folder = mkdtempSync(join(tmpdir(), 'seed-'));
 
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
-
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function start(options: ServerOptions = {}): CinnabarServer {
-  const server = createServer(options);
-  servers.push(server);
-  return server;
-}
 
 test('values by their keys, of every type, take the place of all that was there', async () => {
   const clock = new VirtualClock();
