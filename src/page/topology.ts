@@ -1,5 +1,4 @@
 /** Who belongs together: a master and its replicas, a cluster's shards and their slots, what Sentinels watch. As a picture. */
-import { complain } from './dialogs.ts';
 import { button, h, put, svg } from './dom.ts';
 import { bytes, whole } from './format.ts';
 import { errorIn, type Link, list, number, record, word } from './link.ts';
@@ -33,20 +32,25 @@ export function topology(link: Link): View {
     h(
       'header',
       {},
-      h('h2', {}, 'Topology'),
+      h('h2', {}, 'Who belongs together'),
       button('Read again', () => read()),
     ),
     picture,
   );
   let timer = 0;
   const read = (): void => {
-    if (link.hello !== null) look(link).then((groups) => put(picture, drawn(groups)), complain);
+    if (link.hello === null) return;
+    look(link).then(
+      (groups) => put(picture, drawn(groups)),
+      (error: Error) => put(picture, h('p', { class: 'error' }, error.message)),
+    );
   };
   link.listeners.add({ hello: () => element.isConnected && read() });
   return {
     element,
     show() {
       read();
+      window.clearInterval(timer);
       timer = window.setInterval(read, PERIOD_MS);
     },
     hide: () => window.clearInterval(timer),

@@ -315,6 +315,34 @@ test('the page finds its server again', async () => {
   }
 });
 
+test('who may do little sees that, view by view', async () => {
+  await client.call('ACL', 'SETUSER', 'ada', 'on', '>lovelace', '+ping');
+  await client.config('SET', 'requirepass', 'secret');
+  try {
+    const page = await visit('overview');
+    await page.getByLabel('User').fill('ada');
+    await page.getByLabel('Password').fill('lovelace');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('This user may not run INFO').waitFor();
+    for (const [view, command] of [
+      ['keys', 'scan'],
+      ['slow', 'slowlog|get'],
+      ['pubsub', 'pubsub|channels'],
+      ['topology', 'info'],
+      ['server', 'client|list'],
+    ]) {
+      await page.goto(`${url}/#${view}`);
+      await page
+        .locator('main .error', { hasText: `no permissions to run the '${command}' command` })
+        .first()
+        .waitFor();
+    }
+  } finally {
+    await client.config('SET', 'requirepass', '');
+    await client.call('ACL', 'DELUSER', 'ada');
+  }
+});
+
 test('a password is asked for where one is needed', async () => {
   await client.config('SET', 'requirepass', 'secret');
   try {
