@@ -1,7 +1,7 @@
 /**
  * Clusters beside those of redis-server in one run: `npm run bench:cluster [-- options]`
  *
- *   --only a,b    of idle moving requests slots
+ *   --only a,b    of idle moving requests slots bus
  *   --keys N      keys that are moved (100,000)
  *   --repeat N    rounds, A B A B (3); of each kind the best counts
  *   --smoke       2,000 keys, one round, a short wait: does it work
@@ -10,6 +10,7 @@
  *   moving     redis-cli moves 4,096 slots, with all keys in them, from one master to another; and so many empty ones
  *   requests   redis-benchmark --cluster with three masters
  *   slots      what a pipelined SET costs a server more, on the wire and of the processor, with cluster-enabled
+ *   bus        what 100 nodes of the simulation say to each other, and what that costs a node (bus.ts)
  */
 import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -19,10 +20,12 @@ import { slotOf } from '../../src/keyspace/slot.ts';
 import { type NodeKind, TestCluster } from '../../test/support/clusters.ts';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { printBusCost } from './bus.ts';
 import { cpuOf, type Line, Results } from './figures.ts';
 import { Options, sleep } from './options.ts';
 
-const FIGURES = ['idle', 'moving', 'requests', 'slots'];
+const FIGURES = ['idle', 'moving', 'requests', 'slots', 'bus'];
+const BUS_NODES = 100;
 const MOVED_SLOTS = 4096;
 const VALUE = 'v'.repeat(32);
 const FILLED_AT_ONCE = 5000;
@@ -38,6 +41,7 @@ interface Plan {
   readonly warmSeconds: number;
   readonly idleSeconds: number;
   readonly requests: number;
+  readonly busSeconds: number;
 }
 
 const run = promisify(execFile);
@@ -189,6 +193,7 @@ const plan: Plan = {
   warmSeconds: options.number('warm', 60, 2),
   idleSeconds: options.number('idle', 30, 2),
   requests: options.number('requests', 1_000_000, 20_000),
+  busSeconds: options.number('bus', 60, 5),
 };
 const results = new Results();
 console.log(
@@ -198,4 +203,5 @@ if (plan.only.includes('idle')) await idle(plan, results);
 if (plan.only.includes('moving')) await moving(plan, results);
 if (plan.only.includes('requests')) await requests(plan, results);
 if (plan.only.includes('slots')) await slots(plan, results);
+if (plan.only.includes('bus')) printBusCost(BUS_NODES, plan.busSeconds);
 results.print(LINES);
