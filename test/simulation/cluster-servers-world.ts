@@ -507,10 +507,15 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
     while (this.open.size > 0) {
       if (this.now > end) throw new Broken(`slots ${[...this.open].join(' ')} can not be mended`);
       const [slot] = this.open;
-      const mended = this.adopt(asking, slot).then(() => this.mend(asking, slot));
-      await this.world.run(mended.catch((error: Error) => this.unlessRefused(error)));
+      await this.world.run(this.adoptAndMend(asking, slot).catch((error: Error) => this.unlessRefused(error)));
       await this.pass(10);
     }
+  }
+
+  /** As long as there is a slot that nobody claims, nodes that want all of them served refuse to move keys. */
+  private async adoptAndMend(asking: Asking, slot: number): Promise<void> {
+    for (const each of this.open) await this.adopt(asking, each);
+    await this.mend(asking, slot);
   }
 
   /**
