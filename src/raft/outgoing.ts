@@ -62,9 +62,10 @@ export class Outgoing {
     this.waitingBytes += bytes.length;
   }
 
-  /** Nobody is heard at the other end: another attempt may find him. */
-  giveUp(): void {
-    this.link?.fail(new LinkError('late', 'nothing is heard of it'));
+  /** Nobody is heard at the other end: what is sent next goes over another connection. What was on its way may be lost. */
+  openAnew(): void {
+    this.close();
+    this.triesAgainAt = 0;
   }
 
   close(): void {

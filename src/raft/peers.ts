@@ -7,7 +7,8 @@
  * else is said there.
  *
  * A member that we say something to and that says nothing itself for long may be behind a connection that only seems to be
- * one: it is opened anew.
+ * one: it is opened anew, before anything else is said. Followers say nothing to each other until they want votes, for which
+ * they have one election timeout: there less silence counts.
  */
 import { join } from 'node:path';
 import type { Disk } from '../base/disk.ts';
@@ -130,9 +131,10 @@ export class Peers {
     }
     let link = this.links.get(to);
     if (link === undefined) this.links.set(to, (link = this.linkTo(to)));
-    link.send(encode(message));
     const heard = Math.max(this.heardAt.get(to) ?? 0, link.openedAt);
-    if (link.open && this.now - heard > SILENCE * this.parts.settings.raftElectionTimeout) link.giveUp();
+    const silence = (message.type === 'vote' ? 1 : SILENCE) * this.parts.settings.raftElectionTimeout;
+    if (link.open && this.now - heard > silence) link.openAnew();
+    link.send(encode(message));
   }
 
   sendSnapshot(message: SnapshotMessage, path: string): void {
