@@ -113,6 +113,7 @@ class GroupWorld extends ServersWorld {
     for (const name of hosts) {
       const machine = this.machine(name);
       machine.onLog = (line) => this.heardOf(name, line);
+      machine.slow(SYNCS[Math.floor(chance.double01() * SYNCS.length)]);
       machine.onDisk = (step, path) => this.diskStep(name, step, path);
       machine.rate = this.leases ? 1 + (name === slow ? -DRIFT : DRIFT) : 0.5 + chance.double01();
     }

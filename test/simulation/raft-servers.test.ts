@@ -2,10 +2,13 @@
 import { expect, test } from 'vitest';
 import { createServer } from '../../src/server/server.ts';
 import { LONG } from '../support/long.ts';
+import type { RaftBug } from './raft-bugs.ts';
 import { course } from './raft-servers-world.ts';
 import { type Machine, World } from './world.ts';
 
 const SEEDS = LONG ? 40 : 3;
+const MOST_TRIED = 60;
+const TIMEOUT = 300;
 
 test(`seeds 1 to ${SEEDS} of the world of whole groups break nothing`, async () => {
   let elections = 0;
@@ -17,40 +20,67 @@ test(`seeds 1 to ${SEEDS} of the world of whole groups break nothing`, async () 
   expect(elections).toBeGreaterThan(SEEDS);
 }, 300_000);
 
-test.each([
-  ['vote-not-synced', 5],
-  ['early-reply', 2],
-  ['snapshot-skips', 1],
-] as const)(
+/** A seed in which the fault shows; 0 where it does in none of the first ones. */
+async function found(bug: RaftBug): Promise<number> {
+  for (let seed = 1; seed <= MOST_TRIED; seed++) if ((await course(seed, { bug })).broken !== '') return seed;
+  return 0;
+}
+
+test.each(['vote-not-synced', 'early-reply', 'snapshot-skips'] as const)(
   'what goes wrong with %s is seen',
-  async (bug, seed) => {
-    expect((await course(seed, { bug })).broken).not.toBe('');
+  async (bug) => {
+    expect(await found(bug)).toBeGreaterThan(0);
   },
-  60_000,
+  300_000,
 );
 
+/** A group of so many on machines of their own, whose log has its lines in `lines`. */
+class SmallGroup {
+  readonly world = new World(1);
+  readonly lines: string[] = [];
+  readonly machines: readonly Machine[];
+  private readonly settings: Readonly<Record<string, number>>;
+
+  constructor(size: number, settings: Readonly<Record<string, number>>) {
+    this.settings = settings;
+    this.machines = Array.from({ length: size }, (_, i) => this.world.machine(`10.0.0.${i + 1}`));
+    this.world.wires.onTraffic = () => {};
+    this.world.note = () => {};
+    for (const machine of this.machines) machine.onLog = (line) => this.lines.push(line);
+  }
+
+  async begin(): Promise<void> {
+    for (const machine of this.machines) await this.start(machine);
+    const [first, ...others] = this.machines;
+    expect(await first.process!.client().call('RAFT', 'INIT')).toBe('OK');
+    for (const { process } of others)
+      expect(await process!.client().call('RAFT', 'JOIN', first.name, '6379')).toBe('OK');
+    await this.world.pass(1000);
+  }
+
+  async start(machine: Machine): Promise<void> {
+    const settings = {
+      ...this.settings,
+      ...{ port: 6379, bind: machine.name, 'protected-mode': false, 'raft-enabled': true },
+    };
+    const process = machine.launch((surroundings) => createServer({ ...surroundings, persistent: true, settings }));
+    await this.world.run(process.listening);
+  }
+
+  /** Who serves as the leader. */
+  get leader(): Machine | undefined {
+    return this.machines.find(({ process }) => process?.server.engine.membership.group?.serves === true);
+  }
+}
+
 test('who refuses the snapshot is not sent it again without a pause', async () => {
-  const world = new World(1);
-  const lines: string[] = [];
-  const names = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
-  const settings = { port: 6379, 'protected-mode': false, 'raft-enabled': true, 'raft-log-size': 4000 };
-  const machines = names.map((name) => world.machine(name));
-  const start = async (machine: Machine): Promise<void> => {
-    machine.onLog = (line) => lines.push(line);
-    const own = { ...settings, bind: machine.name };
-    const process = machine.launch((surroundings) =>
-      createServer({ ...surroundings, persistent: true, settings: own }),
-    );
-    await world.run(process.listening);
-  };
-  for (const machine of machines) await start(machine);
-  const [first, , last] = machines;
-  const client = first.process!.client();
-  await client.call('RAFT', 'INIT');
-  for (const { process } of machines.slice(1))
-    expect(await process!.client().call('RAFT', 'JOIN', names[0], '6379')).toBe('OK');
+  const group = new SmallGroup(3, { 'raft-log-size': 4000 });
+  const { world, lines, machines } = group;
+  await group.begin();
+  const client = group.leader!.process!.client();
+  const last = machines[2];
   last.replace();
-  await start(last);
+  await group.start(last);
   for (let i = 0; i < 100; i++) expect(await client.call('SET', `key:${i}`, 'x'.repeat(100))).toBe('OK');
   await world.pass(10_000);
   const sent = lines.filter((line) => line.includes('Sending the snapshot')).length;
@@ -58,3 +88,35 @@ test('who refuses the snapshot is not sent it again without a pause', async () =
   expect(sent).toBeLessThan(12);
   world.end();
 }, 60_000);
+
+test('five members under load have a new leader within two time-outs, though followers have said nothing to each other for long', async () => {
+  const group = new SmallGroup(5, { 'raft-election-timeout': TIMEOUT, 'raft-heartbeat-interval': 40 });
+  const { world } = group;
+  await group.begin();
+  const took: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    const leader = group.leader!;
+    const lives = Array.from({ length: 4 }, async (_, i) => {
+      const client = leader.process!.client();
+      // Until the leader is killed.
+      for (;;)
+        if (
+          !(await client.send('SET', `key:${i}`, 'x').then(
+            () => true,
+            () => false,
+          ))
+        )
+          return;
+    });
+    await world.pass(4 * TIMEOUT);
+    const begin = world.clock.monotonic();
+    leader.kill();
+    while (group.leader === undefined) await world.pass(10);
+    took.push((world.clock.monotonic() - begin) / 1000);
+    await world.run(Promise.all(lives));
+    await group.start(leader);
+    await world.pass(TIMEOUT);
+  }
+  expect(took.filter((ms) => ms > 2 * TIMEOUT)).toEqual([]);
+  world.end();
+}, 120_000);

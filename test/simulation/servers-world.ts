@@ -49,6 +49,9 @@ export abstract class ServersWorld {
 
   /** A whole course, with milliseconds between two faults at most: as a rule, and in one case of four. Answers what was broken. */
   async play(faults: number, usualPause: number, longPause: number): Promise<string> {
+    // What is thrown where a stream hands bytes over has nobody above it.
+    const uncaught = (error: Error): void => this.fail(error);
+    process.on('uncaughtException', uncaught);
     try {
       await this.begin();
       for (let i = 0; i < faults; i++) {
@@ -61,6 +64,7 @@ export abstract class ServersWorld {
       return error instanceof Broken ? error.message : String(error instanceof Error ? error.stack : error);
     } finally {
       this.world.end();
+      process.off('uncaughtException', uncaught);
     }
     return '';
   }
