@@ -3,8 +3,8 @@
  * opened to us. Who opens one says first who he is and shows a password, where the server asks one of its clients
  * (wire/hello.ts). What is said twice, late or never does no harm to the rules.
  *
- * One that has left the group has no address any more: it is told so over the connection that it has opened to us, and nothing
- * else is said there.
+ * One that is in no configuration that we know has no address for us: it is answered over the connection that it has opened to
+ * us. It may have left the group; or it leads, and was added after what we have of the log.
  *
  * A member that we say something to and that says nothing itself for long may be behind a connection that only seems to be
  * one: it is opened anew, before anything else is said. Followers say nothing to each other until they want votes, for which
@@ -22,7 +22,7 @@ import { Backoff } from '../links/backoff.ts';
 import type { Dialer, Target } from '../links/link.ts';
 import { parseAddress } from './address.ts';
 import { type Configuration, memberOf, type NodeId } from './configuration.ts';
-import type { Message, Removal, SnapshotMessage } from './message.ts';
+import type { Message, SnapshotMessage } from './message.ts';
 import { Outgoing } from './outgoing.ts';
 import { SnapshotReceiver, SnapshotSender } from './transfers.ts';
 import { decode, isRefused } from './wire/decode.ts';
@@ -64,6 +64,9 @@ const HELLO_MS = 10_000;
 const [LEAST_RETRY_MS, MOST_RETRY_MS] = [100, 3000];
 /** Election timeouts without a word from somebody after which a connection to him is tried anew. */
 const SILENCE = 3;
+
+/** What may come back over a connection that we have opened. */
+const ANSWERS: ReadonlySet<Message['type']> = new Set(['vote-reply', 'append-reply', 'removal'] as const);
 
 /** Somebody who has connected to us. */
 interface Visitor {
@@ -125,7 +128,7 @@ export class Peers {
   send(message: Message): void {
     const { to } = message;
     if (this.closed) return;
-    if (message.type === 'removal') {
+    if (memberOf(this.configuration, to) === undefined) {
       this.answer(message);
       return;
     }
@@ -228,18 +231,20 @@ export class Peers {
     return encodeHello({ purpose, from: this.parts.id, to, user, password });
   }
 
-  private answer(removal: Removal): void {
-    const bytes = encode(removal);
+  private answer(message: Message): void {
+    const bytes = encode(message);
     for (const { hello, guest } of this.visitors)
-      if (hello?.from === removal.to && hello.purpose === 'messages') guest.write(bytes);
+      if (hello?.from === message.to && hello.purpose === 'messages') guest.write(bytes);
   }
 
   // What others say.
 
   private hearAnswer(from: NodeId, bytes: Uint8Array): void {
     const message = decode(bytes);
-    if (isRefused(message) || message.type !== 'removal') return;
-    if (message.from === from && message.to === this.parts.id) this.parts.received(message, null);
+    if (isRefused(message) || !ANSWERS.has(message.type)) return;
+    if (message.from !== from || message.to !== this.parts.id) return;
+    this.heardAt.set(from, this.now);
+    this.parts.received(message, null);
   }
 
   private read(visitor: Visitor, bytes: Uint8Array): void {
