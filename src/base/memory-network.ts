@@ -110,6 +110,7 @@ export class MemoryNetwork implements Network {
     const port = endpoint.port === 0 ? this.wires.nextPort() : endpoint.port;
     const name = `${this.host}:${port}`;
     const { listeners } = this.wires;
+    if (this.gone) return { port, close: () => {} };
     if (listeners.has(name)) throw new SystemError('EADDRINUSE', 'listen', name);
     listeners.set(name, { accept, network: this });
     return { port, close: () => void listeners.delete(name) };

@@ -131,7 +131,7 @@ class GroupWorld extends ServersWorld {
   /** Where the power is to go at a step, nothing of that step is done, nor of what comes after. */
   private diskStep(name: string, step: string, path: string): void {
     const left = this.doomed.get(name);
-    if (left === undefined || step === 'read' || step === 'stat') return;
+    if (left === undefined || step === 'read' || step === 'stat' || !this.running(name)) return;
     this.doomed.set(name, left - 1);
     if (left > 0) return;
     this.world.note(`${name} was about to ${step} ${path}`);
@@ -323,6 +323,8 @@ class GroupWorld extends ServersWorld {
       if (elected !== null) {
         this.elections++;
         same(this.leaders, Number(elected[1]), name, `leaders in term ${elected[1]}`);
+        // Who is elected again and again before it commits anything is what figure 8 of the paper needs.
+        if (this.bug === 'older-term' && !this.healing && this.random.below(2) === 0) this.split([name]);
       }
       if (line.includes('Guru Meditation')) throw new Broken(`${name}: ${line.trim()}`);
       if (line.includes('made anew')) this.restores++;

@@ -15,6 +15,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type RedisParser from 'redis-parser';
+import { assert } from '../../src/base/assert.ts';
 import type { Environment } from '../../src/base/environment.ts';
 import { SeededIds } from '../../src/base/ids.ts';
 import { MemoryDisk, type StepWatcher, Storage } from '../../src/base/memory-disk.ts';
@@ -246,8 +247,9 @@ export class Machine {
 
   /** The same in the middle of what its process does, which goes on with that where nobody sees it. */
   powerCutWithin(): void {
+    assert(this.process !== null, "what is being made is not cut off: it would go on with a disk that is nobody's");
     this.world.note(`${this.name} loses its power in the middle of something`);
-    this.process?.vanish();
+    this.process.vanish();
     this.process = null;
     this.storage = this.storage.copy();
     this.storage.powerCut(this.world.random);
