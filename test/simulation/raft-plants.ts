@@ -26,6 +26,17 @@ function wrapSteps(wrap: (raft: Raft, outputs: readonly Output[]) => readonly Ou
   };
 }
 
+function beforeSteps(change: (raft: Raft) => void): () => void {
+  const step: Step = Raft.prototype.step;
+  Raft.prototype.step = function (now, input) {
+    change(this);
+    return step.call(this, now, input);
+  };
+  return () => {
+    Raft.prototype.step = step;
+  };
+}
+
 /** An entry that stands in the log, and is not done yet, counts as done. */
 function skipEntries(): () => void {
   const { begin, look } = Keeper.prototype;
@@ -44,10 +55,9 @@ function skipEntries(): () => void {
 }
 
 function withoutMargins(): () => void {
-  return wrapSteps((raft, outputs) => {
+  return beforeSteps((raft) => {
     const { world } = Reflect.get(raft, 'turn') as Turn;
     Object.assign(world.settings, { clockDrift: 0 });
-    return outputs;
   });
 }
 
@@ -61,10 +71,7 @@ export function plant(bug: RaftBug): () => void {
         ),
       );
     case 'older-term':
-      return wrapSteps((raft, outputs) => {
-        commitOlder(raft);
-        return outputs;
-      });
+      return beforeSteps(commitOlder);
     case 'lease-margin':
       return withoutMargins();
     case 'snapshot-skips':

@@ -324,7 +324,8 @@ class GroupWorld extends ServersWorld {
         this.elections++;
         same(this.leaders, Number(elected[1]), name, `leaders in term ${elected[1]}`);
         // Who is elected again and again before it commits anything is what figure 8 of the paper needs.
-        if (this.bug === 'older-term' && !this.healing && this.random.below(2) === 0) this.split([name]);
+        if (this.bug === 'older-term' && this.lives.length > 0 && !this.healing && this.random.below(2) === 0)
+          this.split([name]);
       }
       if (line.includes('Guru Meditation')) throw new Broken(`${name}: ${line.trim()}`);
       if (line.includes('made anew')) this.restores++;

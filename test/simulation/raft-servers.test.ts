@@ -1,5 +1,6 @@
 /** A slice of the world of whole servers in a group; `npm run test:simulation -- raft-servers` plays it in full. */
 import { expect, test } from 'vitest';
+import { membershipOf } from '../../src/raft/owners.ts';
 import { createServer } from '../../src/server/server.ts';
 import { LONG } from '../support/long.ts';
 import type { RaftBug } from './raft-bugs.ts';
@@ -53,9 +54,12 @@ class SmallGroup {
     for (const machine of this.machines) await this.start(machine);
     const [first, ...others] = this.machines;
     expect(await first.process!.client().call('RAFT', 'INIT')).toBe('OK');
-    for (const { process } of others)
-      expect(await process!.client().call('RAFT', 'JOIN', first.name, '6379')).toBe('OK');
+    for (const machine of others) await this.join(machine);
     await this.world.pass(1000);
+  }
+
+  async join({ process }: Machine): Promise<void> {
+    expect(await process!.client().call('RAFT', 'JOIN', this.leader!.name, '6379')).toBe('OK');
   }
 
   async start(machine: Machine): Promise<void> {
@@ -86,6 +90,27 @@ test('who refuses the snapshot is not sent it again without a pause', async () =
   const sent = lines.filter((line) => line.includes('Sending the snapshot')).length;
   expect(sent).toBeGreaterThan(1);
   expect(sent).toBeLessThan(12);
+  world.end();
+}, 60_000);
+
+test('one that was away is led by a member that has joined meanwhile', async () => {
+  const group = new SmallGroup(3, { 'raft-election-timeout': TIMEOUT, 'raft-heartbeat-interval': 40 });
+  const { world } = group;
+  await group.begin();
+  const away = group.machines.find((machine) => machine !== group.leader)!;
+  away.kill();
+  const fourth = world.machine('10.0.0.4');
+  await group.start(fourth);
+  await group.join(fourth);
+  await world.pass(1000);
+  const { id } = membershipOf(fourth.process!.server.engine);
+  expect(await group.leader!.process!.client().call('RAFT', 'TRANSFER', String(id))).toBe('OK');
+  await world.pass(1000);
+  expect(await fourth.process!.client().call('SET', 'key', 'value')).toBe('OK');
+  await group.start(away);
+  await world.pass(2000);
+  const { applied } = membershipOf(fourth.process!.server.engine).shell.applier;
+  expect(membershipOf(away.process!.server.engine).shell.applier.applied).toBe(applied);
   world.end();
 }, 60_000);
 
