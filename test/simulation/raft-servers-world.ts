@@ -125,7 +125,10 @@ class GroupWorld extends ServersWorld {
     const settings = { ...SETTINGS, bind: name, 'raft-read': this.leases ? ('lease' as const) : ('quorum' as const) };
     const process = machine.launch((surroundings) => createServer({ ...surroundings, persistent: true, settings }));
     if (this.bug === 'early-reply') replyEarly(machine);
-    await process.listening;
+    await process.listening.catch((error: unknown) => {
+      // One that is gone by now was killed while it started.
+      if (machine.process === process) throw error;
+    });
   }
 
   /** Where the power is to go at a step, nothing of that step is done, nor of what comes after. */
