@@ -11,6 +11,7 @@
  * nor those of a master's stream. While none is on they cost nothing: the gate GATE_FAULTS is open.
  */
 import type { Slice } from '../base/slice.ts';
+import { narrow } from '../base/text.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { GATE_FAULTS, GATE_LOADING, GATE_READONLY, type Gates } from './gates.ts';
 import type { HeldCommands } from './held.ts';
@@ -139,7 +140,7 @@ export class Faults {
 
   /** Commands are not run but replied an error: `faults.error('set', "OOM command not allowed when used memory > 'maxmemory'.")`. */
   error(commands: string | readonly string[], text: string, options: FaultOptions = {}): Fault {
-    return this.add('error', commands, options, { text });
+    return this.add('error', commands, options, { text: narrow(text) });
   }
 
   /**
@@ -253,7 +254,7 @@ export class Faults {
       try {
         if (!fault.when(command)) continue;
       } catch (error) {
-        return { ...NOTHING, thrown: error instanceof Error ? error.message : String(error) };
+        return { ...NOTHING, thrown: narrow(reasonOf(error)) };
       }
       const { delay, fault: first } = meeting;
       if (fault.kind !== 'delay' && first !== null) continue;
@@ -297,4 +298,8 @@ export class Faults {
   private follow(): void {
     this.engine.gates.set(GATE_FAULTS, 'faults', this.on.size + this.delayed.size > 0);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@
  */
 import { Fifo } from '../base/fifo.ts';
 import type { Slice } from '../base/slice.ts';
+import { widen } from '../base/text.ts';
 import type { Clock } from '../base/time.ts';
 import type { Chunk } from '../protocol/chunk.ts';
 import { ReplyError } from '../protocol/reply-error.ts';
@@ -72,7 +73,10 @@ class Entry implements RecordedCommand {
   readonly within: RecordedCommand['within'];
   readonly outcome: RecordedCommand['outcome'];
   reply?: ParsedReply;
+  /** What it is counted for, its reply included. */
   bytes = OVERHEAD;
+  /** Whether its record has it still. */
+  kept = true;
 
   constructor(
     { name, args, clientId, clientName, db }: SeenCommand,
@@ -136,22 +140,31 @@ class Record implements Recording {
 
   add(entry: Entry): void {
     this.entries.push(entry);
-    this.grew(entry.bytes);
+    this.bytes += entry.bytes;
+    this.forgetOldest();
   }
 
-  /** What was recorded takes more. */
-  grew(bytes: number): void {
+  /** A command has its reply, of so many bytes; it may have been forgotten while it waited. */
+  replied(entry: Entry, reply: ParsedReply, bytes: number): void {
+    entry.reply = reply;
+    entry.bytes += bytes;
+    if (!entry.kept) return;
     this.bytes += bytes;
+    this.forgetOldest();
+  }
+
+  private forgetOldest(): void {
     while (this.bytes > this.maxBytes) {
       const oldest = this.entries.shift();
       if (oldest === undefined) break;
+      oldest.kept = false;
       this.bytes -= oldest.bytes;
       this.dropped++;
     }
   }
 
   clear(): void {
-    this.entries.takeAll();
+    for (const entry of this.entries.takeAll()) entry.kept = false;
     this.bytes = 0;
   }
 
@@ -231,8 +244,7 @@ export class Recorder {
   /** An error was replied instead of running a command, which may be none that there is. */
   refused(session: Session, registered: Registered | null, args: readonly Slice[], argc: number, error: string): void {
     for (const { record, entry } of this.keep(session, registered, args, argc, 'refused')) {
-      entry.reply = new ReplyError(error);
-      record.grew(error.length);
+      record.replied(entry, new ReplyError(widen(error)), error.length);
     }
   }
 
@@ -310,6 +322,5 @@ function answer(record: Record, entry: Entry, { reply }: Session, markChunk: Chu
   parser.read(bytes);
   // What comes unasked belongs to no command, unless it is how a command is answered (SUBSCRIBE in RESP3).
   const values = asked.length > 0 ? asked : all;
-  entry.reply = values.length === 1 ? values[0] : values;
-  record.grew(bytes.length);
+  record.replied(entry, values.length === 1 ? values[0] : values, bytes.length);
 }

@@ -19,7 +19,7 @@ import { isSentinel, sentinelArguments } from './cli.ts';
 import { ALL_COMMANDS } from './commands.ts';
 import { ServerDirectives } from './directives.ts';
 import { type LogOptions, ServerLog, tryLogFile } from './log.ts';
-import { ModuleError } from './modules/modules.ts';
+import { ModuleError } from './modules/declared.ts';
 import {
   DEFAULT_PID_FILE,
   isDaemonChild,

@@ -15,8 +15,9 @@ export function wrong(what: string, expected: string): RecordError {
   return new RecordError(`${what} should be ${expected}`);
 }
 
+/** Whether it is an object of JSON's: not a Map, a Date or an ArrayBuffer, whose contents are not under their names. */
 export function isObject(json: unknown): boolean {
-  return typeof json === 'object' && json !== null && !Array.isArray(json) && !(json instanceof Uint8Array);
+  return Object.prototype.toString.call(json) === '[object Object]';
 }
 
 export function objectOf(json: Json | undefined, what: string): Readonly<Record<string, Json>> {

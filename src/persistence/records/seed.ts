@@ -7,11 +7,13 @@
  *
  * All of it is read before anything is changed, and what is wrong is told with its place.
  */
+import { isUtf8 } from 'node:buffer';
 import { Slice } from '../../base/slice.ts';
 import { ByteMap, type Named } from '../../structures/byte-map.ts';
 import { hashBytes } from '../../structures/hash.ts';
 import { isObject, type Json, objectOf, wrong } from './json.ts';
 import { jsonFault } from './json-fault.ts';
+import { Lines } from './lines.ts';
 import { JsonRecords, JsonSource, type RecordOptions } from './read-json.ts';
 import { RdbSource } from './read-rdb.ts';
 import { Desk, type KeyRecord, RecordError, type Sink } from './record.ts';
@@ -88,7 +90,7 @@ const RECORD_NAMES = ['key', 'source', 'name'];
 export function snapshotOf(data: SeedData, options: RecordOptions): Uint8Array {
   if (data instanceof Uint8Array) {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.length);
-    return bytes.toString('latin1', 0, MAGIC.length) === MAGIC ? bytes : snapshotOf(bytes.toString('utf8'), options);
+    return bytes.toString('latin1', 0, MAGIC.length) === MAGIC ? bytes : snapshotOf(textOf(bytes), options);
   }
   const pieces: Uint8Array[] = [];
   const desk = new Desk();
@@ -124,6 +126,12 @@ export function jsonOf(snapshot: Uint8Array): string {
   // What a snapshot says of its writer is no data.
   new RdbSource(reader(snapshot), desk, withoutAux(sink), () => {}).run();
   return parts.join('');
+}
+
+function textOf(bytes: Buffer): string {
+  // Throws where a line is none.
+  if (!isUtf8(bytes)) for (const lines = new Lines(reader(bytes)); lines.next() !== null; );
+  return bytes.toString('utf8');
 }
 
 function withoutAux(sink: Sink): Sink {

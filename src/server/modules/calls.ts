@@ -6,6 +6,7 @@
  */
 import { parseDouble, parseInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
+import { narrow } from '../../base/text.ts';
 import { type Call, DENY_BLOCKING, NOT_A_FLOAT, NOT_AN_INTEGER } from '../../engine/call.ts';
 import { flagBit } from '../../engine/derive.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -19,6 +20,7 @@ import { ReplyError } from '../../protocol/reply-error.ts';
 import { type ParsedReply, ReplyParser } from '../../protocol/reply-parser.ts';
 import type { CommandWords } from '../session/replies.ts';
 import { type CustomCall, type CustomCommand, type CustomReply, StatusReply } from './define.ts';
+import { isPromised } from './promised.ts';
 
 const WRITE = flagBit('write');
 const MAY_REPLICATE = flagBit('may_replicate');
@@ -50,14 +52,14 @@ export class ModuleCalls {
     const face = new Face(c, (words, buffers) => this.call(c, words, buffers));
     try {
       const reply = command.run(face);
-      if (reply instanceof Promise) throw new Error(`${command.name} has returned a promise: commands run at once`);
+      if (isPromised(reply)) throw new Error(`${command.name} has returned a promise: commands run at once`);
       face.over = true;
       writeReply(c.reply, reply);
     } catch (error) {
       face.over = true;
       c.reply.rewind(c.markChunk, c.markAt);
       if (!(error instanceof ReplyError)) this.engine.server.commandFailed(c.registered.name, error, false);
-      c.reply.error(error instanceof ReplyError ? error.message : `ERR ${reasonOf(error)}`);
+      c.reply.error(narrow(error instanceof ReplyError ? error.message : `ERR ${reasonOf(error)}`));
     }
   }
 
@@ -176,8 +178,8 @@ function writeReply(reply: Reply, value: CustomReply): void {
   else if (typeof value === 'boolean') reply.bool(value);
   else if (typeof value === 'number') writeNumber(reply, value);
   else if (value instanceof Uint8Array) writeBytes(reply, value);
-  else if (value instanceof StatusReply) reply.status(value.text.replace(/[\r\n]/g, ' '));
-  else if (value instanceof Error) reply.error(value.message);
+  else if (value instanceof StatusReply) reply.status(narrow(value.text.replace(/[\r\n]/g, ' ')));
+  else if (value instanceof Error) reply.error(narrow(value.message));
   else if (value instanceof Map) {
     reply.map(value.size);
     for (const [name, each] of value) {

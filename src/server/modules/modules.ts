@@ -2,19 +2,15 @@
 import { basename, extname, resolve } from 'node:path';
 import { loadModuleFile } from '../../base/module-file.ts';
 import { narrow, widen } from '../../base/text.ts';
-import type { CommandFlag, Declaration } from '../../engine/declaration.ts';
-import { CATEGORIES } from '../../engine/derive.ts';
+import type { Declaration } from '../../engine/declaration.ts';
 import type { Engine } from '../../engine/engine.ts';
 import * as grammar from '../../engine/grammar.ts';
 import type { LoadedModule, ModulesPort } from '../../engine/modules-port.ts';
 import { Registered } from '../../engine/table.ts';
 import { ModuleCalls } from './calls.ts';
+import { declarationOf, isName, ModuleError } from './declared.ts';
 import type { CustomCommand, ModuleFile } from './define.ts';
-
-/** A module can't be loaded; the message says why. */
-export class ModuleError extends Error {
-  override name = 'ModuleError';
-}
+import { isPromised } from './promised.ts';
 
 /** A file with commands. */
 export interface ModuleRequest {
@@ -30,20 +26,6 @@ interface GivenModules {
 
 /** The module that commands of an owner's code are told of as. */
 const EMBEDDED = 'embedded';
-
-const NAME = /^[a-z0-9._-]{1,64}$/i;
-const FLAGS: ReadonlySet<string> = new Set([
-  'write',
-  'readonly',
-  'denyoom',
-  'admin',
-  'fast',
-  'noscript',
-  'loading',
-  'stale',
-  'no_multi',
-  'allow_busy',
-]);
 
 export class Modules implements ModulesPort {
   readonly loaded: LoadedModule[] = [];
@@ -104,9 +86,9 @@ export class Modules implements ModulesPort {
     const context = { args: grammar, argv: args.map(widen), log: (text: string) => log.notice(narrow(text)) };
     const made = typeof given === 'function' ? given(context) : given;
     const { name = basename(file, extname(file)), version = 1 } = exported ?? {};
-    if (typeof name !== 'string' || !NAME.test(name)) throw new ModuleError(`'${name}' is no name of a module`);
+    if (!isName(name)) throw new ModuleError(`'${name}' is no name of a module`);
     if (!Number.isSafeInteger(version) || version < 0) throw new ModuleError('version should be a whole number');
-    if (made === null || typeof made !== 'object' || made instanceof Promise)
+    if (isPromised(made) || made === null || typeof made !== 'object')
       throw new ModuleError('its default export should be a command, a list of them, or a function that returns these');
     this.add({ name, version, path, args }, Array.isArray(made) ? made : [made as CustomCommand]);
   }
@@ -137,29 +119,4 @@ export class Modules implements ModulesPort {
       throw new ModuleError(`'${command.name}': ${(error as Error).message}`);
     }
   }
-}
-
-/** A declaration as the table takes it, of what may have come without a compiler. */
-function declarationOf(command: CustomCommand, module: string): Declaration {
-  const { name, summary = '', since = '1.0.0', complexity = '', flags = [], categories, run } = command ?? {};
-  if (typeof name !== 'string' || !NAME.test(name)) throw new ModuleError(`'${name}' is no name of a command`);
-  const wrong = (what: string): ModuleError => new ModuleError(`'${name}': ${what}`);
-  if (typeof run !== 'function') throw wrong('run should be a function');
-  const flag = flags.find((each) => !FLAGS.has(each));
-  if (flag !== undefined) throw wrong(`there is no flag '${flag}' for it: ${[...FLAGS].join(', ')}`);
-  if (flags.includes('write') && flags.includes('readonly')) throw wrong('it is declared to write and only to read');
-  const category = categories?.find((each) => !CATEGORIES.includes(each));
-  if (category !== undefined) throw wrong(`there is no category '${category}'`);
-  const all: readonly CommandFlag[] = [...flags, 'module'];
-  return {
-    ...command,
-    run: undefined,
-    name: name.toUpperCase(),
-    group: 'module',
-    module,
-    since,
-    complexity,
-    summary,
-    flags: all,
-  };
 }

@@ -92,6 +92,7 @@ export class LocalPort implements SessionPort, ReplyReceiver {
   private readonly backlog = new Fifo<() => void>();
   private readonly parser = new ReplyParser(this);
   private scheduled = false;
+  private executing = false;
 
   constructor(engine: Engine, protocol: Protocol, listener: PortListener, behalf: Behalf = OWNER) {
     this.engine = engine;
@@ -111,16 +112,19 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     return this.session.id;
   }
 
-  /** Runs a command, now or, while the session takes none, in its turn. */
+  /** Runs a command, now or, while the session takes none or another command runs, in its turn. */
   send(command: Outgoing): void {
     const { args } = command;
-    const waits = this.held || this.backlog.size > 0;
+    // Code of the owner's may run within a command: of a module, or a predicate. What it sends is not for that command.
+    const waits = this.held || this.backlog.size > 0 || this.executing || this.engine.outermost !== null;
     // What has to wait is copied: the caller has its bytes back when this returns.
     const slices = args.map(
       (arg) => new Slice(typeof arg === 'object' ? (waits ? arg.slice() : arg) : Buffer.from(String(arg))),
     );
-    if (waits) this.backlog.push(() => this.run(command, slices));
-    else this.run(command, slices);
+    if (waits) {
+      this.backlog.push(() => this.run(command, slices));
+      this.schedule();
+    } else this.run(command, slices);
   }
 
   private run(command: Outgoing, slices: Slice[]): void {
@@ -137,7 +141,12 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     this.waiting.push(waiting);
     engine.enter();
     this.lastActive = engine.keyspaces.now;
-    engine.execute(session, slices, slices.length);
+    this.executing = true;
+    try {
+      engine.execute(session, slices, slices.length);
+    } finally {
+      this.executing = false;
+    }
     this.executed(waiting, suppressed);
     this.schedule();
   }

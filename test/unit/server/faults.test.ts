@@ -270,3 +270,22 @@ test('a server closes while commands are delayed and connections silent', async 
   await server.close();
   await Promise.all(ends);
 });
+
+test('the text of an error may have any characters, and the predicate call the same session', async () => {
+  const server = start();
+  const session = server.session();
+  let asked: Promise<unknown> | undefined;
+  const when = (): boolean => {
+    asked = session.call('PING');
+    return true;
+  };
+  using _fault = server.faults.error('get', 'ERR é€\r\n+OK', { when });
+  await expect(session.call('GET', 'k')).rejects.toThrow('ERR é€  +OK');
+  expect(await asked).toBe('PONG');
+  using _thrower = server.faults.error('set', 'ERR', {
+    when: () => {
+      throw new Error('né');
+    },
+  });
+  await expect(session.call('SET', 'k', 'v')).rejects.toThrow('ERR the predicate of a fault threw: né');
+});

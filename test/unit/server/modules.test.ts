@@ -343,3 +343,61 @@ test('a file may be CommonJS, name itself, and take words; what is wrong with it
   expect(await session.call('COMMAND', 'LIST', 'FILTERBY', 'PATTERN', 'g')).toEqual([]);
   await expect(session.call('MODULE', 'LOAD', join(folder, 'none.js'))).rejects.toThrow('Error loading');
 });
+
+test('a promise that fails is refused, and the program goes on', async () => {
+  const file = join(folder, 'promising.cjs');
+  writeFileSync(file, 'module.exports = { default: async () => { throw new Error("later"); } };');
+  const commands = [
+    { name: 'DO', arity: -1, run: () => Promise.reject(new Error('later')) as never },
+  ] as const satisfies CustomCommand[];
+  const server = start({ commands, settings: { 'enable-module-command': 'yes' } });
+  const session = server.session();
+  await expect(session.call('DO')).rejects.toThrow('has returned a promise');
+  await expect(session.call('MODULE', 'LOAD', file)).rejects.toThrow('Error loading the extension');
+  // A rejection that nobody has taken is told once the turn is over: the test runner fails for it, as a server would end.
+  await new Promise((done) => setImmediate(done));
+  expect(await session.call('PING')).toBe('PONG');
+});
+
+test('a command that calls its own server by a session is answered after it has run', async () => {
+  const sent: Promise<unknown>[] = [];
+  const server = running(() => sent.push(session.call('SET', 'k', 'v'), session.call('GET', 'k')));
+  const session = server.session();
+  expect(await Promise.all([session.call('DO'), session.call('ECHO', 'behind')])).toEqual([2, 'behind']);
+  expect(await Promise.all(sent)).toEqual(['OK', 'v']);
+  expect(await session.call('ECHO', 'later')).toBe('later');
+});
+
+test('texts of errors, simple strings and documentation may have any characters', async () => {
+  const server = running(
+    (c) => {
+      if (c.args.length > 0) throw new Error('né €');
+      return [c.status('é€'), new Error('ERR ü')];
+    },
+    { summary: 'Tut gar nichts Schönes.' },
+  );
+  const session = server.session({ protocol: 3 });
+  await expect(session.call('DO', 'x')).rejects.toThrow('ERR né €');
+  expect(await session.call('DO')).toMatchObject(['é€', { message: 'ERR ü' }]);
+  const docs = (await session.call('COMMAND', 'DOCS', 'do')) as Map<string, Map<string, unknown>>;
+  expect(docs.get('do')!.get('summary')).toBe('Tut gar nichts Schönes.');
+});
+
+test.each([
+  [{ summary: 7 }, 'summary should be text'],
+  [{ since: {} }, 'since should be text'],
+  [{ flags: 'write' }, 'flags should be a list'],
+  [{ categories: 'set' }, 'categories should be a list'],
+  [{ arity: 0 }, 'arity should be a whole number, not 0'],
+  [{ arity: '2' }, 'arity should be a whole number, not 0'],
+  [{ args: [5] }, 'args should be a list of arguments'],
+  [{ args: [null] }, 'args should be a list of arguments'],
+  [{ args: [{ name: 'a', kind: 'what' }] }, 'args should be a list of arguments'],
+  [{ args: [{ name: 'a', kind: 'block', args: [{ name: 'b' }] }] }, 'args should be a list of arguments'],
+  [{ args: [{ name: 'a\r\n', kind: 'string' }] }, 'args should be a list of arguments'],
+  [{ keySpecs: [5] }, 'keySpecs should be a list of key specifications'],
+  [{ keySpecs: [{ access: 'RO', begin: { type: 'index' }, find: { type: 'unknown' } }] }, 'keySpecs should be a list'],
+])('a declaration that no compiler has seen is tested: %j', (declaration, message) => {
+  const command = { name: 'DO', arity: -1, run: () => 1, ...declaration } as unknown as CustomCommand;
+  expect(() => start({ commands: [command] })).toThrow(`'DO': ${message}`);
+});

@@ -172,3 +172,47 @@ test('its memory is bounded: the oldest go', async () => {
   expect(calls.commands).toEqual([]);
   expect(calls.dropped).toBe(101);
 });
+
+test('what a record keeps is bounded with its replies, and whatever was forgotten makes room', async () => {
+  const server = start();
+  const session = server.session();
+  await session.call('SET', 'k', 'x'.repeat(1000));
+  using calls = server.record({ replies: true, maxBytes: 10_000 });
+  for (let i = 0; i < 50; i++) await session.call('GET', 'k');
+  expect(calls.commands.length).toBe(8);
+  expect(calls.commands[7].reply).toEqual(Buffer.alloc(1000, 'x'));
+  expect(calls.dropped).toBe(42);
+  // Who is answered after his command was forgotten takes no room.
+  for (let i = 0; i < 20; i++) {
+    const waiting = server.session().call('BLPOP', 'list', 0);
+    calls.clear();
+    await session.call('RPUSH', 'list', 'x'.repeat(1000));
+    await waiting;
+  }
+  calls.clear();
+  for (let i = 0; i < 5; i++) await session.call('GET', 'k');
+  expect(calls.commands.length).toBe(5);
+});
+
+test('a predicate may call the server: its calls run in their turn, and each has its own reply', async () => {
+  const server = start();
+  const [asking, other] = [server.session(), server.session()];
+  const replies: Promise<unknown>[] = [];
+  using calls = server.record({
+    commands: 'get',
+    when: () => replies.push(asking.call('PING'), other.call('ECHO', 'a')) > 0,
+  });
+  expect(await Promise.all([asking.call('GET', 'k'), asking.call('ECHO', 'b')])).toEqual([null, 'b']);
+  expect(await Promise.all(replies)).toEqual(['PONG', 'a']);
+  expect(await other.call('ECHO', 'c')).toBe('c');
+  expect(calls.words).toEqual([['get', 'k']]);
+});
+
+test('errors stand in a record as the text that they were', async () => {
+  const server = start();
+  const session = server.session();
+  using calls = server.record({ replies: true });
+  const told = await session.call('café' as 'get', 'x').catch((error: Error) => error.message);
+  expect((calls.commands[0].reply as Error).message).toBe(told);
+  expect(told).toContain("unknown command 'café'");
+});

@@ -166,3 +166,31 @@ test('from files, by path and by URL, and the file is named', async () => {
   await expect(server.seedFile(json)).rejects.toThrow(`${json}: line 1, column 7: `);
   await expect(server.seedFile(join(folder, 'none'))).rejects.toThrow('no such file');
 });
+
+test.each([
+  ['{"a":"x",\n"b":"\xff"}', 'line 2 is not UTF-8'],
+  ['[{"type":"string","key":"\xff","value":"x"}]', 'line 1 is not UTF-8'],
+  ['{"type":"string","key":"a","value":"x"}\n{"type":"string","key":"\xff","value":"x"}', 'line 2 is not UTF-8'],
+])('bytes that are no text are told, and not replaced: %j', async (text, message) => {
+  const server = start();
+  const session = server.session();
+  await session.call('SET', 'old', 1);
+  await expect(server.seed(Buffer.from(text, 'latin1'))).rejects.toThrow(message);
+  expect(await session.call('GET', 'old')).toBe('1');
+});
+
+test.each([
+  [new Map([['a', 'b']])],
+  [new Set(['a'])],
+  [new ArrayBuffer(3)],
+  [new Uint16Array([1])],
+  [Promise.resolve({ a: 'b' })],
+])('what only looks like an object by key is told, and does not empty the server: %o', async (data) => {
+  const server = start();
+  const session = server.session();
+  await session.call('SET', 'old', 1);
+  await expect(server.seed(data as unknown as SeedData)).rejects.toThrow('what is given should be an object');
+  const inside = { h: { type: 'hash', value: data } } as unknown as SeedData;
+  await expect(server.seed(inside)).rejects.toThrow('key "h": value should be a list');
+  expect(await session.call('GET', 'old')).toBe('1');
+});
