@@ -107,8 +107,11 @@ export class Access {
     return login.visitor;
   }
 
-  end(secret: string): void {
+  /** Says who was known by it. */
+  end(secret: string): Visitor | undefined {
+    const login = this.logins.get(secret);
     this.logins.delete(secret);
+    return login?.visitor;
   }
 }
 

@@ -13,6 +13,7 @@ import { httpOver } from '../base/http.ts';
 import { isLoopback } from '../base/loopback.ts';
 import { addressText } from '../base/network.ts';
 import { sliceOf } from '../base/slice.ts';
+import type { Timer } from '../base/time.ts';
 import { VERSION } from '../base/version.ts';
 import type { Settings } from '../config/settings.ts';
 import { ALLOWED } from '../engine/acl/selector.ts';
@@ -37,6 +38,10 @@ const MOST_PAGES = 32;
 /** Requests of a page that wait for their replies. */
 const MOST_WAITING = 32;
 const PAGE_ID_BYTES = 16;
+/** The longest body of who has proved nothing yet. */
+const LOGIN_BYTES = 64 * 1024;
+/** How often is looked whether the users of pages are still let in, ms. */
+const LOOK_MS = 1000;
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const INFO = sliceOf('INFO');
 
@@ -58,6 +63,7 @@ export interface ConsoleParts {
   readonly open: (caller: Caller) => ConsoleSession;
 }
 
+const NOT_LET_IN = 'The password is not this user’s, or the user is not let in';
 const PROTECTED =
   'The console answers only browsers on this machine, because protected-mode is on and its user needs no password. ' +
   'Give the user a password (requirepass, ACL SETUSER), or set protected-mode to no.';
@@ -70,6 +76,7 @@ export class Console {
   private readonly assets = new Assets();
   private readonly pages = new Map<string, PageStream>();
   private readonly take: (stream: Duplex) => void;
+  private timer: Timer | null = null;
   private readonly routes: Readonly<Record<string, (exchange: Exchange) => Promise<void>>> = {
     'POST /login': (exchange) => this.login(exchange),
     'POST /logout': (exchange) => this.logout(exchange),
@@ -101,6 +108,8 @@ export class Console {
   close(): void {
     for (const page of [...this.pages.values()]) page.close();
     this.pages.clear();
+    this.timer?.cancel();
+    this.timer = null;
     this.sampler.close();
     this.connections.close();
   }
@@ -170,7 +179,7 @@ export class Console {
     if (authorization !== undefined) {
       const proof = basicProof(authorization);
       const visitor = proof && (await this.access.prove(proof, false, this.askAs(exchange)));
-      if (visitor === undefined) throw new Refused(401, 'The password is not this user’s, or the user is not let in');
+      if (visitor === undefined) throw new Refused(401, NOT_LET_IN);
       return visitor;
     }
     const secret = this.secretOf(exchange);
@@ -189,17 +198,18 @@ export class Console {
   }
 
   private async login(exchange: Exchange): Promise<void> {
-    const { user, password } = credentialsIn(await exchange.json());
+    const { user, password } = credentialsIn(await exchange.json(LOGIN_BYTES));
     const proof = { name: Buffer.from(user), password: Buffer.from(password) };
     const visitor = await this.access.prove(proof, true, this.askAs(exchange));
-    if (visitor === undefined) throw new Refused(401, 'The password is not this user’s, or the user is not let in');
+    if (visitor === undefined) throw new Refused(401, NOT_LET_IN);
     const cookie = `${this.cookieName(exchange)}=${this.access.begin(visitor)}; Path=/; HttpOnly; SameSite=Strict`;
     exchange.done({ 'Set-Cookie': cookie });
   }
 
   private async logout(exchange: Exchange): Promise<void> {
     const secret = this.secretOf(exchange);
-    if (secret !== undefined) this.access.end(secret);
+    const visitor = secret === undefined ? undefined : this.access.end(secret);
+    if (visitor !== undefined) this.dismiss('Logged out', (page) => page.visitor === visitor);
     exchange.done({ 'Set-Cookie': `${this.cookieName(exchange)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0` });
   }
 
@@ -236,6 +246,8 @@ export class Console {
     const visitor = await this.visitorOf(exchange);
     const { page: id, lane = 'browse', commands } = runRequestIn(await exchange.json());
     if (exchange.response.destroyed) return;
+    // The body may have been long in coming.
+    if (!this.access.isValid(visitor)) throw new Refused(401, NOT_LET_IN);
     const page = id === undefined ? undefined : this.pageOf(id, visitor);
     if (page !== undefined && page.waiting >= MOST_WAITING) throw new Refused(429, 'Too many commands wait');
     const session = page?.lane(lane) ?? this.open(exchange, visitor);
@@ -277,9 +289,9 @@ export class Console {
     const id = ids.secret(PAGE_ID_BYTES).toString('hex');
     const page = new PageStream({ id, visitor, response, clock, open: () => this.open(exchange, visitor) });
     this.pages.set(id, page);
+    this.look();
     const tell = (sample: Sample): void => {
-      if (!this.access.isValid(visitor)) page.close('The user, or the password, has changed');
-      else if (this.maySeeFigures(visitor)) page.sampled(sample);
+      if (this.maySeeFigures(visitor)) page.sampled(sample);
     };
     const closed = new Promise((resolve) => response.once('close', resolve));
     exchange.begin(200, 'text/event-stream');
@@ -289,6 +301,27 @@ export class Console {
     this.pages.delete(id);
     this.sampler.leave(tell);
     page.close();
+  }
+
+  /** Ends the pages of who is not let in any more, soon after. */
+  private look(): void {
+    this.timer ??= this.parts.environment.clock.after(LOOK_MS, () => {
+      this.timer = null;
+      this.dismiss('The user, or the password, has changed', ({ visitor }) => !this.access.isValid(visitor));
+      if (this.pages.size > 0) this.look();
+    });
+    this.timer.unref();
+  }
+
+  /** Ends pages; a browser that does not take the end of its stream is given no more time than others. */
+  private dismiss(reason: string, isMeant: (page: PageStream) => boolean): void {
+    for (const page of [...this.pages.values()]) {
+      if (!isMeant(page)) continue;
+      this.pages.delete(page.id);
+      const { socket } = page.response;
+      page.close(reason);
+      if (socket !== null) this.connections.expect(socket, ANSWER_MS);
+    }
   }
 
   private hello({ id, visitor }: PageStream): Hello {

@@ -2,7 +2,7 @@
 import type { HttpRequest, HttpResponse } from '../base/http.ts';
 import { GUARDING_HEADERS, type RequestHead } from './guard.ts';
 
-/** The longest body that is taken. */
+/** The longest body that is taken of a user. */
 const MOST_BODY = 8 * 1024 * 1024;
 
 /** Why a request is answered by an error, in its words. */
@@ -53,12 +53,12 @@ export class Exchange {
   }
 
   /** The body as JSON. Throws Refused where it is too long, or none. */
-  async json(): Promise<unknown> {
+  async json(most = MOST_BODY): Promise<unknown> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of this.request as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > MOST_BODY) throw new Refused(413, `A request may have ${MOST_BODY} bytes`);
+      if (bytes > most) throw new Refused(413, `A request may have ${most} bytes`);
       chunks.push(chunk);
     }
     try {

@@ -38,6 +38,7 @@ export interface PageParts {
 export class PageStream {
   readonly id: string;
   readonly visitor: Visitor;
+  readonly response: HttpResponse;
   private readonly parts: PageParts;
   private readonly lanes = new Map<Lane, ConsoleSession>();
   private gathered: { lane: Lane; reply: ReturnType<WireReplies['of']> }[] = [];
@@ -51,6 +52,7 @@ export class PageStream {
     this.parts = parts;
     this.id = parts.id;
     this.visitor = parts.visitor;
+    this.response = parts.response;
   }
 
   begin(hello: Hello): void {
@@ -81,7 +83,7 @@ export class PageStream {
     if (reason !== undefined) this.send('bye', reason);
     this.timer?.cancel();
     for (const [name, session] of [...this.lanes]) this.endLane(name, session);
-    this.parts.response.end();
+    this.response.end();
   }
 
   private pushed(lane: Lane, push: ParsedReply): void {
@@ -102,7 +104,7 @@ export class PageStream {
   }
 
   private send(event: string, data: unknown): void {
-    const { response } = this.parts;
+    const { response } = this;
     if (response.destroyed || response.writableEnded) return;
     if (response.writableLength > MOST_UNSENT) response.destroy();
     else response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);

@@ -2,8 +2,8 @@
  * What the page and the server say to each other, in JSON. Bytes are strings of one character a byte, so that nothing of them
  * is lost.
  *
- *   POST /login   Credentials                  204, and a cookie; 401
- *   POST /logout                               204
+ *   POST /login   Credentials                  204, and a cookie; 401, 413
+ *   POST /logout                               204; what the login has opened ends
  *   POST /run     RunRequest                   RunReply; 401, 403, 409 (the page is not known), 413, 429, 503
  *   GET  /events  server-sent events: 'hello' Hello, 'sample' Sample, 'push' Pushes, 'bye' (the reason, as text)
  *   GET  /metrics Prometheus's text

@@ -39,6 +39,15 @@ async function run(
   return (JSON.parse(text) as RunReply).replies;
 }
 
+function rawRun(body: string, more = ''): string {
+  const head = `Host: localhost\r\nContent-Type: application/json\r\n${more}Content-Length: ${body.length}`;
+  return `POST /run HTTP/1.1\r\n${head}\r\n\r\n${body}`;
+}
+
+function rawGet(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+}
+
 async function cookieOf(user: string, password: string): Promise<Headers> {
   const { status, headers } = await post(port, '/login', { user, password });
   expect(status).toBe(204);
@@ -146,9 +155,7 @@ describe('commands', () => {
     const blocked = async (): Promise<string> => /blocked_clients:(\d+)/.exec(await server.session().call('INFO'))![1];
     const socket = connect(port, '127.0.0.1');
     const body = JSON.stringify({ page, lane: 'shell', commands: [['BLPOP', 'none', '0']] });
-    socket.write(
-      `POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.write(rawRun(body));
     await expect.poll(blocked, PATIENT).toBe('1');
     socket.destroy();
     await expect.poll(blocked, PATIENT).toBe('0');
@@ -296,6 +303,53 @@ describe('who is let in', () => {
     expect((await post(port, '/run', { commands: [['PING']] }, cookie)).status).toBe(401);
   });
 
+  test('nobody who has gone while his body was still coming', async () => {
+    const { Cookie } = await cookieOf('root', 'secret');
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes) => (text += String(bytes)));
+    const request = rawRun('{"commands":[["SET","k","v"]]}', `Expect: 100-continue\r\nCookie: ${Cookie}\r\n`);
+    socket.write(request.slice(0, -1));
+    await expect.poll(() => text, PATIENT).toContain('100 Continue');
+    await turn();
+    await server.session().call('ACL', 'DELUSER', 'root');
+    socket.write(request.slice(-1));
+    await expect.poll(() => text, PATIENT).toContain('HTTP/1.1 401 ');
+    expect(await server.session().call('EXISTS', 'k')).toBe(0);
+    socket.destroy();
+  });
+
+  test.each([
+    ['his password', ['ACL', 'SETUSER', 'ada', 'resetpass', '>other']],
+    ['the user', ['ACL', 'DELUSER', 'ada']],
+    ['the right to come', ['ACL', 'SETUSER', 'ada', 'off']],
+  ])('a page ends once %s is gone, also of who sees no figures', async (_, command) => {
+    const events = await follow(port, '/events', await cookieOf('ada', 'lovelace'));
+    expect(await events.next('hello')).toMatchObject({ figures: false });
+    await server.session().call(...command);
+    clock.advance(1000);
+    expect(await events.next('bye')).toBe('The user, or the password, has changed');
+    await events.ended;
+  });
+
+  test('the log out ends the pages of the login, and no others', async () => {
+    const cookie = await cookieOf('root', 'secret');
+    const [gone, stays] = [
+      await follow(port, '/events', cookie),
+      await follow(port, '/events', await cookieOf('root', 'secret')),
+    ];
+    const { page } = (await gone.next('hello')) as Hello;
+    expect(await run([['SUBSCRIBE', 'news']], cookie, { page, lane: 'watch' })).toEqual([['subscribe', 'news', 1]]);
+    await stays.next('hello');
+    expect((await post(port, '/logout', {}, cookie)).status).toBe(204);
+    expect(await gone.next('bye')).toBe('Logged out');
+    await gone.ended;
+    expect(await server.session().call('PUBSUB', 'CHANNELS')).toEqual([]);
+    clock.advance(1000);
+    await stays.next('sample');
+    stays.close();
+  });
+
   test('a wrong password is in the log of refusals', async () => {
     expect((await post(port, '/login', { user: 'ada', password: 'no' })).status).toBe(401);
     expect(JSON.stringify(await server.session().call('ACL', 'LOG'))).toContain('"reason","auth"');
@@ -378,6 +432,40 @@ describe('too much', () => {
     expect(status).toBe(413);
   });
 
+  test('a body that is too long of who has proved nothing', async () => {
+    const long = 'x'.repeat(100 * 1024);
+    expect((await post(port, '/login', { user: 'default', password: long })).status).toBe(413);
+  });
+
+  test('requests sent ahead of answers: one at a time goes on, and few wait', async () => {
+    const body = '{"commands":[["BLPOP","none","0"]]}';
+    const blocked = async (): Promise<string> => /blocked_clients:(\d+)/.exec(await server.session().call('INFO'))![1];
+    const few = connect(port, '127.0.0.1');
+    few.write((rawRun(body) + rawGet('/events')).repeat(5));
+    await expect.poll(blocked, PATIENT).toBe('1');
+    for (let i = 0; i < 20; i++) await turn();
+    expect(await blocked()).toBe('1');
+    few.destroy();
+    await expect.poll(blocked, PATIENT).toBe('0');
+    const many = connect(port, '127.0.0.1');
+    many.on('error', () => {});
+    const ended = new Promise((resolve) => many.once('close', resolve));
+    many.write(rawRun(body).repeat(100));
+    await ended;
+    await expect.poll(blocked, PATIENT).toBe('0');
+  });
+
+  test('requests sent ahead are answered in their order', async () => {
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes) => (text += String(bytes)));
+    socket.write(['a', 'b', 'c'].map((word) => rawRun(`{"commands":[["ECHO","${word}"]]}`)).join(''));
+    await expect.poll(() => text.match(/\["[abc]"\]/g), PATIENT).toEqual(['["a"]', '["b"]', '["c"]']);
+    socket.write(rawGet('/nothing').repeat(2));
+    await expect.poll(() => text.match(/ 404 /g)?.length, PATIENT).toBe(2);
+    socket.destroy();
+  });
+
   test('pages', async () => {
     const pages = await Promise.all(Array.from({ length: 32 }, () => follow(port, '/events')));
     expect((await send(port, '/events')).status).toBe(503);
@@ -413,9 +501,7 @@ describe('too much', () => {
     const socket = connect(port, '127.0.0.1');
     socket.pause();
     const body = '{"commands":[["GET","long"]]}';
-    socket.write(
-      `POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.write(rawRun(body));
     const commands = async (): Promise<string> => (await server.session().call('INFO', 'commandstats')) as string;
     await expect.poll(commands, PATIENT).toContain('cmdstat_get:calls=1');
     for (let second = 0; second < 120; second++) {
