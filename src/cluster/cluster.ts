@@ -11,7 +11,7 @@ import { goOn } from './rules/election.ts';
 import { updateHealth } from './rules/health.ts';
 import { resolved } from './rules/hosts.ts';
 import { broadcast, connectionLost, sendTo } from './rules/links.ts';
-import { checkManual } from './rules/manual.ts';
+import { checkManual, checkManualTimeout } from './rules/manual.ts';
 import { connected, receive } from './rules/packets.ts';
 import { restoredState } from './rules/restored.ts';
 import { compareWithData } from './rules/slot-commands.ts';
@@ -54,6 +54,8 @@ export class Cluster {
     this.take(input);
     if (turn.failoverIsDue) {
       turn.failoverIsDue = false;
+      // Votes for one that is over may come before the tick that finds that out: its master's clients write again.
+      checkManualTimeout(turn);
       checkManual(turn);
       goOn(turn);
     }

@@ -344,6 +344,20 @@ describe('a failover that is asked for', () => {
     expect(replica.cluster.state.myself.isReplica).toBe(true);
   });
 
+  test('is over after five seconds for votes as well that have waited for as long', () => {
+    const nodes = new Nodes(3, 1);
+    const replica = nodes.at(3);
+    const masters = nodes.all.slice(0, 3);
+    for (const each of masters) each.slow = true;
+    replica.call({ name: 'failover', form: 'agreed' });
+    nodes.pass(500);
+    expect(replica.packets('auth-req').length).toBeGreaterThan(0);
+    nodes.now += 6000;
+    for (const each of masters) each.sync();
+    expect(replica.log()).toContain('Manual failover timed out.');
+    expect(replica.cluster.state.myself.isReplica).toBe(true);
+  });
+
   test('FORCE needs no master, TAKEOVER nobody', () => {
     const nodes = new Nodes(3, 1);
     const [master, second, third, replica] = nodes.all;
