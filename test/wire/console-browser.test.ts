@@ -25,6 +25,8 @@ beforeAll(async () => {
   const port = await freePort();
   server = await startCinnabar('--console-port', String(port));
   client = new Redis(server.port, '127.0.0.1');
+  // It is restarted under its clients.
+  client.on('error', () => {});
   url = `http://127.0.0.1:${port}`;
   await seed();
   await client.config('SET', 'slowlog-log-slower-than', 0);
