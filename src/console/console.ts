@@ -31,12 +31,12 @@ import { type ConsoleSession, PageStream } from './page-stream.ts';
 import { WireReplies } from './replies.ts';
 import { credentialsIn, runRequestIn } from './requests.ts';
 import { Sampler } from './sampler.ts';
-import type { Hello, RunReply, Sample } from './wire.ts';
+import type { Hello, Lane, RunReply, RunRequest, Sample, WireReply } from './wire.ts';
 
 const HEAD_BYTES = 16 * 1024;
 const MOST_PAGES = 32;
-/** Requests of a page that wait for their replies. */
-const MOST_WAITING = 32;
+/** Commands of a request that run in one turn of the event loop: others come between, and so many long replies there are at a time. */
+const MOST_A_TURN = 32;
 const PAGE_ID_BYTES = 16;
 /** The longest body of who has proved nothing yet. */
 const LOGIN_BYTES = 64 * 1024;
@@ -231,6 +231,7 @@ export class Console {
 
   private open({ request }: Exchange, visitor?: Visitor): ConsoleSession {
     const { engine, settings } = this.parts;
+    if (visitor !== undefined && !this.access.isValid(visitor)) throw new Refused(401, NOT_LET_IN);
     if (engine.sessions.size >= settings.maxclients) throw new Refused(503, 'There are too many clients');
     const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = request.socket;
     return this.parts.open({
@@ -249,26 +250,43 @@ export class Console {
     // The body may have been long in coming.
     if (!this.access.isValid(visitor)) throw new Refused(401, NOT_LET_IN);
     const page = id === undefined ? undefined : this.pageOf(id, visitor);
-    if (page !== undefined && page.waiting >= MOST_WAITING) throw new Refused(429, 'Too many commands wait');
-    const session = page?.lane(lane) ?? this.open(exchange, visitor);
     this.unhurried(exchange);
-    const end = (): void => (page === undefined ? session.close() : page.endLane(lane, session));
-    let isAnswered = false;
-    // Who asked has gone: nothing waits for him any more.
-    exchange.response.once('close', () => {
-      if (!isAnswered || page === undefined) end();
-    });
-    if (page !== undefined) page.waiting++;
-    const replies = await Promise.all(
-      commands.map((words) => session.call(...words.map((word) => Buffer.from(word, 'latin1'))).catch(asError)),
-    );
-    if (page !== undefined) page.waiting--;
-    isAnswered = true;
-    // A session that was ended (QUIT, CLIENT KILL) is followed by a new one.
-    if (replies.some((reply) => reply instanceof Error && !(reply instanceof ReplyError))) end();
-    const wire = new WireReplies();
-    const answer: RunReply = { replies: replies.map((reply) => wire.of(reply)) };
+    const replies =
+      page === undefined
+        ? await this.runBy(this.open(exchange, visitor), exchange, commands)
+        : await page.inTurn(lane, async () =>
+            exchange.response.destroyed ? [] : this.runBy(page.lane(lane), exchange, commands, page, lane),
+          );
+    const answer: RunReply = { replies };
     if (!exchange.response.destroyed) exchange.answer(200, 'application/json', JSON.stringify(answer));
+  }
+
+  /** Runs commands by a session, which ends with them, unless it is the lane's of a page. */
+  private async runBy(
+    session: ConsoleSession,
+    { response }: Exchange,
+    commands: RunRequest['commands'],
+    page?: PageStream,
+    lane: Lane = 'browse',
+  ): Promise<WireReply[]> {
+    const end = (): void => (page === undefined ? session.close() : page.endLane(lane, session));
+    // Who asked has gone: nothing waits for him any more.
+    response.once('close', end);
+    const wire = new WireReplies();
+    const replies: WireReply[] = [];
+    let isOver = false;
+    for (let i = 0; i < commands.length && !response.destroyed; i += MOST_A_TURN) {
+      const some = commands.slice(i, i + MOST_A_TURN);
+      const calls = some.map((words) => session.call(...words.map((word) => Buffer.from(word, 'latin1'))));
+      for (const reply of await Promise.all(calls.map((call) => call.catch(asError)))) {
+        isOver ||= reply instanceof Error && !(reply instanceof ReplyError);
+        replies.push(wire.of(reply));
+      }
+    }
+    if (page !== undefined) response.off('close', end);
+    // A session that was ended (QUIT, CLIENT KILL) is followed by a new one.
+    if (isOver) end();
+    return replies;
   }
 
   private pageOf(id: string, visitor: Visitor): PageStream {

@@ -10,11 +10,14 @@ import type { HttpResponse } from '../base/http.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { ParsedReply } from '../protocol/reply-parser.ts';
 import type { Visitor } from './access.ts';
+import { Refused } from './exchange.ts';
 import { WireReplies } from './replies.ts';
 import type { Hello, Lane, Pushes, Sample } from './wire.ts';
 
 /** Bytes that the browser has not taken, beyond which the stream is ended. */
 const MOST_UNSENT = 8 * 1024 * 1024;
+/** Requests that wait for their replies. */
+const MOST_WAITING = 32;
 /** What is pushed is gathered for so long, ms, up to so many. */
 const GATHER_MS = 50;
 const MOST_GATHERED = 1000;
@@ -45,8 +48,9 @@ export class PageStream {
   private replies = new WireReplies();
   private skipped = 0;
   private timer: Timer | null = null;
-  /** Commands that wait for their replies. */
-  waiting = 0;
+  private waiting = 0;
+  /** Of each lane, what was last begun. */
+  private readonly latest = new Map<Lane, Promise<unknown>>();
 
   constructor(parts: PageParts) {
     this.parts = parts;
@@ -61,8 +65,25 @@ export class PageStream {
 
   readonly sampled = (sample: Sample): void => this.send('sample', sample);
 
-  /** The session of a lane, opened where there is none. */
+  /** Begins work of a lane when what was begun there before it is done. Throws Refused where too much waits. */
+  async inTurn<T>(name: Lane, work: () => Promise<T>): Promise<T> {
+    if (this.waiting >= MOST_WAITING) throw new Refused(429, 'Too many commands wait');
+    this.waiting++;
+    const begun = (this.latest.get(name) ?? Promise.resolve()).then(work);
+    this.latest.set(
+      name,
+      begun.catch(() => {}),
+    );
+    try {
+      return await begun;
+    } finally {
+      this.waiting--;
+    }
+  }
+
+  /** The session of a lane, opened where there is none. Throws Refused where the page has been closed. */
   lane(name: Lane): ConsoleSession {
+    if (this.response.writableEnded || this.response.destroyed) throw new Refused(409, 'The page is closed');
     let session = this.lanes.get(name);
     if (session === undefined) {
       session = this.parts.open();

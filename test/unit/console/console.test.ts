@@ -197,6 +197,53 @@ describe('commands', () => {
     await other.close();
   });
 
+  test('of which there are many let others come between', async () => {
+    const session = server.session();
+    const seen = new Set<string | null>();
+    let isDone = false;
+    const many = run(Array.from({ length: 2000 }, () => ['INCR', 'n'])).finally(() => (isDone = true));
+    while (!isDone) {
+      seen.add(await session.call('GET', 'n'));
+      await turn();
+    }
+    expect((await many).at(-1)).toBe(2000);
+    expect(seen.size).toBeGreaterThan(10);
+  });
+
+  test('of one request stay together in their lane', async () => {
+    const events = await follow(port, '/events');
+    const { page } = (await events.next('hello')) as Hello;
+    const fill = (db: string): Promise<RunReply['replies']> =>
+      run([['SELECT', db], ...Array.from({ length: 200 }, (_, i) => ['SET', `${db}:${i}`, 'v'])], {}, { page });
+    await Promise.all(['1', '2', '3'].map(fill));
+    const sizes = await run(['1', '2', '3'].flatMap((db) => [['SELECT', db], ['DBSIZE'], ['EXISTS', `${db}:199`]]));
+    expect(sizes.filter((reply) => typeof reply === 'number')).toEqual([200, 1, 200, 1, 200, 1]);
+    events.close();
+  });
+
+  test('that wait for their turn in a lane are not run when the page has gone, nor the user', async () => {
+    await server.session().call('ACL', 'SETUSER', 'ada', 'on', '>lovelace', '+@all', '~*');
+    const ada = basic('ada', 'lovelace');
+    for (const gone of ['page', 'user']) {
+      const events = await follow(port, '/events', ada);
+      const { page } = (await events.next('hello')) as Hello;
+      const lane = { page, lane: 'shell' };
+      const before = post(port, '/run', { ...lane, commands: [['BLPOP', 'none', '0']] }, ada);
+      const blocked = async (): Promise<string> => (await server.session().call('INFO', 'clients')) as string;
+      await expect.poll(blocked, PATIENT).toContain('blocked_clients:1');
+      const after = post(port, '/run', { ...lane, commands: [['INCR', 'n']] }, ada);
+      for (let i = 0; i < 50; i++) await turn();
+      if (gone === 'page') events.close();
+      else await server.session().call('ACL', 'DELUSER', 'ada');
+      await before;
+      expect([401, 409]).toContain((await after).status);
+      events.close();
+      expect(await server.session().call('EXISTS', 'n')).toBe(0);
+    }
+    const list = async (): Promise<unknown> => server.session().call('CLIENT', 'LIST');
+    await expect.poll(list, PATIENT).not.toContain('cinnabar-console');
+  });
+
   test('whose replies are long are cut', async () => {
     await server.session().call('SET', 'long', 'x'.repeat(9 * MB));
     const [reply] = await run([['GET', 'long']]);
