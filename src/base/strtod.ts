@@ -6,14 +6,24 @@ const digits = new Slice();
 
 /**
  * The number in bytes `at` to `end` (exclusive): leading white space passes, a NUL ends it, nothing at all is 0. With
- * `extremes`, what is too large or too small for a double is infinite or 0. NaN when it is no number.
+ * `extremes`, what is too large or too small for a double is infinite or 0; without, it is no number, nor is a decimal one that is
+ * too small for all of a double's digits. NaN when it is no number.
  */
 export function looseDouble(buffer: Uint8Array, at: number, end: number, extremes: boolean): number {
   for (let i = at; i < end; i++) if (buffer[i] === 0) end = i;
   if (at === end) return 0;
   while (at < end && (buffer[at] === 32 || (buffer[at] >= 9 && buffer[at] <= 13))) at++;
   if (at === end) return Number.NaN;
-  return parseDouble(digits.set(buffer, at, end - at)) ?? (extremes ? extremeOf(digits) : Number.NaN);
+  const value = parseDouble(digits.set(buffer, at, end - at)) ?? (extremes ? extremeOf(digits) : Number.NaN);
+  return !extremes && Math.abs(value) < LEAST_NORMAL && value !== 0 && !isHexadecimal(digits) ? Number.NaN : value;
+}
+
+/** 2^-1022: what is less has fewer digits, and strtod says that some are lost. */
+const LEAST_NORMAL = 2.2250738585072014e-308;
+
+function isHexadecimal(text: Slice): boolean {
+  for (let i = 0; i < text.length; i++) if ((text.at(i) | 32) === 0x78) return true;
+  return false;
 }
 
 /** The value of a decimal number that leaves the range of doubles; NaN for what is no such number. */

@@ -49,7 +49,7 @@ export class Images {
     return Buffer.concat(pieces);
   }
 
-  /** Rejects where the bytes are no whole snapshot; the data are as they were then. */
+  /** Rejects where the bytes are no whole snapshot, with the reason as its cause; the data are as they were then. */
   async put(bytes: Uint8Array): Promise<void> {
     const { parts, owner } = this;
     const result = await new Promise<IncomingResult>((done, failed) => {
@@ -61,7 +61,7 @@ export class Images {
       this.incoming.finish();
     });
     this.incoming = null;
-    if ('error' in result) throw new Error('The snapshot is damaged');
+    if ('error' in result) throw new Error('The snapshot is damaged', { cause: result.error });
   }
 
   /** Ends what is under way, which rejects: the server closes. */

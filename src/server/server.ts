@@ -365,8 +365,9 @@ class Server implements CinnabarServer {
     try {
       await this.restore(snapshot);
     } catch (error) {
-      const fault = faultOf(snapshot);
-      throw fault === undefined ? error : new Error(fault, { cause: error });
+      // What can be read may still not be taken: a library of functions that can't be had.
+      const fault = faultOf(snapshot) ?? (error as Error).cause;
+      throw typeof fault === 'string' ? new Error(fault, { cause: error }) : error;
     }
   }
 

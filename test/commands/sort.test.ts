@@ -46,8 +46,12 @@ describe('SORT beside the real server', () => {
       SORT words ALPHA
       RPUSH odd 1 " 2" inf -inf 0x10 ""
       SORT odd
+      RPUSH least 1.5 2.2250738585072014e-308 0x1p-1074 0e-400
+      SORT least
       RPUSH worse 1 1e400
       SORT worse
+      RPUSH small 1.5 1e-320
+      SORT small
       RPUSH nan nan 1
       SORT nan
       SET str v

@@ -194,3 +194,20 @@ test.each([
   await expect(server.seed(inside)).rejects.toThrow('key "h": value should be a list');
   expect(await session.call('GET', 'old')).toBe('1');
 });
+
+const LIBRARY = '#!lua name=mine\nredis.register_function("f", function() return 1 end)';
+
+test.each([
+  [['garbage'], 'Missing library metadata'],
+  [['#!lua name=mine\nthis is wrong'], 'Error compiling function: user_function:2'],
+  [[LIBRARY, LIBRARY], "Library 'mine' already exists"],
+  [[LIBRARY, LIBRARY.replace('mine', 'yours')], 'Function f already exists'],
+])('a library that can not be had is told with what is wrong with it: %j', async (sources, message) => {
+  const server = start();
+  const session = server.session();
+  await session.call('SET', 'old', 1);
+  const records = sources.map((source) => ({ type: 'function', source }) as const);
+  await expect(server.seed(records)).rejects.toThrow(message);
+  expect(await session.call('GET', 'old')).toBe('1');
+  expect(await session.call('FUNCTION', 'LIST')).toEqual([]);
+});
