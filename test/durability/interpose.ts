@@ -7,7 +7,7 @@
  * of the tests that add acknowledgements, stand in the order in which things happened (fs.promises is not watched):
  *   {"op":"open","fd":20,"path":"/x/a","made":true,"cut":true,"append":false}      after it was done, as all but sync
  *   {"op":"write","fd":20,"at":-1,"n":3}<newline>abc                              at -1: where the descriptor stands
- *   {"op":"sync","fd":20} ... {"op":"synced","fd":20}                             before and after
+ *   {"op":"sync","fd":20,"n":7} ... {"op":"synced","fd":20,"n":7}                 before and after; several may be under way
  *   truncate, close, rename, unlink, mkdir, rmdir
  *
  * Refuse (CINNABAR_FAULTS names a file with rules, read again at each operation): the operation named by `op` on a path that
@@ -187,12 +187,16 @@ replaceSync('writev', () => (fd: unknown, buffers: unknown, at: unknown) => {
   return forms['writeSync'](fd, all, 0, all.length, at);
 });
 
+/** Which sync it is, of this thread. */
+let syncs = 0;
+
 for (const name of ['fsync', 'fdatasync'])
   replaceSync(name, (original) => (fd: unknown) => {
     suffer(hit(name, fd), name, fd);
-    record({ op: 'sync', fd });
+    const n = ++syncs;
+    record({ op: 'sync', fd, n });
     original(fd);
-    record({ op: 'synced', fd });
+    record({ op: 'synced', fd, n });
   });
 
 replaceSync('ftruncate', (original) => (fd: unknown, length: unknown) => {
@@ -248,9 +252,10 @@ function later(rule: FaultRule | undefined, syscall: string, target: unknown, do
 for (const name of ['fsync', 'fdatasync'])
   replaceAside(name, (original) => ([fd], done) => {
     later(hit(name, fd), name, fd, done, () => {
-      record({ op: 'sync', fd });
+      const n = ++syncs;
+      record({ op: 'sync', fd, n });
       original(fd, (error: Error | null) => {
-        if (error === null) record({ op: 'synced', fd });
+        if (error === null) record({ op: 'synced', fd, n });
         done(error);
       });
     });

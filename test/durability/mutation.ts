@@ -211,7 +211,8 @@ export function complaint(result: LoadResult, size: number): string | null {
     const bad = replies.find((reply) => typeof reply === 'string' && reply.startsWith('-'));
     return bad === undefined ? null : `loaded, then ${bad}`;
   }
-  const reasons = log.slice(1);
+  // A start that is refused early has nothing else to say.
+  const reasons = log.length > 1 ? log.slice(1) : log;
   if (!reasons.some((line) => PLACES.test(line))) return `refused without a place: ${reasons.join(' | ')}`;
   if (/TypeError|RangeError|Assertion|undefined/.test(reasons.join(' ')))
     return `refused by a bug: ${reasons.join(' | ')}`;

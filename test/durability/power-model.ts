@@ -65,8 +65,8 @@ interface Descriptor {
   readonly content: Content | null;
   readonly append: boolean;
   position: number;
-  /** For each sync that is under way: how many changes it will make durable. */
-  readonly syncs: number[];
+  /** For each sync that is under way, by its number: how many changes it will make durable. */
+  readonly syncs: Map<number, number>;
 }
 
 /** A change of entries: a name goes, a name comes. */
@@ -127,10 +127,10 @@ export class Disk {
         this.truncated(fd!, operation.length!);
         return;
       case 'sync':
-        this.open.get(fd!)?.syncs.push(this.open.get(fd!)?.content?.pending.length ?? this.waiting.length);
+        this.open.get(fd!)?.syncs.set(operation.n!, this.open.get(fd!)?.content?.pending.length ?? this.waiting.length);
         return;
       case 'synced':
-        this.synced(fd!);
+        this.synced(fd!, operation.n!);
         return;
       case 'rename':
         this.renamed(operation.from!, operation.to!);
@@ -159,7 +159,7 @@ export class Disk {
     if (made === true) this.enter(path!, new Content());
     const content = this.live.get(path!) ?? null;
     if (cut === true && content !== null && content.size > 0) this.change(content, { length: 0 });
-    this.open.set(fd!, { path: path!, content, append: append === true, position: 0, syncs: [] });
+    this.open.set(fd!, { path: path!, content, append: append === true, position: 0, syncs: new Map() });
   }
 
   private change(content: Content, change: Change): void {
@@ -181,10 +181,11 @@ export class Disk {
     if (content != null) this.change(content, { length });
   }
 
-  private synced(fd: number): void {
+  private synced(fd: number, number: number): void {
     const descriptor = this.open.get(fd);
-    const count = descriptor?.syncs.shift();
+    const count = descriptor?.syncs.get(number);
     if (descriptor === undefined || count === undefined) return;
+    descriptor.syncs.delete(number);
     const { content, path } = descriptor;
     if (content === null) {
       this.syncEntries(path, count);
@@ -195,7 +196,7 @@ export class Disk {
     // Others that are under way have that many fewer to make durable.
     for (const other of this.open.values())
       if (other.content === content)
-        for (let i = 0; i < other.syncs.length; i++) other.syncs[i] = Math.max(0, other.syncs[i] - count);
+        for (const [each, left] of other.syncs) other.syncs.set(each, Math.max(0, left - count));
   }
 
   /** A change with a name in the folder is durable as a whole: a rename is never half done. */

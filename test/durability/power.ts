@@ -58,8 +58,8 @@ class Ledger {
   private acknowledged: number[];
   private readonly scenario: Scenario;
   private on = false;
-  /** By descriptor: what was acknowledged when its syncs began that are under way. */
-  private readonly syncs = new Map<number, (number[] | null)[]>();
+  /** By descriptor and sync: what was acknowledged when the syncs began that are under way. */
+  private readonly syncs = new Map<string, number[] | null>();
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
@@ -79,13 +79,14 @@ class Ledger {
       this.promised = [...this.acknowledged];
   }
 
-  private followSync({ op, fd }: Operation, disk: Disk): void {
+  private followSync({ op, fd, n: number }: Operation, disk: Disk): void {
+    const which = `${fd} ${number}`;
     if (op === 'sync') {
       const counts = disk.pathOf(fd!).includes('incr') && !disk.waitsBeside(fd!, 'incr');
-      const under = this.syncs.get(fd!) ?? [];
-      this.syncs.set(fd!, [...under, counts ? [...this.acknowledged] : null]);
+      this.syncs.set(which, counts ? [...this.acknowledged] : null);
     } else if (op === 'synced') {
-      const then = this.syncs.get(fd!)?.shift();
+      const then = this.syncs.get(which);
+      this.syncs.delete(which);
       if (then != null) this.promised = this.promised.map((n, client) => Math.max(n, then[client]));
     }
   }
