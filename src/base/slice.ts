@@ -140,7 +140,8 @@ export function sliceOf(text: string): Slice {
 
 /** From so many bytes on a call into Node beats the loop. */
 const COMPARED_BY_CALL = 256;
-const compare = Buffer.prototype.compare as (
+/** Buffer's compare of two parts, which is the system's memcmp. */
+export const compareParts = Buffer.prototype.compare as (
   this: Uint8Array,
   other: Uint8Array,
   otherFrom: number,
@@ -154,7 +155,8 @@ export function sameBytes(a: Slice, b: Slice): boolean {
   if (length !== b.length) return false;
   const x = a.buffer;
   const y = b.buffer;
-  if (length >= COMPARED_BY_CALL) return compare.call(x, y, b.start, b.start + length, a.start, a.start + length) === 0;
+  if (length >= COMPARED_BY_CALL)
+    return compareParts.call(x, y, b.start, b.start + length, a.start, a.start + length) === 0;
   let i = a.start;
   let j = b.start;
   for (const end = i + length; i < end; i++, j++) if (x[i] !== y[j]) return false;

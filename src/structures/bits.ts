@@ -6,7 +6,7 @@
  */
 
 import { copyBytes } from '../base/copy.ts';
-import type { Slice } from '../base/slice.ts';
+import { compareParts, type Slice } from '../base/slice.ts';
 
 /** Below this many bytes a view of words costs more than it saves. */
 const WORDS_FROM = 128;
@@ -83,17 +83,9 @@ export function countBits(bytes: Uint8Array, from: number, to: number): number {
   );
 }
 
-/** Bytes that are compared with as many fillers by one call into Node, which is the system's memcmp. */
+/** Bytes that are compared with as many fillers by one call into Node. */
 const BLOCK = 16 * 1024;
 const FILLERS = { zeros: new Uint8Array(0), ones: new Uint8Array(0) };
-const compare = Buffer.prototype.compare as (
-  this: Uint8Array,
-  other: Uint8Array,
-  otherFrom: number,
-  otherTo: number,
-  from: number,
-  to: number,
-) => number;
 
 /** A block of fillers, made when it is first needed. */
 function fillers(filler: number): Uint8Array {
@@ -106,7 +98,8 @@ function fillers(filler: number): Uint8Array {
 
 /** The first byte from `from` to `to` (exclusive) that isn't `filler` (0 or 255), `to` when there is none. */
 function firstUnlike(bytes: Uint8Array, from: number, to: number, filler: number): number {
-  while (to - from >= BLOCK && compare.call(bytes, fillers(filler), 0, BLOCK, from, from + BLOCK) === 0) from += BLOCK;
+  while (to - from >= BLOCK && compareParts.call(bytes, fillers(filler), 0, BLOCK, from, from + BLOCK) === 0)
+    from += BLOCK;
   const end = to - from < BLOCK ? to : from + BLOCK;
   let at = to - from < WORDS_FROM ? from : firstWordUnlike(bytes, from, end, filler);
   while (at < to && bytes[at] === filler) at++;

@@ -17,7 +17,6 @@
  * (cluster-bugs.ts).
  */
 import { sliceOf } from '../../src/base/slice.ts';
-import { SystemError } from '../../src/base/system-error.ts';
 import type { Packet } from '../../src/cluster/bus/packet.ts';
 import type { NodesFile } from '../../src/cluster/nodes-file.ts';
 import { SLOTS, slotOf } from '../../src/cluster/slots.ts';
@@ -78,7 +77,6 @@ const DELAYS: readonly (readonly [number, number])[] = [
 /** Of so many packets of the bus one breaks its connection, and is lost; 0 for none. */
 const LOSSES = [0, 0, 100, 10];
 const MOST_STANDSTILL = 4000;
-const MOST_JUMP = 20_000;
 const CALM_MOVES = 2;
 
 export interface ClusterServersCourse {
@@ -94,13 +92,6 @@ export interface ClusterServersOptions {
   readonly traced?: boolean;
 }
 
-interface Disk {
-  /** Milliseconds that a sync takes. */
-  delay: number;
-  /** No nodes.conf can be written. */
-  full: boolean;
-}
-
 class ClusterServersWorld extends ServersWorld implements LifeWatcher {
   readonly counts = { failovers: 0, moves: 0, 'cut short': 0, adopted: 0, acknowledged: 0 };
   readonly keys: Keys;
@@ -111,7 +102,6 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
   private readonly seats: Seat[];
   /** The last life of each node that had its data. */
   private readonly lives = new Map<string, Life>();
-  private readonly disks = new Map<string, Disk>();
   private readonly tags: readonly { readonly name: string; readonly slot: number }[];
   private readonly slots: readonly number[];
   /** Slots that somebody administers, and those that were left in the middle of it. */
@@ -142,8 +132,9 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
     this.keys = new Keys(this.lives, this.slots, OLDEST, () => this.now);
     for (const name of names) {
       const machine = this.machine(name);
-      this.disks.set(name, { delay: 0, full: false });
-      machine.onDisk = (step, path) => this.diskStep(name, step, path);
+      machine.onDisk = (step, path) => {
+        if (path.includes('nodes.conf')) this.sufferStep(name, step, path);
+      };
       machine.onLog = (line) => this.hold(() => heardOf(name, line));
     }
   }
@@ -182,13 +173,6 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
   }
 
   /** A sync that takes long is one after which the process stands still, and nothing of what it says leaves. */
-  private diskStep(name: string, step: string, path: string): void {
-    const { delay, full } = this.disks.get(name)!;
-    if (full && step === 'write' && path.includes('nodes.conf')) throw new SystemError('ENOSPC', 'write', path);
-    if (delay > 0 && path.includes('nodes.conf') && (step === 'fsync' || step === 'fdatasync'))
-      this.standStill(name, delay);
-  }
-
   // What nodes do.
 
   mayClaim(): void {
@@ -421,18 +405,6 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
     return this.lives.get(name)!.state.myself.slots.size > 0;
   }
 
-  private jump(name: string): void {
-    const ms = this.random.below(2 * MOST_JUMP) - MOST_JUMP;
-    this.world.note(`the wall clock of ${name} jumps by ${ms} ms`);
-    this.machine(name).ahead += ms;
-  }
-
-  private changeDisk(name: string): void {
-    const disk = { delay: this.pick([0, 20, 300, 1500]), full: this.random.below(4) === 0 };
-    this.world.note(`the disk of ${name}: ${JSON.stringify(disk)}`);
-    this.disks.set(name, disk);
-  }
-
   private changeNetwork(): void {
     this.world.wires.delay = this.pick(DELAYS);
     this.losses = this.pick(LOSSES);
@@ -458,7 +430,7 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
     this.administering = false;
     this.losses = 0;
     world.wires.delay = DELAYS[0];
-    for (const name of names) this.disks.set(name, { delay: 0, full: false });
+    this.mendDisks();
     for (const name of names) this.goOn(name);
     this.split([]);
     for (const name of names) if (!this.running(name)) await world.run(this.start(name));

@@ -57,13 +57,6 @@ const DELAYS: readonly (readonly [number, number])[] = [
   [20, 200],
 ];
 const MOST_STANDSTILL = 5000;
-const MOST_JUMP = 20_000;
-
-interface Disk {
-  /** Milliseconds that a sync takes. */
-  delay: number;
-  full: boolean;
-}
 
 /** A write that a server has acknowledged, and in which of its terms as a master or replica. */
 interface Write {
@@ -76,7 +69,6 @@ class SentinelServersWorld extends ServersWorld {
   failovers = 0;
   votes = 0;
   private readonly options: CourseOptions;
-  private readonly disks = new Map<string, Disk>();
   private troubled = true;
   /** By epoch: who was elected, and whom he promoted. */
   private readonly leaders = new Map<number, string>();
@@ -96,8 +88,7 @@ class SentinelServersWorld extends ServersWorld {
     this.options = options;
     for (const name of ALL) {
       const machine = this.machine(name);
-      this.disks.set(name, { delay: 0, full: false });
-      machine.onDisk = (step, path) => this.diskStep(name, step, path);
+      machine.onDisk = (step, path) => this.sufferStep(name, step, path);
       if (SENTINELS.includes(name)) machine.onLog = (line) => this.heardOf(name, line);
     }
   }
@@ -133,12 +124,6 @@ class SentinelServersWorld extends ServersWorld {
   }
 
   /** A sync that takes long is one after which the process stands still, and nothing of what it says leaves. */
-  private diskStep(name: string, step: string, path: string): void {
-    const { delay, full } = this.disks.get(name)!;
-    if (full && step === 'write') throw new SystemError('ENOSPC', 'write', path);
-    if (delay > 0 && (step === 'fsync' || step === 'fdatasync')) this.standStill(name, delay);
-  }
-
   // What happens.
 
   protected async begin(): Promise<void> {
@@ -173,18 +158,6 @@ class SentinelServersWorld extends ServersWorld {
       () => this.changeDelay(),
     ];
     wrongs[random.below(wrongs.length)]();
-  }
-
-  private jump(name: string): void {
-    const ms = this.random.below(2 * MOST_JUMP) - MOST_JUMP;
-    this.world.note(`the wall clock of ${name} jumps by ${ms} ms`);
-    this.machine(name).ahead += ms;
-  }
-
-  private changeDisk(name: string): void {
-    const disk = { delay: this.pick([0, 20, 300, 1500]), full: this.random.below(4) === 0 };
-    this.world.note(`the disk of ${name}: ${JSON.stringify(disk)}`);
-    this.disks.set(name, disk);
   }
 
   private changeDelay(): void {
@@ -238,7 +211,7 @@ class SentinelServersWorld extends ServersWorld {
     const { world } = this;
     world.note('all is healed');
     this.troubled = false;
-    for (const name of SENTINELS) this.disks.set(name, { delay: 0, full: false });
+    this.mendDisks();
     for (const name of ALL) this.goOn(name);
     this.split([]);
     world.wires.delay = DELAYS[0];

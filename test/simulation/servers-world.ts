@@ -4,8 +4,21 @@
  * server ends the course with the next step of time.
  */
 import type { SeededRandom } from '../../src/base/random.ts';
+import { SystemError } from '../../src/base/system-error.ts';
 import { Broken } from './rules-world.ts';
 import { type Machine, World } from './world.ts';
+
+/** A disk that is slow to sync, or takes no more. */
+interface Disk {
+  /** Milliseconds for which whoever syncs stands still. */
+  readonly delay: number;
+  readonly full: boolean;
+}
+
+const GOOD_DISK: Disk = { delay: 0, full: false };
+const DISK_DELAYS: readonly number[] = [0, 20, 300, 1500];
+/** Milliseconds by which a wall clock jumps at most, forwards or back. */
+const MOST_JUMP = 20_000;
 
 export abstract class ServersWorld {
   readonly world: World;
@@ -15,6 +28,7 @@ export abstract class ServersWorld {
   private readonly outsider: string;
   private readonly machines = new Map<string, Machine>();
   private readonly frozen = new Set<string>();
+  private readonly disks = new Map<string, Disk>();
   /** Hosts that reach one another and nobody else. */
   private part: readonly string[] = [];
 
@@ -120,6 +134,29 @@ export abstract class ServersWorld {
     this.world.note(part.length === 0 ? 'the network is whole' : `${part.join(' ')} are cut off`);
     this.part = part;
     this.applyCuts();
+  }
+
+  protected jump(name: string): void {
+    const ms = this.random.below(2 * MOST_JUMP) - MOST_JUMP;
+    this.world.note(`the wall clock of ${name} jumps by ${ms} ms`);
+    this.machine(name).ahead += ms;
+  }
+
+  protected changeDisk(name: string): void {
+    const disk = { delay: this.pick(DISK_DELAYS), full: this.random.below(4) === 0 };
+    this.world.note(`the disk of ${name}: ${JSON.stringify(disk)}`);
+    this.disks.set(name, disk);
+  }
+
+  protected mendDisks(): void {
+    this.disks.clear();
+  }
+
+  /** What becomes of a step of its disk, before it is done. */
+  protected sufferStep(name: string, step: string, path: string): void {
+    const { delay, full } = this.disks.get(name) ?? GOOD_DISK;
+    if (full && step === 'write') throw new SystemError('ENOSPC', 'write', path);
+    if (delay > 0 && (step === 'fsync' || step === 'fdatasync')) this.standStill(name, delay);
   }
 
   private applyCuts(): void {
