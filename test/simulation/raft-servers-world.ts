@@ -40,6 +40,8 @@ const PATIENCE = 60_000;
 const LATE_MS = 2000;
 /** Milliseconds within which an operator's command is answered, or never. */
 const ORDER_MS = 8000;
+/** How often one is told to join. */
+const MOST_JOINS = 20;
 const MOST_STANDSTILL = 2500;
 const DELAYS: readonly (readonly [number, number])[] = [
   [0.1, 1],
@@ -351,13 +353,19 @@ class GroupWorld extends ServersWorld {
     await this.joinAgain();
   }
 
-  /** Whoever lost its power before it heard that it is a member is told to join by its operator once more. */
+  /** Whoever lost its power before it heard that it is a member is told to join by its operator, until it does. */
   private async joinAgain(): Promise<void> {
-    const leader = this.hosts.find((name) => this.serves(name));
-    if (leader === undefined) return;
-    for (const name of this.hosts)
-      if (this.isMember(name, leader) && !this.membership(name).shell.isMember)
-        await this.world.run(this.order(name, 'JOIN', leader, '6379'));
+    const lacks = (): [string, string] | undefined => {
+      const leader = this.hosts.find((name) => this.serves(name));
+      const name = this.hosts.find(
+        (each) => leader !== undefined && this.isMember(each, leader) && !this.membership(each).shell.isMember,
+      );
+      return name === undefined ? undefined : [name, leader!];
+    };
+    for (let left = lacks(), tries = 0; left !== undefined && tries < MOST_JOINS; left = lacks(), tries++) {
+      await this.world.run(this.order(left[0], 'JOIN', left[1], '6379'));
+      await this.pass(1000);
+    }
   }
 
   // What must hold.
