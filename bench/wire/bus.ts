@@ -8,28 +8,20 @@ import { decode } from '../../src/cluster/bus/decode.ts';
 import { encode } from '../../src/cluster/bus/encode.ts';
 import { GOSSIP_BYTES, HEADER_BYTES } from '../../src/cluster/bus/layout.ts';
 import type { Packet } from '../../src/cluster/bus/packet.ts';
-import type { ClusterSettings } from '../../src/cluster/messages.ts';
 import { parseNodesFile } from '../../src/cluster/nodes-file.ts';
 import { nodesFile, type Seat } from '../../src/server/local-cluster.ts';
-import { BUS_PORT, ClusterProcess, PORT, type Surroundings } from '../../test/simulation/cluster-process.ts';
+import {
+  BUS_PORT,
+  ClusterProcess,
+  PORT,
+  type Surroundings,
+  settingsOf,
+} from '../../test/simulation/cluster-process.ts';
 import { Network } from '../../test/simulation/network.ts';
 import { Timeline } from '../../test/simulation/timeline.ts';
 
 const NODE_TIMEOUT = 15_000;
-const SETTINGS: ClusterSettings = {
-  nodeTimeout: NODE_TIMEOUT,
-  replicaValidityFactor: 10,
-  replPingPeriod: 10_000,
-  migrationBarrier: 1,
-  allowReplicaMigration: true,
-  requireFullCoverage: true,
-  replicaNoFailover: false,
-  announceIp: '',
-  port: PORT,
-  plainPort: 0,
-  busPort: BUS_PORT,
-  hostname: '',
-};
+const SETTINGS = settingsOf({ nodeTimeout: NODE_TIMEOUT, replPingPeriod: 10_000 });
 const WARM_SECONDS = 30;
 const [LEAST_GOSSIPS, GOSSIP_SHARE] = [3, 10];
 

@@ -14,6 +14,23 @@ import { RulesProcess } from './rules-process.ts';
 
 export const PORT = 6379;
 export const BUS_PORT = 16379;
+/** What nodes are set to; times in ms, others as they are by default. */
+export function settingsOf(times: Pick<ClusterSettings, 'nodeTimeout' | 'replPingPeriod'>): ClusterSettings {
+  return {
+    ...times,
+    replicaValidityFactor: 10,
+    migrationBarrier: 1,
+    allowReplicaMigration: true,
+    requireFullCoverage: true,
+    replicaNoFailover: false,
+    announceIp: '',
+    port: PORT,
+    plainPort: 0,
+    busPort: BUS_PORT,
+    hostname: '',
+  };
+}
+
 const TICK = 100;
 /** Milliseconds that a full synchronization takes. */
 const SYNC = 300;

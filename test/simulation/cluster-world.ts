@@ -13,12 +13,12 @@
  */
 import { SeededRandom } from '../../src/base/random.ts';
 import type { Packet } from '../../src/cluster/bus/packet.ts';
-import type { ClusterSettings, Output } from '../../src/cluster/messages.ts';
+import type { Output } from '../../src/cluster/messages.ts';
 import type { NodesFile } from '../../src/cluster/nodes-file.ts';
 import { newNode } from '../../src/cluster/rules/saved.ts';
 import { SLOTS } from '../../src/cluster/slots.ts';
 import { disagreementOf } from './cluster-agreement.ts';
-import { BUS_PORT, ClusterProcess, PORT, type Surroundings } from './cluster-process.ts';
+import { ClusterProcess, PORT, type Surroundings, settingsOf } from './cluster-process.ts';
 import { ClusterPromises } from './cluster-promises.ts';
 import {
   Broken,
@@ -31,20 +31,7 @@ import {
 } from './rules-world.ts';
 
 const NODE_TIMEOUT = 1000;
-const SETTINGS: ClusterSettings = {
-  nodeTimeout: NODE_TIMEOUT,
-  replicaValidityFactor: 10,
-  replPingPeriod: 1000,
-  migrationBarrier: 1,
-  allowReplicaMigration: true,
-  requireFullCoverage: true,
-  replicaNoFailover: false,
-  announceIp: '',
-  port: PORT,
-  plainPort: 0,
-  busPort: BUS_PORT,
-  hostname: '',
-};
+const SETTINGS = settingsOf({ nodeTimeout: NODE_TIMEOUT, replPingPeriod: 1000 });
 /** Milliseconds within which everybody has to agree when the trouble is over. */
 const PATIENCE = 60_000;
 const PAUSES: Pauses = { usual: 600, long: 4000 };

@@ -16,25 +16,32 @@ export function watch(observe: (raft: Raft, output: Output) => void): () => void
   });
 }
 
-function wrapSteps(wrap: (raft: Raft, outputs: readonly Output[]) => readonly Output[]): () => void {
+/** Puts another step in the place of the rules', made from it; what is answered puts it back. */
+function replaceStep(make: (step: Step) => Step): () => void {
   const step: Step = Raft.prototype.step;
-  Raft.prototype.step = function (now, input) {
-    return wrap(this, step.call(this, now, input));
-  };
+  Raft.prototype.step = make(step);
   return () => {
     Raft.prototype.step = step;
   };
 }
 
+function wrapSteps(wrap: (raft: Raft, outputs: readonly Output[]) => readonly Output[]): () => void {
+  return replaceStep(
+    (step) =>
+      function (now, input) {
+        return wrap(this, step.call(this, now, input));
+      },
+  );
+}
+
 function beforeSteps(change: (raft: Raft) => void): () => void {
-  const step: Step = Raft.prototype.step;
-  Raft.prototype.step = function (now, input) {
-    change(this);
-    return step.call(this, now, input);
-  };
-  return () => {
-    Raft.prototype.step = step;
-  };
+  return replaceStep(
+    (step) =>
+      function (now, input) {
+        change(this);
+        return step.call(this, now, input);
+      },
+  );
 }
 
 /** An entry that stands in the log, and is not done yet, counts as done. */
