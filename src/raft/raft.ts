@@ -4,7 +4,7 @@
  * as Ongaro's thesis has it, with pre-votes, leases, learners and transfers.
  */
 import { assert, verifies } from '../base/assert.ts';
-import { NOBODY, type NodeId } from './configuration.ts';
+import { type Change, NOBODY, type NodeId } from './configuration.ts';
 import type { Mark, Saved } from './entry.ts';
 import type { Message } from './message.ts';
 import type { Input, Output } from './messages.ts';
@@ -12,7 +12,14 @@ import { restoredState } from './restored.ts';
 import { advanceCommit } from './rules/commit.ts';
 import { campaign, countOwnVote, electionIsDue, heardVote } from './rules/election.ts';
 import { acceptStored, takeEntries, tellTerm } from './rules/follow.ts';
-import { changeGroup, followConfiguration, heardRemoval, leaveWhenRemoved, tellRemoval } from './rules/membership.ts';
+import {
+  changeGroup,
+  followConfiguration,
+  heardRemoval,
+  leaveWhenRemoved,
+  objectionTo,
+  tellRemoval,
+} from './rules/membership.ts';
 import { obstacle, propose } from './rules/proposals.ts';
 import { askRead, releaseReads } from './rules/reads.ts';
 import { heardReply, sendTo, snapshotEnded } from './rules/replicate.ts';
@@ -51,6 +58,11 @@ export class Raft {
   /** Whether proposals are taken; where not, why. */
   get obstacle(): ReturnType<typeof obstacle> {
     return obstacle(this.turn);
+  }
+
+  /** Why a change of the group would be refused now; '' where it would not. */
+  objectionTo(change: Change): string {
+    return objectionTo(this.turn, change);
   }
 
   /** What a snapshot of what was applied up to `index` says of itself. */

@@ -529,14 +529,15 @@ export class Shell implements TicketSource {
     }
   }
 
-  /** A learner that has nearly all of the log becomes a voter. */
+  /** A learner that has nearly all of the log becomes a voter. What would be refused is not asked: that would look here again. */
   private promote(): void {
-    const { leading, log, commit } = this.raft!.state;
-    if (commit < log.configurationIndex || commit < leading!.first) return;
+    const raft = this.raft!;
+    const { leading, log } = raft.state;
     for (const { id, kind } of log.configuration) {
-      const match = leading!.peers.get(id)?.match ?? 0;
-      if (kind === 'voter' || match === 0 || log.last - match > this.parts.settings.promotionLag) continue;
-      this.ask((asker) => ({ kind: 'change', asker, change: { kind: 'promote', id } }), { refused: () => {} });
+      const change: Change = { kind: 'promote', id };
+      const isKnown = (leading!.peers.get(id)?.match ?? 0) > 0;
+      if (kind === 'voter' || !isKnown || raft.objectionTo(change) !== '') continue;
+      this.ask((asker) => ({ kind: 'change', asker, change }), { refused: () => {} });
       return;
     }
   }

@@ -93,6 +93,28 @@ test('who refuses the snapshot is not sent it again without a pause', async () =
   world.end();
 }, 60_000);
 
+test('a learner that catches up while the lead is handed over waits for its vote, and the leader does not', async () => {
+  const group = new SmallGroup(3, { 'raft-election-timeout': TIMEOUT, 'raft-heartbeat-interval': 40 });
+  const { world, machines } = group;
+  await group.begin();
+  const leader = group.leader!;
+  const other = machines.find((machine) => machine !== leader)!;
+  const fourth = world.machine('10.0.0.4');
+  // What it has counts once it is on its disk: when the lead is being handed over, to one that hears nothing of it.
+  fourth.slow(TIMEOUT / 3);
+  await group.start(fourth);
+  await group.join(fourth);
+  const { id } = membershipOf(other.process!.server.engine);
+  world.wires.cut(leader.name, other.name);
+  expect(await leader.process!.client().call('RAFT', 'TRANSFER', String(id))).toBe('OK');
+  await world.pass(TIMEOUT / 2);
+  world.wires.heal(leader.name, other.name);
+  await world.pass(10 * TIMEOUT);
+  const { configuration } = membershipOf(group.leader!.process!.server.engine).shell;
+  expect(configuration.map(({ kind }) => kind)).toEqual(['voter', 'voter', 'voter', 'voter']);
+  world.end();
+}, 60_000);
+
 test('one that was away is led by a member that has joined meanwhile', async () => {
   const group = new SmallGroup(3, { 'raft-election-timeout': TIMEOUT, 'raft-heartbeat-interval': 40 });
   const { world } = group;

@@ -20,10 +20,16 @@ import { becomeFollower } from './roles.ts';
 import { beginRound } from './rounds.ts';
 import type { Turn } from './turn.ts';
 
+/** Why a change would be refused now; '' where it would not. */
+export function objectionTo(turn: Turn, change: Change): ReturnType<typeof obstacle> | string {
+  const { leading } = turn;
+  return obstacle(turn) || (leading === null ? '' : reasonAgainst(turn, leading, change));
+}
+
 export function changeGroup(turn: Turn, asker: Asker, change: Change): void {
   const { leading, state } = turn;
   const { log, term } = state;
-  const reason = obstacle(turn) || (leading === null ? '' : reasonAgainst(turn, leading, change));
+  const reason = objectionTo(turn, change);
   if (leading === null || reason !== '') {
     turn.refuse(asker, reason);
     return;
