@@ -107,7 +107,10 @@ test('a learner that catches up while the lead is handed over waits for its vote
   const { id } = membershipOf(other.process!.server.engine);
   world.wires.cut(leader.name, other.name);
   expect(await leader.process!.client().call('RAFT', 'TRANSFER', String(id))).toBe('OK');
-  await world.pass(TIMEOUT / 2);
+  await world.pass(0.9 * TIMEOUT);
+  const { leading } = membershipOf(leader.process!.server.engine).shell.state!;
+  expect(leading?.transfer).not.toBeNull();
+  expect(leading?.peers.get(membershipOf(fourth.process!.server.engine).id)?.match).toBeGreaterThan(0);
   world.wires.heal(leader.name, other.name);
   await world.pass(10 * TIMEOUT);
   const { configuration } = membershipOf(group.leader!.process!.server.engine).shell;
