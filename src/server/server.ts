@@ -300,10 +300,12 @@ class Server implements CinnabarServer {
     await this.network.listen(this.anyPort);
     if (this.stopped) return this.network.close();
     if (this.anyPort) this.config.force('port', [String(this.port)]);
-    await this.listenBesides();
-    this.onListening();
-    if (this.services.mode !== 'sentinel') this.services.log.warning('Server initialized');
     try {
+      await this.cluster?.listen(this.anyPort);
+      await this.group?.listen(this.anyPort);
+      if (!this.stopped) await this.console.open();
+      this.onListening();
+      if (this.services.mode !== 'sentinel') this.services.log.warning('Server initialized');
       await this.persistence.load();
       if (!this.stopped) this.cluster?.start();
       if (!this.stopped) await this.group?.start();
@@ -317,18 +319,6 @@ class Server implements CinnabarServer {
     this.cron.start();
     this.watchdog.start();
     this.replication.start();
-  }
-
-  private async listenBesides(): Promise<void> {
-    try {
-      await this.cluster?.listen(this.anyPort);
-      await this.group?.listen(this.anyPort);
-      if (!this.stopped) await this.console.open();
-    } catch (error) {
-      this.console.close();
-      await this.network.close();
-      throw error;
-    }
   }
 
   session<P extends Protocol = 2, Buffers extends boolean = false>(
