@@ -49,7 +49,6 @@ import { Monitors } from './monitors.ts';
 import type { EngineParts } from './parts.ts';
 import { Pause } from './pause.ts';
 import type { SessionHost, SessionPort } from './ports.ts';
-import { commandsIn } from './profile.ts';
 import { Propagation, TO_ALL } from './propagation.ts';
 import { PubSub } from './pubsub.ts';
 import { Recorder } from './recorder.ts';
@@ -62,7 +61,7 @@ import { replyTimeout, Session, type Waiter } from './session.ts';
 import { SlowCommands } from './slow-commands.ts';
 import { Stats } from './stats.ts';
 import type { Suspension } from './suspension.ts';
-import { CommandTable, Registered } from './table.ts';
+import { CommandTable, type Registered } from './table.ts';
 import { Tracking } from './tracking.ts';
 import type { Queued } from './transaction.ts';
 import { unknownCommand, unknownSubcommand } from './unknown-command.ts';
@@ -81,7 +80,7 @@ export class Engine implements SessionHost<Session> {
   readonly random: Random;
   readonly accessors: Accessors;
   readonly stats = new Stats();
-  readonly table = new CommandTable();
+  readonly table: CommandTable;
   readonly propagation = new Propagation();
   readonly watches = new Watches();
   readonly pubsub: PubSub;
@@ -158,8 +157,7 @@ export class Engine implements SessionHost<Session> {
     this.slow = new SlowCommands(this);
     this.keyspaces.listener = this;
     this.memory.onScarce = (scarce) => this.gates.set(GATE_OOM, 'memory', scarce);
-    for (const command of commandsIn(parts.server.version, parts.commands))
-      this.table.add(new Registered(command, command.name.toLowerCase(), null));
+    this.table = CommandTable.of(parts.server.version, parts.commands);
     this.acl = new Acl(this);
     this.crossProtocol = new CrossProtocol(parts.server.log);
   }

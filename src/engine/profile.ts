@@ -14,7 +14,8 @@ export function commandsIn(version: Version, commands: readonly Declaration[]): 
   return without(commands, (command) => (existsIn(version, command.since) ? commandIn(version, command) : undefined));
 }
 
-function commandIn(version: Version, command: Declaration): Declaration {
+/** What there is of a command in a version that has it. */
+export function commandIn(version: Version, command: Declaration): Declaration {
   const subcommands = command.subcommands && commandsIn(version, command.subcommands);
   const args = command.args && argumentsIn(version, command.args);
   const history =

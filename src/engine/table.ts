@@ -1,15 +1,17 @@
 /**
- * The command table of one server: declarations become `Registered` commands, found by the bytes of their name in any
- * case without making a string.
+ * The command table of one server: declarations become `Registered` commands when they are first asked for, found by the bytes
+ * of their name in any case without making a string.
  *
  *   slots: open addressing over a hash of the folded name; at most half full
  */
 import { assert } from '../base/assert.ts';
 import type { Slice } from '../base/slice.ts';
+import { existsIn, type Version } from '../base/version.ts';
 import type { Declaration, KeySpec } from './declaration.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
 import { GATES_OF_SCRIPTS, gatesOf } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
+import { commandIn } from './profile.ts';
 
 /** The longest name of a command or subcommand. */
 const NAME_MAX = 64;
@@ -105,16 +107,49 @@ function fold(name: string): string {
   return name.toLowerCase();
 }
 
+/** A place in a table, whose command becomes a `Registered` when it is first asked for: most servers never see most commands. */
+class Listed {
+  private readonly make: () => Registered;
+  private made: Registered | null = null;
+
+  constructor(make: () => Registered) {
+    this.make = make;
+  }
+
+  get registered(): Registered {
+    return (this.made ??= this.make());
+  }
+}
+
 export class CommandTable {
-  private readonly entries: Registered[] = [];
+  private readonly entries: Listed[] = [];
   private names: Uint8Array[] = [];
-  private slots = new Int32Array(8);
+  private slots: Int32Array;
+
+  constructor(size = 4) {
+    this.slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
+  }
+
+  /** The table of what there is of `commands` in a version. */
+  static of(version: Version, commands: readonly Declaration[]): CommandTable {
+    const table = new CommandTable(commands.length);
+    for (const command of commands) {
+      if (!existsIn(version, command.since)) continue;
+      const word = fold(command.name);
+      table.list(new Listed(() => new Registered(commandIn(version, command), word, null)), word);
+    }
+    return table;
+  }
 
   add(registered: Registered, word: string = registered.word): void {
+    this.list(new Listed(() => registered), word);
+  }
+
+  private list(listed: Listed, word: string): void {
     assert(word.length <= NAME_MAX, 'a command has a short name');
     const bytes = new Uint8Array(word.length);
     for (let i = 0; i < word.length; i++) bytes[i] = word.charCodeAt(i);
-    this.entries.push(registered);
+    this.entries.push(listed);
     this.names.push(bytes);
     if (this.entries.length * 2 > this.slots.length) this.rebuild(this.slots.length * 4);
     else this.place(this.entries.length - 1);
@@ -127,7 +162,7 @@ export class CommandTable {
     const [gone] = this.entries.splice(index, 1);
     this.names.splice(index, 1);
     this.rebuild(this.slots.length);
-    return gone;
+    return gone.registered;
   }
 
   find(name: Slice): Registered | undefined {
@@ -145,7 +180,7 @@ export class CommandTable {
     for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
       const index = this.slots[slot] - 1;
       if (index < 0) return undefined;
-      if (sameFolded(this.names[index], buffer, start, length)) return this.entries[index];
+      if (sameFolded(this.names[index], buffer, start, length)) return this.entries[index].registered;
     }
   }
 
@@ -161,7 +196,12 @@ export class CommandTable {
   }
 
   all(): readonly Registered[] {
-    return this.entries;
+    return this.entries.map(({ registered }) => registered);
+  }
+
+  /** Those that there are now, each asked for when it is come to. */
+  each(): Iterable<Registered> {
+    return registeredOf([...this.entries]);
   }
 
   private place(index: number): void {
@@ -178,6 +218,10 @@ export class CommandTable {
     this.slots = new Int32Array(length);
     for (let i = 0; i < this.entries.length; i++) this.place(i);
   }
+}
+
+function* registeredOf(entries: readonly Listed[]): Iterable<Registered> {
+  for (const { registered } of entries) yield registered;
 }
 
 function sameFolded(name: Uint8Array, buffer: Uint8Array, start: number, length: number): boolean {

@@ -60,7 +60,7 @@ export class Acl implements AclBasis {
 
   constructor(engine: Engine) {
     this.engine = engine;
-    this.commands = new AclCommands(engine.table.all());
+    this.commands = new AclCommands(engine.table.each());
     this.defaultUser = this.newDefault();
     this.users.set(DEFAULT_USER, this.defaultUser);
   }

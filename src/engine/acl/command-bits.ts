@@ -38,26 +38,48 @@ export class CommandSet {
 }
 
 export class AclCommands {
+  /** At their bits; nothing is here before somebody speaks of commands one by one. */
   private readonly list: Registered[] = [];
+  private top: Iterable<Registered>;
   private readonly names = new Map<string, Registered>();
   private readonly categories = new Map<string, readonly Registered[]>();
 
-  constructor(top: readonly Registered[]) {
-    for (const registered of top) this.add(registered);
+  constructor(top: Iterable<Registered>) {
+    this.top = top;
   }
 
   /** Commands and subcommands, each at the index that is its bit. */
   get all(): readonly Registered[] {
+    this.begin();
     return this.list;
   }
 
   /** Whether there is a bit for each of these. */
   hasRoom(commands: readonly Registered[]): boolean {
-    return this.list.length + commands.length <= CAPACITY;
+    return this.all.length + commands.length <= CAPACITY;
   }
 
-  /** Gives a command and its subcommands their bits. Users that may run all commands may run it. */
+  /** Adds a command and its subcommands. Users that may run all commands may run it. */
   add(registered: Registered): void {
+    this.begin();
+    this.give(registered);
+  }
+
+  /** The bit of one of the commands. */
+  bitOf(registered: Registered): number {
+    if (registered.bit < 0) this.begin();
+    assert(registered.bit >= 0, 'a command has a bit');
+    return registered.bit;
+  }
+
+  private begin(): void {
+    const { top } = this;
+    this.top = [];
+    for (const registered of top) this.give(registered);
+  }
+
+  /** Gives a command and its subcommands their bits. */
+  private give(registered: Registered): void {
     // A command that comes again, of a module, has the bit that it had.
     const bit = this.names.get(registered.name)?.bit ?? this.list.length;
     assert(bit < CAPACITY, 'there is a bit for every command');
@@ -66,11 +88,12 @@ export class AclCommands {
     this.list[bit] = registered;
     this.names.set(registered.name, registered);
     this.categories.clear();
-    for (const sub of registered.subcommands?.all() ?? []) this.add(sub);
+    for (const sub of registered.subcommands?.all() ?? []) this.give(sub);
   }
 
   /** By its full name ('get', 'config|set') in any case. */
   find(name: string): Registered | undefined {
+    this.begin();
     return this.names.get(name.toLowerCase());
   }
 

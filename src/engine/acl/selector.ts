@@ -244,8 +244,10 @@ export class Selector {
   }
 
   private permitsCommand(registered: Registered, args: readonly Slice[], argc: number): boolean {
-    if (this.allCommands || registered.has(NO_AUTH) || this.bits.has(registered.bit)) return true;
-    const words = this.firstArgs.get(registered.bit);
+    if (this.allCommands || registered.has(NO_AUTH)) return true;
+    const bit = this.commands.bitOf(registered);
+    if (this.bits.has(bit)) return true;
+    const words = this.firstArgs.get(bit);
     if (words === undefined || argc < 2) return false;
     return words.some((word) => sameWord(word, args[1].beginning(word.length + 1)));
   }

@@ -99,6 +99,25 @@ describe('versions', () => {
   });
 });
 
+test('nothing is derived from a declaration before its command is asked for: a server is there at once', async () => {
+  const derived: string[] = [];
+  const watched = ALL_COMMANDS.map((each) => ({
+    ...each,
+    get args() {
+      derived.push(each.name);
+      return each.args;
+    },
+  }));
+  derived.length = 0;
+  const session = make({ table: watched }).session();
+  expect(await session.call('PING')).toBe('PONG');
+  expect(new Set(derived)).toEqual(new Set(['PING']));
+  await session.call('ACL', 'SETUSER', 'reader', 'on', 'nopass', '~*', '-@all', '+@read');
+  await session.call('AUTH', 'reader', 'x');
+  expect(await session.call('GET', 'k')).toBe(null);
+  await expect(session.call('SET', 'k', 'v')).rejects.toThrow("no permissions to run the 'set' command");
+});
+
 describe('commands that are handed in', () => {
   test('are the only ones', async () => {
     const server = make({ table: [declared('ONLY', '1.0.0')] });
