@@ -1,5 +1,5 @@
 /** The suites at their full figures: `npm run test:reliability -- NAME ... [--count N] [--seed N]`; without a name, all. Exits with 1 where one has failed. */
-import { inspect } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { cutEverywhere } from '../durability/cuts.ts';
 import { diskFaults } from '../durability/faults.ts';
 import { fullDisk } from '../durability/full-disk.ts';
@@ -30,16 +30,41 @@ import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 import { resynchronizationTorture } from './torture.ts';
 
+/** All that a suite may be told; each reads what concerns it. */
+const OPTIONS = [
+  ...['seed', 'count', 'from', 'step', 'seconds', 'operations', 'mib', 'bytes', 'args'],
+  ...['active', 'elements', 'everysec', 'five', 'against'],
+];
+
+/** What the command line says; ends the process where that can't be read, for a suite is too long to be begun by mistake. */
+function commandLine(): { readonly names: readonly string[]; readonly words: Readonly<Record<string, string>> } {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
+    });
+    return { names: positionals, words: values as Record<string, string> };
+  } catch (error) {
+    return refused((error as Error).message);
+  }
+}
+
+function refused(why: string): never {
+  console.error(why);
+  console.error(`usage: npm run test:reliability -- [NAME ...] [--OPTION VALUE ...]
+names: ${Object.keys(SUITES).join(' ')}
+options: ${OPTIONS.join(' ')}`);
+  process.exit(2);
+}
+
 function word(name: string): string | undefined {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : process.argv[at + 1];
+  return line.words[name];
 }
 
 function option(name: string, usual: number): number {
-  return Number(word(name) ?? usual);
+  const value = Number(word(name) ?? usual);
+  return Number.isNaN(value) ? refused(`--${name} wants a number`) : value;
 }
-
-const seed = option('seed', Date.now() % 1_000_000);
 
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   tls: () => badHandshakes(option('count', 100_000), seed),
@@ -110,8 +135,11 @@ function failuresOf(report: unknown): unknown[] {
   );
 }
 
-const names = process.argv.slice(2).filter((word) => Object.hasOwn(SUITES, word));
-for (const name of names.length > 0 ? names : Object.keys(SUITES)) {
+const line = commandLine();
+const seed = option('seed', Date.now() % 1_000_000);
+const unknown = line.names.find((name) => !Object.hasOwn(SUITES, name));
+if (unknown !== undefined) refused(`no suite is called ${unknown}`);
+for (const name of line.names.length > 0 ? line.names : Object.keys(SUITES)) {
   console.log(`${name}, seed ${seed}`);
   const start = performance.now();
   const report = await SUITES[name]();
