@@ -12,6 +12,7 @@
  * deterministic in Redis itself. Planted bug, found within the first round: one count too many from ZADD.
  */
 import { SeededRandom } from '../../src/base/random.ts';
+import { commandLine } from '../support/command-line.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../support/server-process.ts';
 import { Both, type Difference } from './both.ts';
 import { compareConnections } from './connections/compare.ts';
@@ -50,20 +51,21 @@ interface Options {
   readonly portTheirs: number | undefined;
 }
 
-function options(argv: readonly string[]): Options {
-  const value = (name: string): string | undefined => {
-    const at = argv.indexOf('--' + name);
-    return at < 0 ? undefined : argv[at + 1];
-  };
-  const number = (name: string): number | undefined => (value(name) === undefined ? undefined : Number(value(name)));
-  const smoke = argv.includes('--smoke');
+const line = commandLine({
+  script: 'test:differential',
+  options: ['commands', 'steps', 'seed', 'failures', 'only', 'pairs', 'port-ours', 'port-theirs'],
+  flags: ['smoke', 'connections'],
+});
+
+function options(): Options {
+  const port = (name: string): number | undefined => (line.word(name) === undefined ? undefined : line.number(name, 0));
   return {
-    commands: number('commands') ?? 20_000,
-    seed: number('seed') ?? (smoke ? 1 : Date.now() % 1_000_000),
-    failures: number('failures') ?? 10,
-    only: (value('only') ?? '').toUpperCase().split(',').filter(Boolean),
-    portOurs: number('port-ours'),
-    portTheirs: number('port-theirs'),
+    commands: line.number('commands', 20_000),
+    seed: line.number('seed', line.flag('smoke') ? 1 : Date.now() % 1_000_000),
+    failures: line.number('failures', 10),
+    only: (line.word('only') ?? '').toUpperCase().split(',').filter(Boolean),
+    portOurs: port('port-ours'),
+    portTheirs: port('port-theirs'),
   };
 }
 
@@ -194,16 +196,12 @@ async function compare(given: Options, portOurs: number, portTheirs: number): Pr
 }
 
 /** The other form of the tester: several connections. */
-async function manyConnections(argv: readonly string[]): Promise<number> {
-  const number = (name: string, usual: number): number => {
-    const at = argv.indexOf('--' + name);
-    return at < 0 ? usual : Number(argv[at + 1]);
-  };
+async function manyConnections(): Promise<number> {
   const wanted = {
-    steps: number('steps', 20_000),
-    seed: number('seed', Date.now() % 1_000_000),
-    pairs: number('pairs', 2),
-    failures: number('failures', 10),
+    steps: line.number('steps', 20_000),
+    seed: line.number('seed', Date.now() % 1_000_000),
+    pairs: line.number('pairs', 2),
+    failures: line.number('failures', 10),
   };
   const { steps, runs, unsteady, differences } = await compareConnections(wanted, (text) =>
     console.log('\nDIFFERENCE  ' + text),
@@ -214,8 +212,8 @@ async function manyConnections(argv: readonly string[]): Promise<number> {
   return differences.length;
 }
 
-async function oneConnection(argv: readonly string[]): Promise<number> {
-  const given = options(argv);
+async function oneConnection(): Promise<number> {
+  const given = options();
   const started: ServerProcess[] = [];
   const start = async (server: Promise<ServerProcess>): Promise<number> => {
     started.push(await server);
@@ -230,5 +228,4 @@ async function oneConnection(argv: readonly string[]): Promise<number> {
   }
 }
 
-const argv = process.argv.slice(2);
-process.exitCode = (await (argv.includes('--connections') ? manyConnections(argv) : oneConnection(argv))) === 0 ? 0 : 1;
+process.exitCode = (await (line.flag('connections') ? manyConnections() : oneConnection())) === 0 ? 0 : 1;

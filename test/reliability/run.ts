@@ -1,5 +1,5 @@
 /** The suites at their full figures: `npm run test:reliability -- NAME ... [--count N] [--seed N]`; without a name, all. Exits with 1 where one has failed. */
-import { inspect, parseArgs } from 'node:util';
+import { inspect } from 'node:util';
 import { cutEverywhere } from '../durability/cuts.ts';
 import { diskFaults } from '../durability/faults.ts';
 import { fullDisk } from '../durability/full-disk.ts';
@@ -8,6 +8,7 @@ import { fileMutation } from '../durability/mutation.ts';
 import { powerLoss } from '../durability/power.ts';
 import { restoreFuzzAll } from '../durability/restore-fuzz.ts';
 import { stalls } from '../durability/stalls.ts';
+import { commandLine } from '../support/command-line.ts';
 import { startRedis } from '../support/server-process.ts';
 import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
@@ -30,41 +31,7 @@ import { teardowns } from './teardown.ts';
 import { badHandshakes } from './tls.ts';
 import { resynchronizationTorture } from './torture.ts';
 
-/** All that a suite may be told; each reads what concerns it. */
-const OPTIONS = [
-  ...['seed', 'count', 'from', 'step', 'seconds', 'operations', 'mib', 'bytes', 'args'],
-  ...['active', 'elements', 'everysec', 'five', 'against'],
-];
-
-/** What the command line says; ends the process where that can't be read, for a suite is too long to be begun by mistake. */
-function commandLine(): { readonly names: readonly string[]; readonly words: Readonly<Record<string, string>> } {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
-    });
-    return { names: positionals, words: values as Record<string, string> };
-  } catch (error) {
-    return refused((error as Error).message);
-  }
-}
-
-function refused(why: string): never {
-  console.error(why);
-  console.error(`usage: npm run test:reliability -- [NAME ...] [--OPTION VALUE ...]
-names: ${Object.keys(SUITES).join(' ')}
-options: ${OPTIONS.join(' ')}`);
-  process.exit(2);
-}
-
-function word(name: string): string | undefined {
-  return line.words[name];
-}
-
-function option(name: string, usual: number): number {
-  const value = Number(word(name) ?? usual);
-  return Number.isNaN(value) ? refused(`--${name} wants a number`) : value;
-}
+const option = (name: string, usual: number): number => line.number(name, usual);
 
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   tls: () => badHandshakes(option('count', 100_000), seed),
@@ -96,7 +63,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   torture: () => resynchronizationTorture(option('count', 10), seed),
   sentinel: () => sentinelRounds(option('count', 200), seed),
   raft: async () =>
-    word('against') === 'sentinel'
+    line.choice('against', ['sentinel']) === 'sentinel'
       ? sentinelLosses(option('count', 40), seed)
       : {
           three: await raftRounds(option('count', 100), seed),
@@ -135,10 +102,15 @@ function failuresOf(report: unknown): unknown[] {
   );
 }
 
-const line = commandLine();
+const line = commandLine({
+  script: 'test:reliability',
+  names: Object.keys(SUITES),
+  options: [
+    ...['seed', 'count', 'from', 'step', 'seconds', 'operations', 'mib', 'bytes', 'args'],
+    ...['active', 'elements', 'everysec', 'five', 'against'],
+  ],
+});
 const seed = option('seed', Date.now() % 1_000_000);
-const unknown = line.names.find((name) => !Object.hasOwn(SUITES, name));
-if (unknown !== undefined) refused(`no suite is called ${unknown}`);
 for (const name of line.names.length > 0 ? line.names : Object.keys(SUITES)) {
   console.log(`${name}, seed ${seed}`);
   const start = performance.now();

@@ -10,7 +10,8 @@ import { Timeline } from './timeline.ts';
 const TROUBLE = 20_000;
 export const MOST_FAULTS = 40;
 
-export type Bug = 'none' | 'votes are told early';
+export const BUGS = ['votes are told early'] as const;
+export type Bug = (typeof BUGS)[number] | 'none';
 
 export interface Course {
   readonly broken: string;

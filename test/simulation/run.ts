@@ -1,9 +1,9 @@
 /**
- * Plays a world: `npm run test:simulation -- [replication|sentinel|sentinel-servers|cluster|cluster-servers|raft|raft-servers] [--seeds N] [--from S] [--steps N] [--trace] [--bug [NAME]] [--first]`.
- * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one. With
- * `--bug` the worlds of Sentinel and of the cluster have a bug that must be found; those of Raft and of whole clusters have the
- * one that is named (raft-bugs.ts, cluster-bugs.ts). `--first` stops at the first such seed, with all of its steps.
+ * Plays a world: `npm run test:simulation -- [WORLD] [--seeds N] [--from S] [--steps N] [--trace] [--bug NAME] [--first]`.
+ * Tells each seed in which something is broken, with the fewest steps at which it is; exits with 1 where there is one.
+ * `--bug` plants a bug that must be found, `--first` stops at the first such seed, with all of its steps.
  */
+import { commandLine } from '../support/command-line.ts';
 import { CLUSTER_BUGS } from './cluster-bugs.ts';
 import * as clusterServers from './cluster-servers-world.ts';
 import * as cluster from './cluster-world.ts';
@@ -11,7 +11,7 @@ import { RAFT_BUGS } from './raft-bugs.ts';
 import * as raftServers from './raft-servers-world.ts';
 import * as raft from './raft-world.ts';
 import * as replication from './replication-world.ts';
-import { MOST_FAULTS } from './rules-world.ts';
+import { BUGS, MOST_FAULTS } from './rules-world.ts';
 import * as sentinelServers from './sentinel-servers-world.ts';
 import * as sentinel from './sentinel-world.ts';
 
@@ -30,17 +30,16 @@ interface World {
   play(seed: number, steps: number): Course | Promise<Course>;
 }
 
-const traced = process.argv.includes('--trace');
-const stopsAtFirst = process.argv.includes('--first');
-const bug = process.argv.includes('--bug') ? 'votes are told early' : 'none';
-const clusterBug = CLUSTER_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? bug;
-const raftBug = RAFT_BUGS.find((name) => process.argv[process.argv.indexOf('--bug') + 1] === name) ?? 'none';
+function bug<T extends string>(bugs: readonly T[]): T | 'none' {
+  return line.choice('bug', bugs) ?? 'none';
+}
 
 const WORLDS: Readonly<Record<string, World>> = {
   replication: {
     seeds: 3000,
     steps: 40,
     async play(seed, steps) {
+      bug([]);
       const { full, partial, ...course } = await replication.course(seed, steps);
       return { ...course, counts: { 'full synchronizations': full, 'partial synchronizations': partial } };
     },
@@ -49,7 +48,7 @@ const WORLDS: Readonly<Record<string, World>> = {
     seeds: 20_000,
     steps: MOST_FAULTS,
     play(seed, faults) {
-      const { failovers, votes, ...course } = cluster.course(seed, { faults, traced, bug });
+      const { failovers, votes, ...course } = cluster.course(seed, { faults, traced, bug: bug(BUGS) });
       return { ...course, counts: { failovers, votes } };
     },
   },
@@ -57,7 +56,7 @@ const WORLDS: Readonly<Record<string, World>> = {
     seeds: 20_000,
     steps: MOST_FAULTS,
     play(seed, faults) {
-      const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug });
+      const { failovers, votes, ...course } = sentinel.course(seed, { faults, traced, bug: bug(BUGS) });
       return { ...course, counts: { failovers, votes } };
     },
   },
@@ -65,40 +64,44 @@ const WORLDS: Readonly<Record<string, World>> = {
     seeds: 20_000,
     steps: MOST_FAULTS,
     play(seed, faults) {
-      return raft.course(seed, { faults, traced, bug: raftBug });
+      return raft.course(seed, { faults, traced, bug: bug(RAFT_BUGS) });
     },
   },
   'cluster-servers': {
     seeds: 1000,
     steps: clusterServers.MOST_FAULTS,
     play(seed, faults) {
-      return clusterServers.course(seed, { faults, traced, bug: clusterBug });
+      return clusterServers.course(seed, { faults, traced, bug: bug(CLUSTER_BUGS) });
     },
   },
   'raft-servers': {
     seeds: 2000,
     steps: raftServers.MOST_FAULTS,
     play(seed, faults) {
-      return raftServers.course(seed, { faults, traced, bug: raftBug });
+      return raftServers.course(seed, { faults, traced, bug: bug(RAFT_BUGS) });
     },
   },
   'sentinel-servers': {
     seeds: 1000,
     steps: sentinelServers.MOST_FAULTS,
     async play(seed, faults) {
-      const { failovers, votes, ...course } = await sentinelServers.course(seed, { faults, traced, bug });
+      const { failovers, votes, ...course } = await sentinelServers.course(seed, { faults, traced, bug: bug(BUGS) });
       return { ...course, counts: { failovers, votes } };
     },
   },
 };
 
-function option(name: string, usual: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? usual : Number(process.argv[at + 1]);
-}
-
-const world = WORLDS[process.argv.find((word) => word in WORLDS) ?? 'replication'];
-const [seeds, from, steps] = [option('seeds', world.seeds), option('from', 1), option('steps', world.steps)];
+const line = commandLine({
+  script: 'test:simulation',
+  names: Object.keys(WORLDS),
+  options: ['seeds', 'from', 'steps', 'bug'],
+  flags: ['trace', 'first'],
+});
+const [traced, stopsAtFirst] = [line.flag('trace'), line.flag('first')];
+const world = WORLDS[line.names[0] ?? 'replication'];
+const seeds = line.number('seeds', world.seeds);
+const from = line.number('from', 1);
+const steps = line.number('steps', world.steps);
 const begin = performance.now();
 const counts = new Map<string, number>();
 let [failures, lasted] = [0, 0];
