@@ -33,11 +33,15 @@ export type ServerMode = 'standalone' | 'cluster' | 'sentinel';
 /** It is on its way; the client waits for it, with replicas; or what was to be saved could not be. */
 export type ShutdownAnswer = 'ending' | 'waiting' | 'failed';
 
+/** What supervises the process. */
+export type Manager = 'no' | 'systemd' | 'upstart';
+
 export interface ServerPort {
   readonly log: Log;
   readonly config: Config;
   readonly settings: Readonly<Settings>;
   readonly mode: ServerMode;
+  readonly supervisedBy: Manager;
   /** 40 hexadecimal digits, new at each start. */
   readonly runId: string;
   readonly fileNames: FileNames;

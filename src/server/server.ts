@@ -24,7 +24,7 @@ import type { Command } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Faults } from '../engine/faults.ts';
 import type { Recording, RecordOptions } from '../engine/recorder.ts';
-import type { Log, ServerMode, ShutdownRequest } from '../engine/server-port.ts';
+import type { Log, Manager, ServerMode, ShutdownRequest } from '../engine/server-port.ts';
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
@@ -79,6 +79,8 @@ export interface ServerOptions extends Partial<Environment> {
   readonly table?: readonly Command[];
   /** Given for what the settings don't tell: a Sentinel. */
   readonly mode?: ServerMode;
+  /** What has started the process and is told of its state, for INFO. */
+  readonly supervisedBy?: () => Manager;
   /** The version of Redis that it behaves as; 7.0 when absent. */
   readonly version?: Version;
   /** Its nodes.conf is that of a cluster which begins now: nobody knows better, and it serves at once. */
@@ -211,8 +213,8 @@ class Server implements CinnabarServer {
     const keyspaces = new Keyspaces(memory, clock, databases, limits.usage, random, clusterEnabled);
     const pool = new ChunkPool(verifies());
     this.config = config;
-    const { table: commands = raftEnabled ? GROUP_COMMANDS : ALL_COMMANDS, version = REDIS_7_0, mode } = options;
-    const server = new Services(config, environment, log, version, mode);
+    const { table: commands = raftEnabled ? GROUP_COMMANDS : ALL_COMMANDS, version = REDIS_7_0 } = options;
+    const server = new Services(config, environment, log, version, options);
     this.services = server;
     const eviction = this.memoryLimit;
     this.engine = new Engine({ memory, keyspaces, clock, random, pool, limits, commands, server, eviction });

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/settings.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { ModulesPort } from '../engine/modules-port.ts';
-import type { Log, ServerMode, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
+import type { Log, Manager, ServerMode, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { Dialer } from '../links/link.ts';
 import type { Persistence } from '../persistence/persistence.ts';
@@ -30,6 +30,12 @@ interface NetworkFace {
   readonly clientTls: TlsContextOptions | null;
 }
 
+/** What the settings don't tell. */
+interface Told {
+  readonly mode?: ServerMode;
+  readonly supervisedBy?: () => Manager;
+}
+
 export class Services implements ServerPort {
   readonly config: Config;
   readonly log: Log;
@@ -40,6 +46,8 @@ export class Services implements ServerPort {
   readonly startedAt: number;
   readonly version: Version;
   readonly mode: ServerMode;
+  /** Asked when somebody wants to know: a program learns after its start whether its manager can be told. */
+  private readonly manager: () => Manager;
   private readonly clock: Clock;
   private network: NetworkFace = { port: 0, clientTls: null };
   private store: Persistence | null = null;
@@ -49,14 +57,15 @@ export class Services implements ServerPort {
   private faults = 0;
   private faultsSince = 0;
 
-  constructor(config: Config, environment: Environment, log: Log, version: Version, mode?: ServerMode) {
+  constructor(config: Config, environment: Environment, log: Log, version: Version, told: Told) {
     const { clock, ids, network } = environment;
     this.links = new Dialer({ network, clock, tls: () => this.network.clientTls });
     this.environment = environment;
     this.runId = ids.secret(20).toString('hex');
     this.fileNames = new FileNames(this.runId);
     this.version = version;
-    this.mode = mode ?? (isClustered(config.settings) ? 'cluster' : 'standalone');
+    this.mode = told.mode ?? (isClustered(config.settings) ? 'cluster' : 'standalone');
+    this.manager = told.supervisedBy ?? (() => 'no');
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -70,6 +79,10 @@ export class Services implements ServerPort {
 
   get settings(): Readonly<Settings> {
     return this.config.settings;
+  }
+
+  get supervisedBy(): Manager {
+    return this.manager();
   }
 
   get persistence(): Persistence {

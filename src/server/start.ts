@@ -197,15 +197,31 @@ export function start({ names, args }: Invocation, examine: Examine): void {
       log.role = 'X';
       checkSentinelFile(config, log);
     }
-    if (config.settings.daemonize && !isDaemonChild()) {
+    const supervisor = supervisorFor(config, log);
+    const background = config.settings.daemonize && supervisor.by === 'no';
+    if (background && !isDaemonChild()) {
       startDaemon(input);
       return;
     }
     announce(log, args);
-    run(config, plan, log, examine);
+    if (background && config.settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
+    run(config, plan, log, supervisor, examine);
   } catch (error) {
     failed(error, early);
   }
+}
+
+/** A daemon's parent has found nobody. */
+function supervisorFor({ settings, path }: Config, log: ServerLog): Supervisor {
+  return new Supervisor({
+    supervised: isDaemonChild() ? 'no' : settings.supervised,
+    environment: process.env,
+    programs: new RealPrograms(),
+    pid: process.pid,
+    folder: path,
+    log,
+    standStill: () => process.kill(process.pid, 'SIGSTOP'),
+  });
 }
 
 /** The server, or the end of the program when the users that it is given make no sense. */
@@ -219,7 +235,7 @@ function createOrExit(plan: Plan, options: PlannedOptions): CinnabarServer {
   }
 }
 
-function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void {
+function run(config: Config, plan: Plan, log: ServerLog, supervisor: Supervisor, examine: Examine): void {
   const { settings } = config;
   const { directives } = plan;
   const mode = plan.mode();
@@ -229,16 +245,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
     process.exit(1);
   }
   if (mode !== 'sentinel') log.role = 'M';
-  const supervisor = new Supervisor({
-    supervised: settings.supervised,
-    environment: process.env,
-    programs: new RealPrograms(),
-    pid: process.pid,
-    folder: config.path,
-    log,
-  });
   log.notice('monotonic clock: POSIX clock_gettime');
-  if (settings.daemonize && settings.pidfile === '') config.force('pidfile', [DEFAULT_PID_FILE]);
   const pidFile = settings.pidfile === '' ? '' : resolve(config.path, settings.pidfile);
   limitClients(config, log);
   const onRole = followProcess(config, log, mode);
@@ -246,6 +253,7 @@ function run(config: Config, plan: Plan, log: ServerLog, examine: Examine): void
     config,
     log,
     onRole,
+    supervisedBy: () => supervisor.by,
     users: directives.users,
     modules: directives.modules,
     persistent: true,

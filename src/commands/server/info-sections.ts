@@ -58,7 +58,7 @@ function server(engine: Engine): string {
     gcc_version: '0.0.0',
     node_version: process.versions.node,
     process_id: port.environment.ids.process,
-    process_supervised: 'no',
+    process_supervised: port.supervisedBy,
     run_id: port.runId,
     tcp_port: settings.port !== 0 ? settings.port : settings.tlsPort,
     server_time_usec: clock.micros(),

@@ -32,7 +32,7 @@ export const general = [
   option(
     'supervised',
     word('no', ['upstart', 'systemd', 'auto', 'no']),
-    'Kept for compatibility: readiness is told by the log, not to a supervisor.',
+    'Who has started the program and waits to be told that it serves.',
     { immutable: true },
   ),
   option('pidfile', string('', { emptyIsNone: true }), "Where the process's number is written.", { immutable: true }),

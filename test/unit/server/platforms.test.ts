@@ -2,6 +2,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { RealDisk } from '../../../src/base/disk.ts';
 import { Config } from '../../../src/config/config.ts';
+import type { Manager } from '../../../src/engine/server-port.ts';
 import { createServer } from '../../../src/server/server.ts';
 import { Supervisor } from '../../../src/server/supervised.ts';
 import { checkSupported } from '../../../src/server/unsupported.ts';
@@ -48,8 +49,10 @@ test('a unix socket is refused on Windows only, and syslog everywhere', () => {
 });
 
 test('a manager is told only where there is one', () => {
+  let stops = 0;
   const start = vi.fn((_folder: string, _words: readonly string[]) => ({ pid: 1, kill() {} }));
-  const told = (supervised: 'no' | 'auto' | 'systemd' | 'upstart', environment: Record<string, string>): string[] => {
+  type Supervised = 'no' | 'auto' | 'systemd' | 'upstart';
+  const told = (supervised: Supervised, environment: Record<string, string>, by: Manager = 'no'): string[] => {
     const logged: string[] = [];
     const log = (text: string): void => void logged.push(text);
     const supervisor = new Supervisor({
@@ -59,7 +62,10 @@ test('a manager is told only where there is one', () => {
       pid: 5,
       folder: '/',
       log: { debug: log, verbose: log, notice: log, warning: log },
+      standStill: () => void stops++,
     });
+    expect(supervisor.by).toBe(by);
+    if (by === 'upstart') expect(environment).not.toHaveProperty('UPSTART_JOB');
     start.mockClear();
     supervisor.ready();
     supervisor.stopping();
@@ -71,8 +77,13 @@ test('a manager is told only where there is one', () => {
   ];
   expect(told('no', { NOTIFY_SOCKET: 'x' })).toEqual([]);
   expect(told('auto', {})).toEqual([]);
-  expect(told('auto', { NOTIFY_SOCKET: 'x' }).slice(0, 2)).toEqual(both);
+  expect(told('auto', { NOTIFY_SOCKET: 'x' }, 'systemd').slice(0, 2)).toEqual(both);
   expect(told('systemd', {})).toEqual(['systemd supervision error: NOTIFY_SOCKET not found!']);
   expect(told('upstart', {})).toEqual(['upstart supervision requested, but UPSTART_JOB not found!']);
-  expect(told('upstart', { UPSTART_JOB: 'x' })).toHaveLength(1);
+  expect(stops).toBe(0);
+  const stopping = ['supervised by upstart, will stop to signal readiness.'];
+  expect(told('upstart', { UPSTART_JOB: '' }, 'upstart')).toEqual(stopping);
+  expect(told('auto', { UPSTART_JOB: 'x', NOTIFY_SOCKET: 'x' }, 'upstart')).toEqual(stopping);
+  expect(told('no', { UPSTART_JOB: 'x' })).toEqual([]);
+  expect(stops).toBe(2);
 });

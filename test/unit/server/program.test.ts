@@ -50,6 +50,13 @@ async function until(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
+async function supervisedAt(port: number): Promise<string | undefined> {
+  const client = new Pipeline(port);
+  const info = String(await client.call('INFO', 'server'));
+  client.close();
+  return /^process_supervised:(\w+)\r?$/m.exec(info)?.[1];
+}
+
 describe('supervised', () => {
   test.skipIf(process.platform === 'win32')(
     'systemd is told by systemd-notify that the server is ready, and that it ends',
@@ -65,6 +72,7 @@ describe('supervised', () => {
         const server = await run(['--port', port, '--supervised', supervised], 'Ready to accept connections', '', env);
         expect(server.output()).toContain('Supervised by systemd. ');
         await until(() => existsSync(told));
+        expect(await supervisedAt(Number(port))).toBe('systemd');
         server.kill('SIGTERM');
         expect(await server.exit).toBe(0);
         await until(() => readFileSync(told, 'utf8').split('\n').length > 2);
@@ -86,6 +94,30 @@ describe('supervised', () => {
       env,
     );
     expect(server.output()).toContain("systemd-notify can't be run, or has failed (2)");
+    expect(await supervisedAt(Number(port))).toBe('no');
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('supervised by upstart', () => {
+  const stateOf = (pid: number): string | undefined =>
+    /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+
+  test('stands still until it is continued, is no daemon then, and says so', async () => {
+    const port = await freePort();
+    const env = { ...process.env, UPSTART_JOB: 'cinnabar' };
+    const server = await run(
+      ['--port', String(port), '--supervised', 'auto', '--daemonize', 'yes'],
+      'supervised by upstart, will stop to signal readiness.',
+      '',
+      env,
+    );
+    await until(() => stateOf(server.pid) === 'T');
+    expect(server.output()).not.toContain('is starting');
+    process.kill(server.pid, 'SIGCONT');
+    await until(() => server.output().includes('Ready to accept connections'));
+    expect(await supervisedAt(port)).toBe('upstart');
     server.kill('SIGTERM');
     expect(await server.exit).toBe(0);
   });
