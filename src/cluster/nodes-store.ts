@@ -1,18 +1,20 @@
 /**
  * nodes.conf on the disk: read at the start, taken for this process alone, written whole by way of a file beside it.
  *
- *   write, sync        nodes.conf in full, synced and renamed                         survives a loss of power
  *   write, no sync     one record more in nodes.conf.changes, and nodes.conf soon     survives the end of the process
+ *   write, sync        the same, synced, where there are records already;
+ *                      otherwise nodes.conf in full, synced and renamed               survives a loss of power
  *
  *   a record   follows <CRC-64 of nodes.conf> holds <bytes> <their CRC-64>\n<nodes.conf as it should be>\n
  *
- * So that slots can be moved by the thousand: to replace a file costs milliseconds, to append to one microseconds. The last
- * record that is whole and follows the nodes.conf that is there counts; the others are of before it was written.
+ * So that slots can be moved by the thousand: to replace a file costs milliseconds, to append to one microseconds, and one
+ * sync where it must last. The last record that is whole and follows the nodes.conf that is there counts; the others are of
+ * before it was written. Behind a record that could not be written or synced none is appended: it would not be found.
  *
  * Each write puts another file in the place of nodes.conf, so the lock is held on nodes.conf.lock; nodes.conf itself is tried
  * as well, which a Redis that runs keeps locked.
  */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { crc64 } from '../base/crc.ts';
 import { type Disk, type DiskFile, type FileLock, type FileNames, removeQuietly, replaceFile } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
@@ -50,6 +52,10 @@ export class NodesStore {
   private digest = 0n;
   /** Records since then, and the newest text of them. */
   private changes: DiskFile | null = null;
+  /** Its name would survive a loss of power. */
+  private named = false;
+  /** The last record is not whole, or may not be. */
+  private torn = false;
   private newest: string | null = null;
   private timer: Timer | null = null;
 
@@ -81,8 +87,8 @@ export class NodesStore {
   /** Keeps it; throws what the system says. */
   write(file: NodesFile, sync: boolean): void {
     const text = formatNodesFile(file);
-    if (sync) this.replace(text);
-    else this.append(text);
+    if (this.torn || (sync && this.changes === null)) this.replace(text);
+    else this.append(text, sync);
   }
 
   close(): void {
@@ -99,6 +105,7 @@ export class NodesStore {
     replaceFile(disk, this.path, `${this.path}-${fileNames.next()}.tmp`, text);
     this.digest = digestOf(text);
     this.newest = null;
+    this.torn = false;
     this.timer?.cancel();
     this.timer = null;
     if (this.changes === null) return;
@@ -107,13 +114,25 @@ export class NodesStore {
     removeQuietly(disk, this.changesPath);
   }
 
-  private append(text: string): void {
+  private append(text: string, sync: boolean): void {
     const { disk, clock } = this.parts;
-    this.changes ??= disk.open(this.changesPath, 'a');
+    if (this.changes === null) {
+      this.changes = disk.open(this.changesPath, 'a');
+      this.named = false;
+    }
+    this.torn = true;
     const heading = `follows ${this.digest.toString(16)} holds ${text.length} ${digestOf(text).toString(16)}\n`;
     this.changes.writeAll(Buffer.from(`${heading}${text}\n`, 'latin1'));
+    if (sync) this.sync(this.changes);
+    this.torn = false;
     this.newest = text;
     this.timer ??= clock.after(SETTLE_MS, () => this.settle());
+  }
+
+  private sync(changes: DiskFile): void {
+    changes.syncData();
+    if (!this.named) this.parts.disk.syncFolder(dirname(this.path));
+    this.named = true;
   }
 
   /** Brings nodes.conf up to date. */

@@ -35,7 +35,10 @@ export function removeNode(turn: Turn, node: Node): void {
   turn.stateIsStale = true;
 }
 
-/** Gives a slot to a node, or to nobody, whoever has it. */
+/**
+ * Gives a slot to a node, or to nobody, whoever has it. That it is ours no longer, a loss of power leaves: whoever had
+ * forgotten it would take keys of it that come back to us for left over, and drop them as soon as its owner is heard.
+ */
 export function assign(turn: Turn, slot: number, node: Node | null): void {
   const { state } = turn;
   const before = state.owners[slot];
@@ -49,7 +52,8 @@ export function assign(turn: Turn, slot: number, node: Node | null): void {
     if (before === state.myself) state.migrating.delete(slot);
   }
   if (node !== null) own(state, slot, node);
-  if (before === state.myself || node === state.myself) turn.keep();
+  if (before === state.myself) turn.commit();
+  else if (node === state.myself) turn.keep();
   else turn.persist();
 }
 

@@ -111,7 +111,7 @@ export class Turn {
     this.binds = true;
   }
 
-  /** Our own epochs, vote or role have changed: a loss of power must leave that as well. */
+  /** Our own epochs, vote or role have changed, or a slot is ours no longer: a loss of power must leave that as well. */
   commit(): void {
     this.keep();
     this.syncs = true;

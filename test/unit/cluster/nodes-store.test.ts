@@ -96,6 +96,41 @@ test('what was synced outlives a loss of power', () => {
   expect(store().open().currentEpoch).toBe(1);
 });
 
+test('also as one record more, with those before it, where changes are being appended', () => {
+  const first = store();
+  first.open();
+  first.write(version(1), true);
+  first.write(version(2), false);
+  first.write(version(3), true);
+  first.write(version(4), false);
+  storage.powerCut();
+  expect(store().open().currentEpoch).toBe(3);
+});
+
+test('behind a record that could not be synced none is appended, since a torn one hides it', () => {
+  let syncs = 0;
+  const disk = new MemoryDisk(storage, clock);
+  const opened = disk.open.bind(disk);
+  disk.open = (path, mode, permissions) => {
+    const file = opened(path, mode, permissions);
+    if (!path.endsWith('.changes')) return file;
+    file.syncData = () => {
+      syncs++;
+      file.truncate(file.size - 10);
+      throw new Error('EIO');
+    };
+    return file;
+  };
+  const first = store(disk);
+  first.open();
+  first.write(version(1), true);
+  first.write(version(2), false);
+  expect(() => first.write(version(3), true)).toThrow('EIO');
+  first.write(version(4), false);
+  expect(syncs).toBe(1);
+  expect(store().open().currentEpoch).toBe(4);
+});
+
 test('a damaged file is refused with its place', () => {
   const disk = new MemoryDisk(storage, clock);
   disk.open('/nodes.conf', 'w').writeAll(Buffer.from('nonsense\n'));

@@ -404,6 +404,25 @@ describe('slots', () => {
     expect(from.told('slots-lost')).toEqual([{ kind: 'slots-lost', slots: [7] }]);
   });
 
+  test('that have gone outlive a loss of power as such, whoever is heard of it from', () => {
+    const nodes = new Nodes(3);
+    const [from, to] = nodes.all;
+    to.call({ name: 'setslot', slot: 7, action: { kind: 'importing', node: from.id } });
+    from.call({ name: 'setslot', slot: 7, action: { kind: 'migrating', node: to.id } });
+    expect(from.told('persist').at(-1)).toMatchObject({ need: 'soon' });
+    // Its PONG tells the former owner before the administrator does.
+    to.call({ name: 'setslot', slot: 7, action: { kind: 'node', node: to.id } });
+    expect(from.cluster.state.owners[7]).toBe(from.sees(to));
+    expect(from.told('persist').at(-1)).toMatchObject({ need: 'synced' });
+    from.keys.set(7, 1);
+    from.stop();
+    from.start();
+    from.step({ kind: 'loaded' });
+    nodes.pass(1500);
+    expect(from.told('drop-keys')).toEqual([]);
+    expect(from.cluster.state.importing.get(7)).toBe(from.sees(to));
+  });
+
   test('that another has by a later configuration take their keys along', () => {
     const nodes = new Nodes(2);
     const [first, second] = nodes.all;
