@@ -30,6 +30,9 @@ const PUBSUB = flagBit('pubsub');
 const ASKING = flagBit('asking');
 
 const DOWN = 'CLUSTERDOWN The cluster is down';
+/** Why a command within another may not be run by this node. */
+export type WithinRefusal = 'down-for-writes' | 'down' | 'elsewhere';
+
 const DOWN_FOR_WRITES = 'CLUSTERDOWN The cluster is down and only accepts read commands';
 const UNSERVED = 'CLUSTERDOWN Hash slot not served';
 const CROSS = "CROSSSLOT Keys in request don't hash to the same slot";
@@ -89,26 +92,22 @@ export class Routing {
     return this.judge(slot, session, { registered, args, argc, flags, queue }, session.port.secure);
   }
 
-  /** Why the running script of `session` may not run a command; null where it may. `anySlot`: its keys may be of several. */
-  refusalToScript(
-    session: Session,
-    registered: Registered,
-    args: readonly Slice[],
-    argc: number,
-    anySlot: boolean,
-  ): string | null {
+  /** Why what a command of `session` runs within (a script, a module) may not be run here; null where it may. */
+  refusalWithin(session: Session, registered: Registered, args: readonly Slice[], argc: number): WithinRefusal | null {
     const slot = slotOfKeys(registered, args, argc);
+    if (this.isOursAlone(slot)) return null;
     const { flags } = registered;
-    const error = this.isOursAlone(slot)
-      ? null
-      : this.judge(slot, session, { registered, args, argc, flags, queue: null }, false);
-    if (error === DOWN_FOR_WRITES)
-      return 'Script attempted to execute a write command while the cluster is down and readonly';
-    if (error === DOWN) return 'Script attempted to execute a command while the cluster is down';
-    if (error !== null) return 'Script attempted to access a non local key in a cluster node';
-    if (slot === NO_SLOT || anySlot) return null;
+    const error = this.judge(slot, session, { registered, args, argc, flags, queue: null }, false);
+    if (error === null) return null;
+    return error === DOWN_FOR_WRITES ? 'down-for-writes' : error === DOWN ? 'down' : 'elsewhere';
+  }
+
+  /** Whether a command of the running script of `session` has its keys in the slot of those before it; the first decides. */
+  isOfSameSlot(session: Session, registered: Registered, args: readonly Slice[], argc: number): boolean {
+    const slot = slotOfKeys(registered, args, argc);
+    if (slot === NO_SLOT) return true;
     if (session.slot === NO_SLOT) session.slot = slot;
-    return session.slot === slot ? null : 'Script attempted to access keys that do not hash to the same slot';
+    return session.slot === slot;
   }
 
   /** Where a client that waits for keys should turn to instead; null where it may go on. */

@@ -14,6 +14,7 @@ import { GATE_BUSY, GATE_OOM } from '../engine/gates.ts';
 import { NULL_PORT } from '../engine/null-port.ts';
 import { TO_ALL } from '../engine/propagation.ts';
 import { SCRIPT } from '../engine/roles.ts';
+import type { WithinRefusal } from '../engine/routing.ts';
 import { keepArguments, Session } from '../engine/session.ts';
 import { Suspension } from '../engine/suspension.ts';
 import type { Registered } from '../engine/table.ts';
@@ -28,6 +29,12 @@ import { type LuaError, type LuaFunction, LuaTable, type Value } from './lua/val
 import { RedisCall } from './redis-call.ts';
 import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
 import { writeValue } from './replies.ts';
+
+const MISDIRECTED: Readonly<Record<WithinRefusal, string>> = {
+  'down-for-writes': 'Script attempted to execute a write command while the cluster is down and readonly',
+  down: 'Script attempted to execute a command while the cluster is down',
+  elsewhere: 'Script attempted to access a non local key in a cluster node',
+};
 
 /** What a suspended script gets between two turns, ms. */
 const SLICE = 5;
@@ -328,7 +335,10 @@ export class Runner {
     const { routing } = this.engine.membership;
     const { session, flags } = this.running!;
     if (routing === null || session.role.mustObey) return null;
+    const refusal = routing.refusalWithin(session, registered, args, argc);
+    if (refusal !== null) return MISDIRECTED[refusal];
     const anySlot = (flags & (UNDECLARED | ALLOW_CROSS_SLOT_KEYS)) !== 0;
-    return routing.refusalToScript(session, registered, args, argc, anySlot);
+    if (anySlot || routing.isOfSameSlot(session, registered, args, argc)) return null;
+    return 'Script attempted to access keys that do not hash to the same slot';
   }
 }

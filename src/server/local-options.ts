@@ -8,7 +8,7 @@ import type { CinnabarServer, ServerOptions } from './server.ts';
 export const HOST = '127.0.0.1';
 
 /** Of the environment what is not given is the machine's, but for the disk: without a folder nothing is kept. */
-export interface ClusterOptions extends Partial<Environment> {
+export interface ClusterOptions extends Partial<Environment>, Pick<ServerOptions, 'commands' | 'modules'> {
   /** 3 when absent. */
   readonly masters?: number;
   /** Of each master; 0 when absent. */

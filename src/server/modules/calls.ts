@@ -1,8 +1,8 @@
 /**
  * The run of a command of a module: what it may call, and its reply.
  *
- * Its calls run as nested commands of a session of their own, in the database of the client's; so their effects are one unit,
- * and the command itself is never propagated. Permissions were asked for the command that the client has sent.
+ * Its calls run as nested commands of a session of their own, which begins in the database of the client's; so their effects are one
+ * unit, and the command itself is never propagated. Permissions were asked for the command that the client has sent.
  */
 import { parseDouble, parseInteger } from '../../base/numbers.ts';
 import { Slice } from '../../base/slice.ts';
@@ -13,6 +13,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { GATE_OOM, GATE_STALE } from '../../engine/gates.ts';
 import { NULL_PORT } from '../../engine/null-port.ts';
 import { MODULE } from '../../engine/roles.ts';
+import type { WithinRefusal } from '../../engine/routing.ts';
 import { Session } from '../../engine/session.ts';
 import type { Registered } from '../../engine/table.ts';
 import type { Reply } from '../../protocol/reply.ts';
@@ -26,6 +27,12 @@ const WRITE = flagBit('write');
 const MAY_REPLICATE = flagBit('may_replicate');
 const NOSCRIPT = flagBit('noscript');
 const OF_MODULE = flagBit('module');
+
+const MISDIRECTED: Readonly<Record<WithinRefusal, (command: string) => string>> = {
+  'down-for-writes': (name) => `Can not execute a write command '${name}' while the cluster is down and readonly`,
+  down: (name) => `Can not execute a command '${name}' while the cluster is down`,
+  elsewhere: () => 'Attempted to access a non local key in a cluster node',
+};
 
 export class ModuleCalls {
   private readonly engine: Engine;
@@ -50,6 +57,7 @@ export class ModuleCalls {
   /** Runs a command of a module for `c`, and replies what it comes to. */
   run(c: Call, command: CustomCommand): void {
     const face = new Face(c, (words, buffers) => this.call(c, words, buffers));
+    this.client.db = c.db;
     try {
       const reply = command.run(face);
       if (isPromised(reply)) throw new Error(`${command.name} has returned a promise: commands run at once`);
@@ -71,7 +79,6 @@ export class ModuleCalls {
     const refused =
       registered === undefined ? `ERR unknown command '${args[0].shown()}'` : this.refusal(c, registered, args);
     if (refused !== null) throw new ReplyError(refused);
-    client.db = c.db;
     this.buffers = buffers;
     engine.call(client, registered!, args, args.length, DENY_BLOCKING);
     this.parser.read(client.reply.take());
@@ -96,8 +103,8 @@ export class ModuleCalls {
     if (refused !== null) return refused.startsWith('-') ? refused.slice(1) : `ERR ${refused}`;
     const { routing } = engine.membership;
     if (routing === null || c.session.role.mustObey) return null;
-    const elsewhere = routing.refusalToScript(c.session, registered, args, args.length, false);
-    return elsewhere === null ? null : `ERR ${elsewhere}`;
+    const refusal = routing.refusalWithin(c.session, registered, args, args.length);
+    return refusal === null ? null : `ERR ${MISDIRECTED[refusal](name)}`;
   }
 }
 
