@@ -14,8 +14,8 @@ import type { Detached } from './key-table.ts';
 
 /** Values that take more steps than this to release are worth the queue (as Redis's LAZYFREE_THRESHOLD). */
 const LAZY_THRESHOLD = 64;
-/** Steps that are done at once, some 2 ms of them; what takes more is released in slices in any case. */
-const MOST_AT_ONCE = 16_384;
+/** Steps that are done at once, some 2 ms of them where they miss every cache; what takes more is released in slices in any case. */
+const MOST_AT_ONCE = 4096;
 const STEP = 1024;
 
 interface Pending {

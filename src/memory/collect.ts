@@ -21,8 +21,9 @@ import { runInNewContext } from 'node:vm';
 
 /** More than the 64 MiB beyond which V8 looks, by what else may have gone since the last time. */
 const PRESSING_BYTES = 96 * 1024 * 1024;
-/** Calls of `step` between the two ways: two seconds of cron. */
+/** Calls of `step` between the two ways, two seconds of cron; at most, where neither led anywhere before. */
 const PATIENCE = 20;
+const MOST_PATIENCE = 600;
 
 /** How garbage is collected when it is known to be worth it. */
 export interface Collector {
@@ -75,15 +76,23 @@ export const PROMPT: Collector = { now: collectGarbage, thoroughly: shrinkHeap, 
 /** For a process in which the server is a guest: a pause for the whole of somebody else's heap is never forced. */
 export const GENTLE: Collector = { now: beginCollection, thoroughly: beginCollection, soon: beginCollection };
 
+/** A buffer that was let go of: what it takes, and how often V8 had been asked by then. */
+interface Leftover {
+  readonly bytes: number;
+  readonly round: number;
+}
+
 /** Buffers that were let go of and are still there. */
 export class Leftovers {
   /** What they take. */
   bytes = 0;
   private readonly collector: Collector;
-  private readonly registry = new FinalizationRegistry<number>((bytes) => {
-    this.bytes -= bytes;
-  });
+  private readonly registry = new FinalizationRegistry<Leftover>((leftover) => this.gone(leftover));
+  /** How often V8 has been asked, and what is still there of the buffers that it was last asked for. */
+  private round = 0;
+  private asked = 0;
   private waited = 0;
+  private patience = PATIENCE;
   /** Buffers were let go of since the heap was last cut down. */
   private released = false;
 
@@ -95,19 +104,37 @@ export class Leftovers {
   add(buffer: SharedArrayBuffer, bytes: number): void {
     this.bytes += bytes;
     this.released = true;
-    this.registry.register(buffer, bytes);
+    this.registry.register(buffer, { bytes, round: this.round });
+  }
+
+  private gone({ bytes, round }: Leftover): void {
+    this.bytes -= bytes;
+    if (round < this.round) this.asked -= bytes;
+    this.patience = PATIENCE;
   }
 
   /** Works towards having them collected; to be called again and again for as long as there are too many. */
   step(): void {
-    if (this.waited === 0 && !this.collector.soon()) this.waited = PATIENCE;
-    if (++this.waited > PATIENCE) this.now();
+    // What was let go of after V8 had begun to mark is not among what it finds: it is asked again.
+    if (this.waited === 0 || this.asked <= 0) {
+      this.ask();
+      if (!this.collector.soon()) this.waited = this.patience;
+    }
+    if (++this.waited > this.patience) this.now();
   }
 
-  /** Has them collected at once. */
+  /** Has them collected at once. Where even that leads nowhere, somebody holds them, and the next time is put off. */
   now(): void {
+    this.ask();
     this.waited = 1;
+    this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
     this.collector.now();
+  }
+
+  private ask(): void {
+    this.round++;
+    this.asked = this.bytes;
+    this.waited = 0;
   }
 
   /** Nobody has asked for anything for a while: what was busy with data that has gone needs no large heap. */
@@ -117,8 +144,9 @@ export class Leftovers {
     this.collector.thoroughly();
   }
 
-  /** There are too few to bother. */
+  /** There are too few to bother, or whoever held them has let go. */
   rest(): void {
     this.waited = 0;
+    this.patience = PATIENCE;
   }
 }

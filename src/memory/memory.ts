@@ -62,8 +62,11 @@ const WORTH_COLLECTING = SEGMENT_BYTES / 8;
 /** Bytes of a segment, free for a while, that are worth copying the others; and when memory is to be had at any price. */
 const WORTH_RENEWING = SEGMENT_BYTES / 8;
 const LEAST_RENEWED = SEGMENT_BYTES / 64;
+/** Bytes that are copied in a tick, a segment that takes more for itself; and as how many what each costs besides counts. */
+const RENEWED_A_TICK = SEGMENT_BYTES / 16;
+const RENEWAL = SEGMENT_BYTES / 256;
 /** What is free for one to two times as long, in ms, is taken to be free for good. */
-const LULL = 1000;
+const LULL = 500;
 /** A block of some 48 to 64 bytes ends in the cache line after the one that it begins in. */
 const LINE_WORDS = 12;
 
@@ -290,17 +293,30 @@ export class Memory implements Reader, Segments {
     this.leftovers.quiet();
   }
 
-  /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, a segment at a time. */
+  /** Whether `tidy` has, or will have, something to give back. */
+  get untidy(): boolean {
+    return (
+      this.leftovers.bytes >= WORTH_COLLECTING || (!this.frozen && this.allocator.loosest(WORTH_RENEWING, false) >= 0)
+    );
+  }
+
+  /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, as much as is copied in a millisecond. */
   tidy(now: number): void {
     this.collect();
     if (now - this.observedAt >= LULL) {
       this.observedAt = now;
       this.allocator.observe();
     }
-    // What was let go of last goes first.
-    if (this.frozen || this.leftovers.bytes >= SEGMENT_BYTES) return;
-    const segment = this.allocator.loosest(WORTH_RENEWING, true);
-    if (segment >= 0) this.allocator.renew(segment);
+    if (this.frozen) return;
+    for (let left = RENEWED_A_TICK; left > 0; ) {
+      const segment = this.allocator.loosest(WORTH_RENEWING, true);
+      if (segment < 0) return;
+      const copied = this.allocator.bytesIn(segment);
+      // What is dear goes alone, and after what was let go of before: for that long it takes memory twice.
+      if (copied > left && (left < RENEWED_A_TICK || this.leftovers.bytes >= SEGMENT_BYTES)) return;
+      if (!this.allocator.renew(segment)) return;
+      left -= copied + RENEWAL;
+    }
   }
 
   /**
@@ -378,6 +394,8 @@ export class Memory implements Reader, Segments {
   setBarrier(barrier: Barrier | null): void {
     this.barrier = barrier;
     this.usedAtFreeze = this.used;
+    // What a view held can be collected once it is closed.
+    if (barrier === null) this.leftovers.rest();
   }
 
   // Free slots and segments, for the allocator (segments.ts). VerifiedMemory, which guards blocks, leaves links alone.

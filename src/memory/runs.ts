@@ -368,6 +368,11 @@ export class Runs {
     return found;
   }
 
+  /** Bytes of a segment's pages in use, which `renew` copies. */
+  bytesIn(segment: number): number {
+    return this.taken[segment] * PAGE_BYTES;
+  }
+
   /**
    * Gives the free pages of a segment back, if need be by copying those in use: at most 64 MiB, which takes some 20 ms.
    * False where there is no memory for that, or a frozen view is open.

@@ -58,6 +58,8 @@ export class Cron {
   private redirectedAt = 0;
   /** When the last slice of releasing was over. */
   private reclaimedAt = 0;
+  /** Commands up to the last slice of releasing. */
+  private commandsReclaiming = 0;
   /** Commands up to the last slice of expiry. */
   private commandsBefore = 0;
 
@@ -138,7 +140,8 @@ export class Cron {
     const { activedefrag } = this.config.settings;
     const bytes = stats.netInput + stats.netOutput;
     const asked = stats.commands - this.commandsThen > QUIET_COMMANDS || bytes - this.bytesThen > QUIET_BYTES;
-    const busy = asked || activedefrag || memory.frozen || keyspaces.mayExpire;
+    const untidy = memory.frozen || memory.untidy || !keyspaces.reclaimer.idle;
+    const busy = asked || activedefrag || untidy || keyspaces.mayExpire;
     this.quietTicks = busy ? 0 : this.quietTicks + 1;
     if (this.quietTicks % QUIET_TICKS === 0) {
       this.commandsThen = stats.commands;
@@ -214,6 +217,18 @@ export class Cron {
     this.reclaimTimer = this.clock.after(0, () => this.reclaim());
   }
 
+  /** While nobody asks for anything slices follow on one another, with a look at what has arrived in between. */
+  private reclaimOn(): void {
+    const { commands } = this.engine.stats;
+    const serving = commands !== this.commandsReclaiming;
+    this.commandsReclaiming = commands;
+    if (serving) this.reclaimSoon();
+    else
+      this.clock.soon(() => {
+        if (this.running && this.reclaimTimer === null) this.reclaim();
+      });
+  }
+
   private reclaim(): void {
     this.reclaimTimer = null;
     const { memory, keyspaces } = this.engine;
@@ -228,7 +243,7 @@ export class Cron {
     while (reclaimer.run(RECLAIM_STEP)) {
       this.reclaimedAt = this.clock.monotonic();
       if (this.reclaimedAt < end) continue;
-      this.reclaimSoon();
+      this.reclaimOn();
       return;
     }
   }

@@ -115,6 +115,14 @@ function dropUnprepared(m: Memory, d: Addr): void {
   m.setU32(d, Head.table1, NULL);
 }
 
+/** Has the processor fetch the first entries of up to `most` buckets from `bucket` down; the first bucket that it left out. */
+function warmBelow(m: Memory, table: Addr, bucket: number, most: number): number {
+  const count = Math.min(WARMED.length, bucket + 1, Math.ceil(most));
+  for (let i = 0; i < count; i++) WARMED[i] = m.addr(table, (bucket - i) << 2);
+  m.warm(WARMED, count);
+  return bucket - count;
+}
+
 /** Returns what is left of the budget; above 0 when the table is gone. */
 function drainTable(
   m: Memory,
@@ -128,7 +136,8 @@ function drainTable(
   if (table === NULL) return budget;
   const linkAt = m.u8(d, Head.linkAt);
   let bucket = m.u32(d, maskAt);
-  for (; budget > 0 && bucket >= 0; bucket--, budget--) {
+  for (let warm = bucket; budget > 0 && bucket >= 0; bucket--, budget--) {
+    if (bucket === warm) warm = warmBelow(m, table, bucket, budget);
     let e = m.addr(table, bucket << 2);
     while (e !== NULL) {
       const next = m.addr(e, linkAt);

@@ -197,6 +197,26 @@ describe('the allocator', () => {
     m.allocator.verify();
   });
 
+  test('of many segments with next to nothing in use all go back together, of those that cost a copy one at a time', () => {
+    const segments = 8;
+    const emptied = (kept: number) => {
+      const m = new Memory();
+      const blocks = Array.from({ length: segments * 63 }, () => m.allocate(MiB));
+      for (const [i, a] of blocks.entries())
+        if (i % 63 === 0) m.resize(a, 20_000);
+        else if (i % 63 > kept) m.release(a);
+      const before = m.allocator.resident;
+      m.tidy(1000);
+      m.tidy(1400);
+      expect(m.allocator.resident, 'it may be used again soon').toBe(before);
+      m.tidy(2000);
+      m.allocator.verify();
+      return (m.allocator.resident - m.active) / (before - m.active);
+    };
+    expect(emptied(0)).toBeLessThan(0.05);
+    expect(emptied(20)).toBeCloseTo(1 - 1 / segments, 1);
+  });
+
   test('many free runs of one bin that are too short for what is asked for', () => {
     const m = new Memory();
     const blocks: Addr[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mapped } from '../../../src/base/copy.ts';
-import { Leftovers } from '../../../src/memory/collect.ts';
+import { collectGarbage, Leftovers } from '../../../src/memory/collect.ts';
 
 function counting() {
   const calls = { now: 0, thoroughly: 0, soon: 0 };
@@ -23,6 +23,37 @@ test('once buffers that were let go of are gone, a quiet moment cuts the heap do
   leftovers.rest();
   for (let i = 0; i < 3; i++) leftovers.quiet();
   expect(calls).toEqual({ now: 0, thoroughly: 1, soon: 1 });
+});
+
+test('what was let go of after V8 began to look is asked for as soon as what was there before has gone', async () => {
+  const { calls, leftovers } = counting();
+  leftovers.add(new SharedArrayBuffer(16), 16);
+  leftovers.step();
+  const held = [new SharedArrayBuffer(16)];
+  leftovers.add(held[0], 32);
+  while (leftovers.bytes > 32) {
+    collectGarbage();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(calls.soon).toBe(1);
+  leftovers.step();
+  expect(calls).toEqual({ now: 0, thoroughly: 0, soon: 2 });
+  expect(held.length).toBe(1);
+});
+
+test('a collection that leads nowhere, since somebody holds the buffers, is put off for longer and longer', () => {
+  const { calls, leftovers } = counting();
+  leftovers.add(new SharedArrayBuffer(16), 16);
+  const stepsTo = (count: number): number => {
+    let steps = 0;
+    for (; calls.now < count; steps++) leftovers.step();
+    return steps;
+  };
+  const first = stepsTo(1);
+  expect(stepsTo(2)).toBeGreaterThan(1.5 * first);
+  expect(stepsTo(3)).toBeGreaterThan(3 * first);
+  leftovers.rest();
+  expect(stepsTo(4), 'whoever held them has let go').toBe(first);
 });
 
 test('large pieces are mapped by themselves and look like other bytes', () => {

@@ -1,4 +1,4 @@
-/** What the cron leaves alone. */
+/** What the cron leaves alone, and what it sees to however quiet the server is. */
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
 import { createServer } from '../../../src/server/server.ts';
@@ -19,6 +19,24 @@ test('room that a load has made ahead for its keys is not given back before they
   expect(db.keys.statistics()).toContain('table size: 32768');
   loading(false);
   expect(db.keys.statistics()).not.toContain('table size: 32768');
+  session.close();
+  await server.close();
+});
+
+test('what is free goes back within a second, also where nobody has asked for anything for long', async () => {
+  const clock = new VirtualClock();
+  const server = createServer({ clock, settings: { save: '' } });
+  const session = server.session();
+  const { memory } = server.engine;
+  const value = 'x'.repeat(10_000);
+  for (let i = 0; i < 3000; i++) await session.call('SET', `key:${i}`, value);
+  const full = memory.allocator.resident;
+  expect(full).toBeGreaterThan(30_000_000);
+  clock.advance(10_000);
+  expect(memory.allocator.resident).toBe(full);
+  await session.call('FLUSHALL', 'ASYNC');
+  clock.advance(1000);
+  expect(memory.allocator.resident).toBeLessThan(1_000_000);
   session.close();
   await server.close();
 });
