@@ -21,6 +21,7 @@ import type { User } from '../engine/acl/user.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import { ReplyError } from '../protocol/reply-error.ts';
+import { CutShort } from '../protocol/reply-parser.ts';
 import { Access, basicProof, cookieOf, type Visitor } from './access.ts';
 import { Assets } from './assets.ts';
 import { ANSWER_MS, BODY_MS, Connections, IDLE_MS } from './connections.ts';
@@ -36,7 +37,7 @@ import type { Hello, Lane, RunReply, RunRequest, Sample, WireReply } from './wir
 const HEAD_BYTES = 16 * 1024;
 const MOST_PAGES = 32;
 /** Commands of a request that run in one turn of the event loop: others come between, and so many long replies there are at a time. */
-const MOST_A_TURN = 32;
+const MOST_A_TURN = 4;
 const PAGE_ID_BYTES = 16;
 /** The longest body of who has proved nothing yet. */
 const LOGIN_BYTES = 64 * 1024;
@@ -279,7 +280,7 @@ export class Console {
       const some = commands.slice(i, i + MOST_A_TURN);
       const calls = some.map((words) => session.call(...words.map((word) => Buffer.from(word, 'latin1'))));
       for (const reply of await Promise.all(calls.map((call) => call.catch(asError)))) {
-        isOver ||= reply instanceof Error && !(reply instanceof ReplyError);
+        isOver ||= reply instanceof Error && !(reply instanceof ReplyError || reply instanceof CutShort);
         replies.push(wire.of(reply));
       }
     }

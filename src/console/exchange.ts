@@ -2,8 +2,8 @@
 import type { HttpRequest, HttpResponse } from '../base/http.ts';
 import { GUARDING_HEADERS, type RequestHead } from './guard.ts';
 
-/** The longest body that is taken of a user. */
-const MOST_BODY = 8 * 1024 * 1024;
+/** The longest body that is taken of a user: everybody waits while it is read. */
+const MOST_BODY = 1024 * 1024;
 
 /** Why a request is answered by an error, in its words. */
 export class Refused extends Error {

@@ -1,10 +1,10 @@
 /** Replies as the page is sent them. What is too long is cut, so that no reply takes more than so much memory twice. */
-import type { ParsedReply } from '../protocol/reply-parser.ts';
+import { CutShort, type ParsedReply } from '../protocol/reply-parser.ts';
 import type { WireReply } from './wire.ts';
 
 /** The most bytes of strings, and elements, that replies to one request may have. */
-const MOST_BYTES = 8 * 1024 * 1024;
-const MOST_ELEMENTS = 200_000;
+const MOST_BYTES = 1024 * 1024;
+const MOST_ELEMENTS = 50_000;
 
 /** Turns the replies to one request into JSON's forms; what it has room for becomes less with each. */
 export class WireReplies {
@@ -16,16 +16,20 @@ export class WireReplies {
     if (typeof reply === 'string') return { status: reply };
     if (typeof reply === 'bigint') return { integer: String(reply) };
     if (typeof reply === 'number') return Number.isFinite(reply) ? reply : { double: String(reply) };
+    if (reply instanceof CutShort) return this.cut(reply);
     if (reply instanceof Error) return { error: reply.message };
     if (Array.isArray(reply)) return this.list(reply);
     if (reply instanceof Set) return { set: this.list([...reply]) };
-    if (reply instanceof Map) return { map: this.list([...reply].flat()) };
+    if (reply instanceof Map) return { map: this.list([...reply].flatMap(entryOf)) };
     return reply;
   }
 
-  private text(bytes: Buffer): WireReply {
-    const { length } = bytes;
-    const shown = Math.min(length, this.bytes);
+  private cut({ beginning, length }: CutShort): WireReply {
+    return beginning === null ? { omitted: length } : this.text(beginning, length);
+  }
+
+  private text(bytes: Buffer, length = bytes.length): WireReply {
+    const shown = Math.min(bytes.length, this.bytes);
     this.bytes -= shown;
     const beginning = bytes.toString('latin1', 0, shown);
     return shown < length ? { beginning, length } : beginning;
@@ -42,4 +46,9 @@ export class WireReplies {
     }
     return replies;
   }
+}
+
+/** What stands in place of further entries has no value. */
+function entryOf(entry: [ParsedReply, ParsedReply]): ParsedReply[] {
+  return entry[0] instanceof CutShort ? [entry[0]] : entry;
 }

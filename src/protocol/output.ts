@@ -16,6 +16,8 @@
  *   0 ......... gone ........ allowed ........ position          counted from the first byte that was ever replied
  *                |---- free ----|
  *                |------------ pending -----------|
+ *
+ * Where somebody wants no long replies (`bound`), one is cut where it goes beyond that: the rest goes nowhere, until `resume()`.
  */
 import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
@@ -67,6 +69,9 @@ export class Output {
   protected limit = 0;
   protected silent = false;
   protected ended = false;
+  /** Silent because more than `most` bytes were owed. */
+  protected short = false;
+  private most = Number.POSITIVE_INFINITY;
   /** Bytes of sealed chunks, those before `last`. */
   protected sealed = 0;
   protected capacity = 0;
@@ -91,7 +96,9 @@ export class Output {
   raw(source: Uint8Array, start: number, length: number): void {
     if (this.silent) return;
     if (length > OWN_CHUNK) {
-      this.append(this.pool.copy(source, start, length));
+      // One byte too many has it cut.
+      const room = Math.max(0, this.most - this.pending);
+      this.append(this.pool.copy(source, start, Math.min(length, room + 1)));
       return;
     }
     while (length > 0) {
@@ -107,7 +114,8 @@ export class Output {
 
   /** Bytes that others may be given too, not copied when they can go out by themselves. */
   rawShared(bytes: Uint8Array): void {
-    if (this.first !== null && bytes.length < CHUNK_BYTES) this.raw(bytes, 0, bytes.length);
+    const isLong = bytes.length > this.most - this.pending;
+    if (isLong || (this.first !== null && bytes.length < CHUNK_BYTES)) this.raw(bytes, 0, bytes.length);
     else if (!this.silent) this.append(this.pool.wrap(bytes));
   }
 
@@ -158,6 +166,25 @@ export class Output {
     this.ended = true;
   }
 
+  // Replies that are cut.
+
+  /** From now on so many bytes more are taken, and not many more than that. */
+  bound(bytes: number): void {
+    this.most = this.pending + bytes;
+  }
+
+  /** Whether what was replied was cut, at `position`. */
+  get cutShort(): boolean {
+    return this.short;
+  }
+
+  /** What is replied from now on is taken again. */
+  resume(): void {
+    if (!this.short) return;
+    this.short = false;
+    if (!this.ended) this.unmute();
+  }
+
   // What a command has replied that then failed.
 
   /** Where the reply stands: the chunk and the place in it. */
@@ -183,6 +210,7 @@ export class Output {
 
   /** Takes back what was replied since the mark; nothing of it may have been handed to a transport. */
   rewind(chunk: Chunk | null, at: number): void {
+    this.resume();
     if (this.silent) return;
     if (chunk === null) {
       // It was never owed: positions are those of bytes that go.
@@ -478,6 +506,10 @@ export class Output {
     this.capacity += chunk.bytes.length;
     this.chunks++;
     this.use(chunk.bytes, chunk.end);
+    if (this.pending > this.most) {
+      this.short = true;
+      this.mute();
+    }
     if (this.owner === null) return;
     if (last === null) this.owner.replyPending();
     if (this.chunks > 1 || chunk.kept !== 'chunk') this.owner.replyGrew();

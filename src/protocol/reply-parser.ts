@@ -16,6 +16,21 @@ export type ParsedReply =
   | Map<ParsedReply, ParsedReply>
   | Set<ParsedReply>;
 
+/** In place of what is missing of a reply that was cut. */
+export class CutShort extends Error {
+  override name = 'CutShort';
+  /** What there is of a string; null in place of items of a list. */
+  readonly beginning: Buffer | null;
+  /** The bytes of the whole string, or how many items there would be. */
+  readonly length: number;
+
+  constructor(beginning: Buffer | null, length: number) {
+    super('The reply is too long');
+    this.beginning = beginning;
+    this.length = length;
+  }
+}
+
 export interface ReplyReceiver {
   /** A reply begins at this position, counted from the first byte ever; whether its strings are to be Buffers. */
   begins(position: number, push: boolean): boolean;
@@ -41,6 +56,14 @@ export class ReplyParser extends RespParser<ParsedReply> {
   constructor(receiver: ReplyReceiver) {
     super();
     this.receiver = receiver;
+  }
+
+  /** Nothing more comes of the reply that has begun. */
+  cut(): void {
+    this.endShort(
+      (count) => new CutShort(null, count),
+      (from, to, length) => new CutShort(this.bytes.subarray(from, to), length),
+    );
   }
 
   protected override begins(position: number, push: boolean): void {

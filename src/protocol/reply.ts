@@ -258,7 +258,7 @@ export class Reply extends Output {
    */
   deferArray(): number {
     this.room();
-    this.deferredChunks.push(this.last ?? DETACHED);
+    this.deferredChunks.push(this.silent ? DETACHED : (this.last ?? DETACHED));
     this.deferredAt.push(this.at);
     return this.deferredAt.length;
   }
@@ -311,9 +311,10 @@ export class Reply extends Output {
     const offset = this.deferredAt[handle - 1];
     this.deferredChunks.length = handle - 1;
     this.deferredAt.length = handle - 1;
-    if (this.silent) return;
+    // What was begun before the reply was cut is settled.
+    if (this.silent && (!this.short || chunk === DETACHED)) return;
     const size = 3 + digitCount(length);
-    if (chunk === this.last) {
+    if (chunk === this.last && !this.silent) {
       if (this.limit - this.at >= size) {
         const bytes = this.bytes;
         if (this.at - offset > COPY_BY_LOOP) bytes.copyWithin(offset + size, offset, this.at);
@@ -331,13 +332,17 @@ export class Reply extends Output {
     this.sealed += size;
   }
 
-  /** Moves what lies in `chunk` from `offset` on into a chunk of its own behind it. `chunk` is not the last one. */
+  /** Moves what lies in `chunk` from `offset` on into a chunk of its own behind it. `chunk` is sealed. */
   private splitAt(chunk: Chunk, offset: number): void {
     const rest = this.pool.take();
     rest.bytes.set(chunk.bytes.subarray(offset, chunk.end));
     rest.end = chunk.end - offset;
     rest.next = chunk.next;
     chunk.next = rest;
+    if (chunk === this.last) {
+      this.last = rest;
+      this.sealed += offset - chunk.start;
+    }
     this.capacity += rest.bytes.length;
     this.chunks++;
   }

@@ -90,6 +90,40 @@ export abstract class RespParser<T> {
     this.at = 0;
   }
 
+  /**
+   * Nothing more comes of the reply that has begun: it is complete as far as it has come. In place of the rest of a list stands
+   * what `omitted` makes of the number of its items, in that of a string what `beginning` makes of what there is in `bytes`.
+   */
+  protected endShort(omitted: (count: number) => T, beginning: (from: number, to: number, length: number) => T): void {
+    this.join();
+    let value = this.started(beginning);
+    const { hasBegun } = this;
+    this.base += this.bytes.length;
+    this.bytes = NONE;
+    this.at = 0;
+    for (let frame = this.frames.pop(); frame !== undefined; frame = this.frames.pop()) {
+      if (value !== undefined) {
+        frame.items.push(value);
+        frame.left--;
+      }
+      if (frame.left > 0) frame.items.push(omitted(frame.left));
+      value = frame.kind === 'attribute' ? undefined : this.list(frame.kind, frame.items);
+    }
+    this.hasBegun = false;
+    if (hasBegun) this.complete(value ?? omitted(1));
+  }
+
+  /** What there is of a string whose end has not come. */
+  private started(beginning: (from: number, to: number, length: number) => T): T | undefined {
+    const { bytes, at } = this;
+    const kind = bytes[at];
+    const lineEnd = bytes.indexOf(LF, at);
+    if (lineEnd < 0 || (kind !== STRING && kind !== VERBATIM)) return undefined;
+    const skipped = kind === VERBATIM ? FORMAT_BYTES : 0;
+    const from = Math.min(lineEnd + 1 + skipped, bytes.length);
+    return beginning(from, bytes.length, this.whole(at + 1, lineEnd - 1) - skipped);
+  }
+
   private join(): void {
     const rest = this.bytes.subarray(this.at);
     this.base += this.at;

@@ -22,6 +22,8 @@ export interface ConsolePortParts {
 type Place = Pick<Places, 'addresses' | 'port'>;
 
 const CLIENT_NAME = 'cinnabar-console';
+/** A page has no use for more, and everybody waits while it is read. */
+const LONGEST_REPLY = 512 * 1024;
 const REFUSED = 'Unable to listen at the port of the console. Check server logs.';
 
 export class ConsolePort {
@@ -94,7 +96,8 @@ export class ConsolePort {
     this.console ??= new Console({
       ...{ engine, settings: config.settings, environment, log },
       info: () => infoText(engine, []),
-      open: (caller) => new LocalSession(engine, { buffers: true }, { ...caller, name: CLIENT_NAME }),
+      open: (caller) =>
+        new LocalSession(engine, { buffers: true }, { ...caller, name: CLIENT_NAME, longestReply: LONGEST_REPLY }),
     });
     return this.console;
   }

@@ -51,6 +51,8 @@ export interface Behalf {
   readonly name: string;
   /** Who has proved to be that user; absent for who has proved nothing yet. */
   readonly user?: User;
+  /** Bytes of a reply beyond which it is cut (protocol/reply-parser.ts, CutShort), before the rest takes time or memory. */
+  readonly longestReply?: number;
 }
 
 interface Waiting extends Pick<Outgoing, 'buffers' | 'settle' | 'fail'> {
@@ -90,6 +92,11 @@ export class LocalPort implements SessionPort, ReplyReceiver {
   private readonly listener: PortListener;
   private readonly waiting = new Fifo<Waiting>();
   private readonly backlog = new Fifo<() => void>();
+  private readonly longestReply: number;
+  /** Where replies were cut, among all bytes replied. */
+  private readonly cuts = new Fifo<number>();
+  /** How many of these bytes were read. */
+  private readBytes = 0;
   private readonly parser = new ReplyParser(this);
   private scheduled = false;
   private executing = false;
@@ -99,6 +106,7 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     this.address = behalf.address;
     this.localAddress = behalf.localAddress;
     this.listener = listener;
+    this.longestReply = behalf.longestReply ?? Number.POSITIVE_INFINITY;
     this.lastActive = engine.clock.now();
     this.session = engine.open(this, LOCAL);
     this.session.resp = protocol;
@@ -141,12 +149,14 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     this.waiting.push(waiting);
     engine.enter();
     this.lastActive = engine.keyspaces.now;
+    session.reply.bound(this.longestReply);
     this.executing = true;
     try {
       engine.execute(session, slices, slices.length);
     } finally {
       this.executing = false;
     }
+    this.noteCut();
     this.executed(waiting, suppressed);
     this.schedule();
   }
@@ -193,15 +203,34 @@ export class LocalPort implements SessionPort, ReplyReceiver {
     const wasHeld = command?.start === Number.POSITIVE_INFINITY;
     if (wasHeld) command.start = this.session.reply.position;
     const { suppressed } = this.session.reply;
+    this.session.reply.bound(this.longestReply);
     this.engine.goOn(this.session);
+    this.noteCut();
     if (wasHeld) this.executed(command, suppressed);
+  }
+
+  private noteCut(): void {
+    const { reply } = this.session;
+    if (!reply.cutShort) return;
+    this.cuts.push(reply.position);
+    reply.resume();
   }
 
   flush(): void {
     this.engine.beforeWrite();
     this.engine.replyGate.settle(this.session);
+    this.noteCut();
     const bytes = this.session.reply.take();
-    if (bytes.length > 0) this.parser.read(bytes);
+    this.session.reply.bound(this.longestReply);
+    let at = 0;
+    for (let cut = this.cuts.first; cut !== undefined && cut - this.readBytes <= bytes.length; cut = this.cuts.first) {
+      this.cuts.shift();
+      this.parser.read(bytes.subarray(at, cut - this.readBytes));
+      this.parser.cut();
+      at = cut - this.readBytes;
+    }
+    this.readBytes += bytes.length;
+    if (bytes.length > at) this.parser.read(bytes.subarray(at));
   }
 
   begins(position: number, push: boolean): boolean {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import { ReplyError } from '../../../src/protocol/reply-error.ts';
-import { type ParsedReply, ReplyParser } from '../../../src/protocol/reply-parser.ts';
+import { CutShort, type ParsedReply, ReplyParser } from '../../../src/protocol/reply-parser.ts';
 
 interface Heard {
   readonly reply: ParsedReply;
@@ -97,5 +97,46 @@ describe('what is large', () => {
     const pieces = Array.from({ length: 10_000 }, () => 'x'.repeat(100));
     const [{ reply }] = read(['$1000000\r\n', ...pieces, '\r\n']);
     expect(reply).toBe('x'.repeat(1_000_000));
+  });
+});
+
+describe('a reply that is cut', () => {
+  const omitted = (count: number): CutShort => new CutShort(null, count);
+  const beginning = (text: string, length: number): CutShort => new CutShort(Buffer.from(text), length);
+  test.each<[bytes: string, value: ParsedReply]>([
+    ['$9\r\nabc', beginning('abc', 9)],
+    ['$9\r\n', beginning('', 9)],
+    ['=9\r\ntxt:ab', beginning('ab', 5)],
+    ['*3\r\n:1\r\n', [1, omitted(2)]],
+    ['*3\r\n:1\r\n:2', [1, omitted(2)]],
+    ['*3\r\n$1\r\na\r\n$5\r\nxy', ['a', beginning('xy', 5), omitted(1)]],
+    ['*2\r\n:1\r\n$5\r\nxy', [1, beginning('xy', 5)]],
+    ['*2\r\n*2\r\n:1\r\n', [[1, omitted(1)], omitted(1)]],
+    [
+      '%2\r\n+a\r\n:1\r\n+b\r\n',
+      new Map<ParsedReply, ParsedReply>([
+        ['a', 1],
+        ['b', omitted(1)],
+      ]),
+    ],
+    ['~3\r\n:1\r\n', new Set<ParsedReply>([1, omitted(2)])],
+    ['*2\r\n', [omitted(2)]],
+  ])('%j is there as far as it has come', (bytes, value) => {
+    const heard: ParsedReply[] = [];
+    const parser = new ReplyParser({ begins: () => false, complete: (reply) => heard.push(reply) });
+    parser.read(Buffer.from(`:5\r\n${bytes}`, 'latin1'));
+    parser.cut();
+    parser.read(Buffer.from('+behind\r\n'));
+    parser.cut();
+    expect(heard).toEqual([5, value, 'behind']);
+  });
+
+  test('places are counted on', () => {
+    const places: number[] = [];
+    const parser = new ReplyParser({ begins: () => false, complete: (_, position) => places.push(position) });
+    parser.read(Buffer.from('*2\r\n$9\r\nabc'));
+    parser.cut();
+    parser.read(Buffer.from(':1\r\n'));
+    expect(places).toEqual([0, 11]);
   });
 });

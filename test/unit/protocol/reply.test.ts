@@ -151,6 +151,50 @@ describe('replies', () => {
   });
 });
 
+test('a reply that is bounded is the beginning of the whole one, and those behind it are whole', () => {
+  let cuts = 0;
+  for (let seed = 1; seed <= 400; seed++) {
+    const write = (bound: number): [Reply, number] => {
+      const reply = new Reply();
+      reply.resp = 3;
+      reply.int(seed);
+      reply.bound(bound);
+      randomValue(new SeededRandom(seed), reply, 0);
+      if (seed % 3 === 0) reply.bulkBytes(new Uint8Array(300_000), 0, 300_000);
+      if (seed % 3 === 1) reply.rawShared(new Uint8Array(200_000));
+      reply.verify();
+      return [reply, reply.position];
+    };
+    const whole = Buffer.from(write(Number.POSITIVE_INFINITY)[0].take());
+    const [reply, position] = write(20_000);
+    expect(reply.cutShort).toBe(position < whole.length);
+    if (reply.cutShort) cuts++;
+    reply.resume();
+    reply.bound(20_000);
+    reply.bulkText('behind');
+    reply.verify();
+    const bytes = Buffer.from(reply.take());
+    expect(bytes.subarray(0, position).equals(whole.subarray(0, position))).toBe(true);
+    expect(bytes.toString('latin1', position)).toBe('$6\r\nbehind\r\n');
+    if (position < whole.length) expect(position).toBeGreaterThan(20_000);
+    expect(position).toBeLessThan(20_100 + 2 * CHUNK_BYTES);
+  }
+  expect(cuts).toBeGreaterThan(100);
+});
+
+test('what failed after its reply was cut is told', () => {
+  const reply = new Reply();
+  reply.ok();
+  const { markChunk, markAt } = reply;
+  reply.bound(100);
+  reply.bulkBytes(new Uint8Array(300_000), 0, 300_000);
+  reply.rewind(markChunk, markAt);
+  expect(reply.cutShort).toBe(false);
+  reply.error('ERR no');
+  reply.verify();
+  expect(Buffer.from(reply.take()).toString()).toBe('+OK\r\n-ERR no\r\n');
+});
+
 /** Writes a random value with deferred lengths wherever possible, and returns what a reader must see. */
 function randomValue(random: SeededRandom, reply: Reply, depth: number): RespValue {
   const kind = random.below(depth > 3 ? 3 : 6);
