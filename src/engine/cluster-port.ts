@@ -18,8 +18,11 @@ export interface SlotMap {
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** Whether the cluster is up. */
   readonly ok: boolean;
-  /** We, and the master whose data we copy; null where we are a master. */
-  readonly myself: ClusterNode & { readonly master: ClusterNode | null };
+  /** We, with the slots that are ours, and the master whose data we copy; null where we are a master. */
+  readonly myself: ClusterNode & {
+    readonly master: ClusterNode | null;
+    readonly slots: { has(slot: number): boolean };
+  };
   /** Who serves each slot, or null. */
   readonly owners: readonly (ClusterNode | null)[];
   /** Slots of ours that go to another node, and slots that come to us, with the other node. */

@@ -32,6 +32,7 @@ import { NO_EVICTION } from './eviction-port.ts';
 import { Faults } from './faults.ts';
 import { Gatekeeper, OOM } from './gatekeeper.ts';
 import {
+  GATE_CLUSTER,
   GATE_LOADING,
   GATE_MONITORED,
   GATE_OOM,
@@ -248,7 +249,8 @@ export class Engine implements SessionHost<Session> {
     const registered = this.resolve(session, args, argc);
     if (registered !== undefined) {
       const gates = registered.gates & GATES_BEFORE & (session.gates | (this.gates.bits & session.minds));
-      const free = gates === 0 && !this.gatekeeper.crowded;
+      const ours = gates === 0 || (gates === GATE_CLUSTER && this.membership.serves(session, registered, args, argc));
+      const free = ours && !this.gatekeeper.crowded;
       if (free || this.gatekeeper.pass(session, registered, args, argc, gates)) {
         try {
           this.call(session, registered, args, argc);
@@ -280,6 +282,7 @@ export class Engine implements SessionHost<Session> {
     this.lastMicros = this.clock.monotonic();
     this.nextRefresh = this.lastMicros + REFRESH_MICROS;
     this.keyspaces.refresh();
+    this.lookAhead.forget();
   }
 
   /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */

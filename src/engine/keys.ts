@@ -54,19 +54,29 @@ export const NO_SLOT = -1;
 /** Its keys are of several slots. */
 export const CROSS_SLOT = -2;
 
+/** Who may know the slot of a key without working it out. */
+export interface SlotSource {
+  slotOf(key: Slice): number;
+}
+
 /**
  * The slot of the keys of a command whose number of arguments is right; NO_SLOT or CROSS_SLOT. Channels of shards count as
  * keys, as they do in Redis's routing. Where the declaration alone says where the keys are (by far most commands), nothing
  * is allocated.
  */
-export function slotOfKeys(registered: Registered, args: readonly Slice[], argc: number): number {
+export function slotOfKeys(
+  registered: Registered,
+  args: readonly Slice[],
+  argc: number,
+  source: SlotSource | null = null,
+): number {
   if (registered.has(MOVABLE)) return slotOfFound(registered, args, argc);
   const { first, last, step } = registered.legacy;
   if (first === 0) return NO_SLOT;
   const end = last < 0 ? argc + last : last;
   // Too few arguments for the declaration: the command will say so.
   if (end >= argc || end < first) return NO_SLOT;
-  const slot = slotOf(args[first]);
+  const slot = source === null ? slotOf(args[first]) : source.slotOf(args[first]);
   for (let i = first + step; i <= end; i += step) if (slotOf(args[i]) !== slot) return CROSS_SLOT;
   return slot;
 }

@@ -6,12 +6,15 @@
  *     the command at hand              ^ fetched          ^ fetched      not complete: left alone
  *
  * It is a guess: the argument behind the name is taken for a key, as it is of most commands. What is no key, or of another
- * database, or no command at all, has been looked at for nothing. So nothing hangs on it, and no command knows of it.
+ * database, or no command at all, has been looked at for nothing. So nothing hangs on it, and no command knows of it; but
+ * the slots that were worked out on the way are told to whoever routes the same bytes of the same buffer, until new ones come.
  */
 
+import type { Slice } from '../base/slice.ts';
 import type { Database } from '../keyspace/database.ts';
-import { slotOfRange } from '../keyspace/slot.ts';
+import { slotOf, slotOfRange } from '../keyspace/slot.ts';
 import { hashRange } from '../structures/hash.ts';
+import type { SlotSource } from './keys.ts';
 import type { SessionFuture } from './ports.ts';
 import type { Session } from './session.ts';
 
@@ -28,10 +31,15 @@ const DOLLAR = 36;
 const ZERO = 48;
 const CR = 13;
 
-export class LookAhead implements SessionFuture<Session> {
+export class LookAhead implements SessionFuture<Session>, SlotSource {
   private readonly hashes = new Int32Array(AHEAD);
   private readonly places = new Int32Array(AHEAD);
+  /** Where the keys begin, in `buffer`. */
+  private readonly starts = new Int32Array(AHEAD);
+  private buffer: Uint8Array | null = null;
   private count = 0;
+  /** How many of them were asked for, or passed over. */
+  private asked = 0;
   /** Where the number that was read last ends, behind its line. */
   private end = 0;
   /** Commands that are still to be run without a look. */
@@ -45,11 +53,25 @@ export class LookAhead implements SessionFuture<Session> {
       return AHEAD;
     }
     this.count = 0;
+    this.asked = 0;
+    this.buffer = db.bySlot ? buffer : null;
     while (this.count < AHEAD && at >= 0 && at < to) at = this.mark(db, buffer, at, to);
     const { count, hashes } = this;
     if (count > 1 && hashes[0] === hashes[count - 1]) this.unseen = ALIKE;
     else db.warm(hashes, count, db.bySlot ? this.places : null);
     return AHEAD;
+  }
+
+  /** New bytes may lie where those were that were looked at. */
+  forget(): void {
+    this.buffer = null;
+  }
+
+  slotOf(key: Slice): number {
+    if (key.buffer !== this.buffer) return slotOf(key);
+    const { starts, count } = this;
+    while (this.asked < count && starts[this.asked] < key.start) this.asked++;
+    return this.asked < count && starts[this.asked] === key.start ? this.places[this.asked] : slotOf(key);
   }
 
   /** Takes down the key of the command at `at`; returns where the next one begins, -1 where this is not a complete one. */
@@ -69,7 +91,10 @@ export class LookAhead implements SessionFuture<Session> {
       if (size < 0 || at > to) return -1;
     }
     if (length > LONGEST) return at;
-    if (db.bySlot) this.places[this.count] = slotOfRange(buffer, start, start + length);
+    if (db.bySlot) {
+      this.places[this.count] = slotOfRange(buffer, start, start + length);
+      this.starts[this.count] = start;
+    }
     this.hashes[this.count++] = hashRange(db.memory.seed, buffer, start, length);
     return at;
   }

@@ -11,6 +11,7 @@ import type { Blocking } from './blocking.ts';
 import type { ClusterPort, SlotKeeper } from './cluster-port.ts';
 import { GATE_CLUSTER, GATE_GROUP, type Gates } from './gates.ts';
 import type { GroupPort } from './group-port.ts';
+import type { SlotSource } from './keys.ts';
 import { type Propagation, TO_ALL } from './propagation.ts';
 import type { PubSub } from './pubsub.ts';
 import { Routing } from './routing.ts';
@@ -27,6 +28,7 @@ export interface MembershipHost {
   readonly blocking: Blocking;
   readonly propagation: Propagation;
   readonly stats: { dirty: number };
+  readonly lookAhead: SlotSource;
   /** The command that runs; null between commands. */
   readonly outermost: object | null;
   touched(db: Database, key: Slice, event: string): void;
@@ -49,9 +51,9 @@ export class Membership implements SlotKeeper {
   /** Once, when the server is put together. */
   join(port: ClusterPort): void {
     assert(this.port === null, 'a server is a node of one cluster');
-    const { keyspaces, server, gates } = this.engine;
+    const { keyspaces, server, gates, lookAhead } = this.engine;
     this.port = port;
-    this.routing = new Routing(port, keyspaces.databases[0], server.settings);
+    this.routing = new Routing(port, keyspaces.databases[0], server.settings, lookAhead);
     gates.set(GATE_CLUSTER, 'cluster', true);
   }
 
@@ -60,6 +62,11 @@ export class Membership implements SlotKeeper {
     assert(this.port === null && this.group === null, 'a server is a member of one group, and then of no cluster');
     this.group = group;
     this.engine.gates.set(GATE_GROUP, 'group', true);
+  }
+
+  /** As Routing's, of a node of a cluster. */
+  serves(session: Session, registered: Registered, args: readonly Slice[], argc: number): boolean {
+    return this.routing?.serves(session, registered, args, argc) ?? false;
   }
 
   /** As Routing's, or the group's; null where the server is by itself. */

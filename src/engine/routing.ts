@@ -19,7 +19,7 @@ import { NULL } from '../memory/address.ts';
 import type { ClusterNode, ClusterPort } from './cluster-port.ts';
 import { flagBit } from './derive.ts';
 import { GATE_READONLY } from './gates.ts';
-import { CROSS_SLOT, NO_SLOT, routedKeys, slotOfKeys } from './keys.ts';
+import { CROSS_SLOT, NO_SLOT, routedKeys, type SlotSource, slotOfKeys } from './keys.ts';
 import type { Session, Waiter } from './session.ts';
 import type { Registered } from './table.ts';
 import type { Transaction } from './transaction.ts';
@@ -66,12 +66,22 @@ export class Routing {
   private readonly port: ClusterPort;
   private readonly db: Database;
   private readonly settings: Readonly<Settings>;
+  private readonly source: SlotSource;
 
-  /** `db` holds the keys. */
-  constructor(port: ClusterPort, db: Database, settings: Readonly<Settings>) {
+  /** `db` holds the keys; `source` may know their slots. */
+  constructor(port: ClusterPort, db: Database, settings: Readonly<Settings>, source: SlotSource) {
     this.port = port;
     this.db = db;
     this.settings = settings;
+    this.source = source;
+  }
+
+  /** Whether nothing stands against a client's command, as of nearly all; of others `redirection` says why. */
+  serves(session: Session, registered: Registered, args: readonly Slice[], argc: number): boolean {
+    if (registered.runsQueue) return false;
+    const slot = slotOfKeys(registered, args, argc, this.source);
+    session.slot = slot;
+    return this.isOursAlone(slot);
   }
 
   /**
@@ -126,8 +136,9 @@ export class Routing {
   /** Nothing stands against a command of this slot, or of none. */
   private isOursAlone(slot: number): boolean {
     if (slot < 0) return slot === NO_SLOT;
-    const { owners, myself, ok, migrating, importing } = this.port.map;
-    if (owners[slot] !== myself || !ok) return false;
+    const { myself, ok, migrating, importing } = this.port.map;
+    if (!ok || !myself.slots.has(slot)) return false;
+    this.db.expectSlot(slot);
     return (migrating.size === 0 || !migrating.has(slot)) && (importing.size === 0 || !importing.has(slot));
   }
 

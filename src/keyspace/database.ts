@@ -160,6 +160,11 @@ export class Database {
     return this.slots === null ? 0 : slotOf(key);
   }
 
+  /** The keys that are looked up next are most likely of this slot. */
+  expectSlot(slot: number): void {
+    if (this.slots !== null) this.slots.expected = slot;
+  }
+
   /** The entry of `key` as it lies, whatever its time; NULL when there is none. */
   peek(key: Slice, hash: number): Addr {
     return this.all.find(key, hash);

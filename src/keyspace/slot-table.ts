@@ -130,6 +130,8 @@ export class SlotTable implements Table {
   private readonly scratch = new Slice();
   private readonly part: Addr[] = [];
   private readonly warmed = new Int32Array(WARMED);
+  /** The slot in which a key is looked for first: what is found there need not have its slot worked out. */
+  expected = 0;
   /** Where something was last removed. */
   private removedFrom = 0;
   private readonly wide = new Set<number>();
@@ -201,7 +203,14 @@ export class SlotTable implements Table {
   }
 
   find(key: Slice, hash: number): Addr {
+    const { expected } = this;
+    const e = this.findIn(expected, key, hash);
+    if (e !== NULL) return e;
     const slot = slotOf(key);
+    return slot === expected ? NULL : this.findIn(slot, key, hash);
+  }
+
+  private findIn(slot: number, key: Slice, hash: number): Addr {
     const { tables } = this;
     const table = tables[2 * slot] as Addr;
     if (table !== NULL) return dictFindIn(this.memory, table, tables[2 * slot + 1], key, hash);

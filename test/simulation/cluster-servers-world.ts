@@ -38,8 +38,12 @@ const BUS_PORT = 16379;
 const NODE_TIMEOUT = 1500;
 const VALIDITY_FACTOR = 3;
 const REPL_PING = 1000;
-/** How old a key can be that an election loses: its replica's data are too old otherwise; and the election takes its time. */
-const OLDEST = REPL_PING + NODE_TIMEOUT * (VALIDITY_FACTOR + 1) + 2 * NODE_TIMEOUT;
+const REPL_TIMEOUT = 5000;
+/**
+ * How old a key can be that an election loses: a replica finds out by its timer that it hears nothing, its data are too old
+ * some time after that, and the election takes its time.
+ */
+const OLDEST = REPL_TIMEOUT + 1000 + REPL_PING + NODE_TIMEOUT * (VALIDITY_FACTOR + 1) + 2 * NODE_TIMEOUT;
 const SETTINGS = {
   port: PORT,
   'protected-mode': false,
@@ -50,7 +54,7 @@ const SETTINGS = {
   'cluster-node-timeout': NODE_TIMEOUT,
   'cluster-replica-validity-factor': VALIDITY_FACTOR,
   'repl-ping-replica-period': REPL_PING / 1000,
-  'repl-timeout': 5,
+  'repl-timeout': REPL_TIMEOUT / 1000,
   'repl-diskless-sync-delay': 0,
   'enable-debug-command': true,
 };

@@ -15,7 +15,7 @@ export class SlotTable implements ClusterPort {
   readonly published: Published[] = [];
 
   constructor() {
-    const myself = { id: 'a'.repeat(40), master: null };
+    const myself = { id: 'a'.repeat(40), master: null, slots: { has: () => true } };
     this.map = {
       ok: true,
       myself,

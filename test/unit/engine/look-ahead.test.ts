@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { sliceOf } from '../../../src/base/slice.ts';
+import { Slice, sliceOf } from '../../../src/base/slice.ts';
 import { LookAhead } from '../../../src/engine/look-ahead.ts';
 import type { Session } from '../../../src/engine/session.ts';
+import { slotOf } from '../../../src/keyspace/slot.ts';
 import { hashBytes } from '../../../src/structures/hash.ts';
 
 const seed = new Uint32Array([1, 2, 3, 4]);
@@ -54,4 +55,29 @@ test('sixteen commands at a time; a key that is long is left out', () => {
   const keys = Array.from({ length: 20 }, (_, i) => `key:${i}`);
   expect(look(keys.map(get).join(''))).toEqual({ hashes: hashesOf(...keys.slice(0, 16)), answer: 16 });
   expect(look(get('x'.repeat(300)) + get('b') + get('c')).hashes).toEqual(hashesOf('b', 'c'));
+});
+
+test('the slots of keys that were looked at are known until other bytes may lie there', () => {
+  const words = ['a', 'bc', 'd{e}', 'f', 'g'];
+  const bytes = new Uint8Array(Buffer.from(words.map(get).join(''), 'latin1'));
+  const db = { size: 1_000_000, bySlot: true, memory: { seed }, warm: () => {} };
+  const ahead = new LookAhead();
+  ahead.fetch({ db } as unknown as Session, bytes, 0, bytes.length);
+  const keyOf = (word: string): Slice =>
+    new Slice(bytes, Buffer.from(bytes).indexOf(`\r\n${word}\r\n`) + 2, word.length);
+  const slots = new Map(words.map((word) => [word, slotOf(sliceOf(word))]));
+  // Worked out anew they would be of other keys now: so it shows which are known.
+  const before = bytes.slice();
+  const keys = words.map(keyOf);
+  for (const key of keys) bytes[key.start] = 120;
+  const other = new Slice(before, keys[0].start, 1);
+  expect(ahead.slotOf(other)).toBe(slots.get('a'));
+  expect(ahead.slotOf(keys[0])).toBe(slots.get('a'));
+  // One that is asked for after those behind it has been passed over, and what is no key was not looked at.
+  expect(ahead.slotOf(keys[2])).toBe(slots.get('d{e}'));
+  expect(ahead.slotOf(keys[1])).toBe(slotOf(keys[1]));
+  expect(ahead.slotOf(new Slice(bytes, keys[3].start - 4, 1))).toBe(slotOf(sliceOf('$')));
+  expect(ahead.slotOf(keys[3])).toBe(slots.get('f'));
+  ahead.forget();
+  expect(ahead.slotOf(keys[4])).toBe(slotOf(keys[4]));
 });
