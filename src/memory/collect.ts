@@ -131,6 +131,15 @@ export class Leftovers {
     this.collector.now();
   }
 
+  /** Has all that was let go of collected at once, and the heap cut down to what is alive. */
+  all(): void {
+    if (!this.released) return;
+    this.released = false;
+    this.ask();
+    this.waited = 1;
+    this.collector.thoroughly();
+  }
+
   private ask(): void {
     this.round++;
     this.asked = this.bytes;

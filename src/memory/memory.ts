@@ -285,7 +285,8 @@ export class Memory implements Reader, Segments {
       if (this.leftovers.bytes >= SEGMENT_BYTES) this.collect(true);
       yield;
     }
-    this.collect(true);
+    this.leftovers.all();
+    if (this.isScarce) this.endScarcity();
   }
 
   /** Nobody has asked for anything for a while: a pause of some 10 ms, after much has been given back, disturbs nobody. */

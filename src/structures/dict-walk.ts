@@ -180,7 +180,7 @@ function reverseBits(v: number): number {
 
 /** Buckets that a sample goes through at a time, and what hangs in them in both tables. */
 const AT_A_TIME = 128;
-const CHAINS = new Uint32Array(2 * AT_A_TIME);
+const CHAINS = new Int32Array(2 * AT_A_TIME);
 
 /** Counts without a branch: one that hangs on what is fetched from afar, guessed wrongly, holds up all further fetches. */
 function oneUnlessNull(e: Addr): number {
@@ -205,10 +205,14 @@ export function dictRandoms(m: Memory, d: Addr, count: number, random: Random, o
     const found = takenBuckets(m, d, Math.min(2 * (count - taken), CHAINS.length), random);
     for (let i = 0; i < found && taken < count; i++) out[taken++] = CHAINS[i] as Addr;
   }
-  // These loads don't wait for each other, as walks through chains would.
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum ^= m.u32(out[i], 0);
-  m.warmth = sum;
+  // These loads don't wait for each other, as walks through chains would: the firsts, which begin with their links as a
+  // rule, and what comes after them.
+  for (let from = 0; from < count; from += CHAINS.length) {
+    const size = Math.min(count - from, CHAINS.length);
+    for (let i = 0; i < size; i++) CHAINS[i] = out[from + i];
+    m.warm(CHAINS, size);
+    m.warm(CHAINS, size);
+  }
   for (let i = 0; i < count; i++) out[i] = oneOfChain(m, d, out[i], random);
   return count;
 }
