@@ -3,50 +3,76 @@
  * is woken once for them, not once for each.
  *
  *   next(a), next(b) ── 100 ms ──> a, b: each asks for the next beat anew, where it wants one
+ *   next(c, 10) ── a second, or with a beat shortly before ──> c, unless somebody says `hurry`: then with the next beat
  *
- * Whoever joins in the middle waits for less the first time.
+ * Whoever joins in the middle waits for less the first time. Invariant: the timer runs if and only if somebody waits, and
+ * strikes no later than the first of them is due.
  */
 import type { Clock, Timer } from './time.ts';
 
 export const BEATS_A_SECOND = 10;
+const PERIOD = 1000 / BEATS_A_SECOND;
+/** Who is due so soon goes along with a beat. */
+const ALONG = PERIOD / 2;
 
-/** Null once it is cancelled. */
-type Place = { action: (() => void) | null };
+/** `action` is null once it is cancelled; `at` in monotonic ms. */
+type Place = { action: (() => void) | null; at: number };
 
 export class Beat {
   private readonly clock: Clock;
   private places: Place[] = [];
-  /** Places that are not cancelled. */
-  private live = 0;
   private timer: Timer | null = null;
+  /** When the timer strikes. */
+  private at = 0;
+  private striking = false;
 
   constructor(clock: Clock) {
     this.clock = clock;
   }
 
-  /** Calls `action` once, with the next beat, in the order of the calls. */
-  next(action: () => void): Pick<Timer, 'cancel'> {
-    const place: Place = { action };
+  /** Calls `action` once, with the next beat, or within so many; in the order of the calls. */
+  next(action: () => void, beats = 1): Pick<Timer, 'cancel'> {
+    const latest = this.now + beats * PERIOD;
+    const place: Place = { action, at: beats === 1 && this.timer !== null ? Math.min(this.at, latest) : latest };
     this.places.push(place);
-    this.live++;
-    this.timer ??= this.clock.after(1000 / BEATS_A_SECOND, () => this.strike());
+    if (!this.striking) this.wind();
     return { cancel: () => this.cancel(place) };
   }
 
+  /** Something is going on: whoever waits for longer is called with the next beat. */
+  hurry(): void {
+    const latest = this.now + PERIOD;
+    for (const place of this.places) place.at = Math.min(place.at, latest);
+    if (!this.striking) this.wind();
+  }
+
+  private get now(): number {
+    return this.clock.monotonic() / 1000;
+  }
+
   private cancel(place: Place): void {
-    const waits = this.places.includes(place) && place.action !== null;
     place.action = null;
-    if (!waits || --this.live > 0) return;
-    this.places = [];
+    this.places = this.places.filter((other) => other !== place);
+    if (this.places.length === 0 && !this.striking) this.wind();
+  }
+
+  /** Sets the timer for whoever waits shortest. */
+  private wind(): void {
+    let at = Number.POSITIVE_INFINITY;
+    for (const place of this.places) at = Math.min(at, place.at);
+    if (this.timer !== null && this.at <= at && at < Number.POSITIVE_INFINITY) return;
     this.timer?.cancel();
-    this.timer = null;
+    this.at = at;
+    const wait = Math.max(0, at - this.now);
+    this.timer = at === Number.POSITIVE_INFINITY ? null : this.clock.after(wait, () => this.strike());
   }
 
   private strike(): void {
-    const due = this.places;
-    this.places = [];
-    this.live = 0;
+    const limit = this.now + ALONG;
+    const due = this.places.filter(({ at }) => at <= limit);
+    this.places = this.places.filter(({ at }) => at > limit);
     this.timer = null;
+    this.striking = true;
     this.go(due, 0);
   }
 
@@ -57,6 +83,10 @@ export class Beat {
       while (at < due.length) due[at++].action?.();
     } finally {
       if (at < due.length) this.clock.soon(() => this.go(due, at));
+      else {
+        this.striking = false;
+        this.wind();
+      }
     }
   }
 }

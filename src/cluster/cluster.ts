@@ -32,8 +32,8 @@ export class Cluster {
   private readonly memory: Watch;
   private readonly verified = verifies();
   private begun = false;
-  /** Before that the timer has nothing to do. */
-  private calm = 0;
+  /** Before that the timer has nothing to do; as `step` has its time. */
+  calm = 0;
 
   /** Starts from what was kept, or from `newNode`. `now` as `step` has it. */
   constructor(file: NodesFile, world: World, now: number) {

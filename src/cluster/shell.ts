@@ -12,7 +12,7 @@
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
-import type { Beat } from '../base/beat.ts';
+import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
 import { Inputs } from '../base/inputs.ts';
 import type { Network } from '../base/network.ts';
 import type { Random } from '../base/random.ts';
@@ -60,6 +60,8 @@ type Taker = (answer: Answer) => void;
 type Persist = Extract<Output, { kind: 'persist' }>;
 type Held = Extract<Output, { kind: 'send' }>;
 
+/** Of the beat, ms. */
+const PERIOD = 1000 / BEATS_A_SECOND;
 /** Others have us answer as often as they like, also while the disk refuses. */
 const MOST_HELD = 10_000;
 
@@ -77,6 +79,8 @@ export class Shell {
   /** The newest version that a step asked for and that is not written yet. */
   private unwritten: Persist | null = null;
   private writing = false;
+  /** The next tick is more than a beat away. */
+  private resting = false;
   private durable = 0;
   /** Why the last version that could not be written could not. */
   private refusal = '';
@@ -167,7 +171,17 @@ export class Shell {
     this.connections.limit();
     this.flush();
     this.input({ kind: 'tick' });
-    if (!this.stopped) this.timer = this.parts.beat.next(() => this.tick());
+    if (this.stopped) return;
+    const beats = this.unwritten === null ? Math.ceil((this.rules.calm - this.now) / PERIOD) : 1;
+    this.resting = beats > 1;
+    this.timer = this.parts.beat.next(() => this.tick(), Math.max(1, beats));
+  }
+
+  /** The timer has something to do by now, or there is something for the next tick. */
+  private hurry(): void {
+    if (!this.resting) return;
+    this.resting = false;
+    this.parts.beat.hurry();
   }
 
   private heard(connection: Connection, packet: Packet): void {
@@ -180,6 +194,7 @@ export class Shell {
 
   private step(input: Input): void {
     for (const output of this.rules.step(this.now, input)) this.carryOut(output);
+    if (this.resting && this.rules.calm <= this.now) this.hurry();
   }
 
   private carryOut(output: Output): void {
@@ -191,8 +206,8 @@ export class Shell {
         this.connections.disconnect(output.connection);
         break;
       case 'send':
-        if (output.after <= this.durable) this.connections.send(output.connection, output.packet);
-        else this.hold(output);
+        if (output.after > this.durable) this.hold(output);
+        else this.send(output);
         break;
       case 'persist':
         this.persist(output);
@@ -216,6 +231,7 @@ export class Shell {
   /** Written in a moment, or with the next tick, together with what else comes until then. */
   private persist(version: Persist): void {
     this.unwritten = version;
+    this.hurry();
     if (this.writing || version.need === 'when needed') return;
     this.writing = true;
     this.parts.clock.soon(() => this.flush());
@@ -255,11 +271,17 @@ export class Shell {
     if (this.held.length >= MOST_HELD) this.held.splice(0, MOST_HELD / 2);
   }
 
+  /** What is owed over a connection has a bound, which the next tick looks at. */
+  private send({ connection, packet }: Held): void {
+    this.connections.send(connection, packet);
+    if (this.resting && this.connections.unsent(connection) > 0) this.hurry();
+  }
+
   private release(): void {
     const { held, durable } = this;
     if (held.length === 0) return;
     this.held = held.filter(({ after }) => after > durable);
-    for (const { connection, packet, after } of held) if (after <= durable) this.connections.send(connection, packet);
+    for (const packet of held) if (packet.after <= durable) this.send(packet);
   }
 }
 

@@ -118,6 +118,8 @@ export class Engine implements SessionHost<Session> {
   replication: ReplicationPort = NO_REPLICATION;
   /** What scripting/ tells of itself. */
   scripting: ScriptingPort = NO_SCRIPTING;
+  /** Called once when something comes from outside while nobody had expected it; null where nobody waits for that. */
+  onWake: (() => void) | null = null;
   /** Has the long texts among queued commands compiled before EXEC runs them: false where it waits for that. */
   prepare: (c: Call, queue: readonly Queued[]) => boolean = () => true;
   /** DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may run every command. */
@@ -283,6 +285,13 @@ export class Engine implements SessionHost<Session> {
     this.nextRefresh = this.lastMicros + REFRESH_MICROS;
     this.keyspaces.refresh();
     this.lookAhead.forget();
+    if (this.onWake !== null) this.wake();
+  }
+
+  private wake(): void {
+    const { onWake } = this;
+    this.onWake = null;
+    onWake?.();
   }
 
   /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */

@@ -1,7 +1,7 @@
 /** The network of a server: NetServer with its settings followed and its clock ticking. */
 
 import type { Duplex } from 'node:stream';
-import type { Beat } from '../base/beat.ts';
+import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
 import type { Timer } from '../base/time.ts';
 import type { Config, Listener } from '../config/config.ts';
@@ -34,6 +34,7 @@ const TLS_SETTINGS = [
 
 export class Network extends NetServer<Session> {
   private readonly beat: Beat;
+  private readsThen = -1;
   private timer: Pick<Timer, 'cancel'> | null = null;
   private listening = false;
 
@@ -95,10 +96,14 @@ export class Network extends NetServer<Session> {
     if (this.timer === null) this.ticking();
   }
 
+  /** Where nothing was read since the last time, once a second is enough, unless something comes. */
   private ticking(): void {
+    const { totalReads } = this.counters;
+    const beats = totalReads === this.readsThen ? BEATS_A_SECOND : 1;
+    this.readsThen = totalReads;
     this.timer = this.beat.next(() => {
-      this.tick();
+      this.tick(beats);
       this.ticking();
-    });
+    }, beats);
   }
 }

@@ -244,11 +244,14 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     if (this.clients.delete(client)) client.destroy();
   }
 
-  /** Ten times a second: idle clients, soft limits, buffers that have become too large; each client once a second at least. */
-  tick(): void {
+  /**
+   * Once within so many beats: idle clients, soft limits, buffers that have become too large; each client once a second at
+   * least.
+   */
+  tick(beats = 1): void {
     const now = this.now;
     const { size } = this.clients;
-    let left = Math.min(size, Math.max(MIN_TICKED, Math.ceil(size / BEATS_A_SECOND)));
+    let left = Math.min(size, Math.max(MIN_TICKED, Math.ceil((size * beats) / BEATS_A_SECOND)));
     while (left-- > 0) {
       let next = this.walk.next();
       if (next.done) {

@@ -14,11 +14,12 @@ import { ActiveDefrag } from './active-defrag.ts';
 import type { MemoryLimit } from './eviction.ts';
 
 const CLIENTS_PER_TICK = 200;
-/** After so many ticks with few commands altogether, and few bytes, one in ten does all there is to do. */
-const QUIET_TICKS = 20;
+/** After so long with few commands altogether, and few bytes, what there is to do is done once a second. */
+const QUIET_MICROS = 2_000_000;
 const QUIET_COMMANDS = 10;
 const QUIET_BYTES = 8192;
-const QUIET_EVERY = 10;
+/** A second, within half a beat. */
+const QUIET_PAUSE_MICROS = 950_000;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const REHASH_MICROS = 1000;
@@ -46,8 +47,10 @@ export class Cron {
   private tickTimer: Pick<Timer, 'cancel'> | null = null;
   private expiryTimer: Timer | null = null;
   private reclaimTimer: Timer | null = null;
-  /** Ticks since much was asked for, and the commands and bytes that had come and gone then. */
-  private quietTicks = 0;
+  /** When much was last asked for, when everything was last done, and from when on commands and bytes are counted. */
+  private busyAt = Number.NEGATIVE_INFINITY;
+  private doneAt = Number.NEGATIVE_INFINITY;
+  private countedAt = Number.NEGATIVE_INFINITY;
   private commandsThen = 0;
   private bytesThen = 0;
   private sampledAt = Number.NEGATIVE_INFINITY;
@@ -96,27 +99,34 @@ export class Cron {
     this.expiryTimer?.cancel();
     this.reclaimTimer?.cancel();
     this.tickTimer = this.expiryTimer = this.reclaimTimer = null;
+    this.engine.onWake = null;
   }
 
-  private schedule(): void {
-    const { hz } = this;
+  /** `quiet`: after a second, or shortly after something comes from outside. */
+  private schedule(quiet = false): void {
+    const { hz, engine } = this;
     const tick = (): void => this.tick();
-    this.tickTimer = hz === BEATS_A_SECOND ? this.beat.next(tick) : this.clock.after(1000 / hz, tick);
+    if (hz !== BEATS_A_SECOND) this.tickTimer = this.clock.after(1000 / hz, tick);
+    else this.tickTimer = this.beat.next(tick, quiet ? BEATS_A_SECOND : 1);
+    engine.onWake = quiet ? () => this.beat.hurry() : null;
   }
 
   private tick(): void {
-    this.schedule();
     const { engine } = this;
+    const quiet = this.isQuiet();
+    this.schedule(quiet);
     if (engine.keyspaces.cronPaused) return;
     if (engine.propagation.held) {
       // While a script is suspended nothing may change but what lies on the disk.
       engine.server.persistence.tick();
       return;
     }
-    if (this.isQuiet() && this.quietTicks % QUIET_EVERY !== 0) {
+    const now = this.clock.monotonic();
+    if (quiet && now - this.doneAt < QUIET_PAUSE_MICROS) {
       engine.server.persistence.tick();
       return;
     }
+    this.doneAt = now;
     engine.keyspaces.refresh();
     this.sampleRates();
     this.expiry.begin();
@@ -139,15 +149,17 @@ export class Cron {
     const { stats, keyspaces, memory } = this.engine;
     const { activedefrag } = this.config.settings;
     const bytes = stats.netInput + stats.netOutput;
+    const now = this.clock.monotonic();
     const asked = stats.commands - this.commandsThen > QUIET_COMMANDS || bytes - this.bytesThen > QUIET_BYTES;
     const untidy = memory.frozen || memory.untidy || !keyspaces.reclaimer.idle;
     const busy = asked || activedefrag || untidy || keyspaces.mayExpire;
-    this.quietTicks = busy ? 0 : this.quietTicks + 1;
-    if (this.quietTicks % QUIET_TICKS === 0) {
+    if (busy) this.busyAt = now;
+    if (busy || now - this.countedAt >= QUIET_MICROS) {
+      this.countedAt = now;
       this.commandsThen = stats.commands;
       this.bytesThen = bytes;
     }
-    return this.quietTicks > QUIET_TICKS;
+    return now - this.busyAt > QUIET_MICROS;
   }
 
   /** Slots may have gone in ways that nobody tells of: a replica that follows another master, an import that was given up. */
@@ -199,7 +211,7 @@ export class Cron {
     if (!this.config.settings.activerehashing) return;
     for (let i = 0; i < databases.length; i++) {
       if (this.rehash(databases[this.rehashedDatabase])) {
-        this.quietTicks = 0;
+        this.busyAt = this.clock.monotonic();
         return;
       }
       this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
