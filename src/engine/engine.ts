@@ -118,7 +118,7 @@ export class Engine implements SessionHost<Session> {
   replication: ReplicationPort = NO_REPLICATION;
   /** What scripting/ tells of itself. */
   scripting: ScriptingPort = NO_SCRIPTING;
-  /** Called once when something comes from outside while nobody had expected it; null where nobody waits for that. */
+  /** Called when something comes from outside; null where nobody waits for that. */
   onWake: (() => void) | null = null;
   /** Has the long texts among queued commands compiled before EXEC runs them: false where it waits for that. */
   prepare: (c: Call, queue: readonly Queued[]) => boolean = () => true;
@@ -285,13 +285,7 @@ export class Engine implements SessionHost<Session> {
     this.nextRefresh = this.lastMicros + REFRESH_MICROS;
     this.keyspaces.refresh();
     this.lookAhead.forget();
-    if (this.onWake !== null) this.wake();
-  }
-
-  private wake(): void {
-    const { onWake } = this;
-    this.onWake = null;
-    onWake?.();
+    this.onWake?.();
   }
 
   /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */
@@ -319,15 +313,9 @@ export class Engine implements SessionHost<Session> {
     }
     session.lastCommand = registered;
     const arity = registered.arity;
-    if (arity > 0 ? arity !== argc : argc < -arity)
-      return this.refuse(
-        session,
-        registered,
-        args,
-        argc,
-        `ERR wrong number of arguments for '${registered.name}' command`,
-      );
-    return registered;
+    if (arity > 0 ? arity === argc : argc >= -arity) return registered;
+    const error = `ERR wrong number of arguments for '${registered.name}' command`;
+    return this.refuse(session, registered, args, argc, error);
   }
 
   /** Replies an error instead of running a command; a transaction that is being queued is broken by it. */

@@ -102,13 +102,18 @@ export class Cron {
     this.engine.onWake = null;
   }
 
+  private readonly wake = (): void => {
+    this.engine.onWake = null;
+    this.beat.hurry();
+  };
+
   /** `quiet`: after a second, or shortly after something comes from outside. */
   private schedule(quiet = false): void {
     const { hz, engine } = this;
     const tick = (): void => this.tick();
     if (hz !== BEATS_A_SECOND) this.tickTimer = this.clock.after(1000 / hz, tick);
     else this.tickTimer = this.beat.next(tick, quiet ? BEATS_A_SECOND : 1);
-    engine.onWake = quiet ? () => this.beat.hurry() : null;
+    engine.onWake = quiet ? this.wake : null;
   }
 
   private tick(): void {
