@@ -7,9 +7,11 @@
  *       accepted, readable ──> tickets (replies may go)                                       role ──> serves, or not
  *
  * A leader that has all that is committed `serves`: its clients' commands are done to its data at once, their effects are
- * proposed as one entry a turn, and replies wait for their tickets. Before any input is looked at, what was done so far is
- * proposed: so whoever stops leading has proposed all that it did. It gives up the replies that still wait, with their
- * connections; what it did is then committed by the next leader, or taken back (applier.ts).
+ * proposed as one entry a turn, and replies wait for their tickets. While a proposal is under way, what is done waits for it
+ * for a moment and is proposed as one, so that under load there are few proposals, each of them with much. Before an input is
+ * looked at that may end the lead, what was done so far is proposed: so whoever stops leading has proposed all that it did.
+ * It gives up the replies that still wait, with their connections; what it did is then committed by the next leader, or taken
+ * back (applier.ts).
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
@@ -80,6 +82,10 @@ interface Awaiting {
 }
 
 const RETRY_SNAPSHOT_MS = 1000;
+/** Milliseconds for which a proposal waits for the one before it: longer than a commit takes among neighbours. */
+const GATHER_MS = 2;
+/** Bytes of effects that wait for nothing. */
+const GATHER_BYTES = 128 * 1024;
 const NOT_LEADER = 'not-leader';
 
 export class Shell implements TicketSource {
@@ -111,6 +117,11 @@ export class Shell implements TicketSource {
   private servingTerm = 0;
   /** The turn at hand has proposed something; up to this entry. */
   private proposed = 0;
+  /** The last entry that was proposed, and when. */
+  private lastProposed = 0;
+  private proposedAt = 0;
+  /** Ends the time for which what was done is gathered. */
+  private gathering: Timer | null = null;
   /** Bytes of entries since the last snapshot was begun. */
   private sinceSnapshot = 0;
   private snapshotNotBefore = 0;
@@ -205,6 +216,7 @@ export class Shell implements TicketSource {
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();
+    this.gathering?.cancel();
     this.applier.stop();
     this.parts.peers.close();
     this.parts.segments.close();
@@ -283,10 +295,13 @@ export class Shell implements TicketSource {
   // The turns of the engine.
 
   endTurn(): Ticket | null {
-    this.propose();
+    if (this.gathers) this.gather();
+    else this.propose();
     const { proposed } = this;
     this.proposed = 0;
-    if (proposed === 0 || !this.serves) return null;
+    if (!this.serves) return null;
+    if (!this.effects.empty) return this.tickets.untilProposed();
+    if (proposed === 0) return null;
     const ticket = this.tickets.untilCommitted(proposed, true);
     this.tickets.committed(this.raft!.state.commit);
     return ticket;
@@ -332,14 +347,33 @@ export class Shell implements TicketSource {
     });
   }
 
+  /** Whether what was done waits for the proposal that is under way. */
+  private get gathers(): boolean {
+    const { effects, lastProposed, proposedAt, raft } = this;
+    if (!this.serves || effects.empty || effects.held >= GATHER_BYTES) return false;
+    return lastProposed > raft!.state.commit && this.now < proposedAt + GATHER_MS;
+  }
+
+  private gather(): void {
+    this.gathering ??= this.parts.clock.after(GATHER_MS, () => {
+      this.gathering = null;
+      this.propose();
+    });
+  }
+
   /** What was done by now goes into the log. */
   private propose(): void {
     const { effects } = this;
     if (effects.empty || !this.serves) return;
+    this.gathering?.cancel();
+    this.gathering = null;
     const payloads = effects.take();
     this.ask((asker) => ({ kind: 'propose', asker, payloads }), {
       accepted: (last, term) => {
         this.proposed = last;
+        this.lastProposed = last;
+        this.proposedAt = this.now;
+        this.tickets.proposed(last);
         this.applier.wentAhead(last, term);
       },
       refused: () => {
@@ -363,8 +397,15 @@ export class Shell implements TicketSource {
 
   private input(input: Input): void {
     if (this.stopped || this.raft === null) return;
-    if (input.kind !== 'propose') this.propose();
+    if (input.kind !== 'propose' && !this.isRoutine(input)) this.propose();
     this.inputs.put(input);
+  }
+
+  /** Tells how far entries have come, and can't end the lead: no later term, and no member is on its way out. */
+  private isRoutine(input: Input): boolean {
+    const { log, commit, term } = this.raft!.state;
+    if (log.configurationIndex > commit) return false;
+    return input.kind === 'stored' || (input.kind === 'message' && input.message.type === 'append-reply' && input.message.term <= term);
   }
 
   private step(input: Input): void {
@@ -474,6 +515,7 @@ export class Shell implements TicketSource {
     const { leading, commit, log, snapshot } = raft.state;
     if (leading !== null && !this.serves && applier.settled && applier.applied >= leading.first) this.serve();
     if (this.serves) this.tickets.committed(commit);
+    if (this.gathering !== null && !this.gathers) this.propose();
     this.settleAwaiting();
     this.holdWrites();
     if (leading !== null) this.promote();
@@ -502,6 +544,9 @@ export class Shell implements TicketSource {
     this.serves = false;
     this.servingTerm = 0;
     this.proposed = 0;
+    this.lastProposed = 0;
+    this.gathering?.cancel();
+    this.gathering = null;
     this.effects.clear();
     this.tickets.drop();
     this.mayWrite(false);
