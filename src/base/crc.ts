@@ -167,6 +167,15 @@ export class Crc64 {
     }
   }
 
+  /** Whether the sum is what `write` would put there. */
+  equals(bytes: Uint8Array, at: number): boolean {
+    for (let i = 0; i < 4; i++) {
+      if (bytes[at + i] !== ((this.low >>> (8 * i)) & 255)) return false;
+      if (bytes[at + 4 + i] !== ((this.high >>> (8 * i)) & 255)) return false;
+    }
+    return true;
+  }
+
   value(): bigint {
     return (BigInt(this.high) << 32n) | BigInt(this.low);
   }

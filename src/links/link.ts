@@ -141,9 +141,20 @@ export class Link {
   write(bytes: Uint8Array, taken?: () => void): void {
     if (this.state === 'closed') return;
     assert(this.stream !== null && this.state === 'open', 'a link is written to once it is open');
-    this.stream.write(bytes, (error) => {
-      if (!error) taken?.();
-    });
+    if (taken === undefined) this.stream.write(bytes);
+    else {
+      this.stream.write(bytes, (error) => {
+        if (!error) taken();
+      });
+    }
+  }
+
+  /** Sends the parts one after another, with one call of the system's where it can be. */
+  writeAll(parts: readonly Uint8Array[]): void {
+    const several = parts.length > 1;
+    if (several) this.stream?.cork();
+    for (const part of parts) this.write(part);
+    if (several) this.stream?.uncork();
   }
 
   /** Nothing more is read until `resume`. */

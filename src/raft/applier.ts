@@ -100,9 +100,10 @@ export class Applier implements ErrorListener {
     this.parts.spoilt();
   }
 
+  /** They are done once the rules have looked at all that has come: others wait for what these say of it, and not for this. */
   take(entries: readonly Entry[]): void {
     for (const entry of entries) this.waiting.push(entry);
-    this.run();
+    this.later();
   }
 
   /** Makes the data anew: those of `path`, which stand for the entries up to `index`, and what the entries behind it say. */

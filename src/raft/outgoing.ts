@@ -51,15 +51,18 @@ export class Outgoing {
     return (this.link?.unsent ?? 0) + this.waitingBytes;
   }
 
-  send(bytes: Uint8Array): void {
+  /** One message. */
+  send(parts: readonly Uint8Array[]): void {
     if (this.unsent > UNSENT_MOST) return;
     if (this.link?.state === 'open') {
-      this.link.write(bytes);
+      this.link.writeAll(parts);
       return;
     }
     if (this.link === null && !this.dial()) return;
-    this.waiting.push(bytes);
-    this.waitingBytes += bytes.length;
+    for (const part of parts) {
+      this.waiting.push(part);
+      this.waitingBytes += part.length;
+    }
   }
 
   /** Nobody is heard at the other end: what is sent next goes over another connection. What was on its way may be lost. */
@@ -86,7 +89,7 @@ export class Outgoing {
         this.openedAt = dialer.clock.now();
         this.backoff.reset();
         link.write(hello());
-        for (const bytes of this.waiting) link.write(bytes);
+        link.writeAll(this.waiting);
         this.drop();
       },
       data: (bytes, from, to) => {

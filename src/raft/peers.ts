@@ -26,7 +26,7 @@ import type { Message, SnapshotMessage } from './message.ts';
 import { Outgoing } from './outgoing.ts';
 import { SnapshotReceiver, SnapshotSender } from './transfers.ts';
 import { decode, isRefused } from './wire/decode.ts';
-import { encode } from './wire/encode.ts';
+import { encode, encodeInParts } from './wire/encode.ts';
 import { Framer } from './wire/framer.ts';
 import { decodeHello, encodeHello, type Hello, LONGEST_HELLO } from './wire/hello.ts';
 
@@ -137,7 +137,7 @@ export class Peers {
     const heard = Math.max(this.heardAt.get(to) ?? 0, link.openedAt);
     const silence = (message.type === 'vote' ? 1 : SILENCE) * this.parts.settings.raftElectionTimeout;
     if (link.open && this.now - heard > silence) link.openAnew();
-    link.send(encode(message));
+    link.send(encodeInParts(message));
   }
 
   sendSnapshot(message: SnapshotMessage, path: string): void {

@@ -405,13 +405,18 @@ export class Shell implements TicketSource {
   private isRoutine(input: Input): boolean {
     const { log, commit, term } = this.raft!.state;
     if (log.configurationIndex > commit) return false;
-    return input.kind === 'stored' || (input.kind === 'message' && input.message.type === 'append-reply' && input.message.term <= term);
+    return (
+      input.kind === 'stored' ||
+      (input.kind === 'message' && input.message.type === 'append-reply' && input.message.term <= term)
+    );
   }
 
   private step(input: Input): void {
     const { raft } = this;
     if (raft === null || this.stopped) return;
     for (const output of raft.step(this.now, input)) this.carryOut(output);
+    // Others sync what they are sent meanwhile.
+    this.parts.segments.sync();
     this.parts.peers.follow(this.configuration);
     this.look();
     this.arm();

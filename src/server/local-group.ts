@@ -34,6 +34,7 @@ function createMember(
   const place = placeOf(options, port);
   const segments = new Segments({
     disk: place.disk,
+    clock: environmentWith(options).clock,
     folder: `${place.folder}/${FOLDER}`,
     newId: () => configuration[number].id,
     stored: () => {},

@@ -59,6 +59,7 @@ export class RaftMember {
     const { settings } = config;
     const segments: Segments = new Segments({
       disk,
+      clock,
       folder: join(config.path, settings.raftDirname),
       newId: () => newId(ids),
       stored: (version) => shell.stored(version),

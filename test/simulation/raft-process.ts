@@ -159,7 +159,7 @@ export class RaftProcess extends LivingProcess {
   private perform(output: Output): void {
     switch (output.kind) {
       case 'store':
-        this.store(output.version, encodeStore(output.state, output.entries));
+        this.store(output.version, Buffer.concat(encodeStore(output.state, output.entries)));
         break;
       case 'install':
         this.install(output.version, output.mark);

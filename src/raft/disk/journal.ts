@@ -16,6 +16,7 @@ import {
   encodeState,
   encodeSynced,
   recordLength,
+  roomForPayload,
   syncedBehind,
 } from './records.ts';
 
@@ -32,17 +33,20 @@ export class JournalBroken extends Error {
   override name = 'JournalBroken';
 }
 
-/** What is appended for one store; `synced` bytes of the file are known to be on the disk, -1 where that has been said. */
-export function encodeStore(state: HardState | null, entries: readonly Entry[], synced = -1): Uint8Array {
+/**
+ * What is appended for one store, put one after another; `synced` bytes of the file are known to be on the disk, -1 where that
+ * has been said.
+ */
+export function encodeStore(state: HardState | null, entries: readonly Entry[], synced = -1): readonly Uint8Array[] {
   const parts = entries.map(encodeEntry);
   if (state !== null) parts.unshift(encodeState(state));
   if (synced >= 0) parts.unshift(encodeSynced(synced));
-  return joined(parts);
+  return parts;
 }
 
 /** A whole file. */
 export function encodeJournal({ base, term, vote, entries }: Omit<Saved, 'snapshot'>): Uint8Array {
-  return joined([encodeBase(base), encodeState({ term, vote }), ...entries.map(encodeEntry)]);
+  return Buffer.concat([encodeBase(base), encodeState({ term, vote }), ...entries.map(encodeEntry)]);
 }
 
 /** Throws JournalBroken. `before` is what the files before have; then this one goes on where they end. */
@@ -59,7 +63,7 @@ export function readJournal(bytes: Uint8Array, before: Journal | null = null): J
     const record = decodeRecord(bytes, at);
     if (record === undefined) break;
     if (record.kind === 'state') state = record.state;
-    else if (record.kind === 'entry') add(base, entries, record.entry);
+    else if (record.kind === 'entry') add(base, entries, alone(record.entry));
     else if (record.kind === 'base') throw new JournalBroken('the file of the log has two beginnings');
     at += recordLength(bytes, at);
   }
@@ -76,14 +80,10 @@ function add(base: Mark, entries: Entry[], entry: Entry): void {
   entries.push(entry);
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+/** An entry that does not keep the bytes of the whole file. */
+function alone(entry: Entry): Entry {
+  if (entry.kind !== 'command') return entry;
+  const payload = roomForPayload(entry.payload.length);
+  payload.set(entry.payload);
+  return { ...entry, payload };
 }

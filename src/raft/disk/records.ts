@@ -42,7 +42,7 @@ export type Record =
 
 /**
  * Room for the payload of a command with room for its record around it. The record is made there when it is first asked for,
- * once for the disk and for all members.
+ * once for the disk and for all members. A payload that was read lies in its record as it came.
  */
 export function roomForPayload(length: number): Uint8Array {
   return new Uint8Array(HEAD_BYTES + length + CHECKSUM_BYTES).subarray(HEAD_BYTES, HEAD_BYTES + length);
@@ -52,18 +52,22 @@ export function roomForPayload(length: number): Uint8Array {
 export function encodeEntry({ kind, term, index, payload, configuration }: Entry): Uint8Array {
   if (configuration !== null) return record(CONFIGURATION, term, index, encodeConfiguration(configuration));
   if (kind === 'noop') return record(NOOP, term, index, NO_BYTES);
-  const room = roomAround(payload);
-  if (room === null) return record(COMMAND, term, index, payload);
-  const made = viewOf(room);
-  if (made.getUint32(0) === 0) complete(room, COMMAND, term, index);
-  assert(getUint53(made, 8) === term && getUint53(made, 16) === index, 'an entry has a payload of its own');
-  return room;
+  const around = roomAround(payload);
+  if (around === null) return record(COMMAND, term, index, payload);
+  const isRoom = around.byteLength === around.buffer.byteLength;
+  const view = viewOf(around);
+  if (isRoom && view.getUint32(0) === 0) complete(around, COMMAND, term, index);
+  const isRecord = view.getUint32(0) === around.length && view.getUint32(4) === COMMAND << 24;
+  if (isRecord && getUint53(view, 8) === term && getUint53(view, 16) === index) return around;
+  assert(!isRoom, 'an entry has a payload of its own');
+  return record(COMMAND, term, index, payload);
 }
 
-/** What a payload has around it, where that is the room for its record. */
+/** As much around a payload as its record takes, where there is as much. */
 function roomAround({ buffer, byteOffset, length }: Uint8Array): Uint8Array | null {
+  const from = byteOffset - HEAD_BYTES;
   const whole = HEAD_BYTES + length + CHECKSUM_BYTES;
-  return byteOffset === HEAD_BYTES && buffer.byteLength === whole ? new Uint8Array(buffer) : null;
+  return from >= 0 && from + whole <= buffer.byteLength ? new Uint8Array(buffer, from, whole) : null;
 }
 
 export function encodeState({ term, vote }: HardState): Uint8Array {
@@ -114,26 +118,21 @@ export function syncedBehind(bytes: Uint8Array, at: number): number {
   return most;
 }
 
-/** The record that begins at `at`, with bytes of its own, among which a payload lies as in `roomForPayload`; undefined where it is not whole, or not what was written. */
+/**
+ * The record that begins at `at`; undefined where it is not whole, or not what was written. Its payload is a part of the
+ * bytes, which are not to be changed any more.
+ */
 export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined {
   const length = recordLength(bytes, at);
   if (length === 0) return undefined;
   const end = at + length - CHECKSUM_BYTES;
-  const sum = new Uint8Array(CHECKSUM_BYTES);
-  new Crc64().update(bytes, at, end - at).write(sum, 0);
-  for (let i = 0; i < CHECKSUM_BYTES; i++) if (bytes[end + i] !== sum[i]) return undefined;
+  if (!new Crc64().update(bytes, at, end - at).equals(bytes, end)) return undefined;
   const view = viewOf(bytes);
   const term = getUint53(view, at + 8);
   const index = getUint53(view, at + 16);
   if (term === undefined || index === undefined) return undefined;
-  return recordOf(view.getUint8(at + 4), term, index, ownBytes(bytes, at, length).subarray(HEAD_BYTES, end - at));
-}
-
-/** A copy with a buffer of its own: Buffer.slice would be none. */
-function ownBytes(bytes: Uint8Array, at: number, length: number): Uint8Array {
-  const copy = new Uint8Array(length);
-  copy.set(bytes.subarray(at, at + length));
-  return copy;
+  const body = new Uint8Array(bytes.buffer, bytes.byteOffset + at + HEAD_BYTES, end - at - HEAD_BYTES);
+  return recordOf(view.getUint8(at + 4), term, index, body);
 }
 
 function recordOf(kind: number, term: number, index: number, body: Uint8Array): Record | undefined {

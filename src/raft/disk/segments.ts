@@ -12,19 +12,22 @@
  * is what the log begins after. Files before the last that begins the log count no more: so a snapshot of the leader's, and the
  * log behind it, take the place of all that there was with one name.
  *
- * Stores are written at once and synced off the event loop, all together that came meanwhile. A store that fails ends the
- * server.
+ * Stores are written at once, and synced when `sync` is called, all together that have come. While the disk needs no longer for
+ * that than another thread to be asked for it, the event loop waits for it; otherwise it goes on meanwhile, and one sync
+ * follows the other. A store that fails ends the server.
  */
 import { dirname, join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { type Disk, type DiskFile, exists, removeQuietly } from '../../base/disk.ts';
 import { systemError } from '../../base/system-error.ts';
+import type { Clock } from '../../base/time.ts';
 import type { NodeId } from '../configuration.ts';
 import type { Entry, HardState, Mark, Saved } from '../entry.ts';
 import { encodeJournal, encodeStore, type Journal, JournalBroken, readJournal } from './journal.ts';
 
 export interface SegmentsParts {
   readonly disk: Disk;
+  readonly clock: Clock;
   /** Where it lies; made where there is none. */
   readonly folder: string;
   /** Draws the ID of a new member. */
@@ -52,6 +55,11 @@ interface Segment {
   reachesBack: boolean;
 }
 
+/** The event loop waits for syncs after so many in a row that took no longer than so many microseconds, until one does. */
+const QUICK_SYNCS = 16;
+const QUICK_MICROS = 1000;
+/** The most that is put together for a store in bytes that are kept. */
+const TOGETHER_BYTES = 256 * 1024;
 const LOG_NAME = /^(base|log)-(\d{8})$/;
 const SNAPSHOT_NAME = /^snapshot-(\d{1,16})-(\d{1,16})\.rdb$/;
 const ID_TEXT = /^(\d{1,16})\n$/;
@@ -68,8 +76,12 @@ export class Segments {
   private written = 0;
   private durable = 0;
   private syncing = false;
+  /** Syncs in a row that were quick. */
+  private quick = 0;
   private snapshot: string | null = null;
   private temporary = 0;
+  /** What is stored at once is put together here: an array of its own for each would be what is collected most often. */
+  private joined: Uint8Array | null = null;
 
   constructor(parts: SegmentsParts) {
     this.parts = parts;
@@ -127,12 +139,41 @@ export class Segments {
     const [first] = entries;
     if (first !== undefined)
       for (const segment of this.segments) segment.reachesBack ||= first.index <= segment.mark.index;
-    const bytes = encodeStore(state, entries, this.synced > this.told ? this.synced : -1);
+    const bytes = this.together(encodeStore(state, entries, this.synced > this.told ? this.synced : -1));
     this.told = this.synced;
     this.guarded(() => {
       file.writeAll(bytes);
       this.length += bytes.length;
       this.written = version;
+    });
+  }
+
+  /** What was stored is to be on the disk; `stored` tells when it is, maybe at once. */
+  sync(): void {
+    const { file, written, length } = this;
+    if (file === null || this.syncing || written === this.durable) return;
+    const begun = this.parts.clock.monotonic();
+    const over = (): void => {
+      const isQuick = this.parts.clock.monotonic() - begun <= QUICK_MICROS;
+      this.quick = isQuick ? this.quick + 1 : 0;
+      this.synced = Math.max(this.synced, length);
+      this.reached(written);
+    };
+    if (this.quick >= QUICK_SYNCS) {
+      let isSynced = false;
+      this.guarded(() => {
+        file.syncData();
+        isSynced = true;
+      });
+      if (isSynced) over();
+      return;
+    }
+    this.syncing = true;
+    file.syncDataAside((error) => {
+      this.syncing = false;
+      if (file !== this.file) file.close();
+      else if (error !== null) this.parts.failed(systemError(error));
+      else over();
       this.sync();
     });
   }
@@ -199,6 +240,19 @@ export class Segments {
   }
 
   // Within.
+
+  /** The parts one after another, until this is called again. */
+  private together(parts: readonly Uint8Array[]): Uint8Array {
+    if (parts.length === 1) return parts[0];
+    if (parts.reduce((sum, { length }) => sum + length, 0) > TOGETHER_BYTES) return Buffer.concat(parts);
+    this.joined ??= new Uint8Array(TOGETHER_BYTES);
+    let at = 0;
+    for (const part of parts) {
+      this.joined.set(part, at);
+      at += part.length;
+    }
+    return this.joined.subarray(0, at);
+  }
 
   /** The files of the log that count, in their order; the others go. */
   private logNames(): string[] {
@@ -287,22 +341,6 @@ export class Segments {
   private dropSnapshot(next: string): void {
     if (this.snapshot !== null && this.snapshot !== next) this.parts.disk.removeAside(this.snapshot);
     this.snapshot = next;
-  }
-
-  private sync(): void {
-    const { file, written, length } = this;
-    if (file === null || this.syncing || written === this.durable) return;
-    this.syncing = true;
-    file.syncDataAside((error) => {
-      this.syncing = false;
-      if (file !== this.file) file.close();
-      else if (error !== null) this.parts.failed(systemError(error));
-      else {
-        this.synced = Math.max(this.synced, length);
-        this.reached(written);
-      }
-      this.sync();
-    });
   }
 
   private reached(version: number): void {

@@ -18,7 +18,7 @@ export function messageLength(bytes: Uint8Array): number {
   return bytes.length < HEADER.type ? 0 : viewOf(bytes).getUint32(HEADER.length);
 }
 
-/** All of the bytes are one message, and what it holds is copied. */
+/** All of the bytes are one message. Its entries are parts of them: they are not to be changed any more. */
 export function decode(bytes: Uint8Array): Message | Refused {
   if (bytes.length < HEADER_BYTES || messageLength(bytes) !== bytes.length) return { refused: 'its length is wrong' };
   const view = viewOf(bytes);

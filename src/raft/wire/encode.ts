@@ -1,14 +1,28 @@
-/** A message as bytes; layout.ts draws them. */
+/**
+ * A message as bytes; layout.ts draws them. Large entries are parts of their own: the same bytes go to the disk and to every
+ * member, and nobody copies them.
+ */
 import { encodeConfiguration, encodeEntry, setUint53 } from '../disk/records.ts';
 import type { Message } from '../message.ts';
 import { FIELD_BYTES, GRANTED, HEADER, HEADER_BYTES, OK, PRE, TRANSFER, TYPES, VERSION } from './layout.ts';
 
+/** From so many bytes on entries are not put together with what is before them. */
+const LARGE_BYTES = 4096;
+
 export function encode(message: Message): Uint8Array {
+  const parts = encodeInParts(message);
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+}
+
+/** To be sent one after another, and not to be changed. */
+export function encodeInParts(message: Message): readonly Uint8Array[] {
   const fields = fieldsOf(message);
   const rest = restOf(message);
-  let length = HEADER_BYTES + fields.length * FIELD_BYTES;
+  const head = HEADER_BYTES + fields.length * FIELD_BYTES;
+  let length = head;
   for (const part of rest) length += part.length;
-  const bytes = new Uint8Array(length);
+  const isLarge = length >= LARGE_BYTES;
+  const bytes = new Uint8Array(isLarge ? head : length);
   const view = new DataView(bytes.buffer);
   view.setUint32(HEADER.length, length);
   view.setUint8(HEADER.type, TYPES.indexOf(message.type));
@@ -22,11 +36,12 @@ export function encode(message: Message): Uint8Array {
     setUint53(view, at, field);
     at += FIELD_BYTES;
   }
+  if (isLarge) return [bytes, ...rest];
   for (const part of rest) {
     bytes.set(part, at);
     at += part.length;
   }
-  return bytes;
+  return [bytes];
 }
 
 function fieldsOf(message: Message): readonly number[] {

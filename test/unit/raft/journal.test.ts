@@ -30,8 +30,8 @@ test('a file is read as it was written', () => {
 test('an entry replaces what has its index, and all after it', () => {
   const file = joined([
     encodeJournal({ base: BASE, term: 3, vote: 0, entries: [] }),
-    encodeStore(null, [command(11, 2, bytes('a')), command(12, 2, bytes('b')), command(13, 2, bytes('c'))]),
-    encodeStore({ term: 4, vote: 0 }, [command(12, 4, bytes('d'))]),
+    ...encodeStore(null, [command(11, 2, bytes('a')), command(12, 2, bytes('b')), command(13, 2, bytes('c'))]),
+    ...encodeStore({ term: 4, vote: 0 }, [command(12, 4, bytes('d'))]),
   ]);
   const { entries, term } = readJournal(file);
   expect(entries.map(({ index, payload }) => `${index}${Buffer.from(payload)}`)).toEqual(['11a', '12d']);
@@ -67,7 +67,7 @@ test('at every point at which it can be torn off, what was stored before it is r
     // What is read after each store.
     const expected = [{ length: head.length, journal: readJournal(head) }];
     for (const { state, entries } of stores(random)) {
-      file = joined([file, encodeStore(state, entries)]);
+      file = joined([file, ...encodeStore(state, entries)]);
       expected.push({ length: file.length, journal: readJournal(file) });
     }
     for (let length = head.length; length <= file.length; length++) {
@@ -89,7 +89,7 @@ test('zeros behind it, as a file that grows has them, are no record', () => {
 });
 
 test('a bit that has changed ends what is read, wherever it is', () => {
-  const file = encodeStore({ term: 3, vote: 1 }, [command(1, 3, bytes('abc'))]);
+  const file = joined(encodeStore({ term: 3, vote: 1 }, [command(1, 3, bytes('abc'))]));
   for (let bit = 0; bit < file.length * 8; bit++) {
     const changed = file.slice();
     changed[bit >> 3] ^= 1 << (bit & 7);

@@ -31,6 +31,7 @@ function open(storage: Storage): Opened {
   const disk = new MemoryDisk(storage, clock, '/data');
   const segments: Segments = new Segments({
     disk,
+    clock,
     folder: FOLDER,
     newId: () => 5,
     stored: (version) => {
@@ -105,6 +106,7 @@ function live(
     const { state, entries } = model.next(kept.index);
     if (state !== null || entries.length > 0) {
       segments.store(versions.length, state, entries);
+      segments.sync();
       versions.push([model.state, [...model.entries]]);
     }
     if (random.below(3) === 0) clock.advance(1);
@@ -160,6 +162,7 @@ test('a snapshot of the leader takes the place of all, with one step', () => {
     const { segments, disk, clock } = opened;
     segments.create(newSaved(GROUP));
     segments.store(1, { term: 3, vote: 5 }, [command(1, 3, Buffer.from('a')), command(2, 3, Buffer.from('b'))]);
+    segments.sync();
     clock.advance(1);
     const file = disk.open(`${FOLDER}/temp-1.rdb`, 'w');
     file.writeAll(Buffer.from('data'));
@@ -193,6 +196,7 @@ test('what was on the disk and is damaged is told from an end that is torn off',
   segments.create(newSaved(GROUP));
   for (let i = 1; i <= 5; i++) {
     segments.store(i, null, [command(i, 1, Buffer.from(`entry ${i}`))]);
+    segments.sync();
     clock.advance(1);
   }
   const [name] = disk.list(FOLDER).filter((each) => each.startsWith('base'));
