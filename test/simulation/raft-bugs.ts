@@ -8,14 +8,19 @@
  *   snapshot-skips     a snapshot says that it has one entry more than it has
  */
 import type { Raft } from '../../src/raft/raft.ts';
+import type { RaftState } from '../../src/raft/state.ts';
 
 export const RAFT_BUGS = ['vote-not-synced', 'older-term', 'early-reply', 'lease-margin', 'snapshot-skips'] as const;
 export type RaftBug = (typeof RAFT_BUGS)[number] | 'none';
 
 export function commitOlder({ state }: Raft): void {
-  const { leading, log } = state;
-  if (leading === null) return;
+  state.commit = Math.max(state.commit, olderThatMostHave(state));
+}
+
+/** The last entry of a leader's that most have, where it is of an earlier term and not committed; 0 where there is none. */
+export function olderThatMostHave({ leading, log, commit, term }: RaftState): number {
+  if (leading === null) return 0;
   const reached = [log.durable, ...[...leading.peers.values()].map(({ match }) => match)].sort((a, b) => b - a);
   const most = reached[reached.length >> 1];
-  if (most > state.commit && log.term(most) < state.term) state.commit = most;
+  return most > commit && log.term(most) < term ? most : 0;
 }

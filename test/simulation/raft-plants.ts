@@ -1,6 +1,6 @@
 /** How the faults of raft-bugs.ts come into whole servers: at the seams of the shell, for all that run until it is undone. */
 import { Keeper, type LogView } from '../../src/raft/keeper.ts';
-import type { Input, Output } from '../../src/raft/messages.ts';
+import type { Input, Output, RaftSettings } from '../../src/raft/messages.ts';
 import { Raft } from '../../src/raft/raft.ts';
 import type { Turn } from '../../src/raft/rules/turn.ts';
 import { commitOlder, type RaftBug } from './raft-bugs.ts';
@@ -61,10 +61,11 @@ function skipEntries(): () => void {
   };
 }
 
-function withoutMargins(): () => void {
+function withSettings(settings: Partial<RaftSettings>, also: (raft: Raft) => void = () => {}): () => void {
   return beforeSteps((raft) => {
     const { world } = Reflect.get(raft, 'turn') as Turn;
-    Object.assign(world.settings, { clockDrift: 0 });
+    Object.assign(world.settings, settings);
+    also(raft);
   });
 }
 
@@ -78,9 +79,10 @@ export function plant(bug: RaftBug): () => void {
         ),
       );
     case 'older-term':
-      return beforeSteps(commitOlder);
+      // One message has one entry: otherwise a leader's own entry comes together with those before it.
+      return withSettings({ batchBytes: 1 }, commitOlder);
     case 'lease-margin':
-      return withoutMargins();
+      return withSettings({ clockDrift: 0 });
     case 'snapshot-skips':
       return skipEntries();
     default:

@@ -16,10 +16,11 @@ import type { Membership } from '../../src/raft/membership.ts';
 import type { Output } from '../../src/raft/messages.ts';
 import { membershipOf } from '../../src/raft/owners.ts';
 import type { Raft } from '../../src/raft/raft.ts';
+import type { RaftState } from '../../src/raft/state.ts';
 import { createServer } from '../../src/server/server.ts';
 import { History, type Time } from '../support/group-history.ts';
 import { type Answer, Unknown } from '../support/groups.ts';
-import type { RaftBug } from './raft-bugs.ts';
+import { olderThatMostHave, type RaftBug } from './raft-bugs.ts';
 import { plant, replyEarly, watch } from './raft-plants.ts';
 import { Broken, same } from './rules-world.ts';
 import { ServersWorld } from './servers-world.ts';
@@ -32,8 +33,9 @@ const FIVES = 3;
 const CLIENT = 'client';
 const CLIENTS = 4;
 const KEYS = 2;
-/** The most milliseconds between two things that a client asks. */
+/** The most milliseconds between two things that a client asks, and where it is looked whether one leads too long. */
 const THINKS_MS = 200;
+const HASTE_MS = 2;
 export const MOST_FAULTS = 20;
 const [USUAL_PAUSE, LONG_PAUSE] = [500, 3000];
 const PATIENCE = 60_000;
@@ -87,6 +89,7 @@ class GroupWorld extends ServersWorld {
   private readonly size: number;
   private readonly bug: RaftBug;
   private readonly leases: boolean;
+  private readonly syncs: readonly number[];
   private readonly leaders = new Map<number, string>();
   /** Steps of a disk after which the power goes. */
   private readonly doomed = new Map<string, number>();
@@ -106,16 +109,18 @@ class GroupWorld extends ServersWorld {
     const time: Time = {
       now: () => clock.monotonic() / 1000,
       pause: (ms) => new Promise((done) => void clock.after(ms, done)),
-      thinks: THINKS_MS,
+      thinks: () => (this.bug === 'lease-margin' && this.rivals.length > 1 ? HASTE_MS : THINKS_MS),
     };
     const chance = this.world.derivedRandom();
+    // Another leads before a lease is over that has no margin only where it loses no time.
+    this.syncs = bug === 'lease-margin' ? [0] : SYNCS;
     this.leases = bug === 'lease-margin' || this.random.below(2) === 0;
     this.history = new History(() => chance.double01(), KEYS, 'h', time);
     const slow = this.pick(hosts);
     for (const name of hosts) {
       const machine = this.machine(name);
       machine.onLog = (line) => this.heardOf(name, line);
-      machine.slow(SYNCS[Math.floor(chance.double01() * SYNCS.length)]);
+      machine.slow(this.syncs[Math.floor(chance.double01() * this.syncs.length)]);
       machine.onDisk = (step, path) => this.diskStep(name, step, path);
       machine.rate = this.leases ? 1 + (name === slow ? -DRIFT : DRIFT) : 0.5 + chance.double01();
     }
@@ -144,6 +149,11 @@ class GroupWorld extends ServersWorld {
     this.goOn(name);
     this.machine(name).powerCutWithin();
     this.startSoon(name, this.awayFor());
+  }
+
+  /** Those that serve; one that was cut off may not know that another leads. */
+  private get rivals(): string[] {
+    return this.hosts.filter((name) => this.running(name) && this.serves(name));
   }
 
   private serves(name: string): boolean {
@@ -177,13 +187,17 @@ class GroupWorld extends ServersWorld {
   private async ask(words: readonly string[]): Promise<Answer> {
     for (let attempt = 0; ; attempt++) {
       const up = this.hosts.filter((name) => this.running(name));
-      const leader = up.find((name) => this.serves(name));
+      const leaders = this.rivals;
       if (up.length === 0 || this.failure !== null || attempt > 2000) {
         if (this.failure !== null || this.stopped) throw new Unknown('nobody');
         await this.pause(50);
         continue;
       }
-      const name = leader !== undefined && this.random.below(4) > 0 ? leader : up[this.random.below(up.length)];
+      const name = this.bug === 'lease-margin' ? this.beside(leaders, words) : this.oneOf(leaders);
+      if (name === undefined) {
+        await this.pause(2);
+        continue;
+      }
       const answer = await this.askOne(name, words);
       if (!(answer instanceof Error)) return answer;
       if (!/^(MOVED|CLUSTERDOWN|LOADING)/.test(answer.message))
@@ -191,6 +205,22 @@ class GroupWorld extends ServersWorld {
       if (this.stopped && attempt > 500) throw new Unknown('nobody');
       await this.pause(20);
     }
+  }
+
+  /** Mostly one that leads: one that is cut off may believe so for a while. */
+  private oneOf(leaders: readonly string[]): string {
+    const up = this.hosts.filter((name) => this.running(name));
+    return this.pick(leaders.length > 0 && this.random.below(4) > 0 ? leaders : up);
+  }
+
+  /**
+   * What a leader that is cut off reads is put beside what is written where the next one leads: until there is one, nobody is
+   * asked.
+   */
+  private beside(leaders: readonly string[], words: readonly string[]): string | undefined {
+    const [old] = leaders.filter((name) => this.part.includes(name));
+    if (old === undefined || this.healing) return this.oneOf(leaders);
+    return words[0] === 'GET' && leaders.length > 1 ? old : leaders.find((name) => name !== old);
   }
 
   private async askOne(name: string, words: readonly string[]): Promise<Answer> {
@@ -215,13 +245,26 @@ class GroupWorld extends ServersWorld {
   observe({ state }: Raft, output: Output): void {
     if (output.kind !== 'send') return;
     const { message } = output;
+    this.cutOffBeforeOwn(state);
     if (message.type !== 'vote-reply' || !message.granted || message.pre || this.healing) return;
     if (this.random.below(4) > 0) return;
-    const of = (id: NodeId): string | undefined =>
-      this.hosts.find((name) => this.running(name) && this.membership(name).id === id);
-    const [voter, candidate] = [of(state.id), of(message.to)];
+    const [voter, candidate] = [this.hostOf(state.id), this.hostOf(message.to)];
     this.soon(20, () => voter !== undefined && this.crash(voter, true));
     if (candidate !== undefined && this.random.below(2) === 0) this.soon(40, () => this.split([candidate]));
+  }
+
+  /**
+   * Figure 8 of the paper: most have what a leader took over from an earlier term, and it is cut off before anybody has an entry
+   * of its own term.
+   */
+  private cutOffBeforeOwn(state: RaftState): void {
+    if (this.bug !== 'older-term' || this.healing || olderThatMostHave(state) === 0) return;
+    const leader = this.hostOf(state.id);
+    if (leader !== undefined) this.split([leader]);
+  }
+
+  private hostOf(id: NodeId): string | undefined {
+    return this.hosts.find((name) => this.running(name) && this.membership(name).id === id);
   }
 
   private soon(most: number, action: () => void): void {
@@ -262,8 +305,8 @@ class GroupWorld extends ServersWorld {
       () => {
         for (const name of hosts) this.crash(name, true);
       },
-      () => this.machine(one).slow(this.pick(SYNCS)),
-      () => this.machine(leader).slow(this.pick(SYNCS)),
+      () => this.machine(one).slow(this.pick(this.syncs)),
+      () => this.machine(leader).slow(this.pick(this.syncs)),
       () => this.handOver(leader),
       () => this.changeGroup(leader),
       () => this.changeGroup(leader),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { membershipOf } from '../../src/raft/owners.ts';
 import { createServer } from '../../src/server/server.ts';
 import { LONG } from '../support/long.ts';
-import type { RaftBug } from './raft-bugs.ts';
+import { RAFT_BUGS, type RaftBug } from './raft-bugs.ts';
 import { course } from './raft-servers-world.ts';
 import { type Machine, World } from './world.ts';
 
@@ -27,7 +27,7 @@ async function found(bug: RaftBug): Promise<number> {
   return 0;
 }
 
-test.each(['vote-not-synced', 'early-reply', 'snapshot-skips'] as const)(
+test.each(RAFT_BUGS)(
   'what goes wrong with %s is seen',
   async (bug) => {
     expect(await found(bug)).toBeGreaterThan(0);

@@ -30,7 +30,7 @@ export abstract class ServersWorld {
   private readonly frozen = new Set<string>();
   private readonly disks = new Map<string, Disk>();
   /** Hosts that reach one another and nobody else. */
-  private part: readonly string[] = [];
+  protected part: readonly string[] = [];
 
   /** `outsider` is from where the hosts are asked, over ways that are never cut. */
   constructor(seed: number, hosts: readonly string[], outsider: string, traced: boolean) {

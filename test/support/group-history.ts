@@ -13,13 +13,13 @@ export interface Time {
   now(): number;
   pause(ms: number): Promise<void>;
   /** The most milliseconds between two things that a client asks. */
-  readonly thinks: number;
+  readonly thinks: () => number;
 }
 
 const REAL_TIME: Time = {
   now: () => performance.now(),
   pause: (ms) => new Promise((done) => setTimeout(done, ms)),
-  thinks: 10,
+  thinks: () => 10,
 };
 
 /** Milliseconds for which the same keys are used. */
@@ -56,7 +56,7 @@ export class History {
   async live(client: Asking, stopped: () => boolean): Promise<void> {
     while (!stopped()) {
       await this.something(client);
-      await this.time.pause(this.random() * this.time.thinks);
+      await this.time.pause(this.random() * this.time.thinks());
     }
   }
 
