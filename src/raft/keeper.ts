@@ -7,7 +7,7 @@
  * A leader's data have what is not committed yet, so that a snapshot may be complete before it counts.
  */
 import { join } from 'node:path';
-import { type Disk, removeQuietly } from '../base/disk.ts';
+import type { Disk } from '../base/disk.ts';
 import type { Mark } from './entry.ts';
 
 /** What is known of the log. */
@@ -77,6 +77,6 @@ export class Keeper {
   private drop(snapshot: Snapshot): void {
     if (this.snapshot === snapshot) this.snapshot = null;
     // One that is still being written is removed when it is complete.
-    removeQuietly(this.parts.disk, join(this.parts.folder, snapshot.name));
+    this.parts.disk.removeAside(join(this.parts.folder, snapshot.name));
   }
 }

@@ -10,6 +10,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Configuration } from './configuration.ts';
+import { Entries } from './entries.ts';
 import { type Entry, type Mark, sizeOf } from './entry.ts';
 
 /** `term` of an entry that is compacted, or not there yet. */
@@ -21,12 +22,10 @@ interface Place {
 }
 
 export class Log {
-  /** Of all entries in memory. */
-  bytes = 0;
   durable: number;
   private baseIndex: number;
   private baseTerm: number;
-  private entries: Entry[] = [];
+  private entries = new Entries();
   /** The configuration at the base, and those in entries, in their order. */
   private configurations: Place[];
 
@@ -39,6 +38,11 @@ export class Log {
     this.durable = this.last;
   }
 
+  /** Of all entries in memory. */
+  get bytes(): number {
+    return this.entries.bytes;
+  }
+
   /** The first entry that is here, were there one. */
   get first(): number {
     return this.baseIndex + 1;
@@ -49,7 +53,7 @@ export class Log {
   }
 
   get lastTerm(): number {
-    return this.entries.length === 0 ? this.baseTerm : this.entries[this.entries.length - 1].term;
+    return this.entries.length === 0 ? this.baseTerm : this.entries.at(this.entries.length - 1).term;
   }
 
   /** The one that counts. */
@@ -75,12 +79,12 @@ export class Log {
   term(index: number): number {
     if (index === this.baseIndex) return this.baseTerm;
     if (index < this.baseIndex || index > this.last) return UNKNOWN;
-    return this.entries[index - this.baseIndex - 1].term;
+    return this.entries.at(index - this.baseIndex - 1).term;
   }
 
   entry(index: number): Entry {
     assert(index > this.baseIndex && index <= this.last, 'only entries that are here are looked at');
-    return this.entries[index - this.baseIndex - 1];
+    return this.entries.at(index - this.baseIndex - 1);
   }
 
   mark(index: number): Mark {
@@ -96,7 +100,7 @@ export class Log {
     let end = start;
     const limit = to - this.baseIndex;
     for (let left = bytes; end < limit; end++) {
-      left -= sizeOf(this.entries[end]);
+      left -= sizeOf(this.entries.at(end));
       if (left < 0 && end > start) break;
     }
     return this.entries.slice(start, end);
@@ -106,7 +110,7 @@ export class Log {
   reaches(index: number, bytes: number): boolean {
     let left = bytes;
     for (let at = index - this.baseIndex - 1; at < this.entries.length && left > 0; at++)
-      left -= sizeOf(this.entries[at]);
+      left -= sizeOf(this.entries.at(at));
     return left <= 0;
   }
 
@@ -114,7 +118,6 @@ export class Log {
     assert(entry.index === this.last + 1, 'a log has no gaps');
     assert(entry.term >= this.lastTerm, 'the terms of a log never fall');
     this.entries.push(entry);
-    this.bytes += sizeOf(entry);
     if (entry.configuration !== null)
       this.configurations.push({ index: entry.index, configuration: entry.configuration });
   }
@@ -122,7 +125,7 @@ export class Log {
   /** Cuts off the entry at the index and all after it. */
   truncate(index: number): void {
     assert(index > this.baseIndex, 'what is compacted is not cut off');
-    for (const entry of this.entries.splice(index - this.baseIndex - 1)) this.bytes -= sizeOf(entry);
+    this.entries.truncate(index - this.baseIndex - 1);
     this.durable = Math.min(this.durable, index - 1);
     while (this.configurations.length > 1 && this.configurationIndex >= index) this.configurations.pop();
   }
@@ -131,7 +134,7 @@ export class Log {
   compact(index: number): void {
     if (index <= this.baseIndex) return;
     const { term, configuration } = this.mark(index);
-    for (const entry of this.entries.splice(0, index - this.baseIndex)) this.bytes -= sizeOf(entry);
+    this.entries.drop(index - this.baseIndex);
     this.baseIndex = index;
     this.baseTerm = term;
     this.configurations = [{ index, configuration }, ...this.configurations.filter((each) => each.index > index)];
@@ -139,8 +142,7 @@ export class Log {
 
   /** Forgets all: a snapshot stands for it. */
   restart({ index, term, configuration }: Mark): void {
-    this.entries = [];
-    this.bytes = 0;
+    this.entries = new Entries();
     this.baseIndex = index;
     this.baseTerm = term;
     this.configurations = [{ index, configuration }];
@@ -165,14 +167,15 @@ export class Log {
   verify(): void {
     let { baseTerm: term, baseIndex: index } = this;
     let bytes = 0;
-    for (const entry of this.entries) {
+    const entries = this.entries.slice(0, this.entries.length);
+    for (const entry of entries) {
       assert(entry.index === ++index && entry.term >= term, 'a log has no gaps, and its terms never fall');
       term = entry.term;
       bytes += sizeOf(entry);
     }
     assert(bytes === this.bytes, 'bytes are counted');
     assert(this.durable <= this.last, 'only what is there is on the disk');
-    const places = this.entries.filter(({ kind }) => kind === 'configuration').map((entry) => entry.index);
+    const places = entries.filter(({ kind }) => kind === 'configuration').map((entry) => entry.index);
     const known = this.configurations.slice(1).map((place) => place.index);
     assert(places.join() === known.join(), 'configurations are those of the entries');
   }

@@ -12,7 +12,6 @@
  */
 import { join } from 'node:path';
 import type { Disk } from '../base/disk.ts';
-import { removeQuietly } from '../base/disk.ts';
 import type { Random } from '../base/random.ts';
 import { systemError } from '../base/system-error.ts';
 import type { Timer } from '../base/time.ts';
@@ -308,7 +307,7 @@ export class Peers {
         answer: (bytes) => visitor.guest.write(bytes),
         received: () => {
           visitor.receiver = null;
-          if (this.closed) removeQuietly(disk, join(folder, name));
+          if (this.closed) disk.removeAside(join(folder, name));
           else received(message, name);
         },
         failed: (reason) => this.refuse(visitor, reason),

@@ -7,11 +7,10 @@
  *       accepted, readable ──> tickets (replies may go)                                       role ──> serves, or not
  *
  * A leader that has all that is committed `serves`: its clients' commands are done to its data at once, their effects are
- * proposed as one entry a turn, and replies wait for their tickets. While a proposal is under way, what is done waits for it
- * for a moment and is proposed as one, so that under load there are few proposals, each of them with much. Before an input is
- * looked at that may end the lead, what was done so far is proposed: so whoever stops leading has proposed all that it did.
- * It gives up the replies that still wait, with their connections; what it did is then committed by the next leader, or taken
- * back (applier.ts).
+ * proposed as one entry a turn, or several turns (gathering.ts), and replies wait for their tickets. Before an input is looked
+ * at that may end the lead, what was done so far is proposed: so whoever stops leading has proposed all that it did. It gives
+ * up the replies that still wait, with their connections; what it did is then committed by the next leader, or taken back
+ * (applier.ts).
  *
  * Invariant: a step is over, with all its outputs, before the next input is looked at.
  */
@@ -27,15 +26,18 @@ import type { Log } from '../engine/server-port.ts';
 import { UnowedTurn } from '../engine/unowed-turn.ts';
 import type { Guest } from '../links/acceptor.ts';
 import { Applier } from './applier.ts';
+import { Awaited } from './awaited.ts';
 import { type Change, type Configuration, EMPTY, memberOf, type NodeId } from './configuration.ts';
 import type { Found, Segments } from './disk/segments.ts';
 import { ENTRY_BYTES, newSaved, type Saved, sizeOf } from './entry.ts';
+import { Gathering } from './gathering.ts';
 import { Keeper } from './keeper.ts';
 import type { Message } from './message.ts';
 import type { Asker, Input, Output, RaftSettings, Reason } from './messages.ts';
 import { Effects } from './payloads.ts';
 import type { Peers } from './peers.ts';
 import { Raft } from './raft.ts';
+import { mayEndLead } from './rules/roles.ts';
 import type { RaftState } from './state.ts';
 import { Tickets } from './tickets.ts';
 
@@ -74,18 +76,7 @@ interface Asking {
   transferring?(to: NodeId): void;
 }
 
-/** Somebody who waits for an entry to be committed. */
-interface Awaiting {
-  readonly index: number;
-  readonly term: number;
-  readonly done: (committed: boolean) => void;
-}
-
 const RETRY_SNAPSHOT_MS = 1000;
-/** Milliseconds for which a proposal waits for the one before it: longer than a commit takes among neighbours. */
-const GATHER_MS = 2;
-/** Bytes of effects that wait for nothing. */
-const GATHER_BYTES = 128 * 1024;
 const NOT_LEADER = 'not-leader';
 
 export class Shell implements TicketSource {
@@ -99,12 +90,13 @@ export class Shell implements TicketSource {
   restores = 0;
   private readonly parts: ShellParts;
   private readonly effects: Effects;
+  private readonly gathering: Gathering;
   private readonly tickets: Tickets;
   private readonly keeper: Keeper;
   private readonly turn: UnowedTurn;
   private readonly inputs = new Inputs<Input>((input) => this.step(input));
   private readonly asking = new WeakSet<Asking>();
-  private awaiting: Awaiting[] = [];
+  private readonly awaited = new Awaited();
   private held: Sent[] = [];
   private durable = 0;
   private timer: Timer | null = null;
@@ -117,11 +109,6 @@ export class Shell implements TicketSource {
   private servingTerm = 0;
   /** The turn at hand has proposed something; up to this entry. */
   private proposed = 0;
-  /** The last entry that was proposed, and when. */
-  private lastProposed = 0;
-  private proposedAt = 0;
-  /** Ends the time for which what was done is gathered. */
-  private gathering: Timer | null = null;
   /** Bytes of entries since the last snapshot was begun. */
   private sinceSnapshot = 0;
   private snapshotNotBefore = 0;
@@ -131,6 +118,7 @@ export class Shell implements TicketSource {
     const { engine, segments, save, die } = parts;
     this.parts = parts;
     this.effects = new Effects(() => this.effectsBegun());
+    this.gathering = new Gathering(parts.clock, this.effects, () => this.propose());
     this.tickets = new Tickets(engine.replyGate);
     this.turn = new UnowedTurn(engine);
     this.snapshotPath = parts.found.snapshot;
@@ -216,7 +204,7 @@ export class Shell implements TicketSource {
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();
-    this.gathering?.cancel();
+    this.gathering.stop();
     this.applier.stop();
     this.parts.peers.close();
     this.parts.segments.close();
@@ -265,8 +253,7 @@ export class Shell implements TicketSource {
     return new Promise((done) => {
       this.ask((asker) => ({ kind: 'change', asker, change }), {
         accepted: (index, term) => {
-          this.awaiting.push({ index, term, done: (committed) => done(committed ? '' : 'the leader has changed') });
-          this.settleAwaiting();
+          this.awaited.add({ index, term, done: (committed) => done(committed ? '' : 'the leader has changed') });
         },
         refused: (reason) => done(reason),
       });
@@ -295,8 +282,7 @@ export class Shell implements TicketSource {
   // The turns of the engine.
 
   endTurn(): Ticket | null {
-    if (this.gathers) this.gather();
-    else this.propose();
+    if (this.serves) this.gathering.turnEnds(this.raft!.state.commit);
     const { proposed } = this;
     this.proposed = 0;
     if (!this.serves) return null;
@@ -347,32 +333,16 @@ export class Shell implements TicketSource {
     });
   }
 
-  /** Whether what was done waits for the proposal that is under way. */
-  private get gathers(): boolean {
-    const { effects, lastProposed, proposedAt, raft } = this;
-    if (!this.serves || effects.empty || effects.held >= GATHER_BYTES) return false;
-    return lastProposed > raft!.state.commit && this.now < proposedAt + GATHER_MS;
-  }
-
-  private gather(): void {
-    this.gathering ??= this.parts.clock.after(GATHER_MS, () => {
-      this.gathering = null;
-      this.propose();
-    });
-  }
-
   /** What was done by now goes into the log. */
   private propose(): void {
     const { effects } = this;
     if (effects.empty || !this.serves) return;
-    this.gathering?.cancel();
-    this.gathering = null;
+    this.gathering.taken();
     const payloads = effects.take();
     this.ask((asker) => ({ kind: 'propose', asker, payloads }), {
       accepted: (last, term) => {
         this.proposed = last;
-        this.lastProposed = last;
-        this.proposedAt = this.now;
+        this.gathering.proposed(last);
         this.tickets.proposed(last);
         this.applier.wentAhead(last, term);
       },
@@ -397,18 +367,8 @@ export class Shell implements TicketSource {
 
   private input(input: Input): void {
     if (this.stopped || this.raft === null) return;
-    if (input.kind !== 'propose' && !this.isRoutine(input)) this.propose();
+    if (input.kind !== 'propose' && mayEndLead(this.raft.state, input)) this.propose();
     this.inputs.put(input);
-  }
-
-  /** Tells how far entries have come, and can't end the lead: no later term, and no member is on its way out. */
-  private isRoutine(input: Input): boolean {
-    const { log, commit, term } = this.raft!.state;
-    if (log.configurationIndex > commit) return false;
-    return (
-      input.kind === 'stored' ||
-      (input.kind === 'message' && input.message.type === 'append-reply' && input.message.term <= term)
-    );
   }
 
   private step(input: Input): void {
@@ -520,8 +480,8 @@ export class Shell implements TicketSource {
     const { leading, commit, log, snapshot } = raft.state;
     if (leading !== null && !this.serves && applier.settled && applier.applied >= leading.first) this.serve();
     if (this.serves) this.tickets.committed(commit);
-    if (this.gathering !== null && !this.gathers) this.propose();
-    this.settleAwaiting();
+    this.gathering.look(commit);
+    this.awaited.committed(commit, log);
     this.holdWrites();
     if (leading !== null) this.promote();
     this.keeper.look({
@@ -549,9 +509,7 @@ export class Shell implements TicketSource {
     this.serves = false;
     this.servingTerm = 0;
     this.proposed = 0;
-    this.lastProposed = 0;
-    this.gathering?.cancel();
-    this.gathering = null;
+    this.gathering.stop();
     this.effects.clear();
     this.tickets.drop();
     this.mayWrite(false);
@@ -590,14 +548,6 @@ export class Shell implements TicketSource {
       this.ask((asker) => ({ kind: 'change', asker, change }), { refused: () => {} });
       return;
     }
-  }
-
-  private settleAwaiting(): void {
-    if (this.awaiting.length === 0) return;
-    const { commit, log } = this.raft!.state;
-    const done = this.awaiting.filter(({ index }) => index <= commit);
-    this.awaiting = this.awaiting.filter(({ index }) => index > commit);
-    for (const { index, term, done: tell } of done) tell(log.term(index) === term);
   }
 
   // The data.

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { Crc64 } from '../base/crc.ts';
-import { type Disk, type DiskFile, removeQuietly } from '../base/disk.ts';
+import type { Disk, DiskFile } from '../base/disk.ts';
 import { systemError } from '../base/system-error.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { type Dialer, type Link, LinkError, type Target } from '../links/link.ts';
@@ -205,6 +205,6 @@ export class SnapshotReceiver {
     if (file === null) return;
     this.file = null;
     file.close();
-    removeQuietly(this.receiving.disk, this.path);
+    this.receiving.disk.removeAside(this.path);
   }
 }

@@ -221,7 +221,7 @@ export class Segments {
 
   /** What was begun under a temporary name comes to nothing. */
   drop(temporary: string): void {
-    removeQuietly(this.parts.disk, join(this.parts.folder, temporary));
+    this.parts.disk.removeAside(join(this.parts.folder, temporary));
   }
 
   /** Files of which all entries are up to this one go. */

@@ -5,7 +5,8 @@
 import { assert } from '../../base/assert.ts';
 import { NOBODY, type NodeId } from '../configuration.ts';
 import { noop } from '../entry.ts';
-import { mayBeElected } from '../state.ts';
+import type { Input } from '../messages.ts';
+import { mayBeElected, type RaftState } from '../state.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -22,6 +23,13 @@ export function delayElection(turn: Turn): void {
 /** There may be a leader whom we have promised, by having heard it, that we elect nobody else. */
 export function isBound({ state, settings, now }: Turn): boolean {
   return state.role === 'leader' || now < state.heard + settings.electionTimeout;
+}
+
+/** All but what tells how far entries have come: unless it is of a later term, or a member may be on its way out. */
+export function mayEndLead({ log, commit, term }: RaftState, input: Input): boolean {
+  if (log.configurationIndex > commit) return true;
+  if (input.kind === 'message') return input.message.type !== 'append-reply' || input.message.term > term;
+  return input.kind !== 'stored';
 }
 
 export function becomeFollower(turn: Turn, term: number, leader: NodeId): void {
