@@ -210,3 +210,27 @@ test('what was on the disk and is damaged is told from an end that is torn off',
   disk.open(path, 'w').writeAll(bytes.subarray(0, bytes.length - 3));
   expect(open(storage).found.saved!.entries).toHaveLength(4);
 });
+
+test('a quick disk is waited for, and no more once a sync was slow', () => {
+  const opened = open(new Storage());
+  const { segments, disk, clock } = opened;
+  segments.create(newSaved(GROUP));
+  let version = 0;
+  const isSyncedAtOnce = (): boolean => {
+    segments.store(++version, null, [command(version, 1, Buffer.from('x'))]);
+    segments.sync();
+    const atOnce = opened.stored === version;
+    clock.advance(disk.syncTakes);
+    expect(opened.stored).toBe(version);
+    return atOnce;
+  };
+  for (let i = 0; i < 16; i++) expect(isSyncedAtOnce()).toBe(false);
+  for (let i = 0; i < 3; i++) expect(isSyncedAtOnce()).toBe(true);
+  disk.onStep = (step) => {
+    if (step === 'fdatasync') clock.advance(5);
+  };
+  expect(isSyncedAtOnce()).toBe(true);
+  disk.onStep = () => {};
+  disk.syncTakes = 5;
+  for (let i = 0; i < 20; i++) expect(isSyncedAtOnce()).toBe(false);
+});

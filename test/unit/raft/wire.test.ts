@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { SeededRandom } from '../../../src/base/random.ts';
 import type { Configuration } from '../../../src/raft/configuration.ts';
+import { encodeEntry } from '../../../src/raft/disk/records.ts';
 import { command, configurationEntry, noop } from '../../../src/raft/entry.ts';
 import type { Message } from '../../../src/raft/message.ts';
 import { decode, isRefused, messageLength } from '../../../src/raft/wire/decode.ts';
-import { encode } from '../../../src/raft/wire/encode.ts';
+import { encode, encodeInParts } from '../../../src/raft/wire/encode.ts';
 
 const BIG = Number.MAX_SAFE_INTEGER;
 const GROUP: Configuration = [
@@ -86,5 +87,32 @@ test('whatever comes is a message or refused, and the entries of one are what wa
     const decoded = decode(bytes);
     if (isRefused(decoded) || decoded.type !== 'append' || message.type !== 'append') continue;
     expect(decoded.entries).toEqual(message.entries);
+  }
+});
+
+test('a large entry goes out, and comes in, as the bytes that it has on the disk', () => {
+  const entry = command(4, 2, new Uint8Array(10_000).fill(7));
+  const small = command(5, 2, new Uint8Array([1]));
+  const message: Message = {
+    ...HEADER,
+    type: 'append',
+    prevIndex: 3,
+    prevTerm: 2,
+    commit: 1,
+    round: 9,
+    entries: [entry, small],
+  };
+  const parts = encodeInParts(message);
+  expect(parts.slice(1)).toEqual([encodeEntry(entry), encodeEntry(small)]);
+  const bytes = new Uint8Array(Buffer.concat([new Uint8Array(3), ...parts])).subarray(3);
+  const read = decode(bytes);
+  expect(read).toEqual(message);
+  const entries = isRefused(read) || read.type !== 'append' ? [] : read.entries;
+  for (const [i, each] of entries.entries()) {
+    const record = encodeEntry(each);
+    expect(record.buffer).toBe(bytes.buffer);
+    expect(record).toEqual(parts[i + 1]);
+    expect(() => encodeEntry({ ...each, index: 77 })).not.toThrow();
+    expect(encodeEntry({ ...each, index: 77 }).buffer).not.toBe(bytes.buffer);
   }
 });
