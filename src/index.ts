@@ -20,6 +20,7 @@ export { ReplyError } from './protocol/reply-error.ts';
 export type { LocalSession, SessionOptions } from './server/local.ts';
 export { createCluster } from './server/local-cluster.ts';
 export type { CinnabarCluster, ClusterOptions } from './server/local-options.ts';
+export { type CinnabarSentinels, createSentinels, type SentinelsOptions } from './server/local-sentinels.ts';
 export {
   args,
   type CustomCall,

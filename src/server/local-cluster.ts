@@ -5,20 +5,24 @@
  *   nodes.conf of each is written before it starts:   node 0 ... masters-1 share the slots; then `replicas` rounds of replicas
  */
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { type Environment, environmentWith } from '../base/environment.ts';
-import type { Network } from '../base/network.ts';
-import { BUS_PORT_INCREMENT } from '../cluster/endpoints.ts';
 import { MASTER, MYSELF, SLAVE } from '../cluster/flags.ts';
 import { formatNodesFile, type SavedNode } from '../cluster/nodes-file.ts';
 import { SLOTS } from '../cluster/slots.ts';
 import { NOBODY } from '../raft/configuration.ts';
 import { membershipOf } from '../raft/owners.ts';
 import { createGroup } from './local-group.ts';
-import { type CinnabarCluster, type ClusterOptions, HOST, placeOf } from './local-options.ts';
+import {
+  type CinnabarCluster,
+  type ClusterOptions,
+  HOST,
+  hasItsData,
+  opened,
+  placeOf,
+  portsOf,
+} from './local-options.ts';
 import { type CinnabarServer, createServer } from './server.ts';
 
-const LOOK_AGAIN_MS = 10;
 const FIRST_EPOCH = 1;
 const MOST_MEMBERS = 9;
 
@@ -60,40 +64,6 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Cinna
   );
 }
 
-/** Resolves once they listen and, where time goes on by itself, are ready. */
-async function opened(
-  options: ClusterOptions,
-  nodes: readonly CinnabarServer[],
-  ports: readonly number[],
-  isReady: (nodes: readonly CinnabarServer[]) => boolean,
-): Promise<CinnabarCluster> {
-  const cluster: CinnabarCluster = {
-    nodes,
-    addresses: nodes.map((_, i) => ({ host: HOST, port: ports[i] })),
-    get isReady() {
-      return isReady(nodes);
-    },
-    async close() {
-      await Promise.all(nodes.map((node) => node.close()));
-    },
-  };
-  try {
-    for (const node of nodes) await node.listen();
-    while (options.clock === undefined && !cluster.isReady) await pause(LOOK_AGAIN_MS);
-  } catch (error) {
-    await cluster.close();
-    throw error;
-  }
-  return cluster;
-}
-
-/** Of so many nodes, and behind them those of their buses. */
-async function portsOf({ port }: ClusterOptions, { network }: Environment, count: number): Promise<number[]> {
-  return port === undefined
-    ? freePorts(network, count * 2)
-    : Array.from({ length: count * 2 }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
-}
-
 async function seatsOf(
   options: ClusterOptions,
   environment: Environment,
@@ -109,15 +79,6 @@ async function seatsOf(
     busPort: ports[count + i],
     master: i < masters ? null : i % masters,
   }));
-}
-
-/** Ports at which nobody listens now. */
-async function freePorts(network: Network, count: number): Promise<number[]> {
-  const listeners = await Promise.all(
-    Array.from({ length: count }, () => network.listen({ host: HOST, port: 0 }, 1, (stream) => stream.destroy())),
-  );
-  for (const listener of listeners) listener.close();
-  return listeners.map(({ port }) => port);
 }
 
 function createNode(options: ClusterOptions, seats: readonly Seat[], number: number): CinnabarServer {
@@ -169,5 +130,5 @@ function knowsLeader({ engine }: CinnabarServer): boolean {
 function isReady({ engine }: CinnabarServer, nodes: number): boolean {
   const { port } = engine.membership;
   if (port === null || !port.map.ok || port.traffic.connections < 2 * (nodes - 1)) return false;
-  return !engine.replication.isReplica || engine.replication.figures()['master_link_status'] === 'up';
+  return hasItsData(engine);
 }

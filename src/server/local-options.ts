@@ -1,11 +1,16 @@
-/** What a whole cluster, or a group, in one process is made from, and what there is then. */
+/** What several servers in one process (a cluster, a group, a master with Sentinels) are made from, and what there is then. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Disk } from '../base/disk.ts';
 import { type Environment, environmentWith } from '../base/environment.ts';
 import { MemoryDisk, Storage } from '../base/memory-disk.ts';
+import type { Network } from '../base/network.ts';
+import { BUS_PORT_INCREMENT } from '../cluster/endpoints.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../engine/server-port.ts';
 import type { CinnabarServer, ServerOptions } from './server.ts';
 
 export const HOST = '127.0.0.1';
+const LOOK_AGAIN_MS = 10;
 
 /** Of the environment what is not given is the machine's, but for the disk: without a folder nothing is kept. */
 export interface ClusterOptions extends Partial<Environment>, Pick<ServerOptions, 'commands' | 'modules'> {
@@ -53,4 +58,56 @@ export function placeOf(options: ClusterOptions, port: number): Place {
   disk.makeFolder(dir);
   const common = { ...rest, ...own, persistent: folder !== undefined };
   return { disk, folder: dir, options: { ...common, settings: { bind: HOST, ...settings, dir, port } } };
+}
+
+/** Resolves once they listen and, where time goes on by itself, are ready. */
+export async function opened(
+  options: Pick<ClusterOptions, 'clock'>,
+  nodes: readonly CinnabarServer[],
+  ports: readonly number[],
+  isReady: (nodes: readonly CinnabarServer[]) => boolean,
+): Promise<CinnabarCluster> {
+  const cluster: CinnabarCluster = {
+    nodes,
+    addresses: nodes.map((_, i) => ({ host: HOST, port: ports[i] })),
+    get isReady() {
+      return isReady(nodes);
+    },
+    async close() {
+      await Promise.all(nodes.map((node) => node.close()));
+    },
+  };
+  try {
+    for (const node of nodes) await node.listen();
+    while (options.clock === undefined && !cluster.isReady) await pause(LOOK_AGAIN_MS);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return cluster;
+}
+
+/** Of so many nodes, and behind them those of their buses. */
+export async function portsOf(
+  { port }: Pick<ClusterOptions, 'port'>,
+  { network }: Environment,
+  count: number,
+): Promise<number[]> {
+  return port === undefined
+    ? freePorts(network, count * 2)
+    : Array.from({ length: count * 2 }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
+}
+
+/** Ports at which nobody listens now. */
+async function freePorts(network: Network, count: number): Promise<number[]> {
+  const listeners = await Promise.all(
+    Array.from({ length: count }, () => network.listen({ host: HOST, port: 0 }, 1, (stream) => stream.destroy())),
+  );
+  for (const listener of listeners) listener.close();
+  return listeners.map(({ port }) => port);
+}
+
+/** Whether it is a master, or has all of its master's data. */
+export function hasItsData({ replication }: Engine): boolean {
+  return !replication.isReplica || replication.figures()['master_link_status'] === 'up';
 }
