@@ -1,8 +1,9 @@
-/** Certificates made by openssl in a folder of their own: an authority, what it signed, and strangers. */
+/** Certificates made by openssl, where that is installed, in a folder of their own: an authority, what it signed, and strangers. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { oracle } from './oracle.ts';
 
 export interface Certificates {
   readonly folder: string;
@@ -14,7 +15,7 @@ export interface Certificates {
 }
 
 function openssl(folder: string, ...args: string[]): void {
-  execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+  execFileSync(oracle('openssl'), args, { cwd: folder, stdio: 'ignore' });
 }
 
 function issueIn(folder: string, name: string, authority: string): void {

@@ -3,7 +3,7 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { hasProgram, type OracleProgram } from './oracle.ts';
 
 /** Whoever misses one of these says so test by test. */
-const OTHERS: readonly OracleProgram[] = ['prometheus-redis-exporter', 'chromium'];
+const OTHERS: readonly OracleProgram[] = ['prometheus-redis-exporter', 'chromium', 'openssl'];
 
 function testsOf(module: TestModule): TestCase[] {
   return [...module.children.allTests('skipped')];

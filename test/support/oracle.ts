@@ -12,6 +12,7 @@ export type OracleProgram =
   | 'redis-check-rdb'
   | 'redis-check-aof'
   | 'prometheus-redis-exporter'
+  | 'openssl'
   | 'chromium';
 
 /** Under this name on globalThis: how to leave the test or suite that runs; set by runner.ts, another module's instance. */
