@@ -1,5 +1,5 @@
 /**
- * `cinnabar bench`: a small load generator, for machines without redis-benchmark. It is one thread of JavaScript: against a
+ * `cinnabar bench`: a small load generator, for machines without redis-benchmark, with its names of options. It is one thread of JavaScript: against a
  * server on the same machine it measures itself as much as the server.
  */
 import { printer } from '../base/standard-output.ts';
@@ -57,22 +57,23 @@ export interface Measured {
 }
 
 export async function runBench(args: readonly string[]): Promise<number> {
-  const program = programFor('cinnabar bench', 'Sends many requests and tells how many were answered in a second.')
+  const does = 'Sends many requests and tells how many were answered in a second.';
+  const program = programFor('cinnabar bench', does, '--dbnum')
     .option('-c <clients>', 'clients at once', '50')
-    .option('-r <requests>', 'of each test', '100000')
+    .option('-n <requests>', 'of each test', '100000')
     .option('-P <requests>', 'pipeline: requests sent at once', '1')
     .option('-d <bytes>', 'size of a value', '3')
-    .option('-k <keys>', 'random keys, so many; 1 is always the same', '1')
+    .option('-r <keys>', 'random keys, so many; 1 is always the same', '1')
     .option('-t <tests>', `some of ${Object.keys(TESTS).join(',')}`, Object.keys(TESTS).join(','))
     .addHelpText('after', '\nIt writes to mylist, myset, myhash, myzset, key:* and counter:* of the database.');
   program.parse(args, { from: 'user' });
-  const given = program.opts<Record<'c' | 'r' | 'P' | 'd' | 'k' | 't', string>>();
+  const given = program.opts<Record<'c' | 'n' | 'P' | 'd' | 'r' | 't', string>>();
   const load = {
     clients: wholeNumber('number of clients', given.c, 10_000, 1),
-    requests: wholeNumber('number of requests', given.r, 1e9, 1),
+    requests: wholeNumber('number of requests', given.n, 1e9, 1),
     pipeline: wholeNumber('pipeline', given.P, 10_000, 1),
     size: wholeNumber('size', given.d, 512 * 1024 * 1024, 1),
-    keys: wholeNumber('number of keys', given.k, 1e9, 1),
+    keys: wholeNumber('number of keys', given.r, 1e9, 1),
   };
   const names = given.t.toLowerCase().split(',');
   const unknown = names.find((name) => !Object.hasOwn(TESTS, name));

@@ -13,6 +13,8 @@ interface Given {
   readonly user?: string;
   readonly u?: string;
   readonly n: string;
+  /** Instead of `n`, which means something else there. */
+  readonly dbnum?: string;
   readonly tls?: true;
   readonly insecure?: true;
   readonly sni?: string;
@@ -25,8 +27,8 @@ export class OptionError extends Error {
   override name = 'OptionError';
 }
 
-/** A command with the options that say which server; `name` is what its usage calls it. */
-export function programFor(name: string, described: string): Command {
+/** A command with the options that say which server; `name` is what its usage calls it, `database` the option of its database. */
+export function programFor(name: string, described: string, database: '-n' | '--dbnum' = '-n'): Command {
   const { Command } = commander();
   return new Command(name)
     .description(described)
@@ -38,7 +40,7 @@ export function programFor(name: string, described: string): Command {
     .option('-a, --pass <password>', 'password; REDISCLI_AUTH of the environment does not show it to others')
     .option('--user <username>', 'user whose password it is')
     .option('-u <uri>', 'all of this as redis://user:password@host:port/database, or rediss://')
-    .option('-n <database>', 'number of the database', '0')
+    .option(`${database} <database>`, 'number of the database', '0')
     .option('--tls', 'over TLS')
     .option('--cacert <file>', 'certificates to trust instead of the usual ones')
     .option('--cert <file>', 'certificate to show')
@@ -61,7 +63,7 @@ export function targetOf(program: Command, environment: Readonly<Record<string, 
     ...(given.s !== undefined && { socket: given.s }),
     ...(user !== undefined && { user: narrow(user) }),
     ...(password !== undefined && { password: narrow(password) }),
-    database: uri.database ?? wholeNumber('database', given.n, 0x7fffffff),
+    database: uri.database ?? wholeNumber('database', given.dbnum ?? given.n, 0x7fffffff),
     resp: 2,
     ...(secure && {
       tls: {

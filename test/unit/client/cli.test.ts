@@ -291,12 +291,12 @@ describe('over TLS', () => {
     const doctor = run(process.execPath, [MAIN, 'doctor', ...trusted()], '');
     expect(doctor.out + doctor.err).not.toContain('Could not connect');
     expect([0, 2]).toContain(doctor.code);
-    const bench = run(process.execPath, [MAIN, 'bench', ...trusted(), '-t', 'ping', '-r', '100', '-c', '2'], '');
+    const bench = run(process.execPath, [MAIN, 'bench', ...trusted(), '-t', 'ping', '-n', '100', '-c', '2'], '');
     expect(bench).toMatchObject({ code: 0 });
   });
 
   test('and a bench that is refused ends', () => {
-    const refused = run(process.execPath, [MAIN, 'bench', ...trusted(), '-n', '99', '-c', '5'], '');
+    const refused = run(process.execPath, [MAIN, 'bench', ...trusted(), '--dbnum', '99', '-c', '5'], '');
     expect(refused).toMatchObject({ code: 1, err: 'cinnabar bench: SELECT 99 failed: ERR DB index is out of range\n' });
   });
 

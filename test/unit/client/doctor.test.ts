@@ -144,7 +144,7 @@ describe('against a server', () => {
 
   test('the load generator asks as often as it was told, and tells how fast', async () => {
     await redis.config('RESETSTAT');
-    const { out, err, code } = run('bench', '-t', 'set,lrange_100', '-r', '1000', '-c', '10', '-P', '7', '-k', '100');
+    const { out, err, code } = run('bench', '-t', 'set,lrange_100', '-n', '1000', '-c', '10', '-P', '7', '-r', '100');
     expect([err, code]).toEqual(['', 0]);
     expect(out).toMatch(
       /^test +requests\/s +p50 ms +p95 ms +p99 ms +longest\nset( +[\d.]+){5}\nlrange_100( +[\d.]+){5}\n$/,
