@@ -29,6 +29,8 @@ const VALUE = 'v'.repeat(100);
 const ROOM = 12 * 1024 * 1024;
 /** Milliseconds after which nobody is busy with what was written. */
 const SETTLED = 1500;
+/** Share by which the number of items may be larger and is still the same. */
+const SAME_ITEMS = 0.005;
 /** Accesses that are sent together. */
 const BATCH = 50;
 const SPEED_ROOM = 64 * 1024 * 1024;
@@ -170,7 +172,12 @@ async function hits(policy: string, trace: Int32Array, seconds: number): Promise
       return play(client, policy, trace, seconds);
     });
   const [redis, roomy] = await Promise.all([run(startRedis), run(startCinnabar)]);
-  const ours = await run(startCinnabar, await bytesFor(policy, redis.items));
+  const limit = await bytesFor(policy, redis.items);
+  const first = await run(startCinnabar, limit);
+  // At its limit a dict stays crowded, which leaves room for more items: the bytes of these are taken off.
+  const surplus = first.items - redis.items;
+  const fair = surplus <= redis.items * SAME_ITEMS;
+  const ours = fair ? first : await run(startCinnabar, limit - Math.ceil((surplus * ROOM) / roomy.items));
   const shown = ({ hits: rate, items }: Outcome): string => `${rate.toFixed(4)} ${String(items).padStart(7)}`;
   const good = ours.hits >= redis.hits - 0.002 && roomy.hits > redis.hits;
   console.log(
