@@ -92,7 +92,7 @@ export interface ServerOptions extends Partial<Environment> {
   readonly onListening?: () => void;
   /** Called when it has become a replica, or a master again. */
   readonly onRole?: (isReplica: boolean) => void;
-  /** Called when everything is closed, before the server says that it is ready to exit. */
+  /** Called once when the server ends, by whichever way, before its listeners and connections are closed. */
   readonly onStop?: () => void;
   /** Called when the server has come to its end (SHUTDOWN, a signal), with the exit code. */
   readonly onExit?: (code: number) => void;
@@ -193,6 +193,7 @@ class Server implements CinnabarServer {
   private readonly memoryLimit = new MemoryLimit();
   private readonly watchdog: Watchdog;
   private readonly onListening: () => void;
+  private readonly onStop: () => void;
   private readonly anyPort: boolean;
   private opening: Promise<void> | null = null;
   private stopped = false;
@@ -201,6 +202,7 @@ class Server implements CinnabarServer {
 
   constructor(config: Config, options: ServerOptions) {
     this.onListening = options.onListening ?? (() => {});
+    this.onStop = options.onStop ?? (() => {});
     this.anyPort = options.port === 0;
     const environment = environmentWith({ ...options, disk: config.disk });
     const { clock, random } = environment;
@@ -231,7 +233,7 @@ class Server implements CinnabarServer {
     const die = (): void => this.shutdown.abandon();
     const persistence = new Persistence({ engine, config, environment, log, usage: limits.usage, automatic, die });
     this.persistence = persistence;
-    const stop = (): Promise<void> => this.stop(options.onStop);
+    const stop = (): Promise<void> => this.stop();
     const onExit = options.onExit ?? (() => {});
     this.shutdown = new Shutdown({ engine, persistence, settings: config.settings, clock, log, stop, onExit });
     const modules = new Modules(engine);
@@ -399,7 +401,8 @@ class Server implements CinnabarServer {
     return this.engine.recorder.begin(options);
   }
 
-  private async stop(onStop?: () => void): Promise<void> {
+  private async stop(): Promise<void> {
+    const { stopped } = this;
     this.stopped = true;
     this.engine.scripting.stop();
     this.persistence.loads.cancelled = true;
@@ -410,7 +413,7 @@ class Server implements CinnabarServer {
     this.cluster?.stop();
     this.group?.stop();
     this.replication.stop();
-    onStop?.();
+    if (!stopped) this.onStop();
     this.console.close();
     await this.network.close();
     // Those without a socket are left.

@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, expect, test } from 'vitest';
 import { type CinnabarSentinels, createSentinels } from '../../../src/index.ts';
+import { shellOf } from '../../../src/sentinel/owners.ts';
 
 let all: CinnabarSentinels | undefined;
 
@@ -28,6 +29,16 @@ test('is ready when it is there, and a replica takes over where its master is go
   await expect.poll(() => client.get('k').catch(() => null), { timeout: 30_000 }).toBe('v');
   client.disconnect();
 }, 90_000);
+
+test('nothing goes on once it is closed', async () => {
+  all = await createSentinels({ sentinels: 1, replicas: 0 });
+  const { sentinels } = all;
+  await all.close();
+  const { state } = shellOf(sentinels[0].engine);
+  const before = state.lastTick;
+  await new Promise((done) => setTimeout(done, 500));
+  expect(state.lastTick).toBe(before);
+});
 
 test('what makes no sense is refused', async () => {
   await expect(createSentinels({ sentinels: 0 })).rejects.toThrow(RangeError);
