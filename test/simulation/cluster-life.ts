@@ -113,10 +113,11 @@ export class Life {
 
   private compare(before: Standing, slots: readonly number[], input: Input, watcher: LifeWatcher): void {
     const { myself, owners } = this.state;
+    // Who takes slots for itself was elected, whatever epoch its master has given itself meanwhile: `claims` is told of that.
     if (input.kind === 'packet')
       slots.forEach((slot, i) => {
         const owner = owners[slot];
-        if (owner !== null && before.names[i] !== '' && owner.id !== before.names[i])
+        if (owner !== null && owner !== myself && before.names[i] !== '' && owner.id !== before.names[i])
           watcher.heardOwner(this, slot, before.owners[i], owner);
       });
     if (!myself.isMaster || myself.slots.size === 0) return;
