@@ -5,7 +5,7 @@
  *   server.js, shared.js               the server, as one scope, and what programs that talk to servers need of it
  *   early.js                           what is needed before it is known whether a server is
  *   check-rdb.js, cli.js ...           the tools and programs, loaded when asked for
- *   worker.js, migrate-thread.js       the threads, each by itself
+ *   worker.js, io-thread.js ...        the threads, each by itself
  *   page/                              the console's page, as browsers load it
  *   index.cjs, jest.cjs ...            the entries again for who can only require: Jest loads modules by itself
  *
@@ -19,7 +19,7 @@ import ts from 'typescript';
 
 const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
-const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread'];
+const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread', 'net/io-threads/io-thread'];
 /** The console's page: its script is joined as well, the rest lies beside it as it is. */
 const PAGE_SCRIPT = join('page', 'page.js');
 const PAGE_FILES = ['index.html', 'page.css', 'icon.svg'];

@@ -30,6 +30,10 @@ export class Stats implements ErrorListener {
   unexpectedErrorReplies = 0;
   totalReads = 0;
   totalWrites = 0;
+  ioThreadedReads = 0;
+  ioThreadedWrites = 0;
+  /** I/O threads that are at work now. */
+  ioThreads = 0;
   outputLimitDisconnections = 0;
   queryLimitDisconnections = 0;
   /** How often each error code has been replied. */
@@ -71,6 +75,8 @@ export class Stats implements ErrorListener {
     this.unexpectedErrorReplies = 0;
     this.totalReads = 0;
     this.totalWrites = 0;
+    this.ioThreadedReads = 0;
+    this.ioThreadedWrites = 0;
     this.outputLimitDisconnections = 0;
     this.queryLimitDisconnections = 0;
     this.errors.clear();

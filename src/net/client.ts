@@ -54,7 +54,6 @@ export interface ClientHost<S extends TransportSession> {
 export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
   readonly server: ClientHost<S>;
   readonly connection: Connection;
-  readonly fd: number;
   readonly unix: boolean;
   readonly secure: boolean;
   readonly address: string;
@@ -84,7 +83,6 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   constructor(server: ClientHost<S>, connection: Connection) {
     this.server = server;
     this.connection = connection;
-    this.fd = connection.fd;
     this.unix = connection.unix;
     this.secure = connection.secure;
     this.address = connection.address;
@@ -96,6 +94,10 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   // Figures.
+
+  get fd(): number {
+    return this.connection.fd;
+  }
 
   get queryBytes(): number {
     return this.reading > 0 ? this.reading : this.waiting.length - (this.waiting.length > 0 ? this.parser.at : 0);
@@ -396,7 +398,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
 
   /** Whether there is nothing left to do but to close. */
   get done(): boolean {
-    return this.dead || (this.closing && this.session.reply.pending === 0);
+    return this.dead || (this.closing && this.session.reply.pending === 0 && this.connection.finish());
   }
 
   /** Closes the connection, and only then gives back what it was working with; only the server calls it. */

@@ -9,6 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Session } from '../engine/session.ts';
 import type { NetLog } from './parts.ts';
 import { NetServer, transportFor } from './server.ts';
+import type { Transport } from './transport.ts';
 
 /** Settings for which contexts are made anew. */
 const TLS_SETTINGS = [
@@ -35,16 +36,18 @@ const TLS_SETTINGS = [
 export class Network extends NetServer<Session> {
   private readonly beat: Beat;
   private readsThen = -1;
+  private readonly transport: Transport;
   private timer: Pick<Timer, 'cancel'> | null = null;
   private listening = false;
 
   constructor(engine: Engine, config: Config, environment: Environment, beat: Beat, log: NetLog) {
     const { clock, network, disk } = environment;
-    const transport = transportFor(network);
     const { settings } = config;
+    const transport = transportFor({ environment, settings, counters: engine.stats, log });
     const folder = (): string => config.path;
     super({ host: engine, settings, counters: engine.stats, log, clock, transport, network, disk, folder });
     this.beat = beat;
+    this.transport = transport;
     const { listeners } = this;
     type Change = () => ReturnType<Listener>;
     const whenOpen = (change: Change): Change => {
@@ -90,6 +93,7 @@ export class Network extends NetServer<Session> {
     this.timer?.cancel();
     this.timer = null;
     this.stop();
+    await this.transport.close?.();
   }
 
   private start(): void {

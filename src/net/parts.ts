@@ -4,6 +4,7 @@ import type { Network } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
+import type { IoCounters } from './io-threads/main-side.ts';
 import type { ListenSettings } from './listeners.ts';
 import type { Transport } from './transport.ts';
 
@@ -11,6 +12,7 @@ export type NetSettings = ListenSettings &
   Readonly<
     Pick<
       Settings,
+      | 'ioThreads'
       | 'tcpKeepalive'
       | 'timeout'
       | 'maxclients'
@@ -22,7 +24,7 @@ export type NetSettings = ListenSettings &
   >;
 
 /** Figures of the server that net/ keeps up. */
-export interface NetCounters {
+export interface NetCounters extends IoCounters {
   netInput: number;
   netOutput: number;
   /** What of that went to replicas. */

@@ -111,6 +111,10 @@ export class PlainConnection implements Connection {
     return !this.awaiting;
   }
 
+  finish(): boolean {
+    return true;
+  }
+
   pause(): void {
     this.stream.pause();
   }

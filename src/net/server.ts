@@ -8,8 +8,9 @@
  */
 import type { Duplex } from 'node:stream';
 import { BEATS_A_SECOND } from '../base/beat.ts';
+import type { Environment } from '../base/environment.ts';
 import { isLoopback } from '../base/loopback.ts';
-import { type Network, RealNetwork } from '../base/network.ts';
+import { RealNetwork } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
@@ -17,6 +18,7 @@ import { SmallBuffers } from '../protocol/input.ts';
 import { ARGUMENT_OVERHEAD } from '../protocol/request.ts';
 import { Client, type ClientHost } from './client.ts';
 import { openFast } from './fast.ts';
+import { IoThreads, noIoThreads } from './io-threads/threads.ts';
 import { Listeners } from './listeners.ts';
 import type { NetCounters, NetLog, NetParts, NetSettings } from './parts.ts';
 import { PlainConnection, PlainTransport } from './plain.ts';
@@ -41,9 +43,28 @@ const DENIED = Buffer.from(
     'to do one of the above things in order for the server to start accepting connections from the outside.\r\n',
 );
 
-/** The transport that this machine offers: the faster one over the real network, unless CINNABAR_NET says otherwise. */
-export function transportFor(network: Network, choice = process.env['CINNABAR_NET']): Transport {
+/** What may take part in choosing a transport. */
+export interface TransportParts {
+  readonly environment: Environment;
+  readonly settings: Pick<NetSettings, 'ioThreads'>;
+  readonly counters: NetCounters;
+  readonly log: NetLog;
+}
+
+/**
+ * The transport that this machine offers: the faster one over the real network, unless CINNABAR_NET says otherwise; with
+ * threads under it where the settings want them.
+ */
+export function transportFor(parts: TransportParts, choice = process.env['CINNABAR_NET']): Transport {
+  const { environment, settings, log } = parts;
+  const { network } = environment;
   const fast = network instanceof RealNetwork && choice !== 'plain' ? openFast() : undefined;
+  if (settings.ioThreads > 1) {
+    const none = noIoThreads(environment, fast !== undefined);
+    if (none === undefined && fast !== undefined)
+      return new IoThreads(fast, { ...parts, count: settings.ioThreads - 1 });
+    log.warning(`The setting io-threads has no effect here, one thread does all: ${none}.`);
+  }
   return fast ?? new PlainTransport(network);
 }
 

@@ -1,6 +1,7 @@
 /**
- * What net/ asks of a way to move bytes. There are two: fast.ts, over handles inside Node, and plain.ts, over node:net's
- * public streams. Both pass the same tests; transportFor() chooses. tls.ts puts node:tls over the second.
+ * What net/ asks of a way to move bytes. There are three: fast.ts, over handles inside Node, plain.ts, over node:net's
+ * public streams, and io-threads/, where other threads hold such handles. All pass the same tests; transportFor() chooses.
+ * tls.ts puts node:tls over the second.
  */
 
 import { wordsOf } from '../base/system-error.ts';
@@ -54,6 +55,8 @@ export interface Connection {
    */
   write(bytes: Uint8Array): boolean;
   writeAll(parts: readonly Uint8Array[]): boolean;
+  /** Whether all that was taken is the kernel's; if not, `onWritten` will tell that it is. */
+  finish(): boolean;
   pause(): void;
   resume(): void;
   keepAlive(seconds: number): void;
@@ -64,9 +67,11 @@ export interface Connection {
 }
 
 export interface Transport {
-  readonly name: 'fast' | 'plain' | 'tls';
+  readonly name: 'fast' | 'plain' | 'threads' | 'tls';
   /** Throws or rejects with a ListenError. */
   listen(endpoint: ListenEndpoint, backlog: number, accept: (c: Connection) => void): Listening | Promise<Listening>;
+  /** Lets go of what all connections shared; resolves when what they were closed with has been done. */
+  close?(): Promise<void>;
 }
 
 /** Why an endpoint can't be had, in the words of the system. */

@@ -45,6 +45,10 @@ export class FakeConnection implements Connection {
     return !this.stuck;
   }
 
+  finish(): boolean {
+    return true;
+  }
+
   pause(): void {}
   setNoDelay(on: boolean): void {
     this.noDelay = on;

@@ -197,6 +197,8 @@ const WORLDLY: Record<string, readonly string[]> = {
   'src/commands/server/debug.ts': ['process.pid'],
   // Handles inside Node: there is no fast road but over the real network.
   'src/net/fast.ts': ['setImmediate'],
+  // A thread's own loop.
+  'src/net/io-threads/io-thread.ts': ['setImmediate'],
   // TLS opens nothing: it turns streams that were handed in into others, and settings into contexts.
   'src/net/tls.ts': ['node:tls'],
   'src/links/acceptor.ts': ['node:tls'],

@@ -69,7 +69,7 @@ function server(engine: Engine): string {
     lru_clock: Math.floor(now / 1000) & 0xffffff,
     executable: process.argv[1] ?? process.execPath,
     config_file: config.file,
-    io_threads_active: 0,
+    io_threads_active: engine.stats.ioThreads > 0 ? 1 : 0,
     ...(port.shutdownTimeLeft !== null && { shutdown_in_milliseconds: port.shutdownTimeLeft }),
   });
 }
@@ -224,8 +224,8 @@ function stats(engine: Engine): string {
     dump_payload_sanitizations: engine.server.persistence.sanitized,
     total_reads_processed: s.totalReads,
     total_writes_processed: s.totalWrites,
-    io_threaded_reads_processed: 0,
-    io_threaded_writes_processed: 0,
+    io_threaded_reads_processed: s.ioThreadedReads,
+    io_threaded_writes_processed: s.ioThreadedWrites,
     reply_buffer_shrinks: engine.pool.figures.shrinks,
     reply_buffer_expands: engine.pool.figures.expands,
   });

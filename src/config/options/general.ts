@@ -130,10 +130,15 @@ export const general = [
     "Sets the process's oom_score_adj, by its role.",
   ),
   option('oom-score-adj-values', oomScores, 'The scores of a master, a replica and a child.'),
-  option('io-threads', integer(1, 1n, 128n), 'Kept for compatibility: Node reads and writes for us.', {
-    immutable: true,
-  }),
-  option('io-threads-do-reads', bool(false), 'Kept for compatibility.', { immutable: true }),
+  option(
+    'io-threads',
+    integer(1, 1n, 128n),
+    'Threads for sockets, the main one among them: so many less one read and write.',
+    {
+      immutable: true,
+    },
+  ),
+  option('io-threads-do-reads', bool(false), 'Kept for compatibility: I/O threads always read.', { immutable: true }),
   option('server_cpulist', string('', { emptyIsNone: true }), 'Kept for compatibility.', { immutable: true }),
   option('bio_cpulist', string('', { emptyIsNone: true }), 'Kept for compatibility.', { immutable: true }),
   option('aof_rewrite_cpulist', string('', { emptyIsNone: true }), 'Kept for compatibility.', { immutable: true }),

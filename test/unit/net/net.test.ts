@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RealDisk } from '../../../src/base/disk.ts';
+import { environmentWith } from '../../../src/base/environment.ts';
 import { RealNetwork } from '../../../src/base/network.ts';
 import type { Slice } from '../../../src/base/slice.ts';
 import { RealClock } from '../../../src/base/time.ts';
 import type { SessionHost, SessionPort, TransportSession } from '../../../src/engine/ports.ts';
 import { openFast } from '../../../src/net/fast.ts';
+import { IoThreads } from '../../../src/net/io-threads/threads.ts';
 import type { NetCounters, NetSettings } from '../../../src/net/parts.ts';
 import { PlainTransport } from '../../../src/net/plain.ts';
 import { NetServer } from '../../../src/net/server.ts';
@@ -187,6 +189,7 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
     unixsocket,
     unixsocketperm: 0o700,
     ...NO_TLS,
+    ioThreads: 1,
     tcpKeepalive: 300,
     timeout: 0,
     maxclients: 100,
@@ -201,6 +204,9 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
     netReplOutput: 0,
     totalReads: 0,
     totalWrites: 0,
+    ioThreads: 0,
+    ioThreadedReads: 0,
+    ioThreadedWrites: 0,
     rejectedConnections: 0,
     queryLimitDisconnections: 0,
     outputLimitDisconnections: 0,
@@ -219,13 +225,21 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
   return { server, settings, counters };
 }
 
-const ROADS = [
+function ioThreads(): Transport {
+  const counters = { ioThreads: 0, ioThreadedReads: 0, ioThreadedWrites: 0 };
+  const log = { verbose() {}, notice() {}, warning() {} };
+  return new IoThreads(openFast()!, { environment: environmentWith(), count: 2, log, counters });
+}
+
+const ROADS: { name: string; make: () => Transport }[] = [
   { name: 'fast', make: () => openFast()! },
+  { name: 'threads', make: ioThreads },
   { name: 'plain', make: () => new PlainTransport(new RealNetwork()) },
 ];
 
 describe.each(ROADS)('the $name road', ({ make }) => {
   let host: FakeHost;
+  let transport: Transport;
   let server: NetServer<FakeSession>;
   let settings: Changeable;
   let counters: NetCounters;
@@ -242,14 +256,16 @@ describe.each(ROADS)('the $name road', ({ make }) => {
   beforeEach(async () => {
     host = new FakeHost();
     logged.length = 0;
-    const made = netServer(host, make(), await freePort(), logged, join(folder, 'socket'));
+    transport = make();
+    const made = netServer(host, transport, await freePort(), logged, join(folder, 'socket'));
     ({ server, settings, counters } = made);
     expect(await server.listeners.listen()).toBe(undefined);
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     for (const p of peers.splice(0)) p.socket.destroy();
     server.stop();
+    await transport.close?.();
     rmSync(join(folder, 'socket'), { force: true });
   });
 
@@ -398,13 +414,14 @@ describe.each(ROADS)('the $name road', ({ make }) => {
   test('port and bind change; a failure leaves the old ones', async () => {
     const taken = settings.port;
     const theirs = await freePort();
+    const otherTransport = make();
     const other = new NetServer<FakeSession>({
       host,
       settings: { ...settings, port: theirs, unixsocket: '' },
       counters: counters as never,
       log: { verbose() {}, notice() {}, warning() {} },
       clock: new RealClock(),
-      transport: make(),
+      transport: otherTransport,
       network: new RealNetwork(),
       disk: new RealDisk(),
     });
@@ -416,6 +433,7 @@ describe.each(ROADS)('the $name road', ({ make }) => {
       `Warning: Could not create server TCP listening socket 127.0.0.1:${theirs}: bind: Address already in use`,
     );
     other.stop();
+    await otherTransport.close?.();
     settings.port = theirs;
     expect(await server.listeners.portChanged()).toBe(undefined);
     settings.bind = ['*', '-::*'];
@@ -472,6 +490,10 @@ class SlowConnection implements Connection {
 
   close(): void {
     this.underWay = this.look();
+  }
+
+  finish(): boolean {
+    return true;
   }
 
   pause(): void {}
