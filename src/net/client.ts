@@ -49,6 +49,10 @@ export interface ClientHost<S extends TransportSession> {
   enlist(client: Client<S>): void;
   /** `client` goes on at the end of this turn, after those that were resumed before it. */
   resume(client: Client<S>): void;
+  /** There is a client that has been ended. */
+  ended(): void;
+  /** Removes those of this turn that have no more to expect, if one has been ended. */
+  removeDone(): void;
 }
 
 export class Client<S extends TransportSession> implements SessionPort, Receiver, ReplyOwner {
@@ -133,8 +137,8 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   /**
-   * With a limit on what clients take, each is measured before another's commands run, and at the end of the turn; and no
-   * large buffer is kept for the next large argument.
+   * With a limit on what clients take, each is measured before another's commands run, and at the end of the turn, and who
+   * is closed by that is gone for the others at once; and no large buffer is kept for the next large argument.
    */
   private measure(): void {
     const { clientMemory } = this.server.host;
@@ -142,6 +146,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     if (this.waiting.length === 0) this.waiting.drop();
     if (!this.dead) clientMemory.measure(this.session, true);
     clientMemory.settle();
+    this.server.removeDone();
   }
 
   private take(buffer: Uint8Array, from: number, to: number): void {
@@ -272,6 +277,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   closeAfterReply(): void {
     this.closing = true;
     this.session.reply.end();
+    this.server.ended();
     this.server.enlist(this);
   }
 

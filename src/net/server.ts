@@ -86,6 +86,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
   private readonly resumed: Client<S>[] = [];
   private nextFd = FIRST_ADOPTED_FD;
   private scheduled = false;
+  private someEnded = false;
   private timed = false;
   private turnNow = 0;
   private lookedAgain = false;
@@ -256,8 +257,13 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     this.timed = this.scheduled;
   }
 
-  /** Removes those on the list that have no more to expect. */
-  private removeDone(): void {
+  ended(): void {
+    this.someEnded = true;
+  }
+
+  removeDone(): void {
+    if (!this.someEnded) return;
+    this.someEnded = false;
     for (const client of this.list) if (client.done) this.remove(client);
   }
 

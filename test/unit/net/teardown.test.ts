@@ -102,3 +102,27 @@ test('a session that has gone while its script was suspended loses nothing that 
   others(killer);
   expect(connection.intact).toBe(true);
 });
+
+test('who is closed by a limit on memory is gone for who is heard next, in the same turn', async () => {
+  const server = new FakeServer({ 'maxmemory-clients': '1mb', 'client-output-buffer-limit': 'normal 200000 0 0' });
+  await server.listen();
+  const [much, slow, other] = [server.connect(), server.connect(), server.connect()];
+  await server.ask(other, 'SET', 'k', 'v'.repeat(300_000));
+  for (const [connection, name] of [
+    [much, 'much'],
+    [slow, 'slow'],
+  ] as const)
+    await server.ask(connection, 'CLIENT', 'SETNAME', name);
+  slow.stuck = true;
+  other.sent = '';
+  for (let i = 0; i < 20; i++) much.arrive(i === 0 ? `*1\r\n$2000000\r\n` : 'v'.repeat(64_000));
+  slow.command('GET', 'k');
+  slow.command('GET', 'k');
+  other.command('CLIENT', 'LIST');
+  await server.turn();
+  expect(other.sent).toContain('cmd=client|list');
+  expect(other.sent).not.toContain('name=much');
+  expect(other.sent).not.toContain('name=slow');
+  expect([much.closed, slow.closed]).toEqual([true, true]);
+  await server.close();
+});
