@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Connection, Receiver } from '../transport.ts';
 import * as frames from './frames.ts';
-import type { RingReader, RingWriter } from './ring.ts';
+import { FRAME_MAX, type RingReader, type RingWriter } from './ring.ts';
 
 /** A socket that was accepted and that the main thread still holds. */
 export interface Accepted {
@@ -173,8 +173,8 @@ export class MainSide {
       this.touched();
     }
     const { inbound } = this;
-    // So much at one time: then replies are written.
-    let left = inbound.bytes.length;
+    // As much as one read brings where there are no threads: then replies are written.
+    let left = FRAME_MAX;
     let some = false;
     while (left > 0 && inbound.next()) {
       some = true;

@@ -382,3 +382,21 @@ describe('the two sides', () => {
     expect([world.main.size, world.servers[0].heard]).toEqual([0, 0]);
   });
 });
+
+test('one turn takes in as much as one read without threads would, so that replies leave in between', () => {
+  const world = new World(3, 1024 * 1024);
+  world.connect();
+  const [{ client }] = world.servers;
+  world.calm();
+  const reads: number[] = [];
+  world.servers[0].connection.receiver = {
+    onData: (_, from, to) => void reads.push(to - from),
+    onWritten() {},
+    onEnd() {},
+  };
+  for (let i = 0; i < 8; i++) world.thread.received(client.id, new Uint8Array(40_000), 40_000);
+  world.main.look();
+  expect(reads.length).toBe(2);
+  world.calm();
+  expect(reads.length).toBe(8);
+});
