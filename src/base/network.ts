@@ -57,6 +57,12 @@ export { isIP } from 'node:net';
 
 const READ_BYTES = 64 * 1024;
 
+/** A stream over an accepted socket that is at hand as Node's own handle; half-open use is allowed. */
+export function streamOver(handle: object): Duplex {
+  const options = { handle, allowHalfOpen: true, readable: true, writable: true };
+  return new net.Socket(options).setNoDelay(true);
+}
+
 export class RealNetwork implements Network {
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
     return new Promise((resolve, reject) => {

@@ -2,13 +2,14 @@
  * Connections that other servers open to a port of ours that is not for clients, as the bus of a cluster has one: over TCP or
  * TLS, from the network that is handed in. Who comes by TLS must show a certificate of the authorities.
  *
- *   listener ─> raw stream ─> (handshake, bounded in number and time) ─> Guest
+ *   listener ─> arrival ─> (handshake, bounded in number and time) ─> wire ─> Guest
  */
 import type { Duplex } from 'node:stream';
 import { createServer, type Server } from 'node:tls';
 import type { Listener, Network } from '../base/network.ts';
 import { systemError } from '../base/system-error.ts';
 import { type TlsContextOptions, tlsReason } from '../config/tls-options.ts';
+import { type Arrival, type FastWires, StreamWire, type Wire } from './wire.ts';
 
 /** How long a handshake may take, and how many may be at it. */
 const HANDSHAKE_MS = 10_000;
@@ -16,6 +17,8 @@ const HANDSHAKES = 256;
 
 export interface AcceptorParts {
   readonly network: Network;
+  /** Null where there are streams only. */
+  readonly fast: FastWires | null;
   /** What the settings say of TLS; null where nothing is configured. The same value is the same context. */
   readonly tls: () => TlsContextOptions | null;
   readonly log: { verbose(message: string): void };
@@ -35,42 +38,38 @@ export interface GuestReceiver {
   closed(reason: string): void;
 }
 
-interface MaybeSocket {
-  readonly remoteAddress?: string;
-  readonly localAddress?: string;
-}
-
 /** A connection that was accepted. */
 export class Guest {
   receiver: GuestReceiver | null = null;
   /** Addresses of both ends; '' where there are none. */
   readonly ip: string;
   readonly localIp: string;
-  private readonly stream: Duplex;
+  private readonly wire: Wire;
 
-  constructor(stream: Duplex & MaybeSocket) {
-    this.stream = stream;
-    this.ip = bare(stream.remoteAddress);
-    this.localIp = bare(stream.localAddress);
-    stream.on('data', (bytes: Buffer) => this.receiver?.data(bytes, 0, bytes.length));
-    stream.on('error', (error) => this.end(systemError(error)));
-    stream.once('end', () => this.end('connection lost'));
-    stream.once('close', () => this.end('connection lost'));
+  constructor(wire: Wire) {
+    this.wire = wire;
+    this.ip = bare(wire.peer);
+    this.localIp = bare(wire.localIp);
+    wire.receiver = {
+      data: (bytes, from, to) => this.receiver?.data(bytes, from, to),
+      ended: (error) => this.end(error === null ? 'connection lost' : systemError(error)),
+    };
+    wire.begin();
   }
 
   /** Bytes that were written and that the system has not taken yet. */
   get unsent(): number {
-    return this.stream.writableLength;
+    return this.wire.unsent;
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.stream.destroyed) this.stream.write(bytes);
+    this.wire.write(bytes);
   }
 
   /** Ends it at once, silently. */
   close(): void {
     this.receiver = null;
-    this.stream.destroy();
+    this.wire.close();
   }
 
   private end(reason: string): void {
@@ -81,7 +80,7 @@ export class Guest {
 }
 
 /** IPv4 addresses of a socket that takes both families are told as such. */
-function bare(address = ''): string {
+function bare(address: string): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
@@ -96,12 +95,21 @@ export class Acceptor {
   }
 
   /** Rejects with the system's error where the place can't be had. `secure` is asked for each connection. */
-  listen({ host, port, backlog }: Place, secure: () => boolean, accept: (guest: Guest) => void): Promise<Listener> {
+  async listen(
+    { host, port, backlog }: Place,
+    secure: () => boolean,
+    accept: (guest: Guest) => void,
+  ): Promise<Listener> {
     this.accept = accept;
+    const arrived = (arrival: Arrival): void => {
+      if (secure()) this.secure(arrival.stream());
+      else accept(new Guest(arrival.wire()));
+    };
+    const { network, fast } = this.parts;
+    if (fast !== null) return fast.listen({ host, port }, backlog, arrived);
     const endpoint = { host, port, ipv6Only: host.includes(':') };
-    return this.parts.network.listen(endpoint, backlog, (stream) => {
-      if (secure()) this.secure(stream);
-      else accept(new Guest(stream));
+    return network.listen(endpoint, backlog, (stream) => {
+      arrived({ wire: () => new StreamWire(stream), stream: () => stream });
     });
   }
 
@@ -128,7 +136,7 @@ export class Acceptor {
     });
     server.on('secureConnection', (stream) => {
       this.handshakes--;
-      this.accept(new Guest(stream));
+      this.accept(new Guest(new StreamWire(stream)));
     });
     server.on('tlsClientError', (error, stream) => {
       this.handshakes--;

@@ -1,5 +1,5 @@
 /**
- * A connection that we open: bytes in and out, over TCP or TLS, as the network that is handed in has it.
+ * A connection that we open: bytes in and out, over TCP or TLS, as the network that is handed in has it (wire.ts).
  *
  *   opening ──> open ──> closed        `opened` and `closed` are each called once at most, never before `open()` returns
  *      └────────────────────^
@@ -7,13 +7,13 @@
  * `close()` by its owner is silent; every other end comes as `closed(error)`, and nothing comes after it. The address that
  * it goes out from (bind-source-addr) is a wish: where it can't be had, the system chooses.
  */
-import type { Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import { assert } from '../base/assert.ts';
 import { addressText, isIP, type Network, type Outgoing } from '../base/network.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { type TlsContextOptions, tlsReason, UNVERIFIED } from '../config/tls-options.ts';
+import { type FastWires, StreamWire, type Wire } from './wire.ts';
 
 export interface Target {
   readonly host: string;
@@ -51,6 +51,8 @@ export interface LinkReceiver {
 
 export interface DialerParts {
   readonly network: Network;
+  /** Null where there are streams only. */
+  readonly fast: FastWires | null;
   readonly clock: Clock;
   /** What the settings say of TLS; null where nothing was configured. The same value is the same context. */
   readonly tls: () => TlsContextOptions | null;
@@ -68,7 +70,7 @@ export class Dialer {
   }
 
   open(target: Target, receiver: LinkReceiver): Link {
-    return new Link(this.parts.network, this.clock, target, target.secure ? this.secureContext() : null, receiver);
+    return new Link(this.parts, target, target.secure ? this.secureContext() : null, receiver);
   }
 
   /** What a thread needs to open such links itself. */
@@ -89,24 +91,19 @@ export class Link {
   /** When bytes were last read, ms; the time of the dialling before. */
   lastRead: number;
   readonly target: Target;
-  private readonly network: Network;
+  private readonly parts: DialerParts;
   private readonly clock: Clock;
   private readonly context: SecureContext | null | undefined;
   private readonly late: Timer | null;
   private receiver: LinkReceiver | null;
-  private stream: Outgoing | null = null;
+  private wire: Wire | null = null;
   /** What TLS goes over. */
-  private raw: Duplex | null = null;
+  private raw: Wire | null = null;
 
   /** `context`: null for no TLS, undefined where there is none to be had. */
-  constructor(
-    network: Network,
-    clock: Clock,
-    target: Target,
-    context: SecureContext | null | undefined,
-    receiver: LinkReceiver,
-  ) {
-    this.network = network;
+  constructor(parts: DialerParts, target: Target, context: SecureContext | null | undefined, receiver: LinkReceiver) {
+    const { clock } = parts;
+    this.parts = parts;
     this.clock = clock;
     this.target = target;
     this.context = context;
@@ -123,63 +120,56 @@ export class Link {
 
   /** Bytes that were written and that the system has not taken yet. */
   get unsent(): number {
-    return this.stream?.writableLength ?? 0;
+    return this.wire?.unsent ?? 0;
   }
 
   /** '127.0.0.1:6379' on our side; empty before it is open. */
   get localAddress(): string {
-    const { localAddress: host = '', localPort: port = 0 } = this.stream ?? {};
-    return host === '' ? '' : addressText(host, port);
+    const { localIp } = this;
+    return localIp === '' ? '' : addressText(localIp, this.wire?.localPort ?? 0);
   }
 
   /** The IP address on our side; empty before it is open. */
   get localIp(): string {
-    return this.stream?.localAddress ?? '';
+    return this.state === 'opening' ? '' : (this.wire?.localIp ?? '');
   }
 
   /** Sends all of it, in order; `taken` is called when the system has these bytes, and never when the link ends first. */
   write(bytes: Uint8Array, taken?: () => void): void {
     if (this.state === 'closed') return;
-    assert(this.stream !== null && this.state === 'open', 'a link is written to once it is open');
-    if (taken === undefined) this.stream.write(bytes);
-    else {
-      this.stream.write(bytes, (error) => {
-        if (!error) taken();
-      });
-    }
+    assert(this.wire !== null && this.state === 'open', 'a link is written to once it is open');
+    this.wire.write(bytes, taken);
   }
 
   /** Sends the parts one after another, with one call of the system's where it can be. */
   writeAll(parts: readonly Uint8Array[]): void {
-    const several = parts.length > 1;
-    if (several) this.stream?.cork();
-    for (const part of parts) this.write(part);
-    if (several) this.stream?.uncork();
+    if (this.state === 'closed') return;
+    assert(this.wire !== null && this.state === 'open', 'a link is written to once it is open');
+    this.wire.writeAll(parts);
   }
 
   /** Nothing more is read until `resume`. */
   pause(): void {
-    this.stream?.pause();
+    this.wire?.pause();
   }
 
   resume(): void {
-    this.stream?.resume();
+    this.wire?.resume();
   }
 
   /** Whether it keeps the process from ending; it does at first. */
   hold(on: boolean): void {
-    if (on) this.stream?.ref?.();
-    else this.stream?.unref?.();
+    this.wire?.hold(on);
   }
 
   /** Sends what is small at once (as at first), or gathers it. */
   setNoDelay(on: boolean): void {
-    this.stream?.setNoDelay?.(on);
+    this.wire?.setNoDelay(on);
   }
 
   /** Probes a peer that is silent for so many seconds; 0 is never. */
   keepAlive(seconds: number): void {
-    this.stream?.setKeepAlive?.(seconds > 0, seconds * 1000);
+    this.wire?.keepAlive(seconds);
   }
 
   /** Ends it; the receiver hears nothing more. */
@@ -187,8 +177,8 @@ export class Link {
     this.receiver = null;
     this.state = 'closed';
     this.late?.cancel();
-    this.stream?.destroy();
-    this.raw?.destroy();
+    this.wire?.close();
+    this.raw?.close();
   }
 
   /** Ends it for a reason, which the receiver is told. */
@@ -204,55 +194,76 @@ export class Link {
 
   /** Where the name of the source is unknown, it is as if none was given. */
   private async connectFrom(source: string): Promise<void> {
-    const address = await this.network.lookup(source, 0).catch(() => '');
+    const address = await this.parts.network.lookup(source, 0).catch(() => '');
     if (this.state === 'opening') this.connect(address);
   }
 
   private connect(source: string): void {
     const { host, port, fleeting = false } = this.target;
-    const plain = this.context === null;
-    const stream = this.network.connect({ host, port, fleeting: fleeting && plain, ...(source !== '' && { source }) });
-    this.stream = stream;
-    stream.setNoDelay?.(true);
-    stream.on('error', (error) => {
-      if (this.stream !== stream) return;
-      if (this.state === 'opening' && source !== '' && isAboutSource(error)) this.connect('');
-      else this.fail(failureOf(error, this.state === 'open' ? 'lost' : 'refused'));
-    });
-    stream.once('connect', () => {
-      if (this.context) this.secure(stream, this.context);
-      else this.established(stream);
-    });
+    const { network, fast } = this.parts;
+    const place = { host, port, ...(source !== '' && { source }) };
+    const context = this.context ?? null;
+    if (context !== null) {
+      const stream = network.connect(place);
+      this.dial(new StreamWire(stream), source, () => this.secure(stream, context));
+      return;
+    }
+    // Of the addresses of a name Node's own streams try one after another.
+    const direct = fast !== null && isIP(host) !== 0;
+    const wire = direct
+      ? fast.connect({ ...place, fleeting })
+      : new StreamWire(network.connect({ ...place, fleeting }));
+    this.dial(wire, source, () => this.established(wire));
   }
 
-  private secure(raw: Duplex, context: SecureContext): void {
+  private dial(wire: Wire, source: string, connected: () => void): void {
+    this.wire = wire;
+    wire.setNoDelay(true);
+    wire.receiver = {
+      connected,
+      data: (bytes, from, to) => this.read(bytes, from, to),
+      ended: (error) => {
+        if (this.wire !== wire) return;
+        if (this.state === 'opening' && source !== '' && isAboutSource(error)) this.connect('');
+        else if (error === null) this.lost();
+        else this.fail(failureOf(error, this.state === 'open' ? 'lost' : 'refused'));
+      },
+    };
+  }
+
+  private secure(raw: Outgoing, context: SecureContext): void {
     const stream = connectTls({
       socket: raw,
       secureContext: context,
       // Redis asks for a certificate of the authorities, not for the name of a host in it.
       checkServerIdentity: () => undefined,
     });
-    this.raw = raw;
-    this.stream = stream;
-    stream.on('error', (error) => {
-      if (this.state === 'open') this.fail(failureOf(error, 'lost'));
-      else this.fail(new LinkError('refused', stream.authorizationError ? UNVERIFIED : tlsReason(error)));
-    });
+    const wire = new StreamWire(stream);
+    this.raw = this.wire;
+    this.wire = wire;
+    wire.receiver = {
+      data: (bytes, from, to) => this.read(bytes, from, to),
+      ended: (error) => {
+        if (error === null) this.lost();
+        else if (this.state === 'open') this.fail(failureOf(error, 'lost'));
+        else this.fail(new LinkError('refused', stream.authorizationError ? UNVERIFIED : tlsReason(error)));
+      },
+    };
     raw.once('close', () => this.lost());
-    stream.once('secureConnect', () => this.established(stream));
+    stream.once('secureConnect', () => this.established(wire));
   }
 
-  private established(stream: Outgoing): void {
+  private established(wire: Wire): void {
     if (this.state !== 'opening') return;
     this.state = 'open';
     this.late?.cancel();
-    stream.once('end', () => this.lost());
-    stream.once('close', () => this.lost());
-    stream.on('data', (bytes: Buffer) => {
-      this.lastRead = this.clock.now();
-      this.receiver?.data(bytes, 0, bytes.length);
-    });
+    wire.begin();
     this.receiver?.opened();
+  }
+
+  private read(bytes: Buffer, from: number, to: number): void {
+    this.lastRead = this.clock.now();
+    this.receiver?.data(bytes, from, to);
   }
 
   private lost(): void {
@@ -260,8 +271,8 @@ export class Link {
   }
 }
 
-function isAboutSource(error: Error): boolean {
-  return 'syscall' in error && error.syscall === 'bind';
+function isAboutSource(error: Error | null): boolean {
+  return error !== null && 'syscall' in error && error.syscall === 'bind';
 }
 
 function failureOf(error: Error, otherwise: LinkFailure): LinkError {

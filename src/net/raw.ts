@@ -36,9 +36,12 @@ export interface RawHandle {
   writeUtf8String(request: RawRequest, text: string, handle?: RawHandle): number;
   /** Takes a descriptor over. */
   open(fd: number): number;
-  connect(request: RawRequest, path: string): number;
+  /** To a path, or to an IPv4 address and a port. */
+  connect(request: RawRequest, address: string, port?: number): number;
+  connect6(request: RawRequest, address: string, port: number): number;
   /** What has come with the bytes that are told of. */
   pendingHandle?: RawHandle | null;
+  ref(): void;
   unref(): void;
   close(callback?: () => void): void;
   setNoDelay(on: boolean): number;
@@ -62,10 +65,12 @@ export interface Bindings {
   readonly Pipe: new (type: number) => RawHandle;
   readonly WriteWrap: new () => RawRequest;
   readonly PipeConnectWrap: new () => RawRequest;
+  readonly TCPConnectWrap: new () => RawRequest;
   readonly state: Int32Array;
   readonly readBytes: number;
   readonly wasAsync: number;
   readonly tcpServer: number;
+  readonly tcpSocket: number;
   readonly pipeServer: number;
   /** The kind of pipes that carry handles. */
   readonly pipeIpc: number;
@@ -164,7 +169,7 @@ function onComplete(this: RawRequest, status: number): void {
   this.cinnabar?.completed(status, bytes);
 }
 
-/** An accepted socket: where it leads, and what can be asked of it. */
+/** A socket: where it leads, and what can be asked of it. */
 export class RawSocket {
   readonly handle: RawHandle;
   readonly unix: boolean;
@@ -196,9 +201,24 @@ export class RawSocket {
   }
 
   get localAddress(): string {
-    if (this.path !== null) return `${this.path}:0`;
-    if (this.local === null) this.handle.getsockname((this.local = {}));
-    return addressText(this.local.address ?? '', this.local.port ?? 0);
+    return this.path === null ? addressText(this.localIp, this.localPort) : `${this.path}:0`;
+  }
+
+  /** Empty and 0 for a unix socket; asked only once it is connected. */
+  get localIp(): string {
+    return this.localName.address ?? '';
+  }
+
+  get localPort(): number {
+    return this.localName.port ?? 0;
+  }
+
+  private get localName(): SocketName {
+    if (this.local === null) {
+      this.local = {};
+      if (!this.unix) this.handle.getsockname(this.local);
+    }
+    return this.local;
   }
 
   keepAlive(seconds: number): void {
@@ -228,14 +248,36 @@ const HANDLE_METHODS = [
   'bind',
   'listen',
 ] as const;
-const TCP_METHODS = ['bind6', 'setNoDelay', 'setKeepAlive', 'getsockname', 'getpeername'] as const;
+const TCP_METHODS = [
+  'bind6',
+  'connect',
+  'connect6',
+  'ref',
+  'unref',
+  'setNoDelay',
+  'setKeepAlive',
+  'getsockname',
+  'getpeername',
+] as const;
 
 export function findBindings(): Bindings | undefined {
   const bindings = readBindings();
   if (bindings === undefined) return undefined;
-  const numbers = [bindings.readBytes, bindings.wasAsync, bindings.tcpServer, bindings.pipeServer, bindings.ipv6Only];
+  const numbers = [
+    bindings.readBytes,
+    bindings.wasAsync,
+    bindings.tcpServer,
+    bindings.tcpSocket,
+    bindings.pipeServer,
+    bindings.ipv6Only,
+  ];
   if (!numbers.every(Number.isInteger) || !(bindings.state instanceof Int32Array)) return undefined;
-  if (![bindings.TCP, bindings.Pipe, bindings.WriteWrap].every((made) => typeof made === 'function')) return undefined;
+  if (
+    ![bindings.TCP, bindings.Pipe, bindings.WriteWrap, bindings.TCPConnectWrap].every(
+      (made) => typeof made === 'function',
+    )
+  )
+    return undefined;
   const tcp = new bindings.TCP(bindings.tcpServer);
   const pipe = new bindings.Pipe(bindings.pipeServer);
   const fits =
@@ -263,11 +305,13 @@ function readBindings(): Bindings | undefined {
       TCP: tcp['TCP'] as Bindings['TCP'],
       Pipe: pipe['Pipe'] as Bindings['Pipe'],
       PipeConnectWrap: pipe['PipeConnectWrap'] as Bindings['PipeConnectWrap'],
+      TCPConnectWrap: tcp['TCPConnectWrap'] as Bindings['TCPConnectWrap'],
       WriteWrap: stream['WriteWrap'] as Bindings['WriteWrap'],
       state: stream['streamBaseState'] as Int32Array,
       readBytes: stream['kReadBytesOrError'] as number,
       wasAsync: stream['kLastWriteWasAsync'] as number,
       tcpServer: tcpConstants['SERVER'] as number,
+      tcpSocket: tcpConstants['SOCKET'] as number,
       pipeServer: pipeConstants['SERVER'] as number,
       pipeIpc: pipeConstants['IPC'] as number,
       ipv6Only: tcpConstants['UV_TCP_IPV6ONLY'] as number,

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { Log } from '../engine/server-port.ts';
 import { Acceptor, type Guest } from '../links/acceptor.ts';
+import { fastWiresOf } from '../net/fast-wires.ts';
 import { listenAtAll } from '../net/listeners.ts';
 import { ListenError } from '../net/transport.ts';
 
@@ -27,7 +28,8 @@ export class BusPort {
   constructor(parts: BusPortParts) {
     this.parts = parts;
     const { environment, serverTls, log } = parts;
-    this.acceptor = new Acceptor({ network: environment.network, tls: serverTls, log });
+    const { network } = environment;
+    this.acceptor = new Acceptor({ network, fast: fastWiresOf(network), tls: serverTls, log });
   }
 
   /** `port` 0: one that is free. False where it can't be had; the log has been told why. */

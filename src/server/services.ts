@@ -11,6 +11,7 @@ import type { ModulesPort } from '../engine/modules-port.ts';
 import type { Log, Manager, ServerMode, ServerPort, ShutdownAnswer, ShutdownRequest } from '../engine/server-port.ts';
 import type { Session } from '../engine/session.ts';
 import { Dialer } from '../links/link.ts';
+import { fastWiresOf } from '../net/fast-wires.ts';
 import type { Persistence } from '../persistence/persistence.ts';
 import type { Shutdown } from './shutdown.ts';
 
@@ -59,7 +60,7 @@ export class Services implements ServerPort {
 
   constructor(config: Config, environment: Environment, log: Log, version: Version, told: Told) {
     const { clock, ids, network } = environment;
-    this.links = new Dialer({ network, clock, tls: () => this.network.clientTls });
+    this.links = new Dialer({ network, fast: fastWiresOf(network), clock, tls: () => this.network.clientTls });
     this.environment = environment;
     this.runId = ids.secret(20).toString('hex');
     this.fileNames = new FileNames(this.runId);

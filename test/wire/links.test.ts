@@ -104,7 +104,7 @@ describe('MIGRATE with tls-cluster', () => {
 
 describe('a conversation with redis-server over TLS', () => {
   let tls: TlsContextOptions | null;
-  const dialer = new Dialer({ network: new RealNetwork(), clock: new RealClock(), tls: () => tls });
+  const dialer = new Dialer({ network: new RealNetwork(), fast: null, clock: new RealClock(), tls: () => tls });
   const open = (port: number): Promise<Conversation> =>
     Conversation.open(dialer, { host: '127.0.0.1', port, secure: true, timeout: PATIENCE });
   const failure = (work: Promise<unknown>): Promise<string> =>

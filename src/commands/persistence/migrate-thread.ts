@@ -17,7 +17,12 @@ export interface ThreadData {
 const { port, shared } = workerData as ThreadData;
 const words = new Int32Array(shared);
 const current: { tls: TlsContextOptions | null } = { tls: null };
-const dialer = new Dialer({ network: new RealNetwork(), clock: new RealClock(), tls: () => current.tls });
+const dialer = new Dialer({
+  network: new RealNetwork(),
+  fast: null,
+  clock: new RealClock(),
+  tls: () => current.tls,
+});
 const links = new Links(dialer, (count) => Atomics.store(words, LINKS, count));
 
 port.on('message', ({ migration, requests, tls }: ThreadTask) => {

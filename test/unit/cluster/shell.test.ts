@@ -56,7 +56,7 @@ class Host {
       beat: new Beat(clock),
       random: new SeededRandom(number),
       network,
-      dialer: new Dialer({ network, clock, tls: () => null }),
+      dialer: new Dialer({ network, fast: null, clock, tls: () => null }),
       engine: { replicationOffset: () => 0, dataAge: () => 0, keysIn: () => 0, isEmpty: () => true },
       log,
       newId: () => String(number + 3).repeat(40),
@@ -66,7 +66,7 @@ class Host {
       },
       change: (change) => this.changes.push(change),
     });
-    const acceptor = new Acceptor({ network, tls: () => null, log });
+    const acceptor = new Acceptor({ network, fast: null, tls: () => null, log });
     void acceptor.listen(
       { host: ip, port: BUS_PORT, backlog: 1 },
       () => false,

@@ -12,7 +12,7 @@ export class Hosts {
   readonly wires = new Wires(this.clock, new SeededRandom(1));
   readonly us = new MemoryNetwork(this.wires, 'us');
   readonly them = new MemoryNetwork(this.wires, 'them');
-  readonly dialer = new Dialer({ network: this.us, clock: this.clock, tls: () => null });
+  readonly dialer = new Dialer({ network: this.us, fast: null, clock: this.clock, tls: () => null });
   /** The other ends, in the order in which they were accepted. */
   readonly accepted: Duplex[] = [];
 

@@ -57,7 +57,7 @@ function start(lines: readonly string[] = ['monitor m 10.0.0.1 6379 1'], fresh =
     network,
     programs,
     folder: () => '/srv',
-    dialer: new Dialer({ network, clock, tls: () => null }),
+    dialer: new Dialer({ network, fast: null, clock, tls: () => null }),
     pubsub: new PubSub(new Uint32Array(4)),
     log: { debug: note, verbose: note, notice: note, warning: note },
     write(written_) {
