@@ -9,7 +9,8 @@
  *
  * So that slots can be moved by the thousand: to replace a file costs milliseconds, to append to one microseconds, and one
  * sync where it must last. The last record that is whole and follows the nodes.conf that is there counts; the others are of
- * before it was written. Behind a record that could not be written or synced none is appended: it would not be found.
+ * before it was written. Behind a record that could not be written or synced, or what another run has left, none is appended:
+ * it might not be found.
  *
  * Each write puts another file in the place of nodes.conf, so the lock is held on nodes.conf.lock; nodes.conf itself is tried
  * as well, which a Redis that runs keeps locked.
@@ -54,7 +55,7 @@ export class NodesStore {
   private changes: DiskFile | null = null;
   /** Its name would survive a loss of power. */
   private named = false;
-  /** The last record is not whole, or may not be. */
+  /** The last record is not whole, or may not be, as what was left by a run that lost its power. */
   private torn = false;
   private newest: string | null = null;
   private timer: Timer | null = null;
@@ -102,14 +103,15 @@ export class NodesStore {
 
   private replace(text: string): void {
     const { disk, fileNames } = this.parts;
+    const hasRecords = this.changes !== null || this.torn;
     replaceFile(disk, this.path, `${this.path}-${fileNames.next()}.tmp`, text);
     this.digest = digestOf(text);
     this.newest = null;
     this.torn = false;
     this.timer?.cancel();
     this.timer = null;
-    if (this.changes === null) return;
-    this.changes.close();
+    if (!hasRecords) return;
+    this.changes?.close();
     this.changes = null;
     removeQuietly(disk, this.changesPath);
   }
@@ -155,6 +157,7 @@ export class NodesStore {
   private latest(text: string): string {
     this.digest = digestOf(text);
     const records = this.read(this.changesPath);
+    this.torn = records !== '';
     let found = text;
     for (let at = 0; at < records.length; ) {
       const end = records.indexOf('\n', at);

@@ -131,6 +131,25 @@ test('behind a record that could not be synced none is appended, since a torn on
   expect(store().open().currentEpoch).toBe(4);
 });
 
+test('nor behind what a run before has left, which may end in a torn one', () => {
+  const before = store();
+  before.open();
+  before.write(version(1), true);
+  const disk = new MemoryDisk(storage, clock);
+  const changes = disk.open('/nodes.conf.changes', 'w');
+  changes.writeAll(Buffer.from('follows 0 holds 100 0\nnot as much'));
+  changes.sync();
+  disk.syncFolder('/');
+  storage.powerCut();
+  const next = store();
+  next.open();
+  next.write(version(2), false);
+  next.write(version(3), false);
+  next.write(version(4), true);
+  storage.powerCut();
+  expect(store().open().currentEpoch).toBe(4);
+});
+
 test('a damaged file is refused with its place', () => {
   const disk = new MemoryDisk(storage, clock);
   disk.open('/nodes.conf', 'w').writeAll(Buffer.from('nonsense\n'));
