@@ -33,6 +33,11 @@ export interface Collector {
   thoroughly(): void;
   /** Has V8 begin by itself; whether it could be asked. */
   soon(): boolean;
+  /**
+   * Whether a quiet server is kept awake until all has been collected. A guest is not: when V8 collects depends on everything
+   * else in its process, and what a server does on a clock of its own must not.
+   */
+  readonly keepsAwake: boolean;
 }
 
 /** Collections that V8 judges the rate of allocation by. */
@@ -72,9 +77,19 @@ function beginCollection(): boolean {
 }
 
 /** For a process that is the server's: its heap is small. */
-export const PROMPT: Collector = { now: collectGarbage, thoroughly: shrinkHeap, soon: beginCollection };
+export const PROMPT: Collector = {
+  now: collectGarbage,
+  thoroughly: shrinkHeap,
+  soon: beginCollection,
+  keepsAwake: true,
+};
 /** For a process in which the server is a guest: a pause for the whole of somebody else's heap is never forced. */
-export const GENTLE: Collector = { now: beginCollection, thoroughly: beginCollection, soon: beginCollection };
+export const GENTLE: Collector = {
+  now: beginCollection,
+  thoroughly: beginCollection,
+  soon: beginCollection,
+  keepsAwake: false,
+};
 
 /** A buffer that was let go of: what it takes, and how often V8 had been asked by then. */
 interface Leftover {

@@ -294,11 +294,15 @@ export class Memory implements Reader, Segments {
     this.leftovers.quiet();
   }
 
+  /** Bytes that were let go of, and that are waited for until they are collected. */
+  private get awaited(): number {
+    return this.collector.keepsAwake ? this.leftovers.bytes : 0;
+  }
+
   /** Whether `tidy` has, or will have, something to give back. */
   get untidy(): boolean {
-    return (
-      this.leftovers.bytes >= WORTH_COLLECTING || (!this.frozen && this.allocator.loosest(WORTH_RENEWING, false) >= 0)
-    );
+    if (this.awaited >= WORTH_COLLECTING) return true;
+    return !this.frozen && this.allocator.loosest(WORTH_RENEWING, false) >= 0;
   }
 
   /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, as much as is copied in a millisecond. */
@@ -314,7 +318,7 @@ export class Memory implements Reader, Segments {
       if (segment < 0) return;
       const copied = this.allocator.bytesIn(segment);
       // What is dear goes alone, and after what was let go of before: for that long it takes memory twice.
-      if (copied > left && (left < RENEWED_A_TICK || this.leftovers.bytes >= SEGMENT_BYTES)) return;
+      if (copied > left && (left < RENEWED_A_TICK || this.awaited >= SEGMENT_BYTES)) return;
       if (!this.allocator.renew(segment)) return;
       left -= copied + RENEWAL;
     }

@@ -217,6 +217,17 @@ describe('the allocator', () => {
     expect(emptied(20)).toBeCloseTo(1 - 1 / segments, 1);
   });
 
+  test('a server is kept awake for what V8 has not collected yet, but not where it is a guest', () => {
+    for (const keepsAwake of [true, false]) {
+      const m = new Memory({ collector: { now: () => {}, thoroughly: () => {}, soon: () => true, keepsAwake } });
+      const blocks = Array.from({ length: 200 }, () => m.allocate(MiB));
+      for (const a of blocks) m.release(a);
+      for (let now = 0; now < 5000; now += 100) m.tidy(now);
+      expect(m.allocator.resident).toBeLessThan(MiB);
+      expect(m.untidy).toBe(keepsAwake);
+    }
+  });
+
   test('many free runs of one bin that are too short for what is asked for', () => {
     const m = new Memory();
     const blocks: Addr[] = [];

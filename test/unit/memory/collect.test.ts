@@ -8,6 +8,7 @@ function counting() {
     now: () => void calls.now++,
     thoroughly: () => void calls.thoroughly++,
     soon: () => ++calls.soon > 0,
+    keepsAwake: true,
   };
   return { calls, leftovers: new Leftovers(collector) };
 }
