@@ -29,6 +29,9 @@ export interface ThreadOutside {
   end(): void;
 }
 
+/** Bytes that are read in a turn before replies are looked for: half of what a connection's window holds. */
+const MOST_UNANSWERED = frames.WINDOW / 2;
+
 class Held {
   readonly socket: ThreadSocket;
   written = 0;
@@ -48,6 +51,8 @@ export class ThreadSide {
   private readonly held = new Map<number, Held>();
   /** The connection whose handle is awaited. */
   private opening = -1;
+  /** Bytes that were read since the main thread was last obeyed in a turn of reading. */
+  private unanswered = 0;
 
   constructor(inbound: RingReader, outbound: RingWriter, outside: ThreadOutside) {
     this.inbound = inbound;
@@ -57,6 +62,7 @@ export class ThreadSide {
 
   /** Does all that the main thread has asked for, and shows it what there is; from then on it has to be woken. */
   settle(): void {
+    this.unanswered = 0;
     do this.obey();
     while (!this.inbound.sleep());
     if (this.outbound.claimSleeper()) this.outside.wake();
@@ -141,7 +147,14 @@ export class ThreadSide {
 
   received(id: number, buffer: Uint8Array, count: number): void {
     const held = this.held.get(id);
-    if (held !== undefined) this.say(frames.DATA, id, held.written, buffer, count);
+    if (held === undefined) return;
+    this.say(frames.DATA, id, held.written, buffer, count);
+    this.unanswered += count;
+    if (this.unanswered < MOST_UNANSWERED) return;
+    // One socket may bring megabytes in a turn; what they are answered would wait in the main thread, and count there as owed.
+    this.unanswered = 0;
+    if (this.outbound.claimSleeper()) this.outside.wake();
+    this.obey();
   }
 
   /** The peer sends no more (0), or the connection broke. */

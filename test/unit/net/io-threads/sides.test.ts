@@ -365,6 +365,26 @@ describe('the two sides', () => {
     expect([server.busy, server.connection.finish(), server.client.got]).toEqual([false, true, 1_000_010]);
   });
 
+  test('what a socket brings without end is answered meanwhile', () => {
+    const world = new World(3, 1024 * 1024);
+    world.connect();
+    world.calm();
+    const [client] = world.clients;
+    const [server] = world.servers;
+    server.reply(100, world.random);
+    world.runMain();
+    const bring = (): void => {
+      const bytes = pattern(client.number + 100, client.sent, 16_384);
+      client.sent += bytes.length;
+      world.thread.received(client.id, bytes, bytes.length);
+    };
+    for (let i = 0; i < 3; i++) bring();
+    expect(client.got).toBe(0);
+    bring();
+    expect(client.got).toBe(100);
+    world.calm();
+  });
+
   test('when the thread is lost, each of its connections is', () => {
     const world = new World(2, 4096);
     world.connect();
