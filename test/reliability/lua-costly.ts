@@ -330,6 +330,8 @@ const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
     1,
   ],
   ["local s=('['):rep(3e7) while true do pcall(function() return -s end) end", 30],
+  ["local b=('0'):rep(13000) while true do local x=7000+b end", 0],
+  ["local b=('1'):rep(1300) while true do local x=-b end", 0],
   ["local s=(' '):rep(1e8) while true do pcall(function() return -s end) end", 100],
   ["local s=('1'):rep(3e7)..'x' while true do pcall(function() for i=s,1 do end end) end", 30],
   ["return type(loadstring(string.rep('f() ',5e6)))", 20],

@@ -69,6 +69,9 @@ const MAX_META = 100;
 export const LONG = 1024;
 /** For a piece of a long numeral. */
 const NUMERAL_CHARGE = 8192;
+/** Shorter numerals cost no more than the operation that reads them; of the others so many characters are one unit. */
+const SHORT_NUMERAL = 32;
+const NUMERAL_SHIFT = 3;
 /** And the move of all frames from the stack to the heap. */
 const DEEP_CHARGE = 4000;
 /** Weight of what C calls. */
@@ -377,13 +380,19 @@ export class Runtime extends Meter {
   // ---- operators
 
   arithmetic(d: number, op: string, a: Value, b: Value): Result {
-    if (!isLongText(a) && !isLongText(b)) return this.computed(d, op, a, b, number(a), number(b));
+    if (!isLongText(a) && !isLongText(b)) return this.computed(d, op, a, b, this.number(a), this.number(b));
     return this.spelled(a, (x) => this.spelled(b, (y) => this.computed(d, op, a, b, x, y)));
+  }
+
+  /** A value as a number; a text, which is read in one go, costs by its length. */
+  number(value: Value): number | undefined {
+    if (typeof value === 'string' && value.length > SHORT_NUMERAL) this.charge(value.length >>> NUMERAL_SHIFT);
+    return number(value);
   }
 
   /** Reads a number of any length in pieces. */
   spelled(value: Value, then: (x: number | undefined) => Result, base: number | null = null): Result {
-    if (!isLongText(value)) return then(number(value));
+    if (!isLongText(value)) return then(this.number(value));
     // Its end, which a NUL may be, is looked for in one go.
     this.charge(value.length >>> BYTES_SHIFT);
     const numeral = new Numeral(value, base);
