@@ -73,6 +73,8 @@ const [USUAL_PAUSE, LONG_PAUSE] = [700, 4500];
 /** Milliseconds within which everybody has to agree when the trouble is over. */
 const PATIENCE = 60_000;
 const LOOK_AGAIN = 250;
+/** More milliseconds than a failover may take that was asked for. */
+const ASK_AGAIN = 6000;
 const DELAYS: readonly (readonly [number, number])[] = [
   [0.1, 1],
   [1, 20],
@@ -455,8 +457,17 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
       await this.untilAgreed(this.world.clock.now() + PATIENCE, LOOK_AGAIN);
     }
     const before = this.counts.failovers;
+    let asked = this.now;
     this.failOver('');
-    await this.await('a failover is agreed to', () => (this.counts.failovers > before ? '' : 'it is not'));
+    await this.await('a failover is agreed to', () => {
+      if (this.counts.failovers > before) return '';
+      // Who has voted for a replica of the same master a moment ago votes for none of them yet: then one is asked again.
+      if (this.now - asked > ASK_AGAIN) {
+        asked = this.now;
+        this.failOver('');
+      }
+      return 'it is not';
+    });
     await this.untilAgreed(this.world.clock.now() + PATIENCE, LOOK_AGAIN);
     for (const tag of this.tags)
       if (!(await this.world.run(this.writeKey(asking, tag)))) throw new Broken(`slot ${tag.slot} takes no write`);
