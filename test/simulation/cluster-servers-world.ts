@@ -331,7 +331,13 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
       await this.moveKeys(asking, slot, ip, owner.ip, 'REPLACE');
     }
     for (const { ip } of others) await this.order(asking, ip, 'CLUSTER', 'SETSLOT', String(slot), 'STABLE');
-    this.open.delete(slot);
+    // Whom that node did not take for a master may have keys of the slot, and was not asked.
+    const known = new Set([owner, ...others].map(({ ip }) => ip));
+    if (this.names.every((name) => known.has(name) || this.isReplica(name))) this.open.delete(slot);
+  }
+
+  private isReplica(name: string): boolean {
+    return this.running(name) && this.lives.get(name)?.state.myself.isMaster === false;
   }
 
   private async moveKeys(asking: Asking, slot: number, from: string, to: string, ...options: string[]): Promise<void> {
