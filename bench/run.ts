@@ -16,6 +16,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type ServerProcess, startCinnabar, startRedis } from '../test/support/server-process.ts';
 import { bytesPerKey } from './memory.ts';
+import { Options } from './wire/options.ts';
 
 const TESTS = ['set', 'get', 'incr', 'lpush', 'rpop', 'sadd', 'hset', 'zadd', 'zpopmin', 'lrange_100', 'mset'];
 /** redis-benchmark's own preparation of LRANGE would count as its cost, so the list is filled apart. */
@@ -23,7 +24,7 @@ const LRANGE = ['LRANGE', 'mylist', '0', '99'];
 const LIST_ELEMENTS = '1000';
 const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
 
-interface Options {
+interface Plan {
   readonly tests: readonly string[];
   readonly pipelines: readonly number[];
   readonly keys: readonly number[];
@@ -46,21 +47,18 @@ interface Row {
   readonly ours: Run;
 }
 
-function options(argv: readonly string[]): Options {
-  const list = (name: string): string[] | undefined => {
-    const at = argv.indexOf('--' + name);
-    return at < 0 ? undefined : argv[at + 1].split(',');
-  };
-  const smoke = argv.includes('--smoke');
-  const quick = argv.includes('--quick');
+function plan(): Plan {
+  const options = new Options('npm run bench --', ['tests', 'pipeline', 'keys', 'repeat'], ['quick', 'memory']);
+  const { smoke } = options;
+  const quick = options.flag('quick');
   return {
-    tests: list('tests') ?? (smoke ? ['set', 'get', 'lrange_100'] : TESTS),
-    pipelines: (list('pipeline') ?? ['1', '16']).map(Number),
-    keys: (list('keys') ?? ['1', '1000000']).map(Number),
-    repeat: Number(list('repeat')?.[0] ?? (smoke || quick ? 1 : 2)),
+    tests: options.list('tests', smoke ? ['set', 'get', 'lrange_100'] : TESTS),
+    pipelines: options.list('pipeline', ['1', '16']).map(Number),
+    keys: options.list('keys', ['1', '1000000']).map(Number),
+    repeat: options.number('repeat', quick ? 1 : 2, 1),
     requests: smoke ? 3000 : quick ? 50_000 : 200_000,
     memoryKeys: smoke ? 20_000 : 1_000_000,
-    onlyMemory: argv.includes('--memory'),
+    onlyMemory: options.flag('memory'),
   };
 }
 
@@ -135,7 +133,7 @@ function printMeans(rows: readonly Row[]): void {
   }
 }
 
-function speed(given: Options, redis: ServerProcess, ours: ServerProcess): Row[] {
+function speed(given: Plan, redis: ServerProcess, ours: ServerProcess): Row[] {
   const rows: Row[] = [];
   console.log('test            keys   P    redis/s     ours/s   ratio  redis us   ours us   ratio');
   for (const keys of given.keys) {
@@ -157,7 +155,7 @@ function speed(given: Options, redis: ServerProcess, ours: ServerProcess): Row[]
   return rows;
 }
 
-async function main(given: Options): Promise<void> {
+async function main(given: Plan): Promise<void> {
   const redis = await startRedis();
   let ours: ServerProcess | undefined;
   try {
@@ -183,4 +181,4 @@ async function main(given: Options): Promise<void> {
   }
 }
 
-await main(options(process.argv.slice(2)));
+await main(plan());

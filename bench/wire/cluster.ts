@@ -185,7 +185,7 @@ const LINES: readonly Line[] = [
   { figure: 'SET by slots cpu', unit: 'x', pick: 'middle' },
 ];
 
-const options = new Options(process.argv.slice(2));
+const options = new Options('npm run bench:cluster --', ['only', 'keys', 'repeat', 'warm', 'idle', 'requests', 'bus']);
 const plan: Plan = {
   only: options.list('only', FIGURES),
   keys: options.number('keys', 100_000, 2000),

@@ -197,7 +197,7 @@ function print(figures: readonly Figure[]): void {
   for (const figure of slow) console.log(`  ${ratioOf(figure).toFixed(2)}  ${figure.name}`);
 }
 
-const given = new Options(process.argv.slice(2));
+const given = new Options('npm run bench:commands --', ['only', 'repeat', 'milliseconds']);
 const plan: Plan = {
   only: given.list('only', []),
   repeat: given.number('repeat', 3, 1),

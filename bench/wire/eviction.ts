@@ -53,7 +53,15 @@ interface Settings {
   readonly requests: number;
 }
 
-function settings(options: Options): Settings {
+function settings(): Settings {
+  const options = new Options('npm run bench:eviction --', [
+    'only',
+    'policies',
+    'accesses',
+    'seconds',
+    'repeat',
+    'requests',
+  ]);
   return {
     only: options.list('only', ['hits', 'speed']),
     policies: options.list('policies', POLICIES),
@@ -278,4 +286,4 @@ async function main(given: Settings): Promise<void> {
   }
 }
 
-await main(settings(new Options(process.argv.slice(2))));
+await main(settings());

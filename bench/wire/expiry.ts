@@ -113,7 +113,7 @@ async function play(start: typeof startRedis, keys: number, within: number): Pro
   }
 }
 
-const options = new Options(process.argv.slice(2));
+const options = new Options('npm run bench:expiry --', ['keys', 'within']);
 const keys = options.number('keys', 5_000_000, 20_000);
 const within = options.number('within', 10, 1) * 1000;
 console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${keys} keys due in ${within} ms`);

@@ -1,25 +1,28 @@
+import { type CommandLine, commandLine } from '../../test/support/command-line.ts';
+
 /** The options of benches: `--name value`, `--name a,b`, and `--smoke` for a run that only shows that it works. */
 export class Options {
-  private readonly argv: readonly string[];
-  readonly smoke: boolean;
+  private readonly line: CommandLine;
 
-  constructor(argv: readonly string[]) {
-    this.argv = argv;
-    this.smoke = argv.includes('--smoke');
+  /** `program` is what is typed before the options; `names` are those that have a value. */
+  constructor(program: string, names: readonly string[], flags: readonly string[] = []) {
+    this.line = commandLine({ program, options: names, flags: ['smoke', ...flags] });
   }
 
-  /** What follows `--name`. */
-  private given(name: string): string | undefined {
-    const at = this.argv.indexOf(`--${name}`);
-    return at < 0 ? undefined : this.argv[at + 1];
+  get smoke(): boolean {
+    return this.flag('smoke');
+  }
+
+  flag(name: string): boolean {
+    return this.line.flag(name);
   }
 
   list(name: string, usual: readonly string[]): readonly string[] {
-    return this.given(name)?.split(',') ?? usual;
+    return this.line.word(name)?.split(',') ?? usual;
   }
 
   number(name: string, usual: number, smoke: number): number {
-    return Number(this.given(name) ?? (this.smoke ? smoke : usual));
+    return this.line.number(name, this.smoke ? smoke : usual);
   }
 }
 
@@ -30,8 +33,8 @@ export interface FigureOptions {
   readonly repeat: number;
 }
 
-export function figureOptions(argv: readonly string[], figures: readonly string[]): FigureOptions {
-  const options = new Options(argv);
+export function figureOptions(program: string, figures: readonly string[]): FigureOptions {
+  const options = new Options(program, ['only', 'keys', 'repeat']);
   return {
     only: options.list('only', figures),
     keys: options.number('keys', 2_000_000, 20_000),

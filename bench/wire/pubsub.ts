@@ -7,16 +7,14 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { commandLine } from '../../test/support/command-line.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 
 const MESSAGE = 'x'.repeat(16);
 const FRAME = `*3\r\n$7\r\nmessage\r\n$7\r\nchannel\r\n$${MESSAGE.length}\r\n${MESSAGE}\r\n`.length;
 const CONFIRMATION = '*3\r\n$9\r\nsubscribe\r\n$7\r\nchannel\r\n:1\r\n'.length;
 
-function option(name: string, usual: number): number {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? usual : Number(process.argv[at + 1]);
-}
+const line = commandLine({ program: 'npm run bench:pubsub --', options: ['requests', 'subscribers'] });
 
 interface Run {
   perSecond: number;
@@ -87,12 +85,17 @@ async function main(): Promise<void> {
   const redis = await startRedis();
   const ours = await startCinnabar();
   try {
-    const subscribers = option('subscribers', 50);
+    const subscribers = line.number('subscribers', 50);
     for (const pipeline of [1, 16]) {
       const best = new Map<ServerProcess, Run>();
       for (let i = 0; i < 2; i++)
         for (const server of [redis, ours]) {
-          const run = await measure(server, subscribers, option('requests', 20_000) * (pipeline > 1 ? 4 : 1), pipeline);
+          const run = await measure(
+            server,
+            subscribers,
+            line.number('requests', 20_000) * (pipeline > 1 ? 4 : 1),
+            pipeline,
+          );
           if (run.perSecond > (best.get(server)?.perSecond ?? 0)) best.set(server, run);
         }
       const [theirs, mine] = [best.get(redis)!, best.get(ours)!];

@@ -44,9 +44,9 @@ interface Plan {
   readonly repeat: number;
 }
 
-function planOf(argv: readonly string[]): Plan {
-  const options = new Options(argv);
-  const quick = argv.includes('--quick');
+function plan(): Plan {
+  const options = new Options('npm run bench:raft --', ['only', 'requests', 'seconds', 'repeat'], ['quick']);
+  const quick = options.flag('quick');
   return {
     only: options.list('only', ['writes', 'latency']),
     requests: options.number('requests', quick ? 100_000 : 500_000, 5000),
@@ -232,4 +232,4 @@ async function main(plan: Plan): Promise<void> {
   }
 }
 
-await main(planOf(process.argv.slice(2)));
+await main(plan());

@@ -255,4 +255,4 @@ async function main(given: FigureOptions): Promise<void> {
   results.print(LINES);
 }
 
-await main(figureOptions(process.argv.slice(2), FIGURES));
+await main(figureOptions('npm run bench:replication --', FIGURES));

@@ -6,6 +6,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { commandLine } from '../../test/support/command-line.ts';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 
@@ -42,11 +43,6 @@ const CASES: readonly Case[] = [
   { name: 'loop', source: LOOP, args: ['0'], share: 0.02 },
 ];
 const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
-
-function option(name: string, usual: string): string {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? usual : process.argv[at + 1];
-}
 
 interface Run {
   readonly perSecond: number;
@@ -99,9 +95,10 @@ function shown({ perSecond, cpu }: Run): string {
   return `${perSecond.toFixed(0).padStart(8)}/s ${cpu.toFixed(2).padStart(7)} us`;
 }
 
-const repeat = Number(option('repeat', '3'));
-const requests = Number(option('requests', '150000'));
-const only = option('only', '');
+const line = commandLine({ program: 'npx tsx bench/wire/scripts.ts', options: ['only', 'repeat', 'requests'] });
+const repeat = line.number('repeat', 3);
+const requests = line.number('requests', 150_000);
+const only = line.word('only') ?? '';
 const [redis, ours] = [await startRedis(), await startCinnabar()];
 const ratios: number[] = [];
 for (const one of CASES) {

@@ -41,7 +41,7 @@ async function kill(kind: keyof typeof KINDS, results: Results): Promise<void> {
   }
 }
 
-const kills = new Options(process.argv.slice(2)).number('kills', 20, 1);
+const kills = new Options('npm run bench:sentinel --', ['kills']).number('kills', 20, 1);
 const results = new Results();
 console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${kills} kills`);
 for (let i = 0; i < kills; i++) for (const kind of ['redis', 'ours'] as const) await kill(kind, results);

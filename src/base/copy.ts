@@ -53,6 +53,13 @@ export function copied(source: Uint8Array, from: number, length: number): Uint8A
   return bytes;
 }
 
+/** Bytes of all parts. */
+export function lengthOf(parts: readonly { readonly length: number }[]): number {
+  let sum = 0;
+  for (const { length } of parts) sum += length;
+  return sum;
+}
+
 /** For ranges that don't overlap. The pattern may be longer than what is to be filled, so a whole array needs no view. */
 function copyApart(target: Uint8Array, to: number, source: Uint8Array, from: number, length: number): void {
   fill.call(target, from === 0 ? source : source.subarray(from, from + length), to, to + length);

@@ -29,10 +29,10 @@ const READS = flagBit('readonly');
 const PUBSUB = flagBit('pubsub');
 const ASKING = flagBit('asking');
 
-const DOWN = 'CLUSTERDOWN The cluster is down';
 /** Why a command within another may not be run by this node. */
 export type WithinRefusal = 'down-for-writes' | 'down' | 'elsewhere';
 
+const DOWN = 'CLUSTERDOWN The cluster is down';
 const DOWN_FOR_WRITES = 'CLUSTERDOWN The cluster is down and only accepts read commands';
 const UNSERVED = 'CLUSTERDOWN Hash slot not served';
 const CROSS = "CROSSSLOT Keys in request don't hash to the same slot";

@@ -1,4 +1,5 @@
 /** Requests as they travel. */
+import { lengthOf } from '../base/copy.ts';
 
 /** The words; texts have one character a byte. */
 export type Request = readonly (string | Uint8Array)[];
@@ -23,7 +24,7 @@ export function encodeAll(requests: readonly Request[]): Uint8Array {
     }
     parts.push(text);
   }
-  const bytes = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + length, 0));
+  const bytes = Buffer.allocUnsafe(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     if (typeof part === 'string') bytes.write(part, at, 'latin1');

@@ -5,39 +5,19 @@
  */
 import { nextTick } from 'node:process';
 import { getSystemErrorName } from 'node:util';
-import { isIP, type Listener, type Network, RealNetwork, streamOver } from '../base/network.ts';
+import { lengthOf } from '../base/copy.ts';
+import { isIP, type Listener, type Network, streamOver } from '../base/network.ts';
 import { SystemError } from '../base/system-error.ts';
 import type { Arrival, FastWires, Wire, WirePlace, WireReceiver } from '../links/wire.ts';
-import {
-  type Bindings,
-  findBindings,
-  listenRaw,
-  type RawHandle,
-  RawSocket,
-  RawWrites,
-  readInto,
-  UV_EOF,
-  WRITTEN,
-} from './raw.ts';
+import { bindingsOf, listenRaw, type RawHandle, RawRoom, RawSocket, readInto, UV_EOF, WRITTEN } from './raw.ts';
 
-const RECEIVE_BYTES = 64 * 1024;
-
-/** Null over a network that is handed in, where there are no such handles, and where CINNABAR_NET wants none. */
-export function fastWiresOf(network: Network, choice = process.env['CINNABAR_NET']): FastWires | null {
-  const bindings = network instanceof RealNetwork && choice !== 'plain' ? findBindings() : undefined;
+/** Null where there are streams only. */
+export function fastWiresOf(network: Network, choice?: string): FastWires | null {
+  const bindings = bindingsOf(network, choice);
   return bindings === undefined ? null : new HandleWires(bindings);
 }
 
-class HandleWires implements FastWires {
-  readonly bindings: Bindings;
-  readonly buffer = new Uint8Array(RECEIVE_BYTES);
-  readonly writes: RawWrites;
-
-  constructor(bindings: Bindings) {
-    this.bindings = bindings;
-    this.writes = new RawWrites(bindings);
-  }
-
+class HandleWires extends RawRoom implements FastWires {
   connect({ host, port, source, fleeting = false }: WirePlace): Wire {
     const { TCP, TCPConnectWrap, tcpSocket } = this.bindings;
     const six = isIP(host) === 6;
@@ -101,8 +81,7 @@ class HandleWire extends RawSocket implements Wire {
   received(): void {
     const { receiver } = this;
     if (receiver === null || !this.open) return;
-    const { buffer, bindings } = this.wires;
-    const count = bindings.state[bindings.readBytes];
+    const { buffer, count } = this.wires;
     if (count > 0) {
       // Others' bytes come into the same buffer next: whoever may keep his gets them in memory of their own.
       const bytes = buffer.subarray(0, count);
@@ -219,10 +198,4 @@ function owned(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return copy;
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  let sum = 0;
-  for (const { length } of parts) sum += length;
-  return sum;
 }

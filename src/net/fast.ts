@@ -1,42 +1,16 @@
 /**
  * The faster road: libuv's handles (raw.ts), with one receive buffer for all connections. Reading costs one call from
- * native code; a write that the kernel takes at once costs one call and makes nothing. `openFast()` answers undefined
- * where there are no such handles; plain.ts does the same work over public streams.
+ * native code; a write that the kernel takes at once costs one call and makes nothing. Where there are no such handles
+ * plain.ts does the same work over public streams.
  */
 
 import { setImmediate } from 'node:timers';
 import { getSystemErrorName } from 'node:util';
-import {
-  type Bindings,
-  findBindings,
-  listenRaw,
-  type RawHandle,
-  RawSocket,
-  RawWrites,
-  readInto,
-  UV_EOF,
-  WRITTEN,
-} from './raw.ts';
+import { listenRaw, type RawHandle, RawRoom, RawSocket, readInto, UV_EOF, WRITTEN } from './raw.ts';
 import type { Connection, ListenEndpoint, Listening, Receiver, Transport } from './transport.ts';
 
-const RECEIVE_BYTES = 64 * 1024;
-
-/** The transport, or undefined where this Node doesn't have what it needs. */
-export function openFast(): FastTransport | undefined {
-  const bindings = findBindings();
-  return bindings === undefined ? undefined : new FastTransport(bindings);
-}
-
-export class FastTransport implements Transport {
+export class FastTransport extends RawRoom implements Transport {
   readonly name = 'fast';
-  readonly bindings: Bindings;
-  readonly buffer = new Uint8Array(RECEIVE_BYTES);
-  readonly writes: RawWrites;
-
-  constructor(bindings: Bindings) {
-    this.bindings = bindings;
-    this.writes = new RawWrites(bindings);
-  }
 
   listen(endpoint: ListenEndpoint, backlog: number, accept: (c: Connection) => void): Listening {
     return listenRaw(this.bindings, endpoint, backlog, (handle, path) => accept(this.connection(handle, path)));
@@ -65,8 +39,7 @@ class FastConnection extends RawSocket implements Connection {
   received(): void {
     const receiver = this.receiver;
     if (receiver === null || !this.open) return;
-    const { state, readBytes } = this.transport.bindings;
-    const count = state[readBytes];
+    const { count } = this.transport;
     if (count > 0) receiver.onData(this.transport.buffer, 0, count);
     else if (count < 0) receiver.onEnd(count === UV_EOF ? null : getSystemErrorName(count));
   }

@@ -1,10 +1,10 @@
 /**
  * libuv's handles as Node itself uses them underneath node:net, without its streams. These are not public interfaces:
- * their shape is checked before they are used, and `findBindings()` answers undefined where it doesn't fit.
+ * their shape is checked before they are used, and `bindingsOf()` answers undefined where it doesn't fit.
  */
 
 import { getSystemErrorName } from 'node:util';
-import { addressText } from '../base/network.ts';
+import { addressText, type Network, RealNetwork } from '../base/network.ts';
 import { isUnix, type ListenEndpoint, ListenError, type Listening } from './transport.ts';
 
 export interface SocketName {
@@ -150,6 +150,26 @@ export class RawWrites {
   }
 }
 
+const RECEIVE_BYTES = 64 * 1024;
+
+/** What the sockets of one user share: the buffer that they are read into, and how they are written to. */
+export class RawRoom {
+  readonly bindings: Bindings;
+  readonly buffer = new Uint8Array(RECEIVE_BYTES);
+  readonly writes: RawWrites;
+
+  constructor(bindings: Bindings) {
+    this.bindings = bindings;
+    this.writes = new RawWrites(bindings);
+  }
+
+  /** In `received()`: how many bytes have come, or a negative status. */
+  get count(): number {
+    const { state, readBytes } = this.bindings;
+    return state[readBytes];
+  }
+}
+
 /** From now on `owner` hears of what is read from `handle` into `buffer`, which must be kept alive. */
 export function readInto(owner: RawOwner, handle: RawHandle, buffer: Uint8Array): void {
   handle.cinnabar = owner;
@@ -260,7 +280,21 @@ const TCP_METHODS = [
   'getpeername',
 ] as const;
 
+/** Node is asked once in a process. */
+const found: { bindings?: Bindings | undefined; asked: boolean } = { asked: false };
+
 export function findBindings(): Bindings | undefined {
+  if (!found.asked) found.bindings = checkedBindings();
+  found.asked = true;
+  return found.bindings;
+}
+
+/** Undefined over a network that is handed in, where there are no such handles, and where CINNABAR_NET wants none. */
+export function bindingsOf(network: Network, choice = process.env['CINNABAR_NET']): Bindings | undefined {
+  return network instanceof RealNetwork && choice !== 'plain' ? findBindings() : undefined;
+}
+
+function checkedBindings(): Bindings | undefined {
   const bindings = readBindings();
   if (bindings === undefined) return undefined;
   const numbers = [

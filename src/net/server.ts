@@ -10,18 +10,18 @@ import type { Duplex } from 'node:stream';
 import { BEATS_A_SECOND } from '../base/beat.ts';
 import type { Environment } from '../base/environment.ts';
 import { isLoopback } from '../base/loopback.ts';
-import { RealNetwork } from '../base/network.ts';
 import type { Clock } from '../base/time.ts';
 import type { TlsContextOptions } from '../config/tls-options.ts';
 import type { SessionHost, TransportSession } from '../engine/ports.ts';
 import { SmallBuffers } from '../protocol/input.ts';
 import { ARGUMENT_OVERHEAD } from '../protocol/request.ts';
 import { Client, type ClientHost } from './client.ts';
-import { openFast } from './fast.ts';
+import { FastTransport } from './fast.ts';
 import { IoThreads, noIoThreads } from './io-threads/threads.ts';
 import { Listeners } from './listeners.ts';
 import type { NetCounters, NetLog, NetParts, NetSettings } from './parts.ts';
 import { PlainConnection, PlainTransport } from './plain.ts';
+import { bindingsOf } from './raw.ts';
 import { TlsTransport } from './tls.ts';
 import type { Connection, Transport } from './transport.ts';
 
@@ -55,17 +55,17 @@ export interface TransportParts {
  * The transport that this machine offers: the faster one over the real network, unless CINNABAR_NET says otherwise; with
  * threads under it where the settings want them.
  */
-export function transportFor(parts: TransportParts, choice = process.env['CINNABAR_NET']): Transport {
+export function transportFor(parts: TransportParts, choice?: string): Transport {
   const { environment, settings, log } = parts;
-  const { network } = environment;
-  const fast = network instanceof RealNetwork && choice !== 'plain' ? openFast() : undefined;
+  const bindings = bindingsOf(environment.network, choice);
+  const fast = bindings && new FastTransport(bindings);
   if (settings.ioThreads > 1) {
     const none = noIoThreads(environment, fast !== undefined);
     if (none === undefined && fast !== undefined)
       return new IoThreads(fast, { ...parts, count: settings.ioThreads - 1 });
     log.warning(`The setting io-threads has no effect here, one thread does all: ${none}.`);
   }
-  return fast ?? new PlainTransport(network);
+  return fast ?? new PlainTransport(environment.network);
 }
 
 export class NetServer<S extends TransportSession> implements ClientHost<S> {

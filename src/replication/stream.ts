@@ -12,6 +12,7 @@
  * paused, nothing of the stream is run.
  */
 
+import { lengthOf } from '../base/copy.ts';
 import { flagBit } from '../engine/derive.ts';
 import { tellDivergence } from '../engine/divergence.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -84,7 +85,7 @@ export class MasterStream implements ErrorListener {
 
   /** Bytes that have been received and not run. */
   get pending(): number {
-    const begun = this.queued.reduce((sum, { length }) => sum + length, this.held?.length ?? 0);
+    const begun = lengthOf(this.queued) + (this.held?.length ?? 0);
     return this.waiting.length + begun;
   }
 

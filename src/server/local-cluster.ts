@@ -45,7 +45,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Cinna
   const environment = environmentWith(options);
   if (raft !== undefined) {
     if (!(raft >= 1 && raft <= MOST_MEMBERS)) throw new RangeError(`a group has 1 to ${MOST_MEMBERS} members`);
-    const ports = await portsOf(options, environment, raft);
+    const ports = await portsOf(options, environment, raft, raft);
     return opened(
       options,
       createGroup(options, ports),
@@ -71,7 +71,7 @@ async function seatsOf(
   count: number,
 ): Promise<Seat[]> {
   const { ids } = environment;
-  const ports = await portsOf(options, environment, count);
+  const ports = await portsOf(options, environment, count, count);
   return Array.from({ length: count }, (_, i) => ({
     id: ids.secret(20).toString('hex'),
     ip: HOST,

@@ -87,15 +87,16 @@ export async function opened(
   return cluster;
 }
 
-/** Of so many nodes, and behind them those of their buses. */
+/** Of so many servers, and behind them those of the buses of so many. */
 export async function portsOf(
   { port }: Pick<ClusterOptions, 'port'>,
   { network }: Environment,
   count: number,
+  buses: number,
 ): Promise<number[]> {
   return port === undefined
-    ? freePorts(network, count * 2)
-    : Array.from({ length: count * 2 }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
+    ? freePorts(network, count + buses)
+    : Array.from({ length: count + buses }, (_, i) => (i < count ? port + i : port + i - count + BUS_PORT_INCREMENT));
 }
 
 /** Ports at which nobody listens now. */

@@ -53,7 +53,7 @@ export async function createSentinels(options: SentinelsOptions = {}): Promise<C
   const { replicas = 1, sentinels: watchers = 3, name = 'mymaster', quorum, downAfter, ...shared } = options;
   if (!(replicas >= 0 && watchers >= 1)) throw new RangeError('there are 0 replicas or more, and 1 Sentinel or more');
   const count = 1 + replicas;
-  const ports = (await portsOf(options, environmentWith(options), count + watchers)).slice(0, count + watchers);
+  const ports = await portsOf(options, environmentWith(options), count + watchers, 0);
   const lines = [
     `sentinel monitor ${name} ${HOST} ${ports[0]} ${quorum ?? Math.floor(watchers / 2) + 1}`,
     `sentinel down-after-milliseconds ${name} ${downAfter ?? 1000}`,

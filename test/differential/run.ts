@@ -52,7 +52,7 @@ interface Options {
 }
 
 const line = commandLine({
-  script: 'test:differential',
+  program: 'npm run test:differential --',
   options: ['commands', 'steps', 'seed', 'failures', 'only', 'pairs', 'port-ours', 'port-theirs'],
   flags: ['smoke', 'connections'],
 });

@@ -103,7 +103,7 @@ function failuresOf(report: unknown): unknown[] {
 }
 
 const line = commandLine({
-  script: 'test:reliability',
+  program: 'npm run test:reliability --',
   names: Object.keys(SUITES),
   options: [
     ...['seed', 'count', 'from', 'step', 'seconds', 'operations', 'mib', 'bytes', 'args'],

@@ -6,7 +6,6 @@ import { memoryAbuse } from './abuse.ts';
 import { wideAudience } from './audience.ts';
 import { hostileBus } from './bus.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
-import { MIB } from './harness.ts';
 import { hostilePeers } from './hostile-peers.ts';
 import { raftRounds } from './raft.ts';
 import { sentinelRounds } from './sentinel.ts';
@@ -28,9 +27,8 @@ test('2,000 connections that come and go in any state', async () => {
 test('past maxclients there is one error and an end', () => pastTheLimit(50, 20));
 
 test('idle connections take little, active ones are served beside them', async () => {
-  const { idle, bytesEach } = await (LONG ? idleAndActive(2000, 200) : idleAndActive(500, 50));
-  // V8's heap and the system's pages grow by megabytes.
-  expect(idle * bytesEach).toBeLessThan(idle * 8 * 1024 + 8 * MIB);
+  const report = await idleAndActive(2000, LONG ? 200 : 50);
+  expect(report.bytesEach).toBeLessThan(10 * 1024);
 });
 
 longTest('clients that take memory and give nothing', async () => {

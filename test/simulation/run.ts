@@ -92,7 +92,7 @@ const WORLDS: Readonly<Record<string, World>> = {
 };
 
 const line = commandLine({
-  script: 'test:simulation',
+  program: 'npm run test:simulation --',
   names: Object.keys(WORLDS),
   options: ['seeds', 'from', 'steps', 'bug'],
   flags: ['trace', 'first'],

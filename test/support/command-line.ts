@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util';
 
 interface Known {
-  /** What follows `npm run`. */
-  readonly script: string;
+  /** What is typed before the words, as the usage shows it. */
+  readonly program: string;
   /** The words that may be given; absent where none may. */
   readonly names?: readonly string[];
   /** The options that have a value, without their dashes. */
@@ -24,12 +24,10 @@ export interface CommandLine {
   number(name: string, usual: number): number;
 }
 
-export function commandLine({ script, names = [], options, flags = [] }: Known): CommandLine {
+export function commandLine({ program, names = [], options, flags = [] }: Known): CommandLine {
   const refused = (why: string): never => {
     console.error(why);
-    console.error(
-      `usage: npm run ${script} -- ${names.length > 0 ? '[NAME ...] ' : ''}[--OPTION VALUE ...] [--FLAG ...]`,
-    );
+    console.error(`usage: ${program} ${names.length > 0 ? '[NAME ...] ' : ''}[--OPTION VALUE ...] [--FLAG ...]`);
     for (const [what, known] of Object.entries({ names, options, flags }))
       if (known.length > 0) console.error(`${what}: ${known.join(' ')}`);
     process.exit(2);

@@ -8,6 +8,7 @@
  * A kept link may have died unnoticed: where it fails before the first key was answered, not by time, all is tried once more
  * over a new one.
  */
+import { lengthOf } from '../../base/copy.ts';
 import type { Clock, Timer } from '../../base/time.ts';
 import type { TlsContextOptions } from '../../config/tls-options.ts';
 import { Conversation } from '../../links/conversation.ts';
@@ -143,7 +144,7 @@ function* batches(requests: Iterable<Request>): Iterable<Request[]> {
   let bytes = 0;
   for (const request of requests) {
     batch.push(request);
-    bytes += request.reduce((sum, { length }) => sum + length, 0);
+    bytes += lengthOf(request);
     if (bytes < BATCH_BYTES) continue;
     yield batch;
     batch = [];

@@ -8,7 +8,7 @@ import {
   findBindings,
   type RawHandle,
   type RawOwner,
-  RawWrites,
+  RawRoom,
   readInto,
   UV_EOF,
   WRITTEN,
@@ -26,11 +26,8 @@ export interface IoThreadData {
 
 const WAKE = Uint8Array.of(46);
 
-class IoThread implements RawOwner {
-  readonly bindings: Bindings;
-  readonly writes: RawWrites;
+class IoThread extends RawRoom implements RawOwner {
   readonly side: ThreadSide;
-  readonly buffer = new Uint8Array(FRAME_MAX);
   /** Where the bytes lie that are being written. */
   scratch = new Uint8Array(FRAME_MAX);
   private readonly pipe: RawHandle;
@@ -42,8 +39,8 @@ class IoThread implements RawOwner {
   };
 
   constructor(bindings: Bindings, data: IoThreadData) {
-    this.bindings = bindings;
-    this.writes = new RawWrites(bindings);
+    super(bindings);
+    assert(this.buffer.length <= FRAME_MAX, 'what one read brings fits into a frame');
     this.pipe = new bindings.Pipe(bindings.pipeIpc);
     const outbound = new RingWriter(data.toMain);
     this.side = new ThreadSide(new RingReader(data.toThread), outbound, {
@@ -68,9 +65,8 @@ class IoThread implements RawOwner {
 
   /** The main thread wakes us, or sends a handle. */
   received(): void {
-    const { state, readBytes } = this.bindings;
     const { pendingHandle } = this.pipe;
-    if (state[readBytes] < 0) {
+    if (this.count < 0) {
       this.pipe.close();
       return;
     }
@@ -115,8 +111,7 @@ class IoSocket implements ThreadSocket, RawOwner {
 
   received(): void {
     if (!this.open) return;
-    const { bindings, side, buffer } = this.thread;
-    const count = bindings.state[bindings.readBytes];
+    const { side, buffer, count } = this.thread;
     if (count > 0) side.received(this.id, buffer, count);
     else if (count < 0) side.ended(this.id, count === UV_EOF ? 0 : count);
     this.thread.soon();

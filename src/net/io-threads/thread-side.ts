@@ -65,6 +65,10 @@ export class ThreadSide {
     this.unanswered = 0;
     do this.obey();
     while (!this.inbound.sleep());
+    this.wakeMain();
+  }
+
+  private wakeMain(): void {
     if (this.outbound.claimSleeper()) this.outside.wake();
   }
 
@@ -124,7 +128,7 @@ export class ThreadSide {
     while (!outbound.put(kind, id, extra, bytes, 0, count)) {
       outbound.publish();
       if (!outbound.starve()) continue;
-      if (outbound.claimSleeper()) this.outside.wake();
+      this.wakeMain();
       this.outside.hold();
     }
     outbound.publish();
@@ -153,7 +157,7 @@ export class ThreadSide {
     if (this.unanswered < MOST_UNANSWERED) return;
     // One socket may bring megabytes in a turn; what they are answered would wait in the main thread, and count there as owed.
     this.unanswered = 0;
-    if (this.outbound.claimSleeper()) this.outside.wake();
+    this.wakeMain();
     this.obey();
   }
 

@@ -18,6 +18,7 @@
  */
 import { dirname, join } from 'node:path';
 import { assert } from '../../base/assert.ts';
+import { lengthOf } from '../../base/copy.ts';
 import { type Disk, type DiskFile, exists, removeQuietly } from '../../base/disk.ts';
 import { systemError } from '../../base/system-error.ts';
 import type { Clock } from '../../base/time.ts';
@@ -244,7 +245,7 @@ export class Segments {
   /** The parts one after another, until this is called again. */
   private together(parts: readonly Uint8Array[]): Uint8Array {
     if (parts.length === 1) return parts[0];
-    if (parts.reduce((sum, { length }) => sum + length, 0) > TOGETHER_BYTES) return Buffer.concat(parts);
+    if (lengthOf(parts) > TOGETHER_BYTES) return Buffer.concat(parts);
     this.joined ??= new Uint8Array(TOGETHER_BYTES);
     let at = 0;
     for (const part of parts) {

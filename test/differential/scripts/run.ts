@@ -14,7 +14,7 @@ function apart(ours: string, theirs: string): [string, string] {
   return [ours.slice(from, at + 100), theirs.slice(from, at + 100)];
 }
 
-const line = commandLine({ script: 'test:scripts', options: ['scripts', 'seed', 'failures', 'show'] });
+const line = commandLine({ program: 'npm run test:scripts --', options: ['scripts', 'seed', 'failures', 'show'] });
 const show = line.number('show', 0);
 if (show > 0) console.log(programOf(show));
 else {

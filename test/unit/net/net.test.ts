@@ -9,10 +9,11 @@ import { RealNetwork } from '../../../src/base/network.ts';
 import type { Slice } from '../../../src/base/slice.ts';
 import { RealClock } from '../../../src/base/time.ts';
 import type { SessionHost, SessionPort, TransportSession } from '../../../src/engine/ports.ts';
-import { openFast } from '../../../src/net/fast.ts';
+import { FastTransport } from '../../../src/net/fast.ts';
 import { IoThreads } from '../../../src/net/io-threads/threads.ts';
 import type { NetCounters, NetSettings } from '../../../src/net/parts.ts';
 import { PlainTransport } from '../../../src/net/plain.ts';
+import { findBindings } from '../../../src/net/raw.ts';
 import { NetServer } from '../../../src/net/server.ts';
 import type { Connection, Receiver, Transport } from '../../../src/net/transport.ts';
 import { ChunkPool } from '../../../src/protocol/chunk.ts';
@@ -225,14 +226,18 @@ function netServer(host: FakeHost, transport: Transport, port: number, logged: s
   return { server, settings, counters };
 }
 
+function fastTransport(): FastTransport {
+  return new FastTransport(findBindings()!);
+}
+
 function ioThreads(): Transport {
   const counters = { ioThreads: 0, ioThreadedReads: 0, ioThreadedWrites: 0 };
   const log = { verbose() {}, notice() {}, warning() {} };
-  return new IoThreads(openFast()!, { environment: environmentWith(), count: 2, log, counters });
+  return new IoThreads(fastTransport(), { environment: environmentWith(), count: 2, log, counters });
 }
 
 const ROADS: { name: string; make: () => Transport }[] = [
-  { name: 'fast', make: () => openFast()! },
+  { name: 'fast', make: fastTransport },
   { name: 'threads', make: ioThreads },
   { name: 'plain', make: () => new PlainTransport(new RealNetwork()) },
 ];
