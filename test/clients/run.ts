@@ -2,8 +2,8 @@
  * The clients and libraries that people use, each doing its main job against the built server: `npm run test:clients [-- NAME ...]`.
  *
  * Those of npm go into a folder of their own, those of Debian onto the machine (by root, with apt-get), when they are missing;
- * what can't be had is counted. With `--readme` the README's table is written anew; CLIENTS_PORT names another server, to see
- * that a program asks for the right thing.
+ * what can't be had is counted. With `--fetch` they are fetched and not played; with `--readme` the README's table is written
+ * anew. CLIENTS_PORT names another server, to see that a program asks for the right thing.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -90,10 +90,10 @@ interface Row {
 
 // What there is.
 
+/** None of them needs its install scripts: they compile what is only quicker, or ask for money. */
 function installNpm(): void {
-  const wanted = Object.keys(JSON.parse(readFileSync(join(PACKAGES, 'package.json'), 'utf8')).dependencies);
-  if (wanted.every((name) => existsSync(join(PACKAGES, 'node_modules', name)))) return;
-  const words = ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  if (spawnSync('npm', ['ls', '--depth=0'], { cwd: PACKAGES, stdio: 'ignore' }).status === 0) return;
+  const words = ['ci', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   spawnSync('npm', words, { cwd: PACKAGES, stdio: 'inherit' });
 }
 
@@ -102,9 +102,11 @@ function installDebian(clients: readonly Client[]): void {
   if (missing.length === 0 || process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env });
-  // One by one: what there is not keeps no other away.
-  for (const name of new Set(missing))
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], { stdio: 'ignore', env });
+  const words = ['install', '-y', '-qq', '-o', 'DPkg::Lock::Timeout=120', '--no-install-recommends'];
+  const install = (...names: string[]): boolean =>
+    spawnSync('apt-get', [...words, ...names], { stdio: 'ignore', env }).status === 0;
+  // What there is not keeps no other away.
+  if (!install(...missing)) for (const name of missing) install(name);
 }
 
 /** What dpkg-query is to tell of a package. */
@@ -173,6 +175,7 @@ async function main(words: readonly string[]): Promise<void> {
   if (clients.length === 0) throw new Error(`none of these: ${CLIENTS.map(({ name }) => name).join(', ')}`);
   installNpm();
   installDebian(clients);
+  if (words.includes('--fetch')) return;
   const folder = mkdtempSync(join(tmpdir(), 'cinnabar-clients-'));
   const given = process.env['CLIENTS_PORT'];
   const server = given === undefined ? await startCinnabar() : { port: Number(given), stop: async () => {} };
