@@ -308,6 +308,8 @@ export class Database {
   /** Removes every key; the reclaimer takes the old table apart in slices. Returns how many there were. */
   clear(lazily: boolean): number {
     const count = this.size;
+    // Its roots stay where they are: new ones for sixteen databases would lie here and there among what goes, and keep it mapped.
+    if (count === 0 && this.all.buckets + this.volatile.buckets === 0) return 0;
     const full = this.all.detach();
     this.volatile.clear();
     this.publishRoots();

@@ -207,7 +207,7 @@ export class Allocator extends Runs {
     this.giveRun(slab, SLAB_PAGES[index]);
   }
 
-  /** Gives back what is kept for the next allocation: empty slabs and empty segments. */
+  /** Gives back what is kept for the next allocation, empty slabs and empty segments, and bookkeeping of what has gone. */
   trim(): void {
     for (let index = 0; index < CLASS_COUNT; index++) {
       let slab = this.partial[index];
@@ -221,6 +221,7 @@ export class Allocator extends Runs {
       }
     }
     this.dropEmpty();
+    this.forgetGone();
   }
 
   // Moving blocks together.

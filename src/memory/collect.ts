@@ -161,9 +161,14 @@ export class Leftovers {
     this.waited = 0;
   }
 
+  /** Buffers were let go of and collected since the heap was last cut down. */
+  get uncut(): boolean {
+    return this.released && this.waited === 0;
+  }
+
   /** Nobody has asked for anything for a while: what was busy with data that has gone needs no large heap. */
   quiet(): void {
-    if (!this.released || this.waited > 0) return;
+    if (!this.uncut) return;
     this.released = false;
     this.collector.thoroughly();
   }

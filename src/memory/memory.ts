@@ -285,12 +285,15 @@ export class Memory implements Reader, Segments {
       if (this.leftovers.bytes >= SEGMENT_BYTES) this.collect(true);
       yield;
     }
+    this.allocator.trim();
     this.leftovers.all();
     if (this.isScarce) this.endScarcity();
   }
 
   /** Nobody has asked for anything for a while: a pause of some 10 ms, after much has been given back, disturbs nobody. */
   quiet(): void {
+    if (!this.leftovers.uncut) return;
+    this.allocator.trim();
     this.leftovers.quiet();
   }
 
@@ -343,9 +346,8 @@ export class Memory implements Reader, Segments {
     return this.isScarce;
   }
 
-  /** Takes note of a buffer that was let go of. */
-  discarded(buffer: SharedArrayBuffer): void {
-    this.leftovers.add(buffer, buffer.byteLength);
+  discarded(buffer: SharedArrayBuffer, committed: number): void {
+    this.leftovers.add(buffer, committed);
   }
 
   /** Bytes that block `a` can hold: its size class or its run of pages. */

@@ -11,6 +11,10 @@
  *     LEAVING            of a slab: 1 while its blocks are being moved out of it
  *   dirty[page] u8   1 when the page may have been written since its segment was mapped: the system has committed it
  *
+ * All three lie in one buffer, beyond 32 MiB from the start, of which the system commits what is written: malloc of glibc,
+ * which has such blocks mapped by themselves, keeps at the end of every thread's arena twice the largest smaller block that
+ * was ever freed. With 8 MiB of bookkeeping freed at a doubling, V8's compiling threads kept 7 MiB each.
+ *
  * Free runs are binned by length: exactly up to 64 pages, in eighths of a doubling beyond. A run is looked for in a few
  * places of its own bin and then at the head of each longer bin, where anything fits: the search is bounded.
  *
@@ -40,6 +44,11 @@ const BINS = EXACT_BINS + 8 * 8 + 1;
 const TRIES = 16;
 
 export const STRIDE_BITS = 3;
+/** Bytes of bookkeeping for a page, and the pages that there is room for at first. */
+const KNOWN_BYTES = 4 * (1 << STRIDE_BITS) + 2 + 1;
+const FIRST_PAGES = 64 * PAGES_PER_SEGMENT;
+/** Bytes of bookkeeping about segments that are no more that are worth a new buffer. */
+const WORTH_FORGETTING = 4 * 1024 * 1024;
 export const NEXT = 0;
 export const PREV = 1;
 export const RUN = 2;
@@ -77,9 +86,11 @@ export class Runs {
    * first passes 2^31, and costs a quarter more from then on (7.0 against 5.5 ns an allocation).
    */
   protected readonly counts = new Float64Array(COUNTERS);
-  protected tags = new Uint16Array(0);
-  protected meta = new Int32Array(0);
-  private dirty = new Uint8Array(0);
+  protected tags: Uint16Array = new Uint16Array(0);
+  protected meta: Int32Array = new Int32Array(0);
+  private dirty: Uint8Array = new Uint8Array(0);
+  /** Pages of the segments that the bookkeeping has been about. */
+  private known = 0;
   /** Length in bytes of each segment, 0 where there is none; of a huge block, as much as it was asked for. */
   protected readonly lengths = new Float64Array(MAX_SEGMENTS);
   /** First free run of each bin, or -1. */
@@ -313,24 +324,33 @@ export class Runs {
   }
 
   private ensurePages(pages: number): void {
-    if (this.tags.length >= pages) return;
-    const length = Math.max(pages, this.tags.length * 2);
-    let tags: Uint16Array<ArrayBuffer>;
-    let meta: Int32Array<ArrayBuffer>;
-    let dirty: Uint8Array<ArrayBuffer>;
-    try {
-      tags = new Uint16Array(length);
-      dirty = new Uint8Array(length);
-      meta = new Int32Array(length << STRIDE_BITS);
-    } catch {
+    const room = this.tags.length;
+    if (room < pages && !this.moveBooks(Math.max(pages, FIRST_PAGES, room * 2), this.known))
       throw new OutOfMemory('no bookkeeping for another segment could be had');
+    if (pages > this.known) this.known = pages;
+  }
+
+  /** Moves the bookkeeping of the first `known` pages into a buffer with room for `room`; false where that can't be had. */
+  private moveBooks(room: number, known: number): boolean {
+    let buffer: SharedArrayBuffer;
+    try {
+      buffer = new SharedArrayBuffer(room * KNOWN_BYTES);
+    } catch {
+      return false;
     }
-    tags.set(this.tags);
-    dirty.set(this.dirty);
-    meta.set(this.meta);
+    const meta = new Int32Array(buffer, 0, room << STRIDE_BITS);
+    const tags = new Uint16Array(buffer, meta.byteLength, room);
+    const dirty = new Uint8Array(buffer, meta.byteLength + tags.byteLength, room);
+    meta.set(this.meta.subarray(0, known << STRIDE_BITS));
+    tags.set(this.tags.subarray(0, known));
+    dirty.set(this.dirty.subarray(0, known));
+    const old = this.meta.buffer;
+    this.meta = meta;
     this.tags = tags;
     this.dirty = dirty;
-    this.meta = meta;
+    if (old instanceof SharedArrayBuffer) this.segments.discarded(old, this.known * KNOWN_BYTES);
+    this.known = known;
+    return true;
   }
 
   // Giving back.
@@ -343,6 +363,14 @@ export class Runs {
     }
   }
 
+  /** Gives back what the bookkeeping takes for segments behind the last that is there, where that is much. */
+  protected forgetGone(): void {
+    let segments = this.known / PAGES_PER_SEGMENT;
+    while (segments > 0 && this.lengths[segments - 1] === 0) segments--;
+    const pages = segments * PAGES_PER_SEGMENT;
+    if ((this.known - pages) * KNOWN_BYTES >= WORTH_FORGETTING) this.moveBooks(Math.max(pages, FIRST_PAGES), pages);
+  }
+
   /** From here on, the fewest free pages of each segment are noted anew. */
   observe(): void {
     this.lullBefore.set(this.lull);
@@ -351,17 +379,19 @@ export class Runs {
   }
 
   /**
-   * The segment with the most bytes that are committed and free, `least` at least, or -1; with `lasting` only those count
-   * that have been free all the time since the last but one `observe()`.
+   * The segment with the most bytes that are committed and free, `least` at least, or -1; an eighth of that is enough where
+   * no more than is gained has to be copied. With `lasting` only those count that have been free all the time since the
+   * last but one `observe()`.
    */
   loosest(least: number, lasting: boolean): number {
     let found = -1;
-    let most = least / PAGE_BYTES - 1;
+    let most = 0;
     for (let segment = 0; segment < MAX_SEGMENTS; segment++) {
       const idle = lasting
         ? Math.min(this.lull[segment], this.lullBefore[segment])
         : this.committed[segment] - this.taken[segment];
-      if (idle <= most || this.lengths[segment] === 0) continue;
+      const worth = idle >= this.taken[segment] ? least / 8 : least;
+      if (idle <= most || idle * PAGE_BYTES < worth || this.lengths[segment] === 0) continue;
       found = segment;
       most = idle;
     }

@@ -22,4 +22,6 @@ export interface Segments {
   renewSegment(number: number, used: readonly number[], committed: number): boolean;
   /** Gives a segment back, of which `committed` bytes take memory. */
   unmapSegment(number: number, committed: number): void;
+  /** Takes note of a buffer beside the image that was let go of, and of which `committed` bytes take memory. */
+  discarded(buffer: SharedArrayBuffer, committed: number): void;
 }

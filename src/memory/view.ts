@@ -146,7 +146,7 @@ export class FrozenView implements Barrier {
     this.memory.setBarrier(null);
     this.endReaders();
     for (const port of this.ports) port.close();
-    for (const { buffer } of this.chunks) this.memory.discarded(buffer);
+    for (const { buffer } of this.chunks) this.memory.discarded(buffer, buffer.byteLength);
     this.chunks = [];
     this.pages = [];
   }

@@ -43,6 +43,17 @@ function scanned(db: Database, walk: KeyWalk): string[] {
   return [...names].sort();
 }
 
+test('what is empty is cleared where it lies, what is not begins anew', () => {
+  const { memory, keyspaces } = setUp(2);
+  const heads = () => keyspaces.databases.map(({ root }) => [memory.addr(root, 0), memory.addr(root, 4)]);
+  put(keyspaces.databases[0], 'k', true);
+  const before = heads();
+  expect(keyspaces.databases.map((db) => db.clear(false))).toEqual([1, 0]);
+  const [first, second] = heads();
+  expect(second).toEqual(before[1]);
+  expect(first).not.toEqual(before[0]);
+});
+
 describe('a database, without its dicts', () => {
   for (const [seed, bySlot] of [
     [21, false],

@@ -217,6 +217,39 @@ describe('the allocator', () => {
     expect(emptied(20)).toBeCloseTo(1 - 1 / segments, 1);
   });
 
+  test('a little that is free goes back too, where it costs no more to copy what is not', () => {
+    const left = (kept: number) => {
+      const m = new Memory();
+      const blocks = Array.from({ length: 6 }, () => m.allocate(MiB));
+      for (const a of blocks.slice(kept)) m.release(a);
+      for (let now = 1000; now < 4000; now += 400) m.tidy(now);
+      m.allocator.verify();
+      return m.allocator.resident / MiB;
+    };
+    expect([0, 1, 3, 4].map(left)).toEqual([0, 1, 3, 6]);
+  });
+
+  test('what is known of pages lies in a buffer that is mapped by itself, and goes with the segments', () => {
+    const forgotten: number[] = [];
+    class Watched extends Memory {
+      override discarded(buffer: SharedArrayBuffer, committed: number): void {
+        expect(buffer.byteLength).toBeGreaterThan(32 * MiB);
+        forgotten.push(committed);
+      }
+    }
+    const m = new Watched();
+    const blocks = Array.from({ length: 64 * 64 + 1 }, () => m.allocate(MiB));
+    const known = (segments: number) => (segments * 64 * MiB * 35) / 4096;
+    expect(forgotten, 'once there is no room').toEqual([known(64)]);
+    for (const a of blocks.splice(1)) m.release(a);
+    m.trim();
+    m.allocator.verify();
+    expect(forgotten.slice(1)).toEqual([known(65)]);
+    blocks.push(m.allocate(80 * MiB), m.allocate(MiB));
+    m.allocator.verify();
+    expect(m.used).toBe(82 * MiB);
+  });
+
   test('a server is kept awake for what V8 has not collected yet, but not where it is a guest', () => {
     for (const keepsAwake of [true, false]) {
       const m = new Memory({ collector: { now: () => {}, thoroughly: () => {}, soon: () => true, keepsAwake } });
