@@ -150,15 +150,35 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   }
 
   private take(buffer: Uint8Array, from: number, to: number): void {
-    if (this.waiting.length > 0) {
-      if (this.hold(buffer, from, to)) this.runWaiting();
-      return;
-    }
-    this.reading = to - from;
-    this.parser.start(from);
+    const begin = this.waiting.length > 0 ? this.complete(buffer, from, to) : from;
+    if (begin === to || this.closing) return;
+    this.reading = to - begin;
+    this.parser.start(begin);
     this.run(buffer, to);
     this.reading = 0;
-    if (this.parser.begin < to && !this.closing) this.hold(buffer, from, to);
+    if (this.parser.begin < to && !this.closing) this.hold(buffer, begin, to);
+  }
+
+  /**
+   * Runs what waits with no more of the read behind it than that is likely to take, so that what follows is parsed where
+   * it lies, and who sends without end holds a small buffer only. Answers where in the read that begins; `to` where it
+   * waits as well.
+   */
+  private complete(buffer: Uint8Array, from: number, to: number): number {
+    const { waiting, parser } = this;
+    const before = waiting.length;
+    const some = Math.min(to, from + waiting.likely);
+    if (!this.hold(buffer, from, some)) return to;
+    this.runWaiting(before, to - some);
+    if (this.closing) return to;
+    if (parser.begin >= before && !parser.midway) {
+      const begin = from + parser.begin - before;
+      waiting.clear();
+      return begin;
+    }
+    waiting.compact();
+    if (some < to && this.hold(buffer, some, to)) this.runAllWaiting();
+    return to;
   }
 
   /** Puts what has come, or what of it is left, where it can wait; false when that ended the connection. */
@@ -196,20 +216,26 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
     this.marked = 0;
   }
 
-  private runWaiting(): void {
-    this.reading = this.queryBytes;
-    this.run(this.waiting.bytes, this.waiting.length);
+  /** Executes what waits, up to a command that ends at `enough` or behind it; `more` bytes of the read are still elsewhere. */
+  private runWaiting(enough: number, more: number): void {
+    const { waiting } = this;
+    this.reading = this.queryBytes + more;
+    this.run(waiting.bytes, waiting.length, enough);
     this.reading = 0;
-    if (this.closing) {
-      this.waiting.drop();
-      return;
-    }
-    this.countMarked();
-    this.waiting.compact();
+    if (this.closing) waiting.drop();
+    else this.countMarked();
   }
 
-  /** Executes what there is before `to`; afterwards `parser.begin` is where what remains begins. */
-  private run(buffer: Uint8Array, to: number): void {
+  private runAllWaiting(): void {
+    this.runWaiting(this.waiting.length, 0);
+    if (!this.closing) this.waiting.compact();
+  }
+
+  /**
+   * Executes what there is before `to`, up to a command that ends at `enough` or behind it; afterwards `parser.begin` is
+   * where what remains begins.
+   */
+  private run(buffer: Uint8Array, to: number, enough = to): void {
     const { parser, session } = this;
     const host = this.server.host;
     host.enter();
@@ -232,6 +258,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
         return;
       }
       parser.start(parser.at);
+      if (parser.at >= enough) return;
       if (--seen === 0) seen = host.lookAhead?.fetch(session, buffer, parser.at, to) ?? 0;
     }
   }
@@ -394,7 +421,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
       this.session.released = false;
       if (!this.closing) this.stopped = !this.server.host.goOn(this.session);
     }
-    if (this.waiting.length > 0 && !this.stopped && !this.full && !this.closing) this.runWaiting();
+    if (this.waiting.length > 0 && !this.stopped && !this.full && !this.closing) this.runAllWaiting();
   }
 
   /** Whether `continue()` has something to do. */

@@ -24,8 +24,8 @@ const IDLE_LARGE = 1000;
 
 export class Chunk {
   readonly bytes: Uint8Array;
-  /** What the pool keeps of it: the chunk, the array that a large one's bytes lie in, or nothing. */
-  readonly kept: 'chunk' | 'nothing' | Uint8Array;
+  /** What the pool keeps of it: the chunk, the array that a large one's bytes lie in, or nothing; lent bytes aren't counted either. */
+  readonly kept: 'chunk' | 'nothing' | 'lent' | Uint8Array;
   start = 0;
   end = 0;
   next: Chunk | null = null;
@@ -92,9 +92,12 @@ export class ChunkPool {
   /** A chunk around bytes that nobody will change until they are written. */
   wrap(bytes: Uint8Array): Chunk {
     this.held += bytes.length;
-    const chunk = new Chunk(bytes, 'nothing');
-    chunk.end = bytes.length;
-    return chunk;
+    return around(bytes, 'nothing');
+  }
+
+  /** The same, of bytes that their owner counts. */
+  borrow(bytes: Uint8Array): Chunk {
+    return around(bytes, 'lent');
   }
 
   /** A chunk with a copy of a large piece. */
@@ -117,9 +120,11 @@ export class ChunkPool {
 
   give(chunk: Chunk): void {
     this.lose(chunk);
-    if (this.poisoned && chunk.kept !== 'nothing') chunk.bytes.fill(POISON);
-    if (chunk.kept !== 'chunk') {
-      if (chunk.kept !== 'nothing') this.giveLarge(chunk.kept);
+    const { kept } = chunk;
+    if (kept === 'nothing' || kept === 'lent') return;
+    if (this.poisoned) chunk.bytes.fill(POISON);
+    if (kept !== 'chunk') {
+      this.giveLarge(kept);
       return;
     }
     if (this.kept === KEEP) return;
@@ -134,7 +139,7 @@ export class ChunkPool {
   lose(chunk: Chunk): void {
     assert(chunk.taken, 'a chunk is given back once');
     chunk.taken = false;
-    this.held -= chunk.bytes.length;
+    if (chunk.kept !== 'lent') this.held -= chunk.bytes.length;
   }
 
   private giveLarge(whole: Uint8Array): void {
@@ -159,6 +164,12 @@ export class ChunkPool {
     }
     this.largeSpare = this.largeKept;
   }
+}
+
+function around(bytes: Uint8Array, kept: 'nothing' | 'lent'): Chunk {
+  const chunk = new Chunk(bytes, kept);
+  chunk.end = bytes.length;
+  return chunk;
 }
 
 /** The size to keep for pieces of about that length: an eighth of a power of two more at most. */

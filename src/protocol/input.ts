@@ -56,6 +56,12 @@ export class Waiting {
     return this.active ? Math.max(0, ACTIVE_SHARE - used) : 0;
   }
 
+  /** How many more bytes are likely to complete the command that waits, or to show how long it is. */
+  get likely(): number {
+    if (this.parser.wanted > 0 || this.length >= SMALL_BYTES) return Number.POSITIVE_INFINITY;
+    return SMALL_BYTES - this.length;
+  }
+
   /** Adds bytes behind those that wait; the parser's positions stay right. */
   append(source: Uint8Array, from: number, to: number): void {
     const total = this.length + to - from;
@@ -81,14 +87,19 @@ export class Waiting {
     const begin = this.parser.begin;
     if (begin === 0) return;
     if (begin === this.length) {
-      this.length = 0;
-      this.parser.start(0);
-      this.giveBackSmall();
+      this.clear();
       return;
     }
     this.bytes.copyWithin(0, begin, this.length);
     this.length -= begin;
     this.parser.moved(this.bytes, -begin);
+  }
+
+  /** All has been parsed. */
+  clear(): void {
+    this.length = 0;
+    this.parser.start(0);
+    this.giveBackSmall();
   }
 
   touched(bytes: number): void {

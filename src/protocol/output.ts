@@ -119,6 +119,11 @@ export class Output {
     else if (!this.silent) this.append(this.pool.wrap(bytes));
   }
 
+  /** Bytes that their owner keeps, and counts, until they are written: never copied, and never cut. */
+  rawLent(bytes: Uint8Array): void {
+    if (!this.silent) this.append(this.pool.borrow(bytes));
+  }
+
   /** Text of one character a byte, as it is. */
   rawText(text: string): void {
     let i = 0;

@@ -81,11 +81,14 @@ export class Replica implements ErrorListener {
     reply.suppressed = true;
   }
 
-  /** Bytes that stay as they are, of the snapshot or of the stream. */
+  /**
+   * Bytes that stay as they are, of the snapshot or of the stream: no memory of a client's that maxmemory would bound. The
+   * shared buffer counts those of the stream.
+   */
   hand(bytes: Uint8Array): void {
     const { reply } = this.session;
     reply.suppressed = false;
-    reply.rawShared(bytes);
+    reply.rawLent(bytes);
     reply.suppressed = true;
   }
 

@@ -61,3 +61,20 @@ test.each([
   expect(replica.noDelay).toBe(noDelay);
   await server.close();
 });
+
+test('what a replica has not read is counted once, and bounded by no maxmemory', async () => {
+  const first = fake.connect();
+  const [, history] = (await fake.ask(first, 'PSYNC', '?', '-1')).split(' ');
+  expect(await fake.ask(fake.connect(), 'CONFIG', 'SET', 'repl-backlog-size', 16384)).toBe('+OK');
+  const replica = fake.connect();
+  expect(await fake.ask(replica, 'PSYNC', history, '1')).toBe('+CONTINUE');
+  replica.stuck = true;
+  const { usedMemory, memory } = fake.server.engine;
+  const client = fake.connect();
+  const set = async () => expect(await fake.ask(client, 'SET', 'key', 'x'.repeat(400_000))).toBe('+OK');
+  const bounded = usedMemory.forMaxmemory - memory.used;
+  for (let i = 0; i < 5; i++) await set();
+  expect(usedMemory.notBounded).toBeGreaterThan(1_000_000);
+  expect(usedMemory.forMaxmemory - memory.used).toBeLessThan(bounded + 100_000);
+  expect(replica.intact).toBe(true);
+});
