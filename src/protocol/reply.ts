@@ -35,8 +35,9 @@ const PAREN = 40;
 const EQUALS = 61;
 const ZERO = 48;
 
-/** Of a longer error text so much is written at one go. */
-const LONG_ERROR = 4096;
+/** Of a longer line so much is written at one go. */
+const LONG_LINE = 4096;
+const linePiece = Buffer.alloc(LONG_LINE);
 
 export class Reply extends Output {
   /** The client's protocol, 2 or 3. */
@@ -66,11 +67,31 @@ export class Reply extends Output {
     this.at = at;
   }
 
-  /** A simple string; `text` must hold no line break. */
+  /** A simple string. Line breaks inside become spaces. */
   status(text: string): void {
     this.byte(PLUS);
-    this.rawText(text);
+    this.oneLine(text, 0, text.length);
     this.line();
+  }
+
+  /** A part of a text, in which line breaks become spaces. */
+  private oneLine(text: string, start: number, end: number): void {
+    let from = start;
+    for (; end - from > LONG_LINE; from += LONG_LINE) {
+      const piece = text.slice(from, from + LONG_LINE);
+      if (piece.includes('\n') || piece.includes('\r')) this.spaced(piece);
+      else this.rawText(piece);
+    }
+    for (let i = from; i < end; i++) {
+      const code = text.charCodeAt(i);
+      this.byte(isLineBreak(code) ? 32 : code);
+    }
+  }
+
+  private spaced(piece: string): void {
+    const length = linePiece.write(piece, 'latin1');
+    for (let i = 0; i < length; i++) if (isLineBreak(linePiece[i])) linePiece[i] = 32;
+    this.raw(linePiece, 0, length);
   }
 
   int(value: number): void {
@@ -100,13 +121,7 @@ export class Reply extends Output {
     while (from < to && isLineBreak(text.charCodeAt(from))) from++;
     while (to > from && isLineBreak(text.charCodeAt(to - 1))) to--;
     this.byte(MINUS);
-    for (; to - from > LONG_ERROR; from += LONG_ERROR) {
-      this.rawText(text.slice(from, from + LONG_ERROR).replace(/[\r\n]/g, ' '));
-    }
-    for (let i = from; i < to; i++) {
-      const code = text.charCodeAt(i);
-      this.byte(isLineBreak(code) ? 32 : code);
-    }
+    this.oneLine(text, from, to);
     this.line();
   }
 
@@ -150,14 +165,11 @@ export class Reply extends Output {
     this.line();
   }
 
-  /** A big number given as decimal text. */
+  /** A big number given as decimal text. Line breaks inside become spaces. */
   bigNumber(text: string): void {
-    if (this.resp < 3) {
-      this.bulkText(text);
-      return;
-    }
-    this.byte(PAREN);
-    this.rawText(text);
+    if (this.resp < 3) this.bulkLength(text.length);
+    else this.byte(PAREN);
+    this.oneLine(text, 0, text.length);
     this.line();
   }
 

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto';
 import type { Version } from '../base/version.ts';
 import { TO_ALL, TO_AOF, TO_NOBODY, TO_REPLICAS } from '../engine/propagation.ts';
+import { numberOf } from './lua/lib/args.ts';
 import type { Lua } from './lua/lua.ts';
-import { MORE, number, text } from './lua/runtime.ts';
+import { MORE, text } from './lua/runtime.ts';
 import { fail, LuaError, LuaTable, type Result, type Value } from './lua/value.ts';
 import type { RedisCall } from './redis-call.ts';
 import { errorTable } from './replies.ts';
@@ -57,7 +58,7 @@ export function openRedis(lua: Lua, calls: RedisCall, caller: Caller): void {
   const redis = new LuaTable();
   const add = adder(lua, redis);
   calls.open(lua, redis);
-  addLog(add, caller);
+  addLog(lua, add, caller);
   setConstants(redis, caller.version);
   addSetResp(add, caller);
   addReplies(lua, add);
@@ -85,7 +86,7 @@ export function libraryGlobals(
   const redis = new LuaTable();
   const add = adder(lua, redis);
   add('register_function', register);
-  addLog(add, { log });
+  addLog(lua, add, { log });
   setConstants(redis, version);
   const globals = new LuaTable();
   globals.set('redis', redis);
@@ -133,18 +134,26 @@ function addReplies(lua: Lua, add: Add): void {
   });
 }
 
-function addLog(add: Add, caller: Pick<Caller, 'log'>): void {
+/** Longer messages are cut: a line is written at one go. */
+const MOST_LOGGED = 2 ** 20;
+const LOG_CHARGE = 1000;
+
+function addLog({ runtime }: Lua, add: Add, caller: Pick<Caller, 'log'>): void {
   add('log', (args) => {
     if (args.length < 2) throw raised('redis.log() requires two arguments or more.');
-    const level = number(args[0]);
+    const level = numberOf(args, 0);
     if (level === undefined) throw raised('First argument must be a number (log level).');
     const whole = Math.trunc(level);
     if (!(whole >= 0 && whole <= 3)) throw raised('Invalid debug level.');
     let message = '';
     for (let i = 1; i < args.length; i++) {
       const part = text(args[i]);
-      if (part !== undefined) message += i === 1 ? part : ` ${part}`;
+      if (part === undefined) continue;
+      if (i > 1) message += ' ';
+      message += part.slice(0, MOST_LOGGED - message.length);
+      if (message.length >= MOST_LOGGED) break;
     }
+    runtime.charge(LOG_CHARGE + message.length);
     caller.log(whole, message);
     return [];
   });
@@ -158,7 +167,7 @@ function addSetResp(add: Add, caller: Caller): void {
   add('setresp', (args) => {
     inScript(caller, 'setresp');
     if (args.length !== 1) throw raised('redis.setresp() requires one argument.');
-    const version = Math.trunc(number(args[0]) ?? 0);
+    const version = Math.trunc(numberOf(args, 0) ?? 0);
     if (version !== 2 && version !== 3) throw raised('RESP version must be 2 or 3.');
     caller.setResp(version);
     return [];
@@ -169,7 +178,7 @@ function addSetRepl(add: Add, caller: Caller): void {
   add('set_repl', (args) => {
     inScript(caller, 'set_repl');
     if (args.length !== 1) throw raised('redis.set_repl() requires two arguments.');
-    const mask = Math.trunc(number(args[0]) ?? 0);
+    const mask = Math.trunc(numberOf(args, 0) ?? 0);
     if (!(mask >= TO_NOBODY && mask <= TO_ALL))
       throw raised('Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.');
     caller.setTargets(mask);

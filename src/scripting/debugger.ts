@@ -142,7 +142,7 @@ export class Debugger {
     const { log } = this;
     this.log = [];
     reply.array(log.length);
-    for (const each of log) reply.status(oneLine(each));
+    for (const each of log) reply.status(each);
     this.engine.server.log.warning('Redis synchronous debugging eval session ended');
     this.session.closeAfterCommand();
   }
@@ -225,7 +225,7 @@ export class Debugger {
     const { reply } = this.session;
     this.log = [];
     reply.array(log.length);
-    for (const line of log) reply.status(oneLine(line));
+    for (const line of log) reply.status(line);
   }
 
   /** Logs what may be long. */
@@ -439,10 +439,6 @@ export class Debugger {
 function messageOf(lua: Lua, value: Value): string {
   const err = value instanceof LuaTable ? value.getStr('err') : undefined;
   return typeof err === 'string' ? err : lua.text(value);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]/g, ' ');
 }
 
 /** As atoi reads it, from 0 up. */

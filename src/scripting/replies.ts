@@ -297,10 +297,6 @@ function writeInteger(reply: Reply, value: number): void {
   else reply.bigint(whole > -(2 ** 63) && whole < 2 ** 63 ? BigInt(whole) : -(2n ** 63n));
 }
 
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]/g, ' ');
-}
-
 /** A C string. */
 function cString(text: string): string {
   return text.slice(0, cLength(text));
@@ -342,7 +338,7 @@ function writeOne(reply: Reply, table: LuaTable): void {
   }
   const ok = table.getStr('ok');
   if (typeof ok === 'string') {
-    reply.status(oneLine(cString(ok)));
+    reply.status(cString(ok));
     return;
   }
   const double = table.getStr('double');
@@ -354,7 +350,7 @@ function writeOne(reply: Reply, table: LuaTable): void {
   }
   const big = table.getStr('big_number');
   if (typeof big === 'string') {
-    reply.bigNumber(oneLine(big));
+    reply.bigNumber(big);
     return;
   }
   const verbatim = verbatimOf(table);

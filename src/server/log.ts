@@ -42,15 +42,17 @@ const isControl = (code: number): boolean => code === 0x7f || (code < 0x20 && co
 
 /** What others have sent is told as well: none of it may command the terminal on which the log is read. */
 function visible(text: string): string {
-  let shown = '';
+  const shown: string[] = [];
   let from = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (!isControl(code)) continue;
-    shown += `${text.slice(from, i)}\\x${code.toString(16).padStart(2, '0')}`;
+    shown.push(text.slice(from, i), `\\x${code.toString(16).padStart(2, '0')}`);
     from = i + 1;
   }
-  return from === 0 ? text : shown + text.slice(from);
+  if (from === 0) return text;
+  shown.push(text.slice(from));
+  return shown.join('');
 }
 
 /** Where lines go when it is neither a file nor the standard output: tests and embedders. */

@@ -74,6 +74,17 @@ describe('the redis table', () => {
       ]),
     ));
 
+  test('numbers in texts that take long to read', () =>
+    both.same(
+      evaluations(
+        ['1', '2', '3', 'x'].flatMap((last) =>
+          ['redis.set_repl(n)', 'redis.setresp(n)', 'redis.log(n, "x")', 'string.gsub("aaaa", "a", "b", n)'].map(
+            (call) => `local n = ('0'):rep(70000) .. '${last}' return {${call}}`,
+          ),
+        ),
+      ),
+    ));
+
   test('errors made by hand are counted by what they begin with, if that is short', async () => {
     const errors = [30, 31, 40].map((length) => ['EVAL', `return {err = ('x'):rep(${length}) .. ' y'}`, '0']);
     const long = ['EVAL', "return {err = 'E ' .. ('a\\r\\nb'):rep(5000)}", '0'];
@@ -157,7 +168,11 @@ describe('the redis table', () => {
       'return {map = {a = {set = {b = true}}}}',
       'return {map = {}, set = {}}',
       'return {map = 1}',
-      'return {big_number = "12\\r\\n3"}',
+      ...['ok', 'big_number', 'err'].flatMap((kind) =>
+        ["'12\\r\\n3'", "('a\\r\\nb'):rep(5000)", "('a'):rep(9000) .. '\\nb'"].map(
+          (line) => `return {${kind} = ${line}}`,
+        ),
+      ),
       'return {verbatim_string = {format = "longer", string = "x"}}',
       'return {verbatim_string = {format = "t"}}',
       'return {true, false, {ok = "x"}}',

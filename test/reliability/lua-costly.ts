@@ -3,8 +3,8 @@
  * and in loops. The server runs as a process of its own; none may end it, hold it, outlive SCRIPT KILL, or take more
  * memory than scripts may have. Named cases are those that once did.
  *
- * A gap is counted by watch.ts; what looks like one is tried again on a fresh server, where the better run counts. One
- * long string is copied in one go, whatever is done: texts are at most LONGEST here.
+ * A gap is counted by watch.ts, where a copy into fresh memory is no part of it; what looks like one is tried again on a
+ * fresh server, where the better run counts.
  */
 import { SeededRandom } from '../../src/base/random.ts';
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
@@ -281,66 +281,76 @@ const SHAPES = [
   'local function more(...) run(...) return more(...) end pcall(more, unpack(counted(7000)))',
 ];
 
-/** What once ended or held the server, and the MB of the longest text or list that is copied in one go. */
-const NAMED: ReadonlyArray<readonly [script: string, megabytes: number]> = [
-  ["return #cjson.encode(string.rep('\"',1e8))", 200],
-  ["return #(string.rep('a\\255',1e8)):upper()", 400],
-  ['local t={} for i=1,27 do t={t,t} end return #cjson.encode(t)', 1],
-  ['local t={1} for i=1,14 do t={t,t,t,t,t,t,t,t} end return #cmsgpack.pack(t)', 1],
-  ["local t={} for i=1,60 do t[i]=string.rep('x',1e8)..i end for i=1,60 do t[i]:byte(1) end", 100],
-  ["local p=string.rep('x',1e6) local t={} for i=1,6000 do t[i]=p..i end table.sort(t)", 1],
-  [
-    "local p=string.rep('x',1e6) local t={} for i=1,6000 do t[i]=p..i end for i=2,6000 do if t[i]<t[i-1] then end end",
-    1,
-  ],
-  ["local p=string.rep('x',1e8) local t={} for i=1,60 do t[i]=p..i end redis.call('del',unpack(t))", 100],
-  [
-    'local k={} local function g(...) k[#k+1]=arg end local function h(...) while true do g(...) end end local t={} for i=1,7900 do t[i]=i end h(unpack(t))',
-    1,
-  ],
-  ["return #string.format(string.rep('%%',2e8))", 400],
-  ["return #struct.pack(string.rep('x',2e8))", 200],
-  ["local a=string.rep('z',8000) while true do a:byte(1,7000) end", 1],
-  ["local a,b=string.rep('x',1e8),string.rep('x',1e8) while a==b do end", 100],
-  ["local a,b=string.rep('x',1e8)..'a',string.rep('x',1e8)..'b' while a<b do end", 100],
-  ["local s=(' '):rep(1e8) while true do tonumber(s) end", 100],
-  ["local s=('1'):rep(1e8) while true do tonumber(s) end", 100],
-  ["local s=('1'):rep(1e7) while true do tonumber(s,36) end", 10],
-  ["local s=('1'):rep(1e8) while true do redis.sha1hex(s) end", 100],
-  ['local t={} for i=1,1e7 do t[i]=i end while true do table.maxn(t) end', 80],
-  ["local s=('i4'):rep(2.5e7) while true do struct.size(s) end", 50],
-  ["local s=('i4'):rep(2.5e7) while true do redis.call('strlen',s) end", 50],
-  // The argument, the reply, and the text that is read out of it.
-  ["local s=('i4'):rep(2.5e7) while true do redis.call('echo',s) end", 150],
-  ["local t={} for i=1,10 do t[('k'):rep(3e7)..i]=i end while true do for k in next,t do t[k..'']=1 end end", 60],
-  ["local a=('x'):rep(1e6) local t={} for i=1,200 do t[a..i]=i end while true do t[a..1]=1 end", 1],
-  ["return ('a'):rep(1e6):find('['..('b'):rep(5e6)..']')", 5],
-  ["return struct.unpack(('b'):rep(3e7),('x'):rep(3e7))", 60],
-  ["return #cjson.decode('['..('1,'):rep(1.5e8)..'1]')", 300],
-  ['local t={} for i=1,22 do t={t,t} end return #cjson.encode(t)', 10],
-  ['local t={1} for i=1,8 do t={t,t,t,t,t,t,t,t} end return #cmsgpack.pack(t)', 10],
-  ["return #('A\\255'):rep(5e6):lower()", 15],
-  ["local p=('x'):rep(1e5) local t={} for i=1,4000 do t[i]=p..(i*7919%4001) end table.sort(t)", 1],
-  ["return #string.format(('%%'):rep(5e6))", 10],
-  ['local t={} for i=1,2e7 do t[i]=1 end for i=1,2e7-1 do t[i]=nil end while true do next(t) end', 270],
-  ["local t={} for i=1,1000 do t['k'..i]=i end local function f() return table.maxn(t) end while true do f() end", 1],
-  ["local s=('x'):rep(65000) local function f() return redis.sha1hex(s) end while true do f() end", 1],
-  [
-    "local s,p=('['):rep(6e4),'['..('a?'):rep(50)..']' local function f() return s:match(p) end while true do f() end",
-    1,
-  ],
-  ["local s=('['):rep(3e7) while true do pcall(function() return -s end) end", 30],
-  ["local b=('0'):rep(13000) while true do local x=7000+b end", 0],
-  ["local b=('1'):rep(1300) while true do local x=-b end", 0],
-  ["local s=(' '):rep(1e8) while true do pcall(function() return -s end) end", 100],
-  ["local s=('1'):rep(3e7)..'x' while true do pcall(function() for i=s,1 do end end) end", 30],
-  ["return type(loadstring(string.rep('f() ',5e6)))", 20],
-  ["local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t", 600],
-  ['local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t', 200],
-  ['local t={} t[1]=t t[2]=t return t', 200],
+/** What once ended or held the server. */
+const NAMED: readonly string[] = [
+  "return #cjson.encode(string.rep('\"',1e8))",
+  "return #(string.rep('a\\255',1e8)):upper()",
+  'local t={} for i=1,27 do t={t,t} end return #cjson.encode(t)',
+  'local t={1} for i=1,14 do t={t,t,t,t,t,t,t,t} end return #cmsgpack.pack(t)',
+  "local t={} for i=1,60 do t[i]=string.rep('x',1e8)..i end for i=1,60 do t[i]:byte(1) end",
+  "local p=string.rep('x',1e6) local t={} for i=1,6000 do t[i]=p..i end table.sort(t)",
+  "local p=string.rep('x',1e6) local t={} for i=1,6000 do t[i]=p..i end for i=2,6000 do if t[i]<t[i-1] then end end",
+  "local p=string.rep('x',1e8) local t={} for i=1,60 do t[i]=p..i end redis.call('del',unpack(t))",
+  'local k={} local function g(...) k[#k+1]=arg end local function h(...) while true do g(...) end end local t={} for i=1,7900 do t[i]=i end h(unpack(t))',
+  "return #string.format(string.rep('%%',2e8))",
+  "return #struct.pack(string.rep('x',2e8))",
+  "local a=string.rep('z',8000) while true do a:byte(1,7000) end",
+  "local a,b=string.rep('x',1e8),string.rep('x',1e8) while a==b do end",
+  "local a,b=string.rep('x',1e8)..'a',string.rep('x',1e8)..'b' while a<b do end",
+  "local s=(' '):rep(1e8) while true do tonumber(s) end",
+  "local s=('1'):rep(1e8) while true do tonumber(s) end",
+  "local s=('1'):rep(1e7) while true do tonumber(s,36) end",
+  "local s=('1'):rep(1e8) while true do redis.sha1hex(s) end",
+  'local t={} for i=1,1e7 do t[i]=i end while true do table.maxn(t) end',
+  "local s=('i4'):rep(2.5e7) while true do struct.size(s) end",
+  "local s=('i4'):rep(2.5e7) while true do redis.call('strlen',s) end",
+  "local s=('i4'):rep(2.5e7) while true do redis.call('echo',s) end",
+  "local t={} for i=1,10 do t[('k'):rep(3e7)..i]=i end while true do for k in next,t do t[k..'']=1 end end",
+  "local a=('x'):rep(1e6) local t={} for i=1,200 do t[a..i]=i end while true do t[a..1]=1 end",
+  "return ('a'):rep(1e6):find('['..('b'):rep(5e6)..']')",
+  "return struct.unpack(('b'):rep(3e7),('x'):rep(3e7))",
+  "return #cjson.decode('['..('1,'):rep(1.5e8)..'1]')",
+  'local t={} for i=1,22 do t={t,t} end return #cjson.encode(t)',
+  'local t={1} for i=1,8 do t={t,t,t,t,t,t,t,t} end return #cmsgpack.pack(t)',
+  "return #('A\\255'):rep(5e6):lower()",
+  "local p=('x'):rep(1e5) local t={} for i=1,4000 do t[i]=p..(i*7919%4001) end table.sort(t)",
+  "return #string.format(('%%'):rep(5e6))",
+  'local t={} for i=1,2e7 do t[i]=1 end for i=1,2e7-1 do t[i]=nil end while true do next(t) end',
+  "local t={} for i=1,1000 do t['k'..i]=i end local function f() return table.maxn(t) end while true do f() end",
+  "local s=('x'):rep(65000) local function f() return redis.sha1hex(s) end while true do f() end",
+  "local s,p=('['):rep(6e4),'['..('a?'):rep(50)..']' local function f() return s:match(p) end while true do f() end",
+  "local s=('['):rep(3e7) while true do pcall(function() return -s end) end",
+  "local b=('0'):rep(13000) while true do local x=7000+b end",
+  "local b=('1'):rep(1300) while true do local x=-b end",
+  "local s=(' '):rep(1e8) while true do pcall(function() return -s end) end",
+  "local s=('1'):rep(3e7)..'x' while true do pcall(function() for i=s,1 do end end) end",
+  "return type(loadstring(string.rep('f() ',5e6)))",
+  "local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t",
+  'local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t',
+  'local t={} t[1]=t t[2]=t return t',
+  'return string.rep("x",4.8e8)',
+  "local s=('x'):rep(3e7) return #s:rep(16)",
+  "local s=('x'):rep(2e8) return #cmsgpack.pack(s)",
+  "local s=('x'):rep(3e7) return #cmsgpack.pack(s,s,s,s,s,s,s)",
+  "error(('x'):rep(3e7))",
+  "return {err=('x\\n'):rep(2e7)}",
+  "return {ok=('x\\n'):rep(2e7)}",
+  "return {big_number=('x\\n'):rep(2e7)}",
+  "local s=('\\1'):rep(1e8) redis.log(3,s,s)",
+  "while true do redis.log(3,'x') end",
+  "return #string.format('%q',('\\n'):rep(1e8))",
+  "local s=('x'):rep(1e8) while true do s:find(s) end",
+  "local n=('0'):rep(1e8)..'1' while true do redis.log(n,'x') end",
+  "local n=('0'):rep(1e8)..'3' while true do redis.setresp(n) end",
+  "local n=('0'):rep(1e8)..'3' while true do redis.set_repl(n) end",
+  "local n=('0'):rep(1e8)..'3' return (('a'):rep(9):gsub('a','b',n))",
+  "return {struct.unpack('sc0',('0'):rep(1e8)..'1\\0abc')}",
+  "local n=('0'):rep(70000)..'7' local m={} for i=1,7000 do m[i]=n end return #struct.pack(('i4'):rep(7000),unpack(m))",
+  "local n=('0'):rep(70000)..'7' local m={} for i=1,7000 do m[i]=n end return math.max(unpack(m))",
+  "return cjson.decode(('1'):rep(1e8))",
+  "return cjson.decode('0x'..('1'):rep(1e8))",
+  "return type(loadstring('x=1',('x'):rep(1e8)))",
 ];
-/** ms that the system takes to hand out and fill a MB of fresh memory, some copies of it in one slice. */
-const COPIED = 3;
 
 export interface Fault {
   readonly script: string;
@@ -359,26 +369,26 @@ export interface Costs {
 }
 
 /** What is wrong with a run; null where nothing is. */
-function judged({ answer, dead, gap, peak }: Watched, copied = 0): string | null {
+function judged({ answer, dead, gap, peak }: Watched): string | null {
   if (dead) return 'the server is dead';
   if (answer === null) return 'it goes on after SCRIPT KILL';
   if (answer.includes('internal error')) return answer;
-  if (gap > GAP + copied * COPIED) return `a gap of ${gap} ms`;
+  if (gap > GAP) return `a gap of ${gap} ms`;
   return peak > PEAK ? `${Math.round(peak / MIB)} MiB resident` : null;
 }
 
 /** Runs scripts one after the other; what fails is tried twice more, on servers of their own. */
-async function tried(scripts: Iterable<readonly [script: string, copied: number]>): Promise<Costs> {
+async function tried(scripts: Iterable<string>): Promise<Costs> {
   let server = await startCinnabar(...BUSY);
   const failures: Fault[] = [];
   const total = { scripts: 0, gap: 0, peak: 0, killed: 0, ended: 0 };
-  for (const [script, copied] of scripts) {
+  for (const script of scripts) {
     let run: Watched = await watch(server, script, PATIENCE);
-    let fault = judged(run, copied);
+    let fault = judged(run);
     for (let again = 0; fault !== null && again < 2; again++) {
       server = await anew(server);
       run = await watch(server, script, PATIENCE);
-      fault = judged(run, copied);
+      fault = judged(run);
     }
     total.scripts++;
     total.gap = Math.max(total.gap, run.gap);
@@ -400,8 +410,8 @@ async function anew(server: ServerProcess): Promise<ServerProcess> {
 
 /** Scripts from a seed, the first `from` of which are left out. */
 export async function costlyScripts(count: number, seed: number, from = 0): Promise<Costs> {
-  const scripts = function* (): Iterable<readonly [string, number]> {
-    for (let i = from; i < from + count; i++) yield [new Costly(seed * 1_000_003 + i).script(), 0];
+  const scripts = function* (): Iterable<string> {
+    for (let i = from; i < from + count; i++) yield new Costly(seed * 1_000_003 + i).script();
   };
   return await tried(scripts());
 }

@@ -2,7 +2,8 @@
  * Watches a server from outside while a script runs: whether it lives, how long it leaves others waiting, what it takes.
  *
  * Other jobs of the machine don't count: a gap is the processor time that the server's main thread used while a PING
- * waited for its answer, not the time that went by.
+ * waited for its answer, not the time that went by. Nor does what a long text takes to be copied once into memory that
+ * the system hands out for it: that is told by the thread's page faults.
  */
 import { readFileSync } from 'node:fs';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
@@ -12,15 +13,32 @@ import { pause, resident } from './harness.ts';
 /** Milliseconds of a tick, by which processes are billed. */
 const TICK = 10;
 
-/** Processor time of a server's main thread, ms; 0 when there is none. */
-export function mainThread(pid: number): number {
+/** ms for a page that the system clears, hands out and lets be filled by a copy: 0.5 to 0.7 for a MB, a tenth of it without. */
+const PAGE = 0.0028;
+
+/** What /proc tells of a server's main thread from its third field on; nothing when there is none. */
+function statOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * TICK;
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return 0;
+    return [];
   }
+}
+
+function spent(fields: readonly string[]): number {
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK;
+}
+
+/** Processor time of a server's main thread, ms; 0 when there is none. */
+export function mainThread(pid: number): number {
+  return spent(statOf(pid));
+}
+
+/** The same without what fresh memory takes. */
+function working(pid: number): number {
+  const fields = statOf(pid);
+  return spent(fields) - Math.round(Number(fields[7] ?? 0) * PAGE);
 }
 
 export function residentOr0(pid: number): number {
@@ -83,9 +101,9 @@ export async function watch(
   }, 20);
   let allowed = patience.threshold;
   const ask = async (...command: string[]): Promise<string> => {
-    const before = mainThread(pid);
+    const before = working(pid);
     const reply = await Promise.race([other.call(...command), pause(patience.kill + patience.giveUp).then(() => null)]);
-    const after = mainThread(pid);
+    const after = working(pid);
     gap = Math.max(gap, after - before - allowed - TICK);
     allowed = 0;
     return reply === null ? '' : shown(reply);
@@ -119,9 +137,9 @@ export async function heldBy(
     over = true;
   });
   while (!over) {
-    const before = mainThread(pid);
+    const before = working(pid);
     await other.call('PING');
-    gap = Math.max(gap, mainThread(pid) - before - TICK);
+    gap = Math.max(gap, working(pid) - before - TICK);
     await Promise.race([answer, pause(1)]);
   }
   sender.close();

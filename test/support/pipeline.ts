@@ -20,6 +20,8 @@ export class Pipeline {
   private readonly socket: Socket;
   private readonly parser: Parser;
   private answers: Answer[] = [];
+  /** Without the end of a line. */
+  private pieces: Buffer[] = [];
   private arrived: () => void = () => {};
 
   constructor(port: number) {
@@ -37,8 +39,13 @@ export class Pipeline {
 
   /** A reply that nests deeper than the parser can follow counts as one, and ends the connection. */
   private read(chunk: Buffer): void {
+    this.pieces.push(chunk);
+    // A line feed ends each reply; the parser begins a line anew with each piece of it.
+    if (!chunk.includes(10)) return;
+    const whole = this.pieces.length === 1 ? chunk : Buffer.concat(this.pieces);
+    this.pieces = [];
     try {
-      this.parser.execute(chunk);
+      this.parser.execute(whole);
     } catch (error) {
       this.take(error as Error);
       this.socket.destroy();

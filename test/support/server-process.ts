@@ -68,9 +68,12 @@ async function launch(
     });
   });
   const ready = new Promise<boolean>((done) => {
+    let waiting = true;
     const read = (chunk: Buffer): void => {
       output += chunk.toString('latin1');
-      if (output.includes(readyLine)) done(true);
+      if (!waiting || !output.includes(readyLine)) return;
+      waiting = false;
+      done(true);
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);

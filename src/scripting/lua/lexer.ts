@@ -35,9 +35,8 @@ export function chunkId(given: string): string {
   if (name[0] === '=') return name.slice(1, size);
   if (name[0] === '@') return name.length - 1 <= size - 8 ? name.slice(1) : '...' + name.slice(8 - size);
   const room = size - ' [string "..."] '.length - 1;
-  let line = name.search(/[\n\r]/);
-  if (line < 0) line = name.length;
-  const cut = Math.min(line, room);
+  const line = name.slice(0, room).search(/[\n\r]/);
+  const cut = line < 0 ? Math.min(name.length, room) : line;
   return `[string "${name.slice(0, cut)}${cut < name.length ? '...' : ''}"]`;
 }
 

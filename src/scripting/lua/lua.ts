@@ -22,7 +22,7 @@ import { compile, compiling } from './chunk.ts';
 import { Coroutines } from './coroutines.ts';
 import { MAIN } from './depth.ts';
 import { Frame } from './frame.ts';
-import { functionArg, weigh } from './lib/args.ts';
+import { functionArg, native } from './lib/args.ts';
 import { type Load, openBase, plainText } from './lib/base.ts';
 import { openJson } from './lib/json.ts';
 import { Lrand48, openBit, openMath } from './lib/math.ts';
@@ -114,18 +114,14 @@ export class Lua {
     const readFailed = (error: unknown): Result => [true, runtime.caught(error)];
     const prelude = many(main.call(MAIN, index, concat, ...named, floor, raise))[0] as LuaTable;
     const load = prelude.getStr('load') as LuaFunction;
-    const native = new LuaFunction(
-      'load',
-      (d, reader, name) => {
-        const read = functionArg([reader], 0);
-        const piece = new LuaFunction('piece', (at) =>
-          runtime.attempt(at, () => first(read.call(runtime.nest(at))), pieceRead, readFailed),
-        );
-        return load.call(d, piece, name ?? '=(load)');
-      },
-      true,
-    );
-    globals.set('load', native);
+    const withReader = new LuaFunction('load', (d, reader, name) => {
+      const read = functionArg([reader], 0);
+      const piece = new LuaFunction('piece', (at) =>
+        runtime.attempt(at, () => first(read.call(runtime.nest(at))), pieceRead, readFailed),
+      );
+      return load.call(d, piece, name ?? '=(load)');
+    });
+    globals.set('load', withReader);
     return prelude;
   }
 
@@ -141,15 +137,7 @@ export class Lua {
 
   /** Makes a host function that may be put into a table. */
   host(name: string, body: HostFunction): LuaFunction {
-    const { runtime } = this;
-    return new LuaFunction(
-      name,
-      (_d, ...args) => {
-        weigh(runtime, args);
-        return runtime.settled(body(args));
-      },
-      true,
-    );
+    return native(this.runtime, name, body);
   }
 
   /** Calls a function until it ends or `runtime.goOn` says that time is over. */

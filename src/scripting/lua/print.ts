@@ -53,7 +53,7 @@ export function printMaker(proto: Proto): string {
   if (code.vararg) params.push('...va');
   const declared = ['pc=0', `w=d+${weight}`, 'x', ...registerNames(code.params, code.registers)].join(',');
   const body = `let ${declared};try{\n${new Printer(proto, 'quick').text()}}${handler(code)}`;
-  return `'use strict';const {${NAMES}}=K;const p=P[${code.id}];return (${upvalueNames(code)})=>new F(${JSON.stringify(proto.name)},(${params.join(',')})=>{${body}});`;
+  return `'use strict';const {${NAMES}}=K;const p=P[${code.id}];return (${upvalueNames(code)})=>new F(${JSON.stringify(proto.name)},(${params.join(',')})=>{${body}},true);`;
 }
 
 /** A program whose value is the function that resumes frames. */

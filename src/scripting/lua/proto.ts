@@ -114,7 +114,7 @@ export class Proto implements FrameOwner {
   /** A function with these upvalues. */
   close(...shared: Shared[]): LuaFunction {
     if (this.made !== null) return this.made(...shared);
-    const made: LuaFunction = new LuaFunction(this.name, (d, ...args) => this.enter(made, shared, args, d));
+    const made: LuaFunction = new LuaFunction(this.name, (d, ...args) => this.enter(made, shared, args, d), true);
     return made;
   }
 

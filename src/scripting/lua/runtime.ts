@@ -158,12 +158,13 @@ export class Runtime extends Meter {
     for (;;) {
       const result = piece();
       if (result !== MORE) return result as Result;
-      if (this.budget < 0)
-        this.guarded(
-          0,
-          () => this.slice() as undefined,
-          () => this.inPieces(piece),
-        );
+      if (this.budget >= 0) continue;
+      try {
+        this.slice();
+      } catch (error) {
+        if (error === SUSPEND) this.captured.push(new Pieces(this, piece));
+        throw error;
+      }
     }
   }
 
@@ -393,13 +394,21 @@ export class Runtime extends Meter {
   /** Reads a number of any length in pieces. */
   spelled(value: Value, then: (x: number | undefined) => Result, base: number | null = null): Result {
     if (!isLongText(value)) return then(this.number(value));
+    const numeral = this.numeral(value, base);
+    return this.inPieces(() => (this.readOn(numeral) ? then(numeral.value) : MORE));
+  }
+
+  /** A text that is to be read as a number. */
+  numeral(value: string, base: number | null = null): Numeral {
     // Its end, which a NUL may be, is looked for in one go.
     this.charge(value.length >>> BYTES_SHIFT);
-    const numeral = new Numeral(value, base);
-    return this.inPieces(() => {
-      this.charge(NUMERAL_CHARGE);
-      return numeral.run() ? then(numeral.value) : MORE;
-    });
+    return new Numeral(value, base);
+  }
+
+  /** Reads a piece of it; whether it is done. */
+  readOn(numeral: Numeral): boolean {
+    this.charge(NUMERAL_CHARGE);
+    return numeral.run();
   }
 
   private computed(d: number, op: string, a: Value, b: Value, x: number | undefined, y: number | undefined): Result {
@@ -525,6 +534,22 @@ export class Runtime extends Meter {
   }
 }
 
+/** Work in pieces that goes on later. */
+export class Pieces implements Continuation {
+  level = 0;
+  private readonly rt: Runtime;
+  private readonly piece: () => Result | typeof MORE;
+
+  constructor(rt: Runtime, piece: () => Result | typeof MORE) {
+    this.rt = rt;
+    this.piece = piece;
+  }
+
+  resume(): Result {
+    return this.rt.inPieces(this.piece);
+  }
+}
+
 /** An error passes those that called a frame's function in a tail call: they count, but are nowhere. */
 function passCallers(error: unknown, frame: Continuation): void {
   if (frame instanceof Frame && error instanceof LuaError) error.level = Math.max(0, error.level - frame.callers);
@@ -535,9 +560,10 @@ export function isLongText(value: Value): value is string {
   return typeof value === 'string' && value.length > LONG_NUMERAL;
 }
 
-/** As a number, strings included. */
+/** As a number, strings included; long ones are to be read in pieces. */
 export function number(value: Value): number | undefined {
   if (typeof value === 'number') return value;
+  if (isLongText(value)) throw new Error('A long numeral is read in one go');
   return typeof value === 'string' ? textNumber(value) : undefined;
 }
 

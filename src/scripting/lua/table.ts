@@ -60,14 +60,14 @@ export type Callable = (d: number, ...args: Value[]) => Result;
 export class LuaFunction {
   call: Callable;
   readonly name: string;
-  /** Not compiled from Lua. */
-  readonly native: boolean;
+  /** Compiled from Lua; what isn't is a function of the host. */
+  readonly compiled: boolean;
   id = 0;
 
-  constructor(name: string, call: Callable, native = false) {
+  constructor(name: string, call: Callable, compiled = false) {
     this.name = name;
     this.call = call;
-    this.native = native;
+    this.compiled = compiled;
   }
 }
 

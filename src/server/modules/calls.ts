@@ -185,7 +185,7 @@ function writeReply(reply: Reply, value: CustomReply): void {
   else if (typeof value === 'boolean') reply.bool(value);
   else if (typeof value === 'number') writeNumber(reply, value);
   else if (value instanceof Uint8Array) writeBytes(reply, value);
-  else if (value instanceof StatusReply) reply.status(narrow(value.text.replace(/[\r\n]/g, ' ')));
+  else if (value instanceof StatusReply) reply.status(narrow(value.text));
   else if (value instanceof Error) reply.error(narrow(value.message));
   else if (value instanceof Map) {
     reply.map(value.size);

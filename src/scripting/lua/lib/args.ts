@@ -1,16 +1,8 @@
 /** Arguments of library functions, checked with the reference's messages. */
 
-import { isLongText, number, type Runtime, text } from '../runtime.ts';
-import {
-  badArgument,
-  type Callable,
-  type LuaError,
-  LuaFunction,
-  LuaTable,
-  type Result,
-  typeName,
-  type Value,
-} from '../value.ts';
+import { levelOf } from '../depth.ts';
+import { isLongText, MORE, number, Pieces, type Runtime, SUSPEND, text } from '../runtime.ts';
+import { badArgument, type LuaError, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
 import { BYTES_SHIFT } from '../work.ts';
 
 /** A library function: its arguments, and the weight of the stack in use. */
@@ -20,41 +12,71 @@ export type Native = (args: Value[], d: number) => Result;
 const MANY_ARGUMENTS = 64;
 const SOME_TEXT = 256;
 
-/** What it is given and gives counts as time; the memory that it takes it has to reserve itself. */
-function native(rt: Runtime, name: string, body: Native): LuaFunction {
-  const call = (d: number, ...args: Value[]): Result => {
+/**
+ * A library function that scripts can call. What it is given and gives counts as time; the memory that it takes it has to
+ * reserve itself. It may be begun again from the start with a number in the place of a text, in whichever of its pieces
+ * it asks for that: until then it must not have changed anything.
+ */
+export function native(rt: Runtime, name: string, body: Native): LuaFunction {
+  return new LuaFunction(name, (d, ...args) => {
     weigh(rt, args);
     try {
       const result = body(args, d);
       if (typeof result === 'string' && result.length > SOME_TEXT) rt.charge(result.length >>> BYTES_SHIFT);
       return rt.settled(result);
     } catch (error) {
-      if (error instanceof LongNumeral) return spelledOut(rt, call, d, args, error.index);
-      throw error;
+      if (error instanceof LongNumeral) return spelledOut(rt, body, d, args, error);
+      throw left(rt, body, d, args, error);
     }
-  };
-  return new LuaFunction(name, call, true);
-}
-
-/** The call once a long argument has been read. Apart, since what a closure uses is made for each call of its function. */
-function spelledOut(rt: Runtime, call: Callable, d: number, args: Value[], index: number): Result {
-  return rt.spelled(args[index], (value) => {
-    if (value === undefined) throw typeError(args, index, 'number');
-    return call(d, ...args.with(index, value));
   });
 }
 
-/** Thrown where a native wants a number and has a text that takes long to read: it is called again with the number. */
+/** Reads the numeral that was asked for, and begins again; so for all that are asked for then. */
+function spelledOut(rt: Runtime, body: Native, d: number, args: Value[], asked: LongNumeral): Result {
+  let { index } = asked;
+  let numeral = rt.numeral(asked.text);
+  return rt.inPieces(() => {
+    if (!rt.readOn(numeral)) return MORE;
+    // What spells no number is as good as a short text that doesn't, which the body refuses as it sees fit.
+    args[index] = numeral.value ?? '';
+    try {
+      return body(args, d);
+    } catch (error) {
+      if (!(error instanceof LongNumeral)) throw left(rt, body, d, args, error);
+      index = error.index;
+      numeral = rt.numeral(error.text);
+      return MORE;
+    }
+  });
+}
+
+/** An error that leaves a body; where it was left between two pieces, the later ones may ask for numbers as well. */
+function left(rt: Runtime, body: Native, d: number, args: Value[], error: unknown): unknown {
+  if (error !== SUSPEND || !(rt.captured.at(-1) instanceof Pieces)) return error;
+  rt.captured.push({
+    level: levelOf(d),
+    resume: (result) => result,
+    caught(thrown) {
+      if (thrown instanceof LongNumeral) return spelledOut(rt, body, d, args, thrown);
+      throw thrown;
+    },
+  });
+  return error;
+}
+
+/** Thrown where a native wants a number and has a text that takes long to read. */
 class LongNumeral {
   readonly index: number;
+  readonly text: string;
 
-  constructor(index: number) {
+  constructor(index: number, text: string) {
     this.index = index;
+    this.text = text;
   }
 }
 
 /** Charges what a call is given: many arguments, long texts. */
-export function weigh(rt: Runtime, args: readonly Value[]): void {
+function weigh(rt: Runtime, args: readonly Value[]): void {
   if (args.length > MANY_ARGUMENTS) rt.charge(args.length >>> 2);
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
@@ -95,7 +117,7 @@ export function functionArg(args: readonly Value[], i: number): LuaFunction {
 /** A function that can be the body of a coroutine. */
 export function luaFunctionArg(args: readonly Value[], i: number): LuaFunction {
   const value = args[i];
-  if (!(value instanceof LuaFunction) || value.native) throw badArgument(i + 1, 'Lua function expected');
+  if (!(value instanceof LuaFunction) || !value.compiled) throw badArgument(i + 1, 'Lua function expected');
   return value;
 }
 
@@ -110,10 +132,16 @@ export function stringArg(args: readonly Value[], i: number): string {
 export function numberArg(args: readonly Value[], i: number): number {
   const value = args[i];
   if (typeof value === 'number') return value;
-  if (isLongText(value)) throw new LongNumeral(i);
-  const found = number(value);
+  const found = numberOf(args, i);
   if (found === undefined) throw typeError(args, i, 'number');
   return found;
+}
+
+/** A number, or what spells one; undefined for anything else. */
+export function numberOf(args: readonly Value[], i: number): number | undefined {
+  const value = args[i];
+  if (isLongText(value)) throw new LongNumeral(i, value);
+  return number(value);
 }
 
 /** Truncated towards zero; what is no integer of 64 bits is the least of them, as the processor says. */

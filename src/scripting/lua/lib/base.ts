@@ -27,6 +27,7 @@ import {
   library,
   luaFunctionArg,
   type Native,
+  native,
   numberArg,
   stringArg,
   tableArg,
@@ -283,7 +284,7 @@ function loading(rt: Runtime, load: Load): Record<string, Native> {
 }
 
 function iteration(rt: Runtime): Record<string, Native> {
-  const inext = new LuaFunction('inext', (_d, ...args) => {
+  const inext = native(rt, 'inext', (args) => {
     // A script can get hold of it and call it with anything.
     const next = intArg(args, 1) + 1;
     const value = tableArg(args, 0).get(next);

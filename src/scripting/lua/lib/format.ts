@@ -3,7 +3,7 @@ import { formatE, formatG, toFixed } from '../number.ts';
 import { MORE, type Runtime } from '../runtime.ts';
 import { badArgument, fail, type Result, type Value } from '../value.ts';
 import { numberArg, stringArg, truncate, unsignedBits } from './args.ts';
-import { Output, RUN } from './output.ts';
+import { Escaper, Output, RUN } from './output.ts';
 
 const PERCENT = 37;
 const FLAGS = '-+ #0';
@@ -95,13 +95,11 @@ function floating(value: number, spec: Directive): string {
   return pad(signed(text, flags), spec, true);
 }
 
-const QUOTED = /["\\\n\r\0]/g;
 const QUOTES: Record<string, string> = { '\r': '\\r', '\0': '\\000' };
-
-function quotedRun(run: string): string {
-  QUOTED.lastIndex = 0;
-  return QUOTED.test(run) ? run.replace(QUOTED, (char) => QUOTES[char] ?? `\\${char}`) : run;
-}
+const quoter = new Escaper(/["\\\n\r\0]/g, 4, (code) => {
+  const char = String.fromCharCode(code);
+  return QUOTES[char] ?? `\\${char}`;
+});
 
 /** What a C string keeps of a text. */
 function upToZero(text: string): string {
@@ -161,7 +159,7 @@ class Formatting {
   }
 
   piece(): string | typeof MORE {
-    for (let left = PIECE; left > 0; left--) {
+    for (let left = PIECE; left > 0 && this.rt.budget >= 0; left--) {
       if (this.quoting !== null) this.quote(this.quoting);
       else if (!this.next()) return this.out.result();
     }
@@ -198,7 +196,7 @@ class Formatting {
   private quote(text: string): void {
     const run = text.slice(this.quoted, this.quoted + RUN);
     this.quoted += RUN;
-    this.out.add(quotedRun(run));
+    this.out.add(quoter.escaped(run));
     this.rt.charge(run.length >>> 2);
     if (this.quoted < text.length) return;
     this.quoting = null;

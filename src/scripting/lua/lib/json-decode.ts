@@ -1,4 +1,5 @@
 /** cjson.decode: a tokenizer and a reader with a list of the tables around it, with the reference's messages; in pieces. */
+import { LONG_NUMERAL, type Numeral } from '../numeral.ts';
 import { MORE, type Runtime } from '../runtime.ts';
 import { fail, LuaTable, type LuaUserdata, type Result, type Value } from '../value.ts';
 import { Output, RUN } from './output.ts';
@@ -63,8 +64,9 @@ export class JsonReader {
   private slots = 1;
   private expected: Expected = 'value';
   private result: Value;
-  /** A string that is being read: what is known of it, and where its next part begins. */
+  /** A string or a long number that is being read, and where it begins. */
   private out: Output | null = null;
+  private numeral: Numeral | null = null;
   private begin = 0;
 
   constructor(rt: Runtime, text: string, limits: DecodeLimits, nothing: LuaUserdata) {
@@ -196,6 +198,7 @@ export class JsonReader {
   private token(): Token | null {
     const { text } = this;
     if (this.out !== null) return this.string(this.out);
+    if (this.numeral !== null) return this.digits(this.numeral);
     const until = this.at + RUN;
     let char = text[this.at];
     while (char === ' ' || char === '\t' || char === '\n' || char === '\r') {
@@ -243,12 +246,22 @@ export class JsonReader {
     return word === 'inf' || word === 'nan';
   }
 
-  private number(at: number): Token {
+  private number(at: number): Token | null {
     NUMBER.lastIndex = at;
     const found = NUMBER.exec(this.text)?.[0];
     if (found === undefined) return { kind: 'T_ERROR', value: 'invalid number', at };
     this.at = at + found.length;
-    return { kind: 'T_NUMBER', value: parse(found), at };
+    if (found.length <= LONG_NUMERAL) return { kind: 'T_NUMBER', value: parse(found), at };
+    this.numeral = this.rt.numeral(found);
+    this.begin = at;
+    return null;
+  }
+
+  /** Goes on with a long number; null where it is longer. */
+  private digits(numeral: Numeral): Token | null {
+    if (!this.rt.readOn(numeral)) return null;
+    this.numeral = null;
+    return { kind: 'T_NUMBER', value: numeral.value!, at: this.begin };
   }
 
   private beginString(at: number): Token | null {

@@ -4,7 +4,7 @@ import { MORE, type Runtime } from '../runtime.ts';
 import { badArgument, fail, LuaTable, LuaUserdata, type Result, typeName, type Value } from '../value.ts';
 import { intArg, library, stringArg } from './args.ts';
 import { ARRAY_SLOTS, JsonReader, OBJECT_SLOTS, STACK_SLOTS } from './json-decode.ts';
-import { Output, RUN } from './output.ts';
+import { Escaper, Output, RUN } from './output.ts';
 
 const MAX_INT = 0x7fffffff;
 
@@ -32,45 +32,11 @@ const SHORT: Record<string, string> = {
   '\r': '\\r',
 };
 
-/** The escape of a byte; itself where it needs none. */
 function escapeOf(code: number): string {
-  const char = String.fromCharCode(code);
-  if (SHORT[char] !== undefined) return SHORT[char];
-  return code < 0x20 || code === 0x7f ? '\\u' + code.toString(16).padStart(4, '0') : char;
+  return SHORT[String.fromCharCode(code)] ?? '\\u' + code.toString(16).padStart(4, '0');
 }
 
-/** The longest escape. */
-const WIDEST = 6;
-/** From here on a table beats a regular expression. */
-const LONG = 256;
-
-/** Escapes what is long: by byte, what stands for it. */
-class Escaper {
-  private readonly escapes = Array.from({ length: 256 }, (_, code) => Buffer.from(escapeOf(code), 'latin1'));
-  private readonly out = Buffer.alloc(RUN * WIDEST);
-
-  escaped(run: string): string {
-    const { escapes, out } = this;
-    let end = 0;
-    for (let i = 0; i < run.length; i++) {
-      const bytes = escapes[run.charCodeAt(i)];
-      for (let k = 0; k < bytes.length; k++) out[end++] = bytes[k];
-    }
-    return out.toString('latin1', 0, end);
-  }
-}
-
-const lazily: { escaper?: Escaper } = {};
-
-function escaped(run: string): string {
-  ESCAPED.lastIndex = 0;
-  if (!ESCAPED.test(run)) return run;
-  if (run.length > LONG) {
-    lazily.escaper ??= new Escaper();
-    return lazily.escaper.escaped(run);
-  }
-  return run.replace(ESCAPED, (c) => escapeOf(c.charCodeAt(0)));
-}
+const escaper = new Escaper(ESCAPED, 6, escapeOf);
 
 /** What one value and its place in a table cost. */
 const ITEM_CHARGE = 4;
@@ -139,7 +105,7 @@ class Writer {
 
   private string(value: string): void {
     if (value.length <= RUN) {
-      this.out.add(`"${escaped(value)}"`);
+      this.out.add(`"${escaper.escaped(value)}"`);
       this.rt.charge(value.length >>> 4);
       return;
     }
@@ -151,7 +117,7 @@ class Writer {
   private quote(text: string): void {
     const run = text.slice(this.quoted, this.quoted + RUN);
     this.quoted += RUN;
-    this.out.add(escaped(run));
+    this.out.add(escaper.escaped(run));
     this.rt.charge(run.length >>> 2);
     if (this.quoted < text.length) return;
     this.out.add('"');

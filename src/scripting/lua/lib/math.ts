@@ -1,7 +1,7 @@
 /** The math library, with the reproducible generator that Redis gives to scripts; and bit operations. */
 import { pow, type Runtime } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Result, type Value } from '../value.ts';
-import { intArg, library, type Native, numberArg } from './args.ts';
+import { intArg, library, type Native, numberArg, numberOf } from './args.ts';
 
 /** The 48-bit linear congruential generator of drand48, as Redis's own: the same on every machine. */
 export class Lrand48 {
@@ -47,6 +47,8 @@ function ldexp(value: number, exponent: number): number {
 }
 
 function random(generator: Lrand48, args: readonly Value[]): number {
+  // What takes long to read is asked for before the generator takes a step, which it also does where an argument is wrong.
+  for (let i = 0; i < args.length; i++) numberOf(args, i);
   const r = (generator.next() % RANDOM_MAX) / RANDOM_MAX;
   if (args.length === 0) return r;
   if (args.length === 1) {

@@ -391,8 +391,16 @@ export function openMsgpack(rt: Runtime, globals: LuaTable): void {
       return new Packer(rt).pack(args);
     },
     unpack: (args) => unpack(rt, stringArg(args, 0), 0, 0),
-    unpack_one: (args) => unpack(rt, stringArg(args, 0), 1, isNone(args, 1) ? 0 : longArg(args, 1)),
-    unpack_limit: (args) => unpack(rt, stringArg(args, 0), longArg(args, 1), isNone(args, 2) ? 0 : longArg(args, 2)),
+    // The reference looks at the numbers first.
+    unpack_one(args) {
+      const offset = isNone(args, 1) ? 0 : longArg(args, 1);
+      return unpack(rt, stringArg(args, 0), 1, offset);
+    },
+    unpack_limit(args) {
+      const limit = longArg(args, 1);
+      const offset = isNone(args, 2) ? 0 : longArg(args, 2);
+      return unpack(rt, stringArg(args, 0), limit, offset);
+    },
   });
   table.set('_NAME', 'cmsgpack');
   table.set('_VERSION', 'lua-cmsgpack 0.4.0');

@@ -57,6 +57,50 @@ export class Output {
 
 /** Characters that are changed in one go. */
 export const RUN = 65_536;
+/** From here on a table beats a regular expression. */
+const LONG = 256;
+
+/** Writes escapes for the characters that a global pattern finds, each of at most `widest` characters. */
+export class Escaper {
+  private readonly pattern: RegExp;
+  private readonly escapeOf: (code: number) => string;
+  private readonly widest: number;
+  /** By byte, what stands for it; made when something long comes. */
+  private escapes: Buffer[] | null = null;
+  private out: Buffer | null = null;
+
+  constructor(pattern: RegExp, widest: number, escapeOf: (code: number) => string) {
+    this.pattern = pattern;
+    this.widest = widest;
+    this.escapeOf = escapeOf;
+  }
+
+  /** A run of at most RUN characters with its escapes. */
+  escaped(run: string): string {
+    this.pattern.lastIndex = 0;
+    if (!this.pattern.test(run)) return run;
+    if (run.length > LONG) return this.long(run);
+    return run.replace(this.pattern, (char) => this.escapeOf(char.charCodeAt(0)));
+  }
+
+  private long(run: string): string {
+    this.escapes ??= Array.from({ length: 256 }, (_, code) => {
+      const char = String.fromCharCode(code);
+      return Buffer.from(
+        char.replace(this.pattern, () => this.escapeOf(code)),
+        'latin1',
+      );
+    });
+    this.out ??= Buffer.alloc(RUN * this.widest);
+    const { escapes, out } = this;
+    let end = 0;
+    for (let i = 0; i < run.length; i++) {
+      const bytes = escapes[run.charCodeAt(i)];
+      for (let k = 0; k < bytes.length; k++) out[end++] = bytes[k];
+    }
+    return out.toString('latin1', 0, end);
+  }
+}
 
 /** Changes a text run by run; `change` may make several characters of each, and doesn't look at its neighbours. */
 export function changed(rt: Runtime, text: string, change: (run: string) => string): Result {

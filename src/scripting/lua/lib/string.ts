@@ -4,9 +4,9 @@ import { flat, MUCH_TEXT } from '../meter.ts';
 import { cLength } from '../number.ts';
 import { MORE, type Runtime, text } from '../runtime.ts';
 import { badArgument, fail, LuaFunction, LuaTable, type Result, typeName, type Value } from '../value.ts';
-import { functionArg, intArg, isNone, library, longArg, type Native, stringArg, weigh } from './args.ts';
+import { functionArg, intArg, isNone, library, longArg, type Native, native, stringArg } from './args.ts';
 import { format } from './format.ts';
-import { changed, Output } from './output.ts';
+import { changed, Output, RUN } from './output.ts';
 import { FAILED, Matcher, PAUSED } from './patterns.ts';
 import { plainlyFound } from './plain.ts';
 
@@ -18,8 +18,18 @@ const MAX_LENGTH = 2 ** 29 - 25;
 
 function hasMagic(rt: Runtime, pattern: string): boolean {
   rt.charge(pattern.length >>> 4);
-  const seen = pattern.slice(0, cLength(pattern));
-  return MAGIC.some((magic) => seen.includes(magic));
+  return MAGIC.some((magic) => pattern.includes(magic));
+}
+
+/** Looks in pieces whether there is magic in a pattern, up to its NUL. */
+function lookingForMagic(rt: Runtime, pattern: string, then: (magic: boolean) => Result): Result {
+  const end = cLength(pattern);
+  let at = 0;
+  return rt.inPieces(() => {
+    const magic = hasMagic(rt, pattern.slice(at, Math.min(end, at + RUN)));
+    at += RUN;
+    return magic || at >= end ? then(magic) : MORE;
+  });
 }
 
 /** A relative position, from the end when negative, as one from 1. */
@@ -109,16 +119,17 @@ function finder(rt: Runtime, find: boolean): Native {
     let from = position(isNone(args, 2) ? 1 : longArg(args, 2), s.length) - 1;
     if (from < 0) from = 0;
     else if (from > s.length) from = s.length;
-    const plain = find && args[3] !== undefined && args[3] !== false;
-    if (plain || (find && !hasMagic(rt, pattern))) {
-      return plainlyFound(rt, s, pattern, from);
-    }
-    const matcher = new Matcher(s, pattern);
-    matcher.from(from);
-    return searched(rt, matcher, (end) => {
-      if (end === FAILED) return undefined;
-      return find ? [matcher.start + 1, end, ...matcher.captures(false)] : matcher.captures(true);
-    });
+    const matched = (): Result => {
+      const matcher = new Matcher(s, pattern);
+      matcher.from(from);
+      return searched(rt, matcher, (end) => {
+        if (end === FAILED) return undefined;
+        return find ? [matcher.start + 1, end, ...matcher.captures(false)] : matcher.captures(true);
+      });
+    };
+    if (!find) return matched();
+    if (args[3] !== undefined && args[3] !== false) return plainlyFound(rt, s, pattern, from);
+    return lookingForMagic(rt, pattern, (magic) => (magic ? matched() : plainlyFound(rt, s, pattern, from)));
   };
 }
 
@@ -250,8 +261,7 @@ function expandAll(rt: Runtime, work: Substitution, template: string): Result {
 
 /** `withCalls` is the part written in Lua, for replacements by function and table. */
 function gsub(rt: Runtime, withCalls: LuaFunction): LuaFunction {
-  return new LuaFunction('gsub', (d, ...args) => {
-    weigh(rt, args);
+  return native(rt, 'gsub', (args, d) => {
     const subject = stringArg(args, 0);
     const pattern = stringArg(args, 1);
     const replacement = args[2];
@@ -309,7 +319,7 @@ export function openString(rt: Runtime, globals: LuaTable, prelude: LuaTable): v
       char,
       // There is no bytecode: what is given can't be loaded, as the reference's can't be where it is refused.
       dump(args) {
-        if (functionArg(args, 0).native) throw fail('unable to dump given function');
+        if (!functionArg(args, 0).compiled) throw fail('unable to dump given function');
         return '\x1bLuaQ';
       },
       find: finder(rt, true),

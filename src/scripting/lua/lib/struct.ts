@@ -1,6 +1,7 @@
 /** The struct library: binary records by a format, with C's sizes and alignment. */
 import { cLength } from '../number.ts';
-import { MORE, type Runtime, number as toNumber } from '../runtime.ts';
+import type { Numeral } from '../numeral.ts';
+import { isLongText, MORE, type Runtime, number as toNumber } from '../runtime.ts';
 import { badArgument, fail, type LuaTable, type Result, type Value } from '../value.ts';
 import { isNone, library, longArg, type Native, numberArg, stringArg, unsignedBits } from './args.ts';
 import { Output } from './output.ts';
@@ -101,12 +102,13 @@ function floatBytes(value: number, { size, little }: Format): string {
 
 const OPTION_CHARGE = 4;
 
-/** Goes through a format in pieces: `step` sees each option, `end` gives the result. */
-function options(rt: Runtime, format: Format, step: () => void, end: () => Result): Result {
+/** Goes through a format in pieces: `step` sees each option, again where it gives false; `end` gives the result. */
+function options(rt: Runtime, format: Format, step: () => boolean, end: () => Result): Result {
+  let done = true;
   return rt.inPieces(() => {
     while (rt.budget >= 0) {
-      if (!format.next()) return end();
-      step();
+      if (done && !format.next()) return end();
+      done = step();
       rt.charge(OPTION_CHARGE);
     }
     return MORE;
@@ -119,7 +121,7 @@ function pack(rt: Runtime, given: readonly Value[]): Result {
   const format = new Format(stringArg(args, 0));
   const out = new Output(rt);
   let arg = 0;
-  const step = (): void => {
+  const step = (): boolean => {
     out.add(ZEROS.slice(0, format.padding(out.length)));
     const { letter, size } = format;
     if ('bBhHlLTiI'.includes(letter)) out.add(integerBytes(numberArg(args, ++arg), size, format.little));
@@ -133,6 +135,7 @@ function pack(rt: Runtime, given: readonly Value[]): Result {
       if (letter === 's') out.add('\0');
     } else format.control();
     if (out.length > MAX_SIZE) throw fail('not enough memory');
+    return true;
   };
   return options(rt, format, step, () => out.result());
 }
@@ -164,8 +167,12 @@ class Unpacking {
   private readonly given: number;
   private readonly values: Value[] = [];
   private at: number;
+  /** How many characters follow, where that takes long to read. */
+  private count: Numeral | null = null;
+  private readonly rt: Runtime;
 
-  constructor(args: readonly Value[]) {
+  constructor(rt: Runtime, args: readonly Value[]) {
+    this.rt = rt;
     this.format = new Format(stringArg(args, 0));
     this.text = stringArg(args, 1);
     this.offset = isNone(args, 2) ? 1 : longArg(args, 2);
@@ -175,7 +182,9 @@ class Unpacking {
     this.at = this.offset < 0 ? this.offset + 2 ** 64 : this.offset - 1;
   }
 
-  step(): void {
+  /** Unpacks an option; false where it takes longer. */
+  step(): boolean {
+    if (this.count !== null) return this.counted(this.count);
     const { format, text, values } = this;
     this.at += format.padding(this.at);
     const { at } = this;
@@ -185,22 +194,34 @@ class Unpacking {
     this.at += size;
     if ('bBhHlLTiI'.includes(letter)) values.push(readInteger(text, at, format));
     else if (letter === 'f' || letter === 'd') values.push(readFloat(text, at, format));
-    else if (letter === 'c') this.characters(at, size);
-    else if (letter === 's') this.terminated(at);
+    else if (letter === 'c') {
+      if (size === 0) return this.sized(values.pop());
+      values.push(text.slice(at, at + size));
+    } else if (letter === 's') this.terminated(at);
     else if (letter !== 'x') format.control();
+    return true;
   }
 
-  private characters(at: number, given: number): void {
-    const { text, values } = this;
-    let size = given;
-    if (size === 0) {
-      const last = toNumber(values.pop());
-      if (last === undefined) throw fail("format 'c0' needs a previous size");
-      size = Number(unsignedBits(last));
-      if (size > text.length - at) throw badArgument(2, 'data string too short');
-      this.at += size;
+  /** As many characters as the value before says, which may be a text. */
+  private sized(last: Value): boolean {
+    if (isLongText(last)) {
+      this.count = this.rt.numeral(last);
+      return false;
     }
+    const { at, text, values } = this;
+    const count = toNumber(last);
+    if (count === undefined) throw fail("format 'c0' needs a previous size");
+    const size = Number(unsignedBits(count));
+    if (size > text.length - at) throw badArgument(2, 'data string too short');
+    this.at += size;
     values.push(text.slice(at, at + size));
+    return true;
+  }
+
+  private counted(count: Numeral): boolean {
+    if (!this.rt.readOn(count)) return false;
+    this.count = null;
+    return this.sized(count.value);
   }
 
   private terminated(at: number): void {
@@ -218,7 +239,7 @@ class Unpacking {
 }
 
 function unpack(rt: Runtime, args: readonly Value[]): Result {
-  const work = new Unpacking(args);
+  const work = new Unpacking(rt, args);
   return options(
     rt,
     work.format,
@@ -230,13 +251,14 @@ function unpack(rt: Runtime, args: readonly Value[]): Result {
 function size(rt: Runtime, args: readonly Value[]): Result {
   const format = new Format(stringArg(args, 0));
   let total = 0;
-  const step = (): void => {
+  const step = (): boolean => {
     const { letter } = format;
     if (letter === 's') throw badArgument(1, "option 's' has no fixed size");
     if (letter === 'c' && format.size === 0) throw badArgument(1, "option 'c0' has no fixed size");
     total += format.padding(total);
     if (!/[0-9A-Za-z]/.test(letter)) format.control();
     total += format.size;
+    return true;
   };
   return options(rt, format, step, () => total);
 }
