@@ -325,7 +325,8 @@ function checkedBindings(): Bindings | undefined {
 /** What Node lets out of its inside, unchecked; undefined where it lets nothing out. */
 function readBindings(): Bindings | undefined {
   const { binding } = process as unknown as { binding?: (name: string) => Binding };
-  if (typeof binding !== 'function') return undefined;
+  // Deno's handles have the shape and bring no bytes.
+  if (typeof binding !== 'function' || 'deno' in process.versions) return undefined;
   // Asking may be announced as deprecated; the users of this program can do nothing about it.
   const quiet = process.noDeprecation;
   process.noDeprecation = true;

@@ -63,17 +63,23 @@ export async function createSentinels(options: SentinelsOptions = {}): Promise<C
   if (password !== undefined) lines.push(`sentinel auth-pass ${name} ${JSON.stringify(password)}`);
   const servers = ports.slice(0, count).map((port, i) => serverAt(shared, port, i === 0 ? null : ports[0]));
   const sentinels = ports.slice(count).map((port) => sentinelAt(shared, port, lines));
-  const isReady = (): boolean =>
-    servers.every(({ engine }) => hasItsData(engine)) &&
-    sentinels.every((sentinel) => knows(sentinel, name, replicas, watchers - 1));
-  const all = await opened(options, [...servers, ...sentinels], ports, isReady);
+  // A Sentinel asks a master for its replicas when it begins, and then only every ten seconds: they are to be there.
+  const served = await opened(options, servers, ports, () => servers.every(({ engine }) => hasItsData(engine)));
+  const watching = await opened(options, sentinels, ports.slice(count), () =>
+    sentinels.every((sentinel) => knows(sentinel, name, replicas, watchers - 1)),
+  ).catch(async (error) => {
+    await served.close();
+    throw error;
+  });
   return {
     ...{ name, servers, sentinels },
-    addresses: all.addresses.slice(count),
+    addresses: watching.addresses,
     get isReady() {
-      return all.isReady;
+      return served.isReady && watching.isReady;
     },
-    close: () => all.close(),
+    async close() {
+      await Promise.all([served.close(), watching.close()]);
+    },
   };
 }
 
