@@ -4,6 +4,7 @@
  *
  *   next(a), next(b) ── 100 ms ──> a, b: each asks for the next beat anew, where it wants one
  *   next(c, 10) ── a second, or with a beat shortly before ──> c, unless somebody says `hurry`: then with the next beat
+ *   waiting(d, 10) ── the same ──> d, whatever the others say
  *
  * Whoever joins in the middle waits for less the first time. Invariant: the timer runs if and only if somebody waits, and
  * strikes no later than the first of them is due.
@@ -16,7 +17,7 @@ const PERIOD = 1000 / BEATS_A_SECOND;
 const ALONG = PERIOD / 2;
 
 /** `action` is null once it is cancelled; `at` in monotonic ms. */
-type Place = { action: (() => void) | null; at: number };
+type Place = { action: (() => void) | null; at: number; readonly hurries: boolean };
 
 export class Beat {
   private readonly clock: Clock;
@@ -32,8 +33,18 @@ export class Beat {
 
   /** Calls `action` once, with the next beat, or within so many; in the order of the calls. */
   next(action: () => void, beats = 1): Pick<Timer, 'cancel'> {
+    return this.take(action, beats, true);
+  }
+
+  /** The same for one whom `hurry` does not concern: what goes on is nothing to him. */
+  waiting(action: () => void, beats: number): Pick<Timer, 'cancel'> {
+    return this.take(action, beats, false);
+  }
+
+  private take(action: () => void, beats: number, hurries: boolean): Pick<Timer, 'cancel'> {
     const latest = this.now + beats * PERIOD;
-    const place: Place = { action, at: beats === 1 && this.timer !== null ? Math.min(this.at, latest) : latest };
+    const at = beats === 1 && this.timer !== null ? Math.min(this.at, latest) : latest;
+    const place: Place = { action, at, hurries };
     this.places.push(place);
     if (!this.striking) this.wind();
     return { cancel: () => this.cancel(place) };
@@ -42,7 +53,7 @@ export class Beat {
   /** Something is going on: whoever waits for longer is called with the next beat. */
   hurry(): void {
     const latest = this.now + PERIOD;
-    for (const place of this.places) place.at = Math.min(place.at, latest);
+    for (const place of this.places) if (place.hurries) place.at = Math.min(place.at, latest);
     if (!this.striking) this.wind();
   }
 

@@ -173,15 +173,19 @@ export class Shell {
     this.input({ kind: 'tick' });
     if (this.stopped) return;
     const beats = this.unwritten === null ? Math.ceil((this.rules.calm - this.now) / PERIOD) : 1;
+    this.rest(Math.max(1, beats));
+  }
+
+  private rest(beats: number): void {
     this.resting = beats > 1;
-    this.timer = this.parts.beat.next(() => this.tick(), Math.max(1, beats));
+    this.timer = this.parts.beat.waiting(() => this.tick(), beats);
   }
 
   /** The timer has something to do by now, or there is something for the next tick. */
   private hurry(): void {
     if (!this.resting) return;
-    this.resting = false;
-    this.parts.beat.hurry();
+    this.timer?.cancel();
+    this.rest(1);
   }
 
   private heard(connection: Connection, packet: Packet): void {

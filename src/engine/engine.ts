@@ -279,13 +279,14 @@ export class Engine implements SessionHost<Session> {
     session.askingGoesOn();
   }
 
-  enter(): void {
+  enter(session?: Session): void {
     assert(this.depth === 0, 'nothing comes from outside within a command');
     this.lastMicros = this.clock.monotonic();
     this.nextRefresh = this.lastMicros + REFRESH_MICROS;
     this.keyspaces.refresh();
     this.lookAhead.forget();
-    this.onWake?.();
+    // A replica that acknowledges, as each does once a second, keeps nobody from resting.
+    if (session?.replySkip !== 'refused') this.onWake?.();
   }
 
   /** CLIENT REPLY SKIP, or a replica's link: a command has replied. */

@@ -98,8 +98,8 @@ export interface SessionFuture<S extends TransportSession> {
 /** What a transport sees of the engine. */
 export interface SessionHost<S extends TransportSession = TransportSession> {
   open(port: SessionPort): S;
-  /** Something has come from outside: the clocks that commands see are read. Not within a command. */
-  enter(): void;
+  /** Something has come from outside, from this session where it is one's: the clocks that commands see are read. Not within a command. */
+  enter(session?: S): void;
   /** Runs one command; false when the session takes no further one for now (blocked, paused, closing). */
   execute(session: S, args: Slice[], argc: number): boolean;
   /** Runs the command of a resumed session that was held back, if one was; false when it takes no further one for now. */

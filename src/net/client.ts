@@ -238,7 +238,7 @@ export class Client<S extends TransportSession> implements SessionPort, Receiver
   private run(buffer: Uint8Array, to: number, enough = to): void {
     const { parser, session } = this;
     const host = this.server.host;
-    host.enter();
+    host.enter(session);
     let seen = 1;
     while (!this.stopped && !this.full && !this.closing) {
       const outcome = parser.next(buffer, to, session.authenticated);

@@ -1,4 +1,5 @@
 /** Replication as a whole: this server as master, as replica, and on its way from one to the other. */
+import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
 import type { Slice } from '../base/slice.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
@@ -18,13 +19,13 @@ import { Follower, type FollowerParts } from './follower.ts';
 import { Master } from './master.ts';
 import { request } from './sink.ts';
 
-const TICK = 1000;
 const STATE_CHANGED = '-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
 
 export interface ReplicationParts {
   readonly engine: Engine;
   readonly config: Config;
   readonly clock: Clock;
+  readonly beat: Beat;
   readonly log: Log;
   readonly newId: () => string;
   readonly snapshots: SnapshotPort;
@@ -52,7 +53,7 @@ export class Replication implements ReplicationPort {
   private readonly waiting = new Set<Waiter>();
   private asks = false;
   private started = false;
-  private timer: Timer | null = null;
+  private timer: Pick<Timer, 'cancel'> | null = null;
 
   constructor(parts: ReplicationParts) {
     this.parts = parts;
@@ -107,11 +108,11 @@ export class Replication implements ReplicationPort {
   }
 
   private schedule(): void {
-    this.timer ??= this.parts.clock.after(TICK, () => {
+    this.timer ??= this.parts.beat.waiting(() => {
       this.timer = null;
       this.tick();
       this.schedule();
-    });
+    }, BEATS_A_SECOND);
   }
 
   stop(): void {

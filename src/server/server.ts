@@ -242,8 +242,7 @@ class Server implements CinnabarServer {
     this.replication = attachReplication({
       engine,
       config,
-      clock,
-      log,
+      ...{ clock, beat, log },
       newId: () => environment.ids.secret(20).toString('hex'),
       snapshots: this.persistence.forReplicas,
       systemMemory: totalmem(),

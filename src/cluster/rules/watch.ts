@@ -16,6 +16,11 @@ import type { Turn } from './turn.ts';
 /** Milliseconds between PINGs to nodes chosen at random: of so many, to that which was silent for longest. */
 const RANDOM_PING_PERIOD = 1000;
 const RANDOM_PING_CHOICE = 5;
+/**
+ * Milliseconds, but no more than a tenth of the silence that is borne: whoever is to be asked within that is asked along with
+ * one that is now, so that we wake once for both. With more, many would be asked that gossip would soon have told of.
+ */
+const ASKED_ALONG = 100;
 
 /** What the timer remembers from one time to the next. */
 export interface Watch {
@@ -24,7 +29,7 @@ export interface Watch {
 }
 
 export function watch(turn: Turn, memory: Watch): void {
-  const { state, now } = turn;
+  const { state, now, settings } = turn;
   turn.retryPersist();
   tellOfMyself(turn, memory);
   for (const [id, until] of state.forgotten) if (until <= now) state.forgotten.delete(id);
@@ -33,11 +38,16 @@ export function watch(turn: Turn, memory: Watch): void {
     else connect(turn, node);
     if (!node.is(MYSELF | HANDSHAKE)) lookUpLost(turn, node);
   }
-  if (now - memory.lastRandomPing >= RANDOM_PING_PERIOD) {
+  const isTimeForAnyone = now - memory.lastRandomPing >= RANDOM_PING_PERIOD;
+  if (isTimeForAnyone) {
     memory.lastRandomPing = now;
     pingAnyone(turn);
   }
-  for (const node of state.nodes.values()) if (!node.is(MYSELF | NOADDR | HANDSHAKE)) watchNode(turn, node);
+  const watched = [...state.nodes.values()].filter((node) => !node.is(MYSELF | NOADDR | HANDSHAKE));
+  const silence = settings.nodeTimeout / 2;
+  const isAskedNow = isTimeForAnyone || watched.some((node) => isToBeAsked(turn, node, silence));
+  const mostSilence = isAskedNow ? silence - Math.min(ASKED_ALONG, silence / 10) : silence;
+  for (const node of watched) watchNode(turn, node, mostSilence);
   leaveReplica(turn);
   checkManualTimeout(turn);
   checkManual(turn);
@@ -57,8 +67,10 @@ export function calmUntil({ state, settings, now, owesNothing }: Turn, { lastRan
   let until = lastRandomPing + RANDOM_PING_PERIOD;
   for (const node of state.nodes.values()) {
     if (node.is(MYSELF)) continue;
-    if (node.is(HANDSHAKE | NOADDR | FAIL | PFAIL) || node.pingSent !== 0 || !node.link?.open) return now;
-    until = Math.min(until, node.pongReceived + settings.nodeTimeout / 2);
+    if (node.is(HANDSHAKE | NOADDR | FAIL | PFAIL) || !node.link?.open) return now;
+    // Before half a node timeout nothing follows from it that no PONG has come.
+    const since = node.pingSent === 0 ? node.pongReceived : node.pingSent;
+    until = Math.min(until, since + settings.nodeTimeout / 2);
   }
   return until;
 }
@@ -94,14 +106,21 @@ function pingAnyone(turn: Turn): void {
   if (silent !== null) ping(turn, silent);
 }
 
-function watchNode(turn: Turn, node: Node): void {
+function isToBeAsked({ now }: Turn, node: Node, silence: number): boolean {
+  return node.link !== null && node.pingSent === 0 && now - node.pongReceived > silence;
+}
+
+/** `silence`: who has told nothing for longer, in ms, is asked. */
+function watchNode(turn: Turn, node: Node, silence: number): void {
   const { now, settings, state } = turn;
   const timeout = settings.nodeTimeout;
   const heard = now - node.dataReceived;
-  // A connection over which nothing comes may be dead while the node is not.
-  if (node.link !== null && node.pingSent !== 0 && now - node.link.since > timeout)
-    if (now - node.pingSent > timeout / 2 && heard > timeout / 2) closeLink(turn, node);
-  if (node.link !== null && node.pingSent === 0 && now - node.pongReceived > timeout / 2) {
+  // A connection over which nothing comes, or which does not come about, may be dead while the node is not.
+  if (node.link !== null && now - node.link.since > timeout) {
+    const isSilent = node.pingSent !== 0 && now - node.pingSent > timeout / 2 && heard > timeout / 2;
+    if (isSilent || !node.link.open) closeLink(turn, node);
+  }
+  if (isToBeAsked(turn, node, silence)) {
     ping(turn, node);
     return;
   }

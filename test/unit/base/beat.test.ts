@@ -62,6 +62,18 @@ test('where something is going on, nobody waits for more than a beat', () => {
   expect(heard.slice(2)).toEqual(['a 1430']);
 });
 
+test('whoever is not concerned by what goes on waits as long as he said', () => {
+  const { clock, beat, heard, follow } = setUp();
+  follow('a', 10);
+  beat.waiting(() => heard.push('waiting'), 10);
+  clock.advance(330);
+  beat.hurry();
+  clock.advance(600);
+  expect(heard).toEqual(['a 430']);
+  clock.advance(70);
+  expect(heard).toEqual(['a 430', 'waiting']);
+});
+
 test('nobody keeps the process awake who has cancelled, and who throws keeps nobody from being called', async () => {
   const { clock, beat, heard, follow, woken } = setUp();
   beat.next(() => heard.push('no')).cancel();

@@ -124,6 +124,46 @@ describe('nodes come to know one another', () => {
   });
 });
 
+test('a connection that does not come about is tried anew, however well the node is heard over its own', () => {
+  const nodes = new Nodes(3);
+  const [us, other] = nodes.all;
+  us.cut.add(other);
+  us.sees(other).link!.open = false;
+  us.sees(other).pongReceived = nodes.now;
+  nodes.clear();
+  for (let i = 0; i < 10; i++) {
+    nodes.pass(NODE_TIMEOUT / 5);
+    other.outputs.length = 0;
+    us.sees(other).dataReceived = nodes.now;
+  }
+  const dialled = us.outputs.filter(({ kind }) => kind === 'connect');
+  expect(dialled).not.toEqual([]);
+});
+
+test('whoever is soon to be asked is asked along with one that is now', () => {
+  const nodes = new Nodes(4);
+  const us = nodes.at(0);
+  const [now, soon, later] = [1, 2, 3].map((number) => us.sees(nodes.at(number)));
+  const asked = (): string[] => {
+    const before = us.outputs.length;
+    us.step({ kind: 'tick' });
+    const packets = us.outputs.slice(before).flatMap((output) => (output.kind === 'send' ? [output] : []));
+    return packets.flatMap(({ connection: { node } }) => (node === null ? [] : [node.id]));
+  };
+  const silent = (node: typeof now, ms: number): void => {
+    node.pongReceived = nodes.now - ms;
+  };
+  // So that no PING at random is due, and the timer is.
+  while (asked().length === 0) nodes.now += 100;
+  us.cluster.calm = 0;
+  nodes.now += 10;
+  for (const [node, ms] of [[now, 490] as const, [soon, 460] as const, [later, 430] as const]) silent(node, ms);
+  expect(asked()).toEqual([]);
+  us.cluster.calm = 0;
+  nodes.now += 20;
+  expect(asked()).toEqual([now.id, soon.id]);
+});
+
 describe('who is down', () => {
   test('is suspected after the node timeout, failed when most masters say so, and well when it is back', () => {
     const nodes = new Nodes(5);

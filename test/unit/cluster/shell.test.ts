@@ -229,6 +229,22 @@ describe('the bus', () => {
     expect(us.shell.state.nodes.get('2'.repeat(40))!.inbound?.open).toBe(true);
   });
 
+  test('who is answered is woken once a second, for all that he does', async () => {
+    us.ask(ALL);
+    await introduce();
+    await pass(3000);
+    let ticks = 0;
+    const { rules } = us.shell;
+    const step = rules.step.bind(rules);
+    rules.step = (now, input) => {
+      if (input.kind === 'tick') ticks++;
+      return step(now, input);
+    };
+    await pass(20_000);
+    expect(ticks).toBeGreaterThan(17);
+    expect(ticks).toBeLessThan(25);
+  });
+
   test('who has stopped is found out, and says nothing more', async () => {
     await introduce();
     other.shell.stop();

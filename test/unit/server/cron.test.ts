@@ -1,6 +1,7 @@
 /** What the cron leaves alone, and what it sees to however quiet the server is. */
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../../src/base/time.ts';
+import type { SessionPort } from '../../../src/engine/ports.ts';
 import { createServer } from '../../../src/server/server.ts';
 
 test('room that a load has made ahead for its keys is not given back before they are there', async () => {
@@ -20,6 +21,23 @@ test('room that a load has made ahead for its keys is not given back before they
   loading(false);
   expect(db.keys.statistics()).not.toContain('table size: 32768');
   session.close();
+  await server.close();
+});
+
+test('a command ends the rest of a quiet server, a replica that acknowledges does not', async () => {
+  const clock = new VirtualClock();
+  const server = createServer({ clock, settings: { save: '' } });
+  const { engine } = server;
+  await server.session().call('PING');
+  clock.advance(5000);
+  const port = { onReply() {}, close() {} } as unknown as SessionPort;
+  const replica = engine.open(port);
+  replica.replySkip = 'refused';
+  expect(engine.onWake).not.toBeNull();
+  engine.enter(replica);
+  expect(engine.onWake).not.toBeNull();
+  engine.enter(engine.open(port));
+  expect(engine.onWake).toBeNull();
   await server.close();
 });
 
