@@ -47,6 +47,7 @@ for (const policy of ['noeviction', 'allkeys-lru', 'allkeys-lfu', 'allkeys-rando
     evicted(): void {},
     took(): void {},
     sliceDone(): void {},
+    handOver(): void {},
   };
   const evictor = new Evictor({ keyspaces, clock, random }, settings, stats, host);
   const db = keyspaces.databases[0];

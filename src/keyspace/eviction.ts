@@ -69,6 +69,11 @@ export interface EvictionHost {
   took(event: string, milliseconds: number): void;
   /** A slice in the background is done: what hangs on keys that went is seen to. */
   sliceDone(): void;
+  /**
+   * What clients are owed goes out, as far as they take it: it counts, and what those who track keys are told may be more
+   * than what went, so that the next look would have further keys removed for it.
+   */
+  readonly handOver: () => void;
 }
 
 type Order = 'none' | 'random' | 'lru' | 'lfu' | 'ttl';
@@ -168,9 +173,12 @@ export class Evictor {
 
   private slice(): void {
     this.timer = null;
-    if (this.host.exempt) return;
+    const { host } = this;
+    if (host.exempt) return;
+    host.handOver();
     this.makeRoom();
-    this.host.sliceDone();
+    host.sliceDone();
+    host.handOver();
   }
 
   private kept(): void {

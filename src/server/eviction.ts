@@ -14,9 +14,10 @@ export class MemoryLimit implements EvictionPort {
   private engine: Engine | null = null;
   private evictor: Evictor | null = null;
 
-  attach(engine: Engine, config: Config): void {
+  /** `handOver` writes what is owed to clients. */
+  attach(engine: Engine, config: Config, handOver: () => void): void {
     assert(this.engine === null, 'one limit, one engine');
-    const host = new Host(engine);
+    const host = new Host(engine, handOver);
     const evictor = new Evictor(engine, config.settings, engine.stats, host);
     this.engine = engine;
     this.evictor = evictor;
@@ -49,9 +50,12 @@ export class MemoryLimit implements EvictionPort {
 
 class Host implements EvictionHost {
   private readonly engine: Engine;
+  /** Writes what is owed to clients. */
+  readonly handOver: () => void;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, handOver: () => void) {
     this.engine = engine;
+    this.handOver = handOver;
   }
 
   get counted(): number {

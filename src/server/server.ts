@@ -224,7 +224,7 @@ class Server implements CinnabarServer {
     this.network = new Network(this.engine, config, environment, beat, log);
     this.engine.usedMemory.inputs = this.network;
     this.cron = new Cron(this.engine, config, clock, beat, eviction);
-    eviction.attach(this.engine, config);
+    eviction.attach(this.engine, config, () => this.network.endTurn());
     followSettings(this.engine, config);
     warnOfUnread(config, log);
     const { engine } = this;
