@@ -41,7 +41,7 @@ import {
   type ValueType,
 } from '../values/entry.ts';
 import { KeptKey } from './kept-key.ts';
-import { type EntryCursor, KeyTable, type KeyWalk, type Table } from './key-table.ts';
+import { type EntryCursor, KeyTable, type KeyWalk, type SweptWalk, type Table } from './key-table.ts';
 import type { Reclaimer } from './reclaimer.ts';
 import { slotOf } from './slot.ts';
 import { directorySize, SlotCursor, SlotTable } from './slot-table.ts';
@@ -124,7 +124,7 @@ export class Database {
   }
 
   /** The entries that expire. */
-  get expires(): KeyWalk {
+  get expires(): SweptWalk {
     return this.volatile;
   }
 

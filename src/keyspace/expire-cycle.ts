@@ -1,13 +1,13 @@
 /**
  * Active expiry: keys whose time is up are found and removed though nobody asks for them.
  *
- * The table of keys that expire is gone through by SCAN's cursor, so that every one of them has its turn, in samples. Where
+ * The table of keys that expire is gone through bucket by bucket, so that every one of them has its turn, in samples. Where
  * a sample shows that many are past their time (more than 10 % at effort 1), the same database is sampled again at once;
  * else the next one is, and in time the whole pass ends.
  *
  * A pass may take a share of the time (25 % at effort 1, 43 % at 10), but never long at a stretch: `run` works for one
- * slice of about a millisecond, and whoever calls it goes on after `pauseMicros`; so what Redis does in one slow cycle of
- * 25 ms is spread evenly. Redis's fast cycles, which clients bring about where the slow ones don't suffice (`behind`),
+ * slice of about a millisecond, a quarter of that while clients are served, and whoever calls it goes on after
+ * `pauseMicros`; so what Redis does in one slow cycle of 25 ms is spread evenly. Redis's fast cycles, which clients bring about where the slow ones don't suffice (`behind`),
  * are a larger share while clients are served: half of the time.
  *
  *   cron tick:  run ── pause ── run ── pause ── run ── (nothing left)                          next tick
@@ -19,6 +19,7 @@ import { Slice } from '../base/slice.ts';
 import type { Clock } from '../base/time.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
+import { SWEPT_BUCKETS } from '../structures/dict.ts';
 import { entryExpiry, entryKey } from '../values/entry.ts';
 import type { Database } from './database.ts';
 import type { Keyspaces } from './keyspaces.ts';
@@ -40,10 +41,11 @@ export interface ExpirySettings {
 const KEYS_PER_SAMPLE = 20;
 const SHARE_PERCENT = 25;
 const STALE_PERCENT = 10;
+/** A slice, and where clients have been served meanwhile; the same after a long pause. */
 const SLICE_MICROS = 1000;
-/** The same after a long pause, and where clients have been served meanwhile. */
+const SERVING_MICROS = 250;
 const LONGEST_SLICE = 5000;
-const LONGEST_SERVING = 2000;
+const LONGEST_SERVING = 1000;
 /** Share of the time while clients are served and passes are behind. */
 const FAST_SHARE = 0.5;
 /** Keys past their time that are removed together, for the processor to fetch what lies around them at a time. */
@@ -99,9 +101,14 @@ export class ExpireCycle {
     return this.serving && this.behind ? Math.max(share, FAST_SHARE) : share;
   }
 
-  /** How long to wait after a slice. */
+  private get sliceMicros(): number {
+    return this.serving ? SERVING_MICROS : SLICE_MICROS;
+  }
+
+  /** How long to wait for the next slice, from now on. */
   get pauseMicros(): number {
-    return Math.max(0, (SLICE_MICROS - this.credit) / this.share);
+    const waited = this.clock.monotonic() - this.creditAt;
+    return Math.max(0, (this.sliceMicros - this.credit) / this.share - waited);
   }
 
   /** Whether the last pass was not over in its period, or too many of the keys that are looked at are past their time. */
@@ -115,7 +122,7 @@ export class ExpireCycle {
     if (this.capped) {
       this.stats.expiredTimeCapReached++;
     } else {
-      this.credit = SLICE_MICROS;
+      this.credit = this.sliceMicros;
       this.creditAt = this.clock.monotonic();
     }
     this.left = this.keyspaces.databases.length;
@@ -150,7 +157,7 @@ export class ExpireCycle {
     const start = this.clock.monotonic();
     const most = this.serving ? LONGEST_SERVING : LONGEST_SLICE;
     this.credit = Math.min(most, this.credit + (start - this.creditAt) * this.share);
-    this.end = start + Math.max(SLICE_MICROS, this.credit);
+    this.end = start + Math.max(this.sliceMicros, this.credit);
     return start;
   }
 
@@ -185,13 +192,12 @@ export class ExpireCycle {
     this.lifetimes = 0;
     this.living = 0;
     let late = false;
-    for (let buckets = wanted * BUCKETS_PER_KEY; buckets > 0 && this.sampled < until && !late; buckets--) {
-      cursor = db.expires.scan(cursor, this.look);
-      // Beyond the end the same entries come again.
-      if (cursor === 0) this.removeDue(db);
-      late = (buckets & 15) === 0 && this.clock.monotonic() >= this.end;
+    const end = BUCKETS_PER_KEY * wanted;
+    for (let buckets = 0; buckets < end && this.sampled < until && !late; buckets += SWEPT_BUCKETS) {
+      cursor = db.expires.sweep(cursor, this.look);
+      this.removeDue(db);
+      late = this.clock.monotonic() >= this.end;
     }
-    this.removeDue(db);
     this.cursors[db.index] = cursor;
     if (this.living > 0) {
       const mean = this.lifetimes / this.living;

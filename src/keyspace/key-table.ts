@@ -34,6 +34,7 @@ import {
   dictSize,
   dictSome,
   dictStats,
+  dictSweep,
   dictVerify,
   dictWarm,
 } from '../structures/dict.ts';
@@ -70,6 +71,15 @@ export interface KeyWalk {
   sample(count: number, random: Random, out: Addr[]): number;
   /** The text of DEBUG HTSTATS. */
   statistics(): string;
+}
+
+/** What the table of entries that expire shows besides. */
+export interface SweptWalk extends KeyWalk {
+  /**
+   * Visits the entries of the next buckets from `bucket` on and returns the bucket to go on with, 0 after the last: every
+   * entry has its turn, be it in the next round where the table is resized meanwhile. The visitor changes nothing.
+   */
+  sweep(bucket: number, visit: (entry: Addr) => void): number;
 }
 
 /** Entries that have been given away, with the tables that they hang in. */
@@ -137,7 +147,7 @@ export class DetachedDict implements Detached {
   }
 }
 
-export class KeyTable implements Table {
+export class KeyTable implements Table, SweptWalk {
   head: Addr;
   private readonly memory: Memory;
   private readonly linkAt: number;
@@ -237,6 +247,10 @@ export class KeyTable implements Table {
 
   scan(cursor: number, visit: (entry: Addr) => void): number {
     return dictScan(this.memory, this.head, cursor, visit);
+  }
+
+  sweep(bucket: number, visit: (entry: Addr) => void): number {
+    return dictSweep(this.memory, this.head, bucket, visit);
   }
 
   random(random: Random): Addr {

@@ -22,6 +22,7 @@ const QUIET_BYTES = 8192;
 const QUIET_PAUSE_MICROS = 950_000;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
+const SHORTEST_TIMER_MICROS = 1000;
 const REHASH_MICROS = 1000;
 /** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
@@ -46,6 +47,8 @@ export class Cron {
   private running = false;
   private tickTimer: Pick<Timer, 'cancel'> | null = null;
   private expiryTimer: Timer | null = null;
+  /** Whether the pass of expiry that is under way goes on by itself. */
+  private expiryWaits = false;
   private reclaimTimer: Timer | null = null;
   /** When much was last asked for, when everything was last done, and from when on commands and bytes are counted. */
   private busyAt = Number.NEGATIVE_INFINITY;
@@ -63,8 +66,9 @@ export class Cron {
   private reclaimedAt = 0;
   /** Commands up to the last slice of releasing. */
   private commandsReclaiming = 0;
-  /** Commands up to the last slice of expiry. */
+  /** Commands up to the last slice of expiry, and to the last look whether it is time for the next. */
   private commandsBefore = 0;
+  private commandsWaiting = 0;
 
   constructor(engine: Engine, config: Config, clock: Clock, beat: Beat, memoryLimit: MemoryLimit) {
     this.beat = beat;
@@ -99,6 +103,7 @@ export class Cron {
     this.expiryTimer?.cancel();
     this.reclaimTimer?.cancel();
     this.tickTimer = this.expiryTimer = this.reclaimTimer = null;
+    this.expiryWaits = false;
     this.engine.onWake = null;
   }
 
@@ -135,7 +140,7 @@ export class Cron {
     engine.keyspaces.refresh();
     this.sampleRates();
     this.expiry.begin();
-    if (this.expiryTimer === null) this.expire();
+    if (!this.expiryWaits) this.expire();
     if (engine.keyspaces.activeExpire) engine.keyspaces.localExpiry?.run(this.clock);
     this.resizeDicts();
     engine.tracking.limit();
@@ -194,7 +199,6 @@ export class Cron {
   }
 
   private expire(): void {
-    this.expiryTimer = null;
     const { engine, expiry } = this;
     if (engine.propagation.held) return;
     const start = this.clock.monotonic();
@@ -203,7 +207,28 @@ export class Cron {
     this.commandsBefore = commands;
     const more = expiry.run();
     engine.latency.observe('expire-cycle', (this.clock.monotonic() - start) / 1000, this.clock.now());
-    if (more && this.running) this.expiryTimer = this.clock.after(expiry.pauseMicros / 1000, () => this.expire());
+    if (more && this.running && !this.expiryWaits) this.expireOn();
+  }
+
+  /**
+   * Goes on with the pass after a pause. While clients keep the event loop turning it is waited for from turn to turn: a
+   * timer lasts a millisecond at least, and slices would be as long.
+   */
+  private expireOn(): void {
+    this.expiryWaits = true;
+    const { commands } = this.engine.stats;
+    const served = commands !== this.commandsWaiting;
+    this.commandsWaiting = commands;
+    const pause = this.expiry.pauseMicros;
+    if (served && pause < SHORTEST_TIMER_MICROS) this.clock.soon(() => this.expireAfter(this.expiry.pauseMicros > 0));
+    else this.expiryTimer = this.clock.after(pause / 1000, () => this.expireAfter(false));
+  }
+
+  private expireAfter(more: boolean): void {
+    if (!this.expiryWaits) return;
+    this.expiryWaits = false;
+    if (more) this.expireOn();
+    else this.expire();
   }
 
   /** Shrinks tables that have become too large, and spends up to a millisecond on moving the next that is on its way. */

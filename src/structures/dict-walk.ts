@@ -154,6 +154,42 @@ function scanBuckets(r: Reader, d: Addr, cursor: number, visit: (table: Addr, at
   return v >>> 0;
 }
 
+/** Buckets that a sweep goes through at a time. */
+export const SWEPT_BUCKETS = 32;
+const SWEPT_CHAINS = new Int32Array(2 * SWEPT_BUCKETS);
+const SWEPT_NEXT = new Int32Array(2 * SWEPT_BUCKETS);
+
+/**
+ * Visits the entries of the next buckets from `bucket` on, of both tables while rehashing, and returns the bucket to go on
+ * with, 0 after the last. Buckets come in the order in which they lie and what hangs in them is fetched all at a time, which
+ * takes a fraction of dictScan's time; what a resize moves meanwhile may be met by the next sweep only. The visitor changes
+ * nothing.
+ */
+export function dictSweep(r: Reader, d: Addr, bucket: number, visit: (entry: Addr) => void): number {
+  if (dictSize(r, d) === 0) return 0;
+  const linkAt = dictLinkAt(r, d);
+  const buckets0 = dictMask(r, d, 0) + 1;
+  const buckets1 = dictIsRehashing(r, d) ? dictMask(r, d, 1) + 1 : 0;
+  const buckets = buckets0 > buckets1 ? buckets0 : buckets1;
+  const from = bucket < buckets ? bucket : 0;
+  let count = 0;
+  for (let i = from; i < from + SWEPT_BUCKETS; i++) {
+    if (i < buckets0) count = addChain(r.addr(dictTable(r, d, 0), i << 2), count);
+    if (i < buckets1) count = addChain(r.addr(dictTable(r, d, 1), i << 2), count);
+  }
+  SWEPT_NEXT.set(SWEPT_CHAINS);
+  r.warm(SWEPT_NEXT, count);
+  for (let i = 0; i < count; i++) SWEPT_NEXT[i] = r.addr(SWEPT_CHAINS[i] as Addr, linkAt);
+  r.warm(SWEPT_NEXT, count);
+  for (let i = 0; i < count; i++) visitChain(r, SWEPT_CHAINS[i] as Addr, linkAt, visit);
+  return from + SWEPT_BUCKETS < buckets ? from + SWEPT_BUCKETS : 0;
+}
+
+function addChain(first: Addr, count: number): number {
+  SWEPT_CHAINS[count] = first;
+  return count + oneUnlessNull(first);
+}
+
 function visitChain(r: Reader, first: Addr, linkAt: number, visit: (entry: Addr) => void): void {
   let e = first;
   while (e !== NULL) {

@@ -45,6 +45,8 @@ export {
   dictScan,
   dictSome,
   dictStats,
+  dictSweep,
   dictsStats,
   dictVerify,
+  SWEPT_BUCKETS,
 } from './dict-walk.ts';

@@ -54,6 +54,14 @@ test('what is empty is cleared where it lies, what is not begins anew', () => {
   expect(first).not.toEqual(before[0]);
 });
 
+function swept(db: Database): string[] {
+  const names: string[] = [];
+  let bucket = 0;
+  do bucket = db.expires.sweep(bucket, (e) => names.push(nameOf(db, e)));
+  while (bucket !== 0);
+  return names.sort();
+}
+
 describe('a database, without its dicts', () => {
   for (const [seed, bySlot] of [
     [21, false],
@@ -78,6 +86,7 @@ describe('a database, without its dicts', () => {
         expect(walked(db, db.expires.cursor())).toEqual(expiring);
         expect(scanned(db, db.keys)).toEqual(all);
         expect(scanned(db, db.expires)).toEqual(expiring);
+        expect(swept(db), 'each once').toEqual(expiring);
         expect(walked(db, databaseCursor(memory, db.root))).toEqual(all);
         expect([databaseSize(memory, db.root), databaseExpiring(memory, db.root)]).toEqual([
           all.length,
