@@ -138,6 +138,7 @@ export class Cron {
     }
     this.doneAt = now;
     engine.keyspaces.refresh();
+    engine.keyspaces.reclaimer.renew();
     this.sampleRates();
     this.expiry.begin();
     if (!this.expiryWaits) this.expire();

@@ -98,6 +98,26 @@ describe('a database that is dropped lazily', () => {
       expect(it.reclaimer.freed).toBe(lazily ? 501 : 0);
     });
 
+  test('many databases together hold the loop no longer than one of them', () => {
+    const memory = new CountingMemory();
+    const policy = { lfu: false, logFactor: 10, decayMinutes: 1 };
+    const keyspaces = new Keyspaces(memory, new VirtualClock(), 16, policy, new SeededRandom(3));
+    const { databases, reclaimer } = keyspaces;
+    const flushed = (): number => {
+      for (const db of databases) fill({ db } as ReturnType<typeof setUp>, 0, 10_000);
+      const before = memory.loads;
+      for (const db of databases) db.clear(false);
+      return memory.loads - before;
+    };
+    expect(flushed()).toBeLessThan(6 * 40_960);
+    while (reclaimer.run(1024));
+    reclaimer.renew();
+    databases[0].clear(false);
+    fill({ db: databases[0] } as ReturnType<typeof setUp>, 0, 10_000);
+    databases[0].clear(false);
+    expect(reclaimer.idle, 'one of 10,000 keys goes at once').toBe(true);
+  });
+
   test('and one that is to go at once goes by slices too when it is large, and counts as neither', () => {
     const it = setUp();
     let work = 0;
