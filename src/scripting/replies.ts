@@ -200,63 +200,145 @@ interface Opened {
 
 /** From so many bytes on it is looked first how many there are in all. */
 const MANY_BYTES = 2 ** 20;
+/** What is visited in one step: bytes, of which an item counts for so many more. */
+const STEP_BYTES = 2 ** 18;
+const ITEM_WORK = 64;
 
-/** Writes what a script returned, or an error where that is too much; `resp3` when the script had asked for RESP3 itself. */
-export function writeValue(reply: Reply, value: Value, resp3: boolean): void {
+/** Writes what a script returned; what may take long is left to a writer. `resp3` when the script had asked for RESP3 itself. */
+export function writeValue(reply: Reply, value: Value, resp3: boolean): ValueWriter | null {
   const short = typeof value !== 'string' || value.length <= MANY_BYTES;
-  if (short && !(value instanceof LuaTable)) writePlain(reply, value, resp3);
-  else writeLarge(reply, value, resp3);
+  if (!short || value instanceof LuaTable) return new ValueWriter(value, resp3);
+  writePlain(reply, value, resp3);
+  return null;
 }
 
-/** The same of a table or a long string. */
-function writeLarge(reply: Reply, value: Value, resp3: boolean): void {
-  const opened: Opened[] = [];
-  const { markChunk, markAt } = reply;
-  let bytes = 0;
-  let measured = false;
-  const write = (item: Value, slot: number): void => {
-    bytes += typeof item === 'string' ? item.length : ITEM_BYTES;
-    if (bytes > MANY_BYTES && !measured) {
-      measured = true;
-      if (isTooLarge(value)) {
-        opened.length = 0;
-        reply.rewind(markChunk, markAt);
-        reply.error("ERR the script's reply is too large");
-        return;
-      }
+/** Goes through a value and all that lies in it, as far as its steps take it. */
+class Walk {
+  private readonly value: Value;
+  private readonly opened: Opened[] = [];
+  private begun = false;
+
+  constructor(value: Value) {
+    this.value = value;
+  }
+
+  /** The items of a table are to follow. */
+  open(table: Opened | null): void {
+    if (table !== null) this.opened.push(table);
+  }
+
+  /** Visits items of some weight in all, or of any without a limit; `visit` gives an item's bytes. Whether it has seen all. */
+  step(visit: (item: Value, slot: number) => number, most: number): boolean {
+    const { opened } = this;
+    let work = 0;
+    const weigh = (item: Value, slot: number): void => {
+      work += ITEM_WORK + visit(item, slot);
+    };
+    if (!this.begun) {
+      this.begun = true;
+      weigh(this.value, FIRST_SLOT);
     }
-    if (slot + STEP_SLOTS > STACK_SLOTS) reply.error('ERR reached lua stack limit');
+    for (let top = opened.at(-1); top !== undefined; top = opened.at(-1)) {
+      if (work >= most) return false;
+      if (!visitNext(top, weigh) && opened.at(-1) === top) opened.pop();
+    }
+    return true;
+  }
+}
+
+/**
+ * Writes a table or a long string, step by step. Most are written by the first one. What turns out to be large is taken
+ * back at once, measured, and then written, or an error in its place: nothing is taken back once a step has ended.
+ */
+export class ValueWriter {
+  private readonly value: Value;
+  private readonly resp3: boolean;
+  private phase: 'try' | 'measure' | 'write' = 'try';
+  private walk: Walk;
+  private bytes = 0;
+  private items = 0;
+  /** Errors that were written before all was taken back: they have been counted. */
+  private counted = 0;
+
+  constructor(value: Value, resp3: boolean) {
+    this.value = value;
+    this.resp3 = resp3;
+    this.walk = new Walk(value);
+  }
+
+  /** Whether the reply is complete. */
+  step(reply: Reply): boolean {
+    if (this.phase === 'write') return this.write(reply, STEP_BYTES);
+    if (this.phase === 'measure') return this.measure(reply);
+    const { markChunk, markAt } = reply;
+    const before = reply.errorCount;
+    if (this.write(reply, Number.POSITIVE_INFINITY)) return true;
+    reply.rewind(markChunk, markAt);
+    this.counted = reply.errorCount - before;
+    this.turnTo('measure');
+    return false;
+  }
+
+  private turnTo(phase: 'measure' | 'write'): void {
+    this.phase = phase;
+    this.walk = new Walk(this.value);
+    this.bytes = 0;
+  }
+
+  private measure(reply: Reply): boolean {
+    const all = this.walk.step((item, slot) => {
+      const deep = slot + STEP_SLOTS > STACK_SLOTS;
+      const bytes = bytesOf(item);
+      this.items += deep ? ERROR_ITEMS : 1;
+      this.bytes += bytes;
+      if (!deep && item instanceof LuaTable) this.walk.open(contentOf(item, slot));
+      return this.isTooLarge ? Number.POSITIVE_INFINITY : bytes;
+    }, STEP_BYTES);
+    if (this.isTooLarge) {
+      reply.error("ERR the script's reply is too large");
+      return true;
+    }
+    if (all) this.turnTo('write');
+    return false;
+  }
+
+  private get isTooLarge(): boolean {
+    return this.bytes > MOST_BYTES || this.items > MOST_ITEMS;
+  }
+
+  /** False also where a first try has seen that there is much. */
+  private write(reply: Reply, most: number): boolean {
+    let seen = false;
+    const all = this.walk.step((item, slot) => {
+      const bytes = bytesOf(item);
+      this.bytes += bytes;
+      if (this.phase === 'try' && this.bytes > MANY_BYTES) {
+        seen = true;
+        return Number.POSITIVE_INFINITY;
+      }
+      this.item(reply, item, slot);
+      return bytes;
+    }, most);
+    return all && !seen;
+  }
+
+  private item(reply: Reply, item: Value, slot: number): void {
+    if (slot + STEP_SLOTS > STACK_SLOTS) reply.error('ERR reached lua stack limit', this.counts());
     else if (item instanceof LuaTable) {
       const inner = contentOf(item, slot);
-      writeHead(reply, item, inner);
-      if (inner !== null) opened.push(inner);
-    } else writePlain(reply, item, resp3);
-  };
-  walk(value, opened, write);
-}
-
-/** Whether a value's reply would pass the bounds; nothing is written for it. */
-function isTooLarge(value: Value): boolean {
-  const opened: Opened[] = [];
-  let bytes = 0;
-  let items = 0;
-  walk(value, opened, (item, slot) => {
-    const deep = slot + STEP_SLOTS > STACK_SLOTS;
-    items += deep ? ERROR_ITEMS : 1;
-    bytes += typeof item === 'string' ? item.length : ITEM_BYTES;
-    const inner = !deep && item instanceof LuaTable ? contentOf(item, slot) : null;
-    if (bytes > MOST_BYTES || items > MOST_ITEMS) opened.length = 0;
-    else if (inner !== null) opened.push(inner);
-  });
-  return bytes > MOST_BYTES || items > MOST_ITEMS;
-}
-
-/** Visits a value and all that lies in it; `visit` adds to `opened` the tables whose items are to follow. */
-function walk(value: Value, opened: Opened[], visit: (item: Value, slot: number) => void): void {
-  visit(value, FIRST_SLOT);
-  for (let top = opened.at(-1); top !== undefined; top = opened.at(-1)) {
-    if (!visitNext(top, visit) && opened.at(-1) === top) opened.pop();
+      writeHead(reply, item, inner, this);
+      this.walk.open(inner);
+    } else writePlain(reply, item, this.resp3);
   }
+
+  /** Whether the error to be written now is to be counted. */
+  counts(): boolean {
+    return this.phase === 'try' || --this.counted < 0;
+  }
+}
+
+function bytesOf(item: Value): number {
+  return typeof item === 'string' ? item.length : ITEM_BYTES;
 }
 
 /** Visits the next item of a table; false when there is none. */
@@ -315,25 +397,33 @@ function contentOf(table: LuaTable, slot: number): Opened | null {
 }
 
 /** Writes the head of a table's content, or the one value that it stands for. */
-function writeHead(reply: Reply, table: LuaTable, content: Opened | null): void {
+function writeHead(reply: Reply, table: LuaTable, content: Opened | null, writer: ValueWriter): void {
   if (content === null) {
-    writeOne(reply, table);
+    writeOne(reply, table, writer);
     return;
   }
   if (content.kind === 'map') reply.map(content.table.count());
   else if (content.kind === 'set') reply.set(content.table.count());
   else {
-    let length = 0;
-    while (table.get(length + 1) !== undefined) length++;
-    reply.array(length);
+    reply.array(lengthOf(table));
   }
 }
 
+/** How many items there are before the first nil. */
+function lengthOf(table: LuaTable): number {
+  const { array } = table;
+  let length = 0;
+  while (length < array.length && array[length] !== undefined) length++;
+  if (length === array.length) while (table.get(length + 1) !== undefined) length++;
+  return length;
+}
+
 /** The value that a table stands for. */
-function writeOne(reply: Reply, table: LuaTable): void {
+function writeOne(reply: Reply, table: LuaTable, writer: ValueWriter): void {
   const err = table.getStr('err');
   if (typeof err === 'string') {
-    reply.error(cString(err), table.getStr('ignore_error_stats_update') !== true);
+    const counted = writer.counts();
+    reply.error(cString(err), counted && table.getStr('ignore_error_stats_update') !== true);
     return;
   }
   const ok = table.getStr('ok');

@@ -18,6 +18,7 @@ import type { WithinRefusal } from '../engine/routing.ts';
 import { keepArguments, Session } from '../engine/session.ts';
 import { Suspension } from '../engine/suspension.ts';
 import type { Registered } from '../engine/table.ts';
+import type { Reply } from '../protocol/reply.ts';
 import { guardGlobals, openRedis } from './api.ts';
 import { wordsOf } from './arguments.ts';
 import type { Debugger } from './debugger.ts';
@@ -28,7 +29,7 @@ import { text } from './lua/runtime.ts';
 import { type LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
 import { RedisCall } from './redis-call.ts';
 import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
-import { writeValue } from './replies.ts';
+import { type ValueWriter, writeValue } from './replies.ts';
 
 const MISDIRECTED: Readonly<Record<WithinRefusal, string>> = {
   'down-for-writes': 'Script attempted to execute a write command while the cluster is down and readonly',
@@ -73,6 +74,8 @@ export interface Running extends Work {
   command: readonly Slice[];
   suspension: Suspension | null;
   activity: Activity | null;
+  /** It has ended, and its reply is being written. */
+  writer: ValueWriter | null;
   /** Who hears of its effects (bits of engine/propagation.ts), while it is suspended. */
   targets: number;
   /** Memory was short when its command began. */
@@ -188,6 +191,7 @@ export class Runner {
       command: [],
       suspension: null,
       activity: null,
+      writer: null,
       targets: TO_ALL,
       short: (engine.gates.bits & c.session.minds & GATE_OOM) !== 0,
       wrote: false,
@@ -222,11 +226,33 @@ export class Runner {
       this.suspended(c, running, outcome.activity);
       return;
     }
+    if (outcome.kind === 'done') {
+      running.watcher?.end(c);
+      running.writer = writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
+      this.write(c, running);
+      return;
+    }
     this.ended(running);
     running.watcher?.end(c);
-    if (outcome.kind === 'done') writeValue(c.reply, outcome.values[0], this.client.reply.resp === 3);
-    else if (outcome.kind === 'killed') this.replyError(c, `ERR ${outcome.message}`, true, outcome, running.name);
+    if (outcome.kind === 'killed') this.replyError(c, `ERR ${outcome.message}`, true, outcome, running.name);
     else this.failed(c, outcome.error, running);
+  }
+
+  /** Writes what a script gave, a large reply in slices. */
+  private write(c: Call, running: Running): void {
+    let done = true;
+    try {
+      done = running.writer === null || this.written(c.reply, running.writer);
+    } finally {
+      if (done) this.ended(running);
+    }
+    if (!done) this.suspended(c, running, null);
+  }
+
+  /** Goes on until the reply is complete or time is up. */
+  private written(reply: Reply, writer: ValueWriter): boolean {
+    while (!writer.step(reply)) if (this.engine.clock.monotonic() >= this.deadline) return false;
+    return true;
   }
 
   private failed(c: Call, error: LuaError, { lua, name }: Running): void {
@@ -254,7 +280,8 @@ export class Runner {
     c.reply.error(message.slice(0, cLength(message)) + where, counted);
   }
 
-  private suspended(c: Call, running: Running, activity: Activity): void {
+  /** `activity` is null where only its reply is to be written. */
+  private suspended(c: Call, running: Running, activity: Activity | null): void {
     const { engine } = this;
     const { watcher } = running;
     if (running.suspension === null) this.outOfTime(c, running);
@@ -265,7 +292,7 @@ export class Runner {
     running.targets = engine.propagation.targets;
     engine.propagation.targets = TO_ALL;
     const goOn = (): void => engine.clock.soon(() => this.slice(running));
-    if (watcher?.paused) {
+    if (watcher?.paused && activity !== null) {
       watcher.goOn = goOn;
       watcher.stopped(activity);
     } else goOn();
@@ -302,7 +329,8 @@ export class Runner {
     engine.keyspaces.setNow(running.now);
     engine.propagation.targets = running.targets;
     this.deadline = now + SLICE * 1000;
-    this.after(c, this.outcome(running, running.activity));
+    if (running.writer !== null) this.write(c, running);
+    else this.after(c, this.outcome(running, running.activity));
   }
 
   /** Whatever is suspended stays so: the server ends. */
@@ -313,7 +341,7 @@ export class Runner {
   /** SCRIPT KILL and FUNCTION KILL: an error text where it can't be done. */
   kill(kind: ScriptKind): string | null {
     const { running } = this;
-    if (running === null) return 'NOTBUSY No scripts in execution right now.';
+    if (running === null || running.writer !== null) return 'NOTBUSY No scripts in execution right now.';
     if (running.wrote) {
       return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.';
     }

@@ -210,6 +210,17 @@ describe('a script that takes its time', () => {
     expect(await one(other, 'INFO', 'commandstats')).toMatch(/cmdstat_exec:calls=1,/);
   });
 
+  test('gives a large reply whole, in its place in a transaction', async () => {
+    const items = 300_000;
+    const script = `local t = {} for i = 1, ${items} do t[i] = i end return t`;
+    const line = connect();
+    const commands = [['MULTI'], ['SET', 'a', '1'], ['EVAL', script, '0'], ['GET', 'a'], ['EXEC'], ['PING']];
+    const answers = await line.send(commands);
+    const large = Array.from({ length: items }, (_, i) => i + 1);
+    expect(answers.slice(4)).toEqual([['OK', large, '1'], 'PONG']);
+    expect(await one(connect(), 'SCRIPT', 'KILL')).toMatch(/NOTBUSY/);
+  });
+
   test('is silent where its client wants no reply', async () => {
     const [runner, other] = [connect(), connect()];
     runner.post(['CLIENT', 'REPLY', 'SKIP']);

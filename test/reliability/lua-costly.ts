@@ -327,6 +327,7 @@ const NAMED: readonly string[] = [
   "return type(loadstring(string.rep('f() ',5e6)))",
   "local s=('x'):rep(1e8) local t={} for i=1,60 do t[i]=s end return t",
   'local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t',
+  'local t={1} for i=1,7 do t={t,t,t,t,t,t,t,t} end return t',
   'local t={} t[1]=t t[2]=t return t',
   'return string.rep("x",4.8e8)',
   "local s=('x'):rep(3e7) return #s:rep(16)",

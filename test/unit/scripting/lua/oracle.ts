@@ -67,7 +67,7 @@ export function runHere(lua: Lua, snippet: string, round = 0): string {
   const started = performance.now();
   const slow = (): boolean => performance.now() - started > 2000;
   runtime.goOn = () => round === 0 && !slow();
-  runtime.budget = 20_000;
+  runtime.budget = round === 0 ? 20_000 : round;
   try {
     let outcome = lua.run(lua.compile(HARNESS, '@user_script'));
     while (outcome.kind === 'suspended') {
