@@ -13,6 +13,7 @@ export type OracleProgram =
   | 'redis-check-aof'
   | 'prometheus-redis-exporter'
   | 'openssl'
+  | 'flock'
   | 'chromium';
 
 /** Under this name on globalThis: how to leave the test or suite that runs; set by runner.ts, another module's instance. */

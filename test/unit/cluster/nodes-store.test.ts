@@ -9,6 +9,7 @@ import { VirtualClock } from '../../../src/base/time.ts';
 import { parseNodesFile } from '../../../src/cluster/nodes-file.ts';
 import { NodesStore } from '../../../src/cluster/nodes-store.ts';
 import { newNode } from '../../../src/cluster/rules/saved.ts';
+import { oracle } from '../../support/oracle.ts';
 
 const ID = 'a'.repeat(40);
 
@@ -157,6 +158,7 @@ test('a damaged file is refused with its place', () => {
 });
 
 test('two servers have not the same file', () => {
+  oracle('flock');
   const folder = mkdtempSync(join(tmpdir(), 'cinnabar-nodes-'));
   const first = store(new RealDisk(), folder);
   first.open();

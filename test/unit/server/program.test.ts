@@ -46,7 +46,7 @@ function once(...args: string[]): { text: string; code: number | null } {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await new Promise((done) => setTimeout(done, 25));
+  for (let i = 0; i < 2000 && !condition(); i++) await new Promise((done) => setTimeout(done, 25));
   expect(condition()).toBe(true);
 }
 
