@@ -145,9 +145,10 @@ export class FrozenMemory implements Reader {
     }
   }
 
-  /** Lets go of the port; the rest goes with the object. */
+  /** Lets go of the image; nothing is read any more. */
   close(): void {
     this.port.close();
+    for (const held of [this.u8s, this.u32s, this.chunks, this.chunkWords]) held.length = 0;
   }
 
   /** Where in the windows byte `off` of block `a` lies; brings it there first. */

@@ -18,6 +18,7 @@ import { countKeys, type Dataset } from './save/dataset.ts';
 import type { SaveTarget } from './save/file.ts';
 import type { SaveFormat } from './save/format.ts';
 import { type JobEnd, SaveJob } from './save/job.ts';
+import { Saver } from './save/saver.ts';
 import { SlicedSave } from './save/sliced.ts';
 
 export type BackgroundKind = 'snapshot' | 'rewrite' | 'replicas';
@@ -32,6 +33,7 @@ export class Background {
   private readonly engine: Engine;
   private readonly environment: Environment;
   private readonly log: Log;
+  private readonly saver: Saver;
   private job: SaveJob | null = null;
   private streamed: { readonly save: SlicedSave; readonly view: FrozenView } | null = null;
   private total = 0;
@@ -41,6 +43,7 @@ export class Background {
     this.environment = environment;
     this.engine = engine;
     this.log = log;
+    this.saver = new Saver(environment);
   }
 
   /** Whether there is a view already, so that no other can be had. */
@@ -65,7 +68,7 @@ export class Background {
     const { clock } = environment;
     const begin = clock.monotonic();
     assert(this.job === null, 'one job at a time');
-    const job: SaveJob = new SaveJob(environment, engine.memory, dataset, target, delay, (end, message) => {
+    const job: SaveJob = new SaveJob(this.saver, engine.memory, dataset, target, delay, (end, message) => {
       const cow = job.view.preservedBytes;
       assert(this.job === job, 'the job that ends is the one under way');
       this.kind = null;
@@ -127,6 +130,11 @@ export class Background {
     if (this.kind !== kind) return;
     this.job?.abort();
     this.streamed?.save.abort();
+  }
+
+  /** Nothing is written any more. */
+  close(): void {
+    this.saver.stop();
   }
 
   /** Tells the log why none could begin: what `start` or `stream` has thrown. */

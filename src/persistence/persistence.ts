@@ -172,6 +172,7 @@ export class Persistence implements PersistencePort {
   close(): void {
     this.snapshots.endJob();
     this.aof.close();
+    this.background.close();
   }
 
   /** Removes half-written files: the process ends at once. */

@@ -21,6 +21,7 @@ import type { PersistenceParts } from './parts.ts';
 import type { Dataset } from './save/dataset.ts';
 import { SaveError, type SaveTarget, saveFile, temporaryFile } from './save/file.ts';
 import { type JobEnd, SaveJob } from './save/job.ts';
+import { Saver } from './save/saver.ts';
 
 /** Seconds after a failure before the save points try again. */
 const RETRY_SECONDS = 5;
@@ -231,10 +232,17 @@ export class Snapshots {
     this.aside = target;
     const end = await new Promise<JobEnd>((done) => {
       try {
-        void new SaveJob(environment, engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
-          if (message !== '') log.warning(message);
-          done(how);
-        });
+        void new SaveJob(
+          new Saver(environment),
+          engine.memory,
+          this.dataset(),
+          target,
+          rdbKeySaveDelay,
+          (how, message) => {
+            if (message !== '') log.warning(message);
+            done(how);
+          },
+        );
       } catch (error) {
         log.warning(`Can't save: ${error instanceof Error ? error.message : error}`);
         done('failed');

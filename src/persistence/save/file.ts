@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Disk, type DiskFile, removeQuietly } from '../../base/disk.ts';
 import { isRefusal, systemError } from '../../base/system-error.ts';
 import type { Reader } from '../../memory/memory.ts';
-import type { Dataset, SaveProgress } from './dataset.ts';
+import type { Dataset, DatasetWriter, SaveProgress } from './dataset.ts';
 import { datasetWriter, type SaveFormat } from './format.ts';
 
 /** Bytes between two syncs of a file that is being written. */
@@ -40,21 +40,23 @@ function temporaryName({ writer, base }: Pick<SaveTarget, 'writer' | 'base'>): s
   return `temp-${writer}.${base === undefined ? 'rdb' : 'aof'}`;
 }
 
-/** Saves the dataset; throws SaveError. */
-export function saveFile(disk: Disk, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+/** Saves the dataset; throws SaveError. Answers what it was written by. */
+export function saveFile(
+  disk: Disk,
+  r: Reader,
+  set: Dataset,
+  target: SaveTarget,
+  progress: SaveProgress,
+): DatasetWriter {
   const temporary = temporaryFile(target);
   const { folder, name } = target;
   const words = target.base === undefined ? snapshotWords(target) : BASE_WORDS;
   const file = attempt(() => disk.open(temporary, 'w'), words.open);
   try {
-    attempt(() => writeFile(file, r, set, target, progress), words.write);
-  } catch (error) {
-    removeQuietly(disk, temporary);
-    throw error;
-  }
-  try {
+    const writer = attempt(() => writeFile(file, r, set, target, progress), words.write);
     attempt(() => disk.rename(temporary, join(folder, name)), words.move);
     attempt(() => disk.syncFolder(folder), words.syncFolder);
+    return writer;
   } catch (error) {
     removeQuietly(disk, temporary);
     throw error;
@@ -88,7 +90,7 @@ const BASE_WORDS: Words = {
   syncFolder: (why) => `Write error writing append only file on disk: ${why}`,
 };
 
-function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): void {
+function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, progress: SaveProgress): DatasetWriter {
   const { compress, checksum, base, stamped = false, syncOnTheWay } = target;
   let unsynced = 0;
   const sink = (bytes: Uint8Array): void => {
@@ -105,6 +107,7 @@ function writeFile(file: DiskFile, r: Reader, set: Dataset, target: SaveTarget, 
     writer.step();
     while (writer.step()) progress.key();
     file.sync();
+    return writer;
   } finally {
     file.close();
   }

@@ -1,4 +1,4 @@
-/** Saves a snapshot from a frozen view: in a thread of its own (worker.ts), or on the event loop where there are none. */
+/** Saves snapshots from frozen views: in a thread of its own (worker.ts), or on the event loop where there are none. */
 import type { Disk } from '../../base/disk.ts';
 import { FrozenMemory } from '../../memory/frozen.ts';
 import { saveFile } from './file.ts';
@@ -34,14 +34,27 @@ class Progress {
   }
 }
 
-export function runSave(disk: Disk, task: SaveTask): SaveResult {
-  const memory = new FrozenMemory(task.image);
-  try {
-    saveFile(disk, memory, task.dataset, task.target, new Progress(memory, task.control));
-    return { error: null };
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
-  } finally {
-    memory.close();
+/** Saves one view after another. */
+export class ViewSaves {
+  /** What the last one was done with: V8 gives up what it has compiled for kinds of objects of which none is left. */
+  tools: readonly object[] = [];
+  private readonly disk: Disk;
+
+  constructor(disk: Disk) {
+    this.disk = disk;
+  }
+
+  run({ image, dataset, target, control }: SaveTask): SaveResult {
+    const memory = new FrozenMemory(image);
+    const progress = new Progress(memory, control);
+    try {
+      const writer = saveFile(this.disk, memory, dataset, target, progress);
+      this.tools = [memory, progress, writer];
+      return { error: null };
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    } finally {
+      memory.close();
+    }
   }
 }

@@ -1,9 +1,17 @@
-/** The thread that saves a snapshot from a frozen view, while the event loop goes on. Started by job.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** The thread that saves frozen views, one after another, while the event loop goes on. Started by saver.ts. */
+import { parentPort } from 'node:worker_threads';
 import { RealDisk } from '../../base/disk.ts';
 import { standBack } from '../../base/thread.ts';
-import { runSave } from './run.ts';
+import { RealClock } from '../../base/time.ts';
+import { collectGarbage } from '../../memory/collect.ts';
+import { ViewSaves } from './run.ts';
 import type { SaveTask } from './task.ts';
 
 standBack();
-parentPort?.postMessage(runSave(new RealDisk(), workerData as SaveTask));
+const clock = new RealClock();
+const saves = new ViewSaves(new RealDisk());
+parentPort?.on('message', (task: SaveTask) => {
+  parentPort?.postMessage(saves.run(task));
+  // What was preserved for the view weighs nothing on the heap, and would stay for as long as the thread rests.
+  clock.soon(collectGarbage);
+});

@@ -2,21 +2,37 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { environmentWith } from '../../../src/base/environment.ts';
+import { environmentWith, type Threads } from '../../../src/base/environment.ts';
+import { startThread } from '../../../src/base/thread.ts';
+import { VirtualClock } from '../../../src/base/time.ts';
 import type { Dataset } from '../../../src/persistence/save/dataset.ts';
 import { type JobEnd, SaveJob } from '../../../src/persistence/save/job.ts';
+import { Saver } from '../../../src/persistence/save/saver.ts';
 import { createServer } from '../../../src/server/server.ts';
 
 const OLD = 'what was there before';
 const state = { folder: '' };
+const clock = new VirtualClock();
+const threads: Worker[] = [];
+const start: Threads['start'] = (...args) => {
+  const thread = startThread(...args);
+  threads.push(thread);
+  return thread;
+};
+const saver = new Saver(environmentWith({ clock, threads: { start } }));
 
 beforeEach(() => {
   state.folder = mkdtempSync(join(tmpdir(), 'cinnabar-job-'));
   writeFileSync(join(state.folder, 'dump.rdb'), OLD);
 });
 
-afterEach(() => rmSync(state.folder, { recursive: true, force: true }));
+afterEach(() => {
+  saver.stop();
+  threads.length = 0;
+  rmSync(state.folder, { recursive: true, force: true });
+});
 
 /** Runs a job over 200 keys that takes `delay` microseconds a key; `meanwhile` does something to it. */
 async function run(
@@ -49,9 +65,7 @@ async function run(
   };
   try {
     return await new Promise((done) => {
-      const job = new SaveJob(environmentWith(), engine.memory, dataset, target, delay, (end, message) =>
-        done([end, message]),
-      );
+      const job = new SaveJob(saver, engine.memory, dataset, target, delay, (end, message) => done([end, message]));
       meanwhile(job);
     });
   } finally {
@@ -59,6 +73,12 @@ async function run(
     await server.close();
   }
 }
+
+const running = async (thread: Worker): Promise<boolean> => {
+  // What was told to end has not ended yet.
+  await new Promise((done) => setTimeout(done, 100));
+  return thread.threadId !== -1;
+};
 
 const content = (): string => readFileSync(join(state.folder, 'dump.rdb'), 'latin1');
 
@@ -113,4 +133,36 @@ test('a base that can not be written is told of in other words', async () => {
   const [end, opening] = await run('dump.rdb', 0, () => {}, 'rdb');
   expect(end).toBe('failed');
   expect(opening).toBe('Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): No such file or directory');
+});
+
+test('a thread saves one after another, whether it could or not', async () => {
+  expect(await run('dump.rdb', 0, () => {})).toEqual(['saved', '']);
+  mkdirSync(join(state.folder, 'taken', 'within'), { recursive: true });
+  expect((await run('taken', 0, () => {}))[0]).toBe('failed');
+  writeFileSync(join(state.folder, 'dump.rdb'), OLD);
+  expect(await run('dump.rdb', 0, () => {})).toEqual(['saved', '']);
+  expect(content()).toMatch(/^REDIS0010/);
+  expect(threads).toHaveLength(1);
+});
+
+test('after one that was told to end, or has died, another saves', async () => {
+  expect((await run('dump.rdb', 1_000_000, (job) => setTimeout(() => job.abort(), 300)))[0]).toBe('aborted');
+  expect(await run('dump.rdb', 0, () => {})).toEqual(['saved', '']);
+  const dies = (): void => void setTimeout(() => void threads.at(-1)?.terminate(), 300);
+  expect((await run('dump.rdb', 1_000_000, dies))[0]).toBe('died');
+  expect(await run('dump.rdb', 0, () => {})).toEqual(['saved', '']);
+  expect(threads).toHaveLength(3);
+});
+
+test('it rests for a minute after the last one', async () => {
+  await run('dump.rdb', 0, () => {});
+  clock.advance(59_000);
+  await run('dump.rdb', 0, () => {});
+  clock.advance(59_000);
+  const [thread] = threads;
+  expect(await running(thread)).toBe(true);
+  clock.advance(1000);
+  await expect.poll(() => running(thread)).toBe(false);
+  await run('dump.rdb', 0, () => {});
+  expect(threads).toHaveLength(2);
 });
