@@ -273,6 +273,8 @@ class Costly {
 
 const SHAPES = [
   'local ok, r = pcall(run) return type(r)',
+  'return run()',
+  'return {run(), {run()}, {ok = tostring(run())}}',
   'while true do run() end',
   'while true do pcall(run) end',
   'local kept = {} while true do kept[#kept + 1] = select(2, pcall(run)) end',
