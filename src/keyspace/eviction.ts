@@ -7,7 +7,8 @@
  * database gives a key in its turn.
  *
  * An entry lies where the processor has to fetch it from afar, so samples are drawn for several victims at a time: those
- * of 8 are fetched together, and so is what the removal of these 8 will touch.
+ * of 8 are fetched together, and so is what the removal of these 8 will touch. Of random keys, of which none is better than
+ * another, it is as many as the pool holds.
  *
  * What one command may take is limited (`maxmemory-eviction-tenacity`; 500 us as a rule): what is missing then is removed
  * in the background, by slices of the same length, and commands go on meanwhile.
@@ -104,7 +105,7 @@ export class Evictor {
   /** Victims that samples have been drawn for and that have not gone yet. */
   private drawn = 0;
   private readonly sample: Addr[] = [];
-  private readonly hashes = new Int32Array(DRAWN_AHEAD);
+  private readonly hashes = new Int32Array(POOL_SIZE);
   /** Blocks that are fetched together. */
   private readonly blocks = new Int32Array(POOL_SIZE);
   private readonly key = new Slice();
@@ -256,9 +257,10 @@ export class Evictor {
     const { pool, memory } = this;
     for (;;) {
       if (this.drawn === 0 || pool.size === 0) {
-        if (!(this.order === 'random' ? this.drawAny() : this.drawSamples())) return -1;
-        this.drawn = DRAWN_AHEAD;
-        this.approach();
+        const any = this.order === 'random';
+        if (!(any ? this.drawAny() : this.drawSamples())) return -1;
+        this.drawn = any ? POOL_SIZE : DRAWN_AHEAD;
+        this.approach(this.drawn);
       }
       for (let best = pool.take(); best !== null; best = pool.take()) {
         const { db, entry, hash, place, score } = best;
@@ -298,7 +300,7 @@ export class Evictor {
     if (from < 0) return false;
     this.next = (from + 1) % databases.length;
     const db = databases[from];
-    this.consider(db, this.giving(db).several(others > 0 ? 1 : DRAWN_AHEAD, this.random, this.sample));
+    this.consider(db, this.giving(db).several(others > 0 ? 1 : POOL_SIZE, this.random, this.sample));
     return true;
   }
 
@@ -317,12 +319,12 @@ export class Evictor {
   }
 
   /** Has the processor fetch what the removal of the next victims will touch, all of a kind at a time. */
-  private approach(): void {
+  private approach(victims: number): void {
     this.learn();
     const { pool, hashes } = this;
     const db = pool.next(0)?.db ?? null;
     let count = 0;
-    for (let i = 0; i < DRAWN_AHEAD; i++) {
+    for (let i = 0; i < victims; i++) {
       const candidate = pool.next(i);
       if (candidate !== null && candidate.db === db) hashes[count++] = candidate.hash;
     }
