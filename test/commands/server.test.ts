@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { sliceOf } from '../../src/base/slice.ts';
 import { Beside } from '../support/beside.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
@@ -167,6 +167,9 @@ describe('INFO', () => {
     const before = await used();
     await ours('DEBUG', 'POPULATE', '10000', 'k', '100');
     expect(await used()).toBeGreaterThan(before + 1_000_000);
+    await ours('FLUSHALL');
+    await vi.waitFor(async () => expect(await used()).toBe(before));
+    await ours('DEBUG', 'POPULATE', '5000', 'k', '100');
     await ours('FLUSHALL');
     expect(await used()).toBe(before);
   });
