@@ -51,7 +51,7 @@ export class Keyspaces implements DatabaseRules {
     policy: UsagePolicy,
     random: { double01(): number },
     bySlot = false,
-    reclaimer = new Reclaimer(memory),
+    reclaimer = new Reclaimer(memory, clock),
   ) {
     this.memory = memory;
     this.clock = clock;

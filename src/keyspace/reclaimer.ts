@@ -6,6 +6,7 @@
  * What is to go at once (DEL, FLUSHALL SYNC) goes the same way where it would hold the loop for milliseconds; it counts
  * neither as pending nor as freed lazily, and whoever needs room waits for it (Evictor).
  */
+import type { Clock } from '../base/time.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type Encoding, entryEncoding, entryType, entryValue, isInline, type ValueType } from '../values/entry.ts';
@@ -16,8 +17,8 @@ import type { Detached } from './key-table.ts';
 const LAZY_THRESHOLD = 64;
 /** Steps that are done at once, some 2 ms of them where they miss every cache; what takes more is released in slices in any case. */
 const MOST_AT_ONCE = 4096;
-/** The same for whole databases, between two ticks of the cron however many of them go: 2 ms, 4 where they miss every cache. */
-const TABLES_AT_ONCE = 20_480;
+/** Whole databases may take so many microseconds where that is longer, between two ticks of the cron however many of them go. */
+const AT_ONCE_MICROS = 3000;
 const STEP = 1024;
 
 interface Pending {
@@ -38,18 +39,21 @@ interface TableJob {
 
 export class Reclaimer {
   private readonly memory: Memory;
+  private readonly clock: Pick<Clock, 'monotonic'>;
   private readonly values: Pending[] = [];
   private readonly tables: TableJob[] = [];
   private waiting = 0;
-  /** Steps that may yet be done at once for databases. */
-  private grace = TABLES_AT_ONCE;
+  /** Steps and microseconds for which databases may yet be released at once. */
+  private steps = MOST_AT_ONCE;
+  private micros = AT_ONCE_MICROS;
   /** Values and keys released lazily since the statistics were reset (INFO lazyfreed_objects). */
   freed = 0;
   /** Called when the queue stops being empty. */
   onWork: () => void = () => {};
 
-  constructor(memory: Memory) {
+  constructor(memory: Memory, clock: Pick<Clock, 'monotonic'>) {
     this.memory = memory;
+    this.clock = clock;
   }
 
   /** Values and keys that wait (INFO lazyfree_pending_objects). */
@@ -81,13 +85,25 @@ export class Reclaimer {
     const left = table.size;
     this.tables.push({ table, counts: lazily, left });
     if (lazily) this.waiting += left;
-    else while (this.grace > 0 && this.run(STEP)) this.grace -= STEP;
+    else this.releaseAtOnce();
     if (!this.idle) this.onWork();
+  }
+
+  /** As much of what waits as may go at once; code that has not run before takes ten times as long as it will. */
+  private releaseAtOnce(): void {
+    let at = this.clock.monotonic();
+    while ((this.steps > 0 || this.micros > 0) && this.run(STEP)) {
+      const now = this.clock.monotonic();
+      this.steps -= STEP;
+      this.micros -= now - at;
+      at = now;
+    }
   }
 
   /** A tick of the cron: what goes from now on may hold the loop for a few milliseconds again. */
   renew(): void {
-    this.grace = TABLES_AT_ONCE;
+    this.steps = MOST_AT_ONCE;
+    this.micros = AT_ONCE_MICROS;
   }
 
   /** Releases about `budget` elements, or passes over as many empty places of tables; says whether anything is left. */

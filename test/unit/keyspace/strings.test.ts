@@ -34,7 +34,7 @@ function newDatabase(): Database {
     created: () => {},
     removalBegins: () => 0,
     expired: () => {},
-    reclaimer: new Reclaimer(memory),
+    reclaimer: new Reclaimer(memory, { monotonic: () => 0 }),
   };
   return new Database(0, memory, rules);
 }
