@@ -40,6 +40,8 @@ function encode(text: string): Buffer {
 
 const isControl = (code: number): boolean => code === 0x7f || (code < 0x20 && code !== 0x09 && code !== 0x0a);
 
+const ESCAPES = Array.from({ length: 128 }, (_, code) => `\\x${code.toString(16).padStart(2, '0')}`);
+
 /** What others have sent is told as well: none of it may command the terminal on which the log is read. */
 function visible(text: string): string {
   const shown: string[] = [];
@@ -47,7 +49,8 @@ function visible(text: string): string {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (!isControl(code)) continue;
-    shown.push(text.slice(from, i), `\\x${code.toString(16).padStart(2, '0')}`);
+    if (i > from) shown.push(text.slice(from, i));
+    shown.push(ESCAPES[code]);
     from = i + 1;
   }
   if (from === 0) return text;
