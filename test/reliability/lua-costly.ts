@@ -331,7 +331,6 @@ const NAMED: readonly string[] = [
   'local t={1} for i=1,20 do t={t,t,t,t,t,t,t,t} end return t',
   'local t={1} for i=1,7 do t={t,t,t,t,t,t,t,t} end return t',
   'local t={} t[1]=t t[2]=t return t',
-  'return string.rep("x",4.8e8)',
   "local s=('x'):rep(3e7) return #s:rep(16)",
   "local s=('x'):rep(2e8) return #cmsgpack.pack(s)",
   "local s=('x'):rep(3e7) return #cmsgpack.pack(s,s,s,s,s,s,s)",
