@@ -3,7 +3,7 @@
  * out is done, in its order.
  *
  *   timer, peers, disk, effects of commands, reads, RAFT ──> input() ──> rules.step ──> outputs:
- *       store, install ──> segments     send ──> peers, once what it shows is on the disk     apply ──> applier
+ *       send ──> peers, once what it shows is on the disk     store, install ──> segments     apply ──> applier
  *       accepted, readable ──> tickets (replies may go)                                       role ──> serves, or not
  *
  * A leader that has all that is committed `serves`: its clients' commands are done to its data at once, their effects are
@@ -374,15 +374,17 @@ export class Shell implements TicketSource {
   private step(input: Input): void {
     const { raft } = this;
     if (raft === null || this.stopped) return;
-    for (const output of raft.step(this.now, input)) this.carryOut(output);
-    // Others sync what they are sent meanwhile.
+    const outputs = raft.step(this.now, input);
+    // Others store what they are sent while we do: what must not be said before something is on our disk waits for that.
+    for (const output of outputs) if (isSent(output)) this.sendOrHold(output);
+    for (const output of outputs) if (!isSent(output)) this.carryOut(output);
     this.parts.segments.sync();
     this.parts.peers.follow(this.configuration);
     this.look();
     this.arm();
   }
 
-  private carryOut(output: Output): void {
+  private carryOut(output: Exclude<Output, Sent>): void {
     const { segments } = this.parts;
     switch (output.kind) {
       case 'store':
@@ -391,11 +393,6 @@ export class Shell implements TicketSource {
         break;
       case 'install':
         this.install(output.version);
-        break;
-      case 'send':
-      case 'send-snapshot':
-        if (output.after <= this.durable) this.send(output);
-        else this.held.push(output);
         break;
       case 'apply':
         this.applier.take(output.entries);
@@ -421,6 +418,11 @@ export class Shell implements TicketSource {
       else if (output.kind === 'transferring') asking.transferring?.(output.to);
       else asking.refused(output.reason, output.leader);
     }
+  }
+
+  private sendOrHold(output: Sent): void {
+    if (output.after <= this.durable) this.send(output);
+    else this.held.push(output);
   }
 
   private send({ message }: Sent): void {
@@ -590,4 +592,8 @@ export class Shell implements TicketSource {
     this.sinceSnapshot = 0;
     segments.cut(log.mark(log.last), { term, vote });
   }
+}
+
+function isSent(output: Output): output is Sent {
+  return output.kind === 'send' || output.kind === 'send-snapshot';
 }
