@@ -15,7 +15,7 @@
  */
 import { chmodSync, copyFileSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import ts from 'typescript';
+import ts from '@typescript/typescript6';
 
 const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
@@ -28,7 +28,12 @@ const CLIENTS = ['client/cli', 'client/doctor', 'client/bench'];
 /** What imports the server; nothing of the server imports these. */
 const ABOVE = /^(main$|index$|embed\/|tools\/|client\/)/;
 
-const SHORT = { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext, removeComments: true };
+const SHORT = {
+  target: ts.ScriptTarget.ESNext,
+  module: ts.ModuleKind.ESNext,
+  removeComments: true,
+  verbatimModuleSyntax: true,
+};
 
 /** The modules that are loaded with this one. */
 function loadedWith(id, getModuleInfo, found = new Set()) {

@@ -35,9 +35,8 @@ export default defineConfig({
   test: {
     environment: 'node',
     pool: 'forks',
-    poolOptions: { forks: { isolate: false } },
+    isolate: false,
     maxWorkers: WORKERS,
-    minWorkers: WORKERS,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
@@ -60,7 +59,7 @@ export default defineConfig({
         test: {
           name: file.slice('test/'.length, -'.test.ts'.length),
           include: [file],
-          poolOptions: { forks: { singleFork: true } },
+          maxWorkers: 1,
           sequence: { groupOrder: i + 1 },
         },
       })),

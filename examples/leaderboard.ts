@@ -46,7 +46,7 @@ export class Leaderboard {
   }
 
   async top(count: number): Promise<Place[]> {
-    return places(await this.redis.zrange(this.key, 0, count - 1, 'REV', 'WITHSCORES'), 0);
+    return places(await this.redis.zrange(this.key, 0, String(count - 1), 'REV', 'WITHSCORES'), 0);
   }
 
   /** The player with so many above and below; empty where there is no such player. */
