@@ -88,9 +88,9 @@ export class LogServer {
   /** Ends the thread that is writing a view, as a crash of it would. */
   async killWorker(): Promise<void> {
     const { persistence } = this.server.engine.server;
-    const job: unknown = Reflect.get(Reflect.get(persistence, 'background'), 'job');
-    if (typeof job !== 'object' || job === null) throw new Error('nothing is being written');
-    await Reflect.get(job, 'worker').terminate();
+    const background = Reflect.get(persistence, 'background');
+    if (Reflect.get(background, 'job') === null) throw new Error('nothing is being written');
+    await Reflect.get(Reflect.get(background, 'saver'), 'worker').terminate();
   }
 
   /** Waits until no view is being written and none is wanted. */

@@ -1,5 +1,5 @@
 /** Tracking, pub/sub, transactions and blocking through the clients that people use, over real sockets. */
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { BasicClientSideCache, createClient } from 'redis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
@@ -31,10 +31,10 @@ async function until<T>(read: () => Promise<T> | T, wanted: T): Promise<void> {
 }
 
 describe('ioredis', () => {
-  const connect = (): Redis => new Redis(server.port, '127.0.0.1');
+  const connect = (options: RedisOptions = {}): Redis => new Redis(server.port, '127.0.0.1', options);
 
   test('tracking, redirected to a subscriber', async () => {
-    const listener = connect();
+    const listener = connect({ protocol: 2 });
     const reader = connect();
     const heard: string[] = [];
     // The library makes text of the array of keys, and of the null for all of them.
