@@ -308,8 +308,11 @@ export class Memory implements Reader, Segments {
     return !this.frozen && this.allocator.loosest(WORTH_RENEWING, false) >= 0;
   }
 
-  /** Once a tick of the cron, `now` in ms: gives back what has been free for a while, as much as is copied in a millisecond. */
-  tidy(now: number): void {
+  /**
+   * Once a tick of the cron, `now` in ms: gives back what has been free for a while, as much as is copied in a millisecond;
+   * `releasing` while values wait to be released.
+   */
+  tidy(now: number, releasing: boolean): void {
     this.collect();
     if (now - this.observedAt >= LULL) {
       this.observedAt = now;
@@ -320,8 +323,9 @@ export class Memory implements Reader, Segments {
       const segment = this.allocator.loosest(WORTH_RENEWING, true);
       if (segment < 0) return;
       const copied = this.allocator.bytesIn(segment);
-      // What is dear goes alone, and after what was let go of before: for that long it takes memory twice.
-      if (copied > left && (left < RENEWED_A_TICK || this.awaited >= SEGMENT_BYTES)) return;
+      // What is dear goes alone, and after what was let go of before: for that long it takes memory twice. While values are
+      // released it may be cheap soon.
+      if (copied > left && (releasing || left < RENEWED_A_TICK || this.awaited >= SEGMENT_BYTES)) return;
       if (!this.allocator.renew(segment)) return;
       left -= copied + RENEWAL;
     }

@@ -147,7 +147,7 @@ export class Cron {
     engine.tracking.limit();
     this.memoryLimit.settle();
     engine.server.persistence.tick();
-    engine.memory.tidy(this.clock.now());
+    engine.memory.tidy(this.clock.now(), !engine.keyspaces.reclaimer.idle);
     if (this.idle) engine.memory.quiet();
     this.defrag.tick();
     this.redirectWaiters();

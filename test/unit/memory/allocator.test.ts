@@ -188,33 +188,35 @@ describe('the allocator', () => {
     let now = 1_000_000;
     for (let round = 0; round < 20; round++) {
       for (const a of fill()) m.release(a);
-      m.tidy((now += 700));
+      m.tidy((now += 700), false);
     }
     expect(m.active).toBe(0);
     expect(m.allocator.resident).toBe(1000 * 40_960);
-    for (let round = 0; round < 4; round++) m.tidy((now += 700));
+    for (let round = 0; round < 4; round++) m.tidy((now += 700), false);
     expect(m.allocator.resident).toBe(0);
     m.allocator.verify();
   });
 
   test('of many segments with next to nothing in use all go back together, of those that cost a copy one at a time', () => {
     const segments = 8;
-    const emptied = (kept: number) => {
+    const emptied = (kept: number, releasing = false) => {
       const m = new Memory();
       const blocks = Array.from({ length: segments * 63 }, () => m.allocate(MiB));
       for (const [i, a] of blocks.entries())
         if (i % 63 === 0) m.resize(a, 20_000);
         else if (i % 63 > kept) m.release(a);
       const before = m.allocator.resident;
-      m.tidy(1000);
-      m.tidy(1400);
+      m.tidy(1000, false);
+      m.tidy(1400, false);
       expect(m.allocator.resident, 'it may be used again soon').toBe(before);
-      m.tidy(2000);
+      m.tidy(2000, releasing);
       m.allocator.verify();
       return (m.allocator.resident - m.active) / (before - m.active);
     };
     expect(emptied(0)).toBeLessThan(0.05);
     expect(emptied(20)).toBeCloseTo(1 - 1 / segments, 1);
+    expect(emptied(0, true)).toBeLessThan(0.05);
+    expect(emptied(20, true), 'it may cost nothing soon').toBe(1);
   });
 
   test('a little that is free goes back too, where it costs no more to copy what is not', () => {
@@ -222,7 +224,7 @@ describe('the allocator', () => {
       const m = new Memory();
       const blocks = Array.from({ length: 6 }, () => m.allocate(MiB));
       for (const a of blocks.slice(kept)) m.release(a);
-      for (let now = 1000; now < 4000; now += 400) m.tidy(now);
+      for (let now = 1000; now < 4000; now += 400) m.tidy(now, false);
       m.allocator.verify();
       return m.allocator.resident / MiB;
     };
@@ -255,7 +257,7 @@ describe('the allocator', () => {
       const m = new Memory({ collector: { now: () => {}, thoroughly: () => {}, soon: () => true, keepsAwake } });
       const blocks = Array.from({ length: 200 }, () => m.allocate(MiB));
       for (const a of blocks) m.release(a);
-      for (let now = 0; now < 5000; now += 100) m.tidy(now);
+      for (let now = 0; now < 5000; now += 100) m.tidy(now, false);
       expect(m.allocator.resident).toBeLessThan(MiB);
       expect(m.untidy).toBe(keepsAwake);
     }
