@@ -379,7 +379,7 @@ const TRIES: readonly Try[] = [
 ];
 
 function fetchRuntimes(): void {
-  if (spawnSync('npm', ['ls', '--depth=0'], { cwd: FETCHED, stdio: 'ignore' }).status === 0) return;
+  if (RUNTIMES.every(({ program }) => existsSync(program))) return;
   spawnSync('npm', ['ci', '--ignore-scripts', '--loglevel=error', ...QUICK], { cwd: FETCHED, stdio: 'inherit' });
 }
 
