@@ -63,13 +63,14 @@ export function streamOver(handle: object): Duplex {
   return new net.Socket(options).setNoDelay(true);
 }
 
-/** Deno listens at :: for both families whatever it is asked, and so would find its own port taken beside 0.0.0.0. */
-const BOTH_FAMILIES = 'deno' in process.versions;
+/** Deno's imitation of Node is otherwise in some places of the network. */
+export const IN_DENO = 'deno' in process.versions;
 
 export class RealNetwork implements Network {
   listen(endpoint: Endpoint, backlog: number, accept: (stream: Duplex) => void): Promise<Listener> {
     return new Promise((resolve, reject) => {
-      if (BOTH_FAMILIES && 'ipv6Only' in endpoint && endpoint.ipv6Only && endpoint.host === '::')
+      // It listens at :: for both families whatever it is asked, and so would find its own port taken beside 0.0.0.0.
+      if (IN_DENO && 'ipv6Only' in endpoint && endpoint.ipv6Only && endpoint.host === '::')
         throw Object.assign(new Error('Deno has no :: of its own'), { code: 'EAFNOSUPPORT' });
       const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
       server.once('error', reject);

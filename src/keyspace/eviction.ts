@@ -74,7 +74,7 @@ export interface EvictionHost {
    * What clients are owed goes out, as far as they take it: it counts, and what those who track keys are told may be more
    * than what went, so that the next look would have further keys removed for it.
    */
-  readonly handOver: () => void;
+  handOver(): void;
 }
 
 type Order = 'none' | 'random' | 'lru' | 'lfu' | 'ttl';

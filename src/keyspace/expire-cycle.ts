@@ -7,8 +7,8 @@
  *
  * A pass may take a share of the time (25 % at effort 1, 43 % at 10), but never long at a stretch: `run` works for one
  * slice of about a millisecond, a quarter of that while clients are served, and whoever calls it goes on after
- * `pauseMicros`; so what Redis does in one slow cycle of 25 ms is spread evenly. Redis's fast cycles, which clients bring about where the slow ones don't suffice (`behind`),
- * are a larger share while clients are served: half of the time.
+ * `pauseMicros`; so what Redis does in one slow cycle of 25 ms is spread evenly. Redis's fast cycles, which clients bring
+ * about where the slow ones don't suffice (`behind`), are a larger share while clients are served: half of the time.
  *
  *   cron tick:  run ── pause ── run ── pause ── run ── (nothing left)                          next tick
  *

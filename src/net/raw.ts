@@ -4,7 +4,7 @@
  */
 
 import { getSystemErrorName } from 'node:util';
-import { addressText, type Network, RealNetwork } from '../base/network.ts';
+import { addressText, IN_DENO, type Network, RealNetwork } from '../base/network.ts';
 import { isUnix, type ListenEndpoint, ListenError, type Listening } from './transport.ts';
 
 export interface SocketName {
@@ -326,7 +326,7 @@ function checkedBindings(): Bindings | undefined {
 function readBindings(): Bindings | undefined {
   const { binding } = process as unknown as { binding?: (name: string) => Binding };
   // Deno's handles have the shape and bring no bytes.
-  if (typeof binding !== 'function' || 'deno' in process.versions) return undefined;
+  if (typeof binding !== 'function' || IN_DENO) return undefined;
   // Asking may be announced as deprecated; the users of this program can do nothing about it.
   const quiet = process.noDeprecation;
   process.noDeprecation = true;

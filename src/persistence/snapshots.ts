@@ -230,24 +230,19 @@ export class Snapshots {
     const { rdbKeySaveDelay } = config.settings;
     const target = this.target();
     this.aside = target;
+    const saver = new Saver(environment);
     const end = await new Promise<JobEnd>((done) => {
       try {
-        void new SaveJob(
-          new Saver(environment),
-          engine.memory,
-          this.dataset(),
-          target,
-          rdbKeySaveDelay,
-          (how, message) => {
-            if (message !== '') log.warning(message);
-            done(how);
-          },
-        );
+        void new SaveJob(saver, engine.memory, this.dataset(), target, rdbKeySaveDelay, (how, message) => {
+          if (message !== '') log.warning(message);
+          done(how);
+        });
       } catch (error) {
         log.warning(`Can't save: ${error instanceof Error ? error.message : error}`);
         done('failed');
       }
     });
+    saver.stop();
     if (end === 'saved') {
       log.notice('DB saved on disk');
       return true;
