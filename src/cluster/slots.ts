@@ -135,8 +135,15 @@ export function* slotsIn(bits: Uint8Array): Generator<number> {
   }
 }
 
+/** Bits that are set in each byte. */
+const WEIGHTS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  return count;
+});
+
 export function countBits(bits: Uint8Array): number {
   let count = 0;
-  for (const byte of bits) for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  for (let byte = 0; byte < bits.length; byte++) count += WEIGHTS[bits[byte]];
   return count;
 }

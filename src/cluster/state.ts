@@ -215,6 +215,21 @@ export function greatestEpoch(state: ClusterState): number {
   return greatest;
 }
 
+/** Slots that have an owner, each of which knows it. */
+function countOwned({ nodes, owners }: ClusterState): number {
+  let known: Node | null = null;
+  let count = 0;
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const owner = owners[slot];
+    if (owner === null) continue;
+    if (owner !== known) assert(nodes.get(owner.id) === owner, 'owners are known');
+    known = owner;
+    assert(owner.slots.has(slot), 'owners know their slots');
+    count++;
+  }
+  return count;
+}
+
 export function verify(state: ClusterState): void {
   const { nodes, hearsay, owners, unclaimed, myself } = state;
   assert(nodes.get(myself.id) === myself && myself.is(MYSELF), 'we are one of the nodes');
@@ -229,14 +244,14 @@ export function verify(state: ClusterState): void {
     assert(!node.isReplica || node.slots.size === 0, 'a replica owns no slots');
     assert(node.master === null || (node.isReplica && node.master.replicas.has(node)), 'masters know their replicas');
     for (const replica of node.replicas) assert(replica.master === node, 'replicas know their masters');
-    for (const slot of node.slots) assert(owners[slot] === node, 'slots know their owners');
     for (const reporter of node.reports.keys()) assert(nodes.get(reporter.id) === reporter, 'reporters are known');
     node.slots.verify();
     owned += node.slots.size;
   }
   for (const slot of unclaimed)
     assert(owners[slot] !== null && owners[slot] !== myself, 'another is to claim what is his');
-  assert(owned === owners.filter((owner) => owner !== null).length, 'owners know their slots');
+  // Each owner has its slot, and there are as many of the ones as of the others: whoever has a slot is its owner.
+  assert(owned === countOwned(state), 'slots know their owners');
   for (const node of [...state.migrating.values(), ...state.importing.values()])
     assert(nodes.get(node.id) === node, 'slots are moved between nodes that are known');
 }

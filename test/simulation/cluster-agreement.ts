@@ -12,9 +12,11 @@ export function disagreementOf(nodes: ReadonlyMap<string, ClusterState>): string
     if (!ok) return `${name} does not serve`;
     for (const { id, ip, master } of known.values())
       if (master?.id !== masters.get(id)) return `${name} does not know whom ${ip} follows`;
-    for (const [slot, owner] of owners.entries())
-      if (owner?.id !== first.owners[slot]?.id)
-        return `${name} has ${owner?.ip} of epoch ${owner?.configEpoch} for the owner of slot ${slot}, and others ${first.owners[slot]?.ip}`;
+    for (let slot = 0; slot < owners.length; slot++) {
+      const [owner, other] = [owners[slot], first.owners[slot]];
+      if (owner !== other && owner?.id !== other?.id)
+        return `${name} has ${owner?.ip} of epoch ${owner?.configEpoch} for the owner of slot ${slot}, and others ${other?.ip}`;
+    }
     if (myself.slots.size > 0) serving.add(myself.id);
   }
   const missing = first.owners.findIndex((owner) => owner === null || !serving.has(owner.id));

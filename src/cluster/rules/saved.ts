@@ -1,6 +1,7 @@
 /** What of the state outlives a restart. */
 import { MASTER, MYSELF } from '../flags.ts';
 import type { NodesFile, SavedNode, SlotMove } from '../nodes-file.ts';
+import type { SlotSet } from '../slots.ts';
 import type { ClusterState, Node } from '../state.ts';
 import { claimedSlots } from './table.ts';
 
@@ -8,7 +9,7 @@ import { claimedSlots } from './table.ts';
 export function savedState(state: ClusterState): NodesFile {
   const nodes: SavedNode[] = [];
   for (const node of state.nodes.values())
-    if (!node.inHandshake) nodes.push({ ...describe(state, node), slots: claimedSlots(state, node).ranges() });
+    if (!node.inHandshake) nodes.push(describe(state, node, claimedSlots(state, node)));
   return {
     nodes,
     currentEpoch: state.currentEpoch,
@@ -16,8 +17,8 @@ export function savedState(state: ClusterState): NodesFile {
   };
 }
 
-/** A node as nodes.conf and CLUSTER NODES tell of it. */
-export function describe(state: ClusterState, node: Node): SavedNode {
+/** A node as nodes.conf and CLUSTER NODES tell of it, with these slots. */
+export function describe(state: ClusterState, node: Node, slots: SlotSet = node.slots): SavedNode {
   return {
     id: node.id,
     ip: node.ip,
@@ -30,7 +31,7 @@ export function describe(state: ClusterState, node: Node): SavedNode {
     master: node.master?.id ?? '',
     configEpoch: node.shard.configEpoch,
     connected: node.link !== null || node.is(MYSELF),
-    slots: node.slots.ranges(),
+    slots: slots.ranges(),
     moves: node.is(MYSELF) ? moves(state) : [],
   };
 }

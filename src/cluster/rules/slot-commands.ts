@@ -49,9 +49,9 @@ export function setSlot(turn: Turn, { slot, action }: Command & { readonly name:
   if (state.myself.isReplica) return error('Please use SETSLOT only with masters.');
   if (!isSlot(slot)) return BAD_SLOT;
   if (action.kind === 'stable') {
-    state.migrating.delete(slot);
-    state.importing.delete(slot);
-    turn.keep();
+    const moves = [state.migrating.delete(slot), state.importing.delete(slot)];
+    if (moves.includes(true)) turn.keep();
+    else turn.confirm();
     return OK;
   }
   const refusal = refuseOwner(turn, slot, action);
@@ -61,8 +61,9 @@ export function setSlot(turn: Turn, { slot, action }: Command & { readonly name:
     return error(action.kind === 'node' ? `Unknown node ${action.node}` : `I don't know about node ${action.node}`);
   if (node.isReplica) return error('Target node is not a master');
   if (action.kind === 'node') return giveSlot(turn, slot, node);
+  if (state[action.kind].get(slot) === node) turn.confirm();
+  else turn.keep();
   state[action.kind].set(slot, node);
-  turn.keep();
   return OK;
 }
 
@@ -85,6 +86,7 @@ function giveSlot(turn: Turn, slot: number, node: Node): Answer {
     return error(`Can't assign hashslot ${slot} to a different node while I still hold keys for this hash slot.`);
   if (world.engine.keysIn(slot) === 0 && state.migrating.delete(slot)) turn.keep();
   const imported = node === myself && state.importing.delete(slot);
+  if (imported) turn.keep();
   assign(turn, slot, node);
   if (wasOurs && node !== myself && myself.slots.size === 0 && settings.allowReplicaMigration) {
     turn.log('warning', `Configuration change detected. Reconfiguring myself as a replica of ${node.id}`);
@@ -94,7 +96,7 @@ function giveSlot(turn: Turn, slot: number, node: Node): Answer {
     if (bumpEpoch(turn)) turn.log('warning', `configEpoch updated after importing slot ${slot}`);
     announce(turn, 'all');
   }
-  turn.keep();
+  turn.confirm();
   return OK;
 }
 

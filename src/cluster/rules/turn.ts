@@ -117,6 +117,11 @@ export class Turn {
     this.syncs = true;
   }
 
+  /** A command has found all as it is to be: its answer promises that as well, though nothing is to be written twice. */
+  confirm(): void {
+    if (!this.owesNothing) this.keep();
+  }
+
   persisted(version: number): void {
     this.versions.written(version);
   }

@@ -143,6 +143,42 @@ describe('the file', () => {
     expect(us.slots).toBe(1);
   });
 
+  test('a slot that is moved is written once on either side, whoever hears of it first', async () => {
+    us.ask(ALL);
+    await introduce();
+    await pass(3000);
+    const [from, to] = [us.shell.state.myself.id, other.shell.state.myself.id];
+    const given = { name: 'setslot', slot: 5, action: { kind: 'node', node: to } } as const;
+    for (const host of [us, other]) host.written.length = 0;
+    other.ask({ name: 'setslot', slot: 5, action: { kind: 'importing', node: from } });
+    us.ask({ name: 'setslot', slot: 5, action: { kind: 'migrating', node: to } });
+    expect([us, other].map(({ written }) => written.length)).toEqual([1, 1]);
+    other.ask(given);
+    await pass(20);
+    expect(us.shell.state.owners[5]?.id).toBe(to);
+    us.ask(given);
+    for (const host of [us, other]) {
+      host.ask(given);
+      host.ask({ name: 'setslot', slot: 5, action: { kind: 'stable' } });
+    }
+    expect([us, other].map(({ written }) => written.length)).toEqual([2, 2]);
+  });
+
+  test('a command that finds all as it is to be fails while the disk has not got it', async () => {
+    us.ask(ALL);
+    await introduce();
+    const slot = {
+      name: 'setslot',
+      slot: 5,
+      action: { kind: 'migrating', node: other.shell.state.myself.id },
+    } as const;
+    us.refuses = true;
+    for (let i = 0; i < 2; i++) expect(us.ask(slot)).toMatchObject({ kind: 'error' });
+    us.refuses = false;
+    for (let i = 0; i < 2; i++) expect(us.ask(slot)).toEqual({ kind: 'ok' });
+    expect(us.written.at(-1)?.file.nodes[0].moves).toHaveLength(1);
+  });
+
   test('others do not hear of slots that the disk has not', async () => {
     await introduce();
     us.refuses = true;
