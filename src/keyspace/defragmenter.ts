@@ -30,12 +30,11 @@ export class Defragmenter {
   keyMisses = 0;
   /** Elements of a value that are dealt with in one step. */
   portion = 256;
-  /** Whether a pass is under way. */
-  running = false;
   private readonly memory: Memory;
   private readonly databases: readonly Database[];
   private readonly unfinished: Unfinished[] = [];
   private readonly shown = new Slice();
+  private pass: Iterator<void> | null = null;
   private index = 0;
   private cursor = 0;
 
@@ -44,23 +43,34 @@ export class Defragmenter {
     this.databases = databases;
   }
 
-  /** Begins a pass, unless one is under way; returns the bytes that it may set free, 0 when there is nothing to do. */
-  begin(): number {
-    if (this.running || this.memory.frozen) return 0;
-    const bytes = this.memory.allocator.beginLeaving();
-    this.running = bytes > 0;
-    this.index = 0;
-    this.cursor = 0;
-    return bytes;
+  /** Whether a pass is under way. */
+  get running(): boolean {
+    return this.pass !== null;
+  }
+
+  /** Begins a pass, unless one is under way or a frozen view is open: whether it has. */
+  begin(): boolean {
+    if (this.running || this.memory.frozen) return false;
+    this.pass = this.steps();
+    return true;
   }
 
   /** Goes on with the pass until `late` says that time is up; says whether there is more to do. */
   run(late: () => boolean): boolean {
-    while (this.running) {
-      if (this.memory.frozen || !this.tryStep()) this.end();
+    while (this.pass !== null) {
+      if (this.pass.next().done) this.pass = null;
       if (late()) break;
     }
     return this.running;
+  }
+
+  private *steps(): Generator<void> {
+    const { allocator } = this.memory;
+    this.index = 0;
+    this.cursor = 0;
+    if ((yield* allocator.beginLeaving()) > 0) while (!this.memory.frozen && this.tryStep()) yield;
+    this.unfinished.length = 0;
+    yield* allocator.endLeaving();
   }
 
   resetStats(): void {
@@ -68,12 +78,6 @@ export class Defragmenter {
     this.keyMisses = 0;
     this.memory.moves = 0;
     this.memory.stays = 0;
-  }
-
-  end(): void {
-    this.running = false;
-    this.unfinished.length = 0;
-    this.memory.allocator.endLeaving();
   }
 
   /** False when the pass is at its end, be it for want of memory. */

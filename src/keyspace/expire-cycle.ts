@@ -45,7 +45,7 @@ const STALE_PERCENT = 10;
 const SLICE_MICROS = 1000;
 const SERVING_MICROS = 250;
 const LONGEST_SLICE = 5000;
-const LONGEST_SERVING = 1000;
+const LONGEST_SERVING = 500;
 /** Share of the time while clients are served and passes are behind. */
 const FAST_SHARE = 0.5;
 /** Keys past their time that are removed together, for the processor to fetch what lies around them at a time. */

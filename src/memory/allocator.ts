@@ -18,7 +18,7 @@
  *   - `used` is the sum of the sizes of live blocks.
  */
 import { assert } from '../base/assert.ts';
-import { type Addr, NULL, PAGE_BYTES, PAGE_SHIFT, PAGES_PER_SEGMENT, SEGMENT_BYTES } from './address.ts';
+import { type Addr, MAX_SEGMENTS, NULL, PAGE_BYTES, PAGE_SHIFT, PAGES_PER_SEGMENT, SEGMENT_BYTES } from './address.ts';
 import { OutOfMemory } from './errors.ts';
 import {
   BLOCKS,
@@ -82,11 +82,31 @@ function slabPages(size: number): number {
   return size <= 1024 ? 4 : 32;
 }
 
+/** Which slabs of a class are to be emptied: those that all others could take the blocks of, the sparsest first. */
+class Sparsest {
+  private readonly wanted: Int32Array;
+
+  /** `slabs` with room, by the blocks that are live in them. */
+  constructor(slabs: Int32Array, slots: number) {
+    const count = slabs.reduce((sum, n) => sum + n, 0);
+    const live = slabs.reduce((sum, n, blocks) => sum + n * blocks, 0);
+    let left = count - Math.ceil(live / slots);
+    this.wanted = slabs.map((n) => {
+      const taken = Math.min(n, left);
+      left -= taken;
+      return taken;
+    });
+  }
+
+  /** Whether one with so many live blocks is among them. */
+  takes(live: number): boolean {
+    return this.wanted[live] > 0 && this.wanted[live]-- > 0;
+  }
+}
+
 export class Allocator extends Runs {
   /** First slab with room of each class, or -1. */
   private readonly partial = new Int32Array(CLASS_COUNT).fill(-1);
-  /** Slabs whose blocks are being moved out; no new block comes into them. */
-  private readonly leaving = new Set<number>();
 
   /** Bytes in live blocks. */
   get used(): number {
@@ -198,7 +218,6 @@ export class Allocator extends Runs {
   /** An empty slab goes back to the free runs unless it is the last one of its class with room. */
   private dropSlab(index: number, slab: number): void {
     if (this.meta[(slab << STRIDE_BITS) + LEAVING] !== 0) {
-      this.leaving.delete(slab);
       this.giveRun(slab, SLAB_PAGES[index]);
       return;
     }
@@ -228,34 +247,48 @@ export class Allocator extends Runs {
 
   /**
    * Chooses the slabs to be emptied: of each class the sparsest, as many as the room in the others can take the blocks of.
-   * Whoever knows where blocks are pointed at then moves those that `isLeaving`, and says `endLeaving`. Returns the bytes
-   * of the slabs chosen.
+   * Whoever knows where blocks are pointed at then moves those that `isLeaving`, and goes through `endLeaving`. Returns the
+   * bytes of the slabs chosen; a step is about one segment, between which anything may happen.
    */
-  beginLeaving(): number {
-    this.endLeaving();
+  *beginLeaving(): Generator<void, number> {
+    const slabs = Array.from(SLOTS, (slots) => new Int32Array(slots));
+    for (let segment = 0; segment < MAX_SEGMENTS; segment++)
+      if (this.eachRoomy(segment, (_, index, live) => slabs[index][live]++)) yield;
+    const choices = slabs.map((byLive, index) => new Sparsest(byLive, SLOTS[index]));
     let bytes = 0;
-    for (let index = 0; index < CLASS_COUNT; index++)
-      for (const slab of this.sparsest(index)) {
-        this.unlink(this.partial, index, slab);
-        this.meta[(slab << STRIDE_BITS) + LEAVING] = 1;
-        this.leaving.add(slab);
-        bytes += SLAB_PAGES[index] * PAGE_BYTES;
-      }
+    const choose = (slab: number, index: number, live: number): void => {
+      if (!choices[index].takes(live)) return;
+      this.unlink(this.partial, index, slab);
+      this.meta[(slab << STRIDE_BITS) + LEAVING] = 1;
+      bytes += SLAB_PAGES[index] * PAGE_BYTES;
+    };
+    for (let segment = 0; segment < MAX_SEGMENTS; segment++) if (this.eachRoomy(segment, choose)) yield;
     return bytes;
   }
 
-  /** The slabs of a class that all others with room could take the blocks of, the sparsest first. */
-  private sparsest(index: number): number[] {
-    const slabs: number[] = [];
-    let live = 0;
-    for (let slab = this.partial[index]; slab >= 0; slab = this.meta[(slab << STRIDE_BITS) + NEXT]) {
-      slabs.push(slab);
-      live += this.meta[(slab << STRIDE_BITS) + LIVE];
+  /** Calls `visit` with each slab with room that is not being emptied, its class and its live blocks; false where there is no slab. */
+  private eachRoomy(segment: number, visit: (slab: number, index: number, live: number) => void): boolean {
+    return this.eachSlab(segment, (slab, index) => {
+      const live = this.meta[(slab << STRIDE_BITS) + LIVE];
+      if (live < SLOTS[index] && this.meta[(slab << STRIDE_BITS) + LEAVING] === 0) visit(slab, index, live);
+    });
+  }
+
+  private eachSlab(segment: number, visit: (slab: number, index: number) => void): boolean {
+    const first = segment * PAGES_PER_SEGMENT;
+    if (this.lengths[segment] === 0 || this.tags[first] === HUGE) return false;
+    let found = false;
+    for (let page = first; page < first + PAGES_PER_SEGMENT; ) {
+      const kind = this.tags[page];
+      if (kind === RESERVED) page++;
+      else if (kind === FREE || kind === LARGE) page += this.meta[(page << STRIDE_BITS) + RUN];
+      else {
+        found = true;
+        visit(page, kind - 1);
+        page += SLAB_PAGES[kind - 1];
+      }
     }
-    const enough = Math.ceil(live / SLOTS[index]);
-    if (enough >= slabs.length) return [];
-    slabs.sort((a, b) => this.meta[(a << STRIDE_BITS) + LIVE] - this.meta[(b << STRIDE_BITS) + LIVE]);
-    return slabs.slice(0, slabs.length - enough);
+    return found;
   }
 
   /** Whether a block lies in a slab that is to be emptied. */
@@ -266,13 +299,14 @@ export class Allocator extends Runs {
     return kind <= CLASS_COUNT && kind !== FREE && this.meta[((page - (tag >>> 8)) << STRIDE_BITS) + LEAVING] !== 0;
   }
 
-  /** Blocks may come into all slabs again. */
-  endLeaving(): void {
-    for (const slab of this.leaving) {
+  /** Blocks may come into all slabs again; step by step as above. */
+  *endLeaving(): Generator<void> {
+    const stay = (slab: number, index: number): void => {
+      if (this.meta[(slab << STRIDE_BITS) + LEAVING] === 0) return;
       this.meta[(slab << STRIDE_BITS) + LEAVING] = 0;
-      this.link(this.partial, (this.tags[slab] & 0xff) - 1, slab);
-    }
-    this.leaving.clear();
+      this.link(this.partial, index, slab);
+    };
+    for (let segment = 0; segment < MAX_SEGMENTS; segment++) if (this.eachSlab(segment, stay)) yield;
   }
 
   // Large and huge blocks.
@@ -409,7 +443,7 @@ export class Allocator extends Runs {
     const live = this.meta[(page << STRIDE_BITS) + LIVE];
     this.verifyFreeList(page, index, live);
     const leaving = this.meta[(page << STRIDE_BITS) + LEAVING] !== 0;
-    assert(leaving === this.leaving.has(page), 'slabs that are being emptied are known');
+    assert(!leaving || live < SLOTS[index], 'no block comes into a slab that is being emptied');
     const hasRoom = live < SLOTS[index] && !leaving;
     assert(slabs.get(page) === (hasRoom ? index : undefined), 'a slab is listed when it has room');
     if (hasRoom) sum.slabs++;

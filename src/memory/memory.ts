@@ -12,11 +12,13 @@ import { copyBytes } from '../base/copy.ts';
 import { randomWords } from '../base/random.ts';
 import { emptyShowing, enlist } from '../base/showing.ts';
 import type { Slice } from '../base/slice.ts';
-import { type Addr, GRANULE_MASK, PAGE_BYTES, SEGMENT_BYTES } from './address.ts';
+import { type Addr, GRANULE_MASK, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
+import type { Barrier } from './barrier.ts';
 import { type Collector, GENTLE, Leftovers } from './collect.ts';
 import { OutOfMemory } from './errors.ts';
-import type { Segments } from './segments.ts';
+import { Renewal } from './renewal.ts';
+import type { Renewed, Segments } from './segments.ts';
 
 /** What reading code needs: implemented by the live image and by a frozen view of it. */
 export interface Reader {
@@ -37,14 +39,6 @@ export interface Reader {
   warm(blocks: Int32Array, count: number): void;
 }
 
-/** What an open frozen view hangs into the writer's path; see view.ts. */
-export interface Barrier {
-  /** Preserves the pages that hold bytes `from` to `to` (exclusive) of a segment, those that existed at the freeze. */
-  preserve(segment: number, from: number, to: number): void;
-  /** The segment is given back: what is mapped under its number from now on did not exist at the freeze. */
-  forget(segment: number): void;
-}
-
 export interface MemoryOptions {
   /** 128 secret bits for the keyed hash, as four 32-bit words; random when absent. */
   readonly seed?: Uint32Array;
@@ -57,14 +51,14 @@ export interface MemoryOptions {
 }
 
 const NONE = new Uint8Array(0);
+const NEVER_LATE = (): boolean => false;
 /** Bytes in buffers let go of that are worth a collection. */
 const WORTH_COLLECTING = SEGMENT_BYTES / 8;
 /** Bytes of a segment, free for a while, that are worth copying the others; and when memory is to be had at any price. */
 const WORTH_RENEWING = SEGMENT_BYTES / 8;
 const LEAST_RENEWED = SEGMENT_BYTES / 64;
-/** Bytes that are copied in a tick, a segment that takes more for itself; and as how many what each costs besides counts. */
-const RENEWED_A_TICK = SEGMENT_BYTES / 16;
-const RENEWAL = SEGMENT_BYTES / 256;
+/** Bytes in use of a segment that are copied without ado. */
+const CHEAP = SEGMENT_BYTES / 16;
 /** What is free for one to two times as long, in ms, is taken to be free for good. */
 const LULL = 500;
 /** A block of some 48 to 64 bytes ends in the cache line after the one that it begins in. */
@@ -79,8 +73,9 @@ export class Memory implements Reader, Segments {
   private readonly u16s: Uint16Array[] = [];
   private readonly u32s: Uint32Array[] = [];
   private readonly f64s: Float64Array[] = [];
-  /** What stores pass while a frozen view is open. */
+  /** What stores pass: an open view, or else `renewal`, or nothing. */
   private barrier: Barrier | null = null;
+  private renewal: Renewal | null = null;
   /** Every store sets it: whoever has set it to false knows from it whether there has been one since. */
   stored = true;
   readonly collector: Collector;
@@ -269,21 +264,22 @@ export class Memory implements Reader, Segments {
 
   /** Gives back all memory that no block needs, at once. */
   trim(): void {
-    for (const _ of this.purge());
+    for (const _ of this.purge(() => NEVER_LATE));
   }
 
   /**
-   * The same in slices of some 20 ms, which `next()` does: first what is empty, then segments in part free, one after
-   * another, whose blocks are copied; in the end, and whenever old buffers pile up beside new ones, a collection.
+   * The same in slices, which `next()` does; `begin` begins one and returns what tells that it has lasted long enough. First
+   * what is empty, then segments in part free, one after another, whose blocks are copied; in the end, and whenever old
+   * buffers pile up beside new ones, a collection.
    */
-  *purge(): Generator<void> {
+  *purge(begin: () => () => boolean): Generator<void> {
     this.allocator.trim();
     yield;
-    for (;;) {
-      const segment = this.frozen ? -1 : this.allocator.loosest(LEAST_RENEWED, false);
-      if (segment < 0 || !this.allocator.renew(segment)) break;
-      if (this.leftovers.bytes >= SEGMENT_BYTES) this.collect(true);
-      yield;
+    for (let more = true; more; ) {
+      const segment = this.renewal?.segment ?? this.allocator.loosest(LEAST_RENEWED, false);
+      more = segment >= 0 && this.allocator.renew(segment, begin()) !== 'refused';
+      if (this.leftovers.bytes >= SEGMENT_BYTES && this.renewal === null) this.collect(true);
+      if (more) yield;
     }
     this.allocator.trim();
     this.leftovers.all();
@@ -309,26 +305,31 @@ export class Memory implements Reader, Segments {
   }
 
   /**
-   * Once a tick of the cron, `now` in ms: gives back what has been free for a while, as much as is copied in a millisecond;
-   * `releasing` while values wait to be released.
+   * Once a tick of the cron, `now` in ms: gives back what has been free for a while, until `late`; `releasing` while values
+   * wait to be released. Says whether a segment is half-way (`tidyOn`).
    */
-  tidy(now: number, releasing: boolean): void {
+  tidy(now: number, releasing: boolean, late: () => boolean): boolean {
     this.collect();
     if (now - this.observedAt >= LULL) {
       this.observedAt = now;
       this.allocator.observe();
     }
-    if (this.frozen) return;
-    for (let left = RENEWED_A_TICK; left > 0; ) {
-      const segment = this.allocator.loosest(WORTH_RENEWING, true);
-      if (segment < 0) return;
-      const copied = this.allocator.bytesIn(segment);
+    for (let dear = false; this.renewal === null && !dear; ) {
+      const segment = this.frozen ? -1 : this.allocator.loosest(WORTH_RENEWING, true);
+      if (segment < 0) return false;
       // What is dear goes alone, and after what was let go of before: for that long it takes memory twice. While values are
       // released it may be cheap soon.
-      if (copied > left && (releasing || left < RENEWED_A_TICK || this.awaited >= SEGMENT_BYTES)) return;
-      if (!this.allocator.renew(segment)) return;
-      left -= copied + RENEWAL;
+      dear = this.allocator.bytesIn(segment) > CHEAP;
+      if (dear && (releasing || this.awaited >= SEGMENT_BYTES)) return false;
+      if (this.allocator.renew(segment, late) === 'refused' || late()) break;
     }
+    return this.renewal !== null;
+  }
+
+  /** Goes on until `late` with a segment that `tidy` has left half-way; says whether there is more to do. */
+  tidyOn(late: () => boolean): boolean {
+    if (this.renewal !== null) this.allocator.renew(this.renewal.segment, late);
+    return this.renewal !== null;
   }
 
   /**
@@ -385,12 +386,12 @@ export class Memory implements Reader, Segments {
   }
 
   get resident(): number {
-    return this.allocator.resident + this.leftovers.bytes;
+    return this.allocator.resident + this.leftovers.bytes + (this.renewal?.bytes ?? 0);
   }
 
   /** Whether a frozen view is open; structures hold resizing back meanwhile. */
   get frozen(): boolean {
-    return this.barrier !== null;
+    return this.barrier !== null && this.renewal === null;
   }
 
   /**
@@ -403,6 +404,7 @@ export class Memory implements Reader, Segments {
 
   /** Hangs in or takes out the barrier of a frozen view; only view.ts calls it. */
   setBarrier(barrier: Barrier | null): void {
+    this.dropRenewal();
     this.barrier = barrier;
     this.usedAtFreeze = this.used;
     // What a view held can be collected once it is closed.
@@ -475,21 +477,35 @@ export class Memory implements Reader, Segments {
     return this.u8s[number].length;
   }
 
-  renewSegment(number: number, used: readonly number[], committed: number): boolean {
-    if (this.barrier !== null) return false;
-    let buffer: SharedArrayBuffer;
-    try {
-      buffer = new SharedArrayBuffer(SEGMENT_BYTES);
-    } catch {
-      return false;
-    }
-    const bytes = new Uint8Array(buffer);
-    const old = this.u8s[number];
-    for (let i = 0; i < used.length; i += 2)
-      bytes.set(old.subarray(used[i] * PAGE_BYTES, used[i + 1] * PAGE_BYTES), used[i] * PAGE_BYTES);
+  renewSegment(number: number, tags: Uint16Array, committed: number, late: () => boolean): Renewed {
+    const renewal = this.renewalOf(number);
+    if (renewal === null) return 'refused';
+    if (!renewal.copy(tags, late)) return 'more';
+    this.barrier = this.renewal = null;
     this.discard(number, committed);
-    this.show(number, buffer);
-    return true;
+    this.show(number, renewal.buffer);
+    return 'over';
+  }
+
+  /** The segment's that is under way, or a new one; null where there is no memory for it, or a frozen view is open. */
+  private renewalOf(number: number): Renewal | null {
+    if (this.frozen) return null;
+    if (this.renewal?.segment === number) return this.renewal;
+    this.dropRenewal();
+    try {
+      this.barrier = this.renewal = new Renewal(number, this.u8s[number], () => this.dropRenewal());
+    } catch {
+      // For want of memory nothing is given back.
+    }
+    return this.renewal;
+  }
+
+  /** The old buffer stays; the new one goes, with what it took. */
+  private dropRenewal(): void {
+    const { renewal } = this;
+    if (renewal === null) return;
+    this.barrier = this.renewal = null;
+    this.leftovers.add(renewal.buffer, renewal.bytes);
   }
 
   /** The memory goes once no frozen view holds it. */

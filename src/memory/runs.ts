@@ -30,7 +30,7 @@
 import { assert } from '../base/assert.ts';
 import { MAX_SEGMENTS, PAGE_BYTES, PAGES_PER_SEGMENT, SEGMENT_BYTES } from './address.ts';
 import { OutOfMemory } from './errors.ts';
-import type { Segments } from './segments.ts';
+import type { Renewed, Segments } from './segments.ts';
 
 export const FREE = 0;
 export const LARGE = 250;
@@ -404,29 +404,20 @@ export class Runs {
   }
 
   /**
-   * Gives the free pages of a segment back, if need be by copying those in use: at most 64 MiB, which takes some 20 ms.
-   * False where there is no memory for that, or a frozen view is open.
+   * Gives the free pages of a segment back, if need be by copying those in use, at most 64 MiB, until `late`. Refused where
+   * there is no memory for that, or a frozen view is open.
    */
-  renew(segment: number): boolean {
+  renew(segment: number, late: () => boolean): Renewed {
     const first = segment * PAGES_PER_SEGMENT;
     if (this.taken[segment] === 0 && segment > 0) {
       this.unlinkRun(first, PAGES_PER_SEGMENT);
       this.unmapSegment(segment);
-      return true;
+      return 'over';
     }
-    const used: number[] = [];
-    for (let page = first; page < first + PAGES_PER_SEGMENT; page++) {
-      if (this.tags[page] !== FREE) {
-        const start = page;
-        while (page < first + PAGES_PER_SEGMENT && this.tags[page] !== FREE) page++;
-        used.push(start - first, page - first);
-      }
-      if (page < first + PAGES_PER_SEGMENT) page += this.meta[(page << STRIDE_BITS) + RUN] - 1;
-    }
-    const bytes = this.committed[segment] * PAGE_BYTES;
-    if (!this.segments.renewSegment(segment, used, bytes)) return false;
-    this.forgetPages(segment);
-    return true;
+    const tags = this.tags.subarray(first, first + PAGES_PER_SEGMENT);
+    const renewed = this.segments.renewSegment(segment, tags, this.committed[segment] * PAGE_BYTES, late);
+    if (renewed === 'over') this.forgetPages(segment);
+    return renewed;
   }
 
   // Verification.

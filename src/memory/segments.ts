@@ -1,6 +1,9 @@
 /** What the allocator asks of the image that it cuts into blocks (memory.ts); it never sees what blocks hold. */
 import type { Addr } from './address.ts';
 
+/** How far giving back the free pages of a segment got; `more` is to be done, and anything may happen before. */
+export type Renewed = 'over' | 'more' | 'refused';
+
 export interface Segments {
   /** Bytes that segments may take in all. */
   readonly limit: number;
@@ -16,10 +19,10 @@ export interface Segments {
   /** Bytes that are mapped for segment `number`. */
   segmentBytes(number: number): number;
   /**
-   * Puts a new buffer into the place of segment `number`'s, with the pages in use copied: `used` is first and behind-last
-   * page of each run of them in turn. `committed` tells what the old one took. False where that can't be had.
+   * Puts a new buffer into the place of segment `number`'s, with the pages copied that are in use by their `tags`: goes on with
+   * that until `late`. `committed` tells what the old one takes.
    */
-  renewSegment(number: number, used: readonly number[], committed: number): boolean;
+  renewSegment(number: number, tags: Uint16Array, committed: number, late: () => boolean): Renewed;
   /** Gives a segment back, of which `committed` bytes take memory. */
   unmapSegment(number: number, committed: number): void;
   /** Takes note of a buffer beside the image that was let go of, and of which `committed` bytes take memory. */

@@ -200,9 +200,9 @@ export class VerifiedMemory extends Memory {
     return this.counts[1];
   }
 
-  override purge(): Generator<void> {
+  override purge(begin: () => () => boolean): Generator<void> {
     while (this.quarantine.length > 0) this.releaseOldest();
-    return super.purge();
+    return super.purge(begin);
   }
 
   override unmapSegment(number: number, committed: number): void {

@@ -37,7 +37,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { copyBytes } from '../base/copy.ts';
 import { BARRIER_SHIFT, MAX_SEGMENTS } from './address.ts';
-import type { Barrier, Memory } from './memory.ts';
+import type { Barrier } from './barrier.ts';
+import type { Memory } from './memory.ts';
 
 /** What a worker needs to read the image; see FrozenMemory. */
 export interface FrozenImage {

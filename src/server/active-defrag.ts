@@ -45,7 +45,9 @@ export class ActiveDefrag {
     if (this.timer !== null) return;
     const share = this.share();
     if (!defragmenter.running) {
-      if (share === 0 || memory.frozen || this.clock.now() < this.restUntil || defragmenter.begin() === 0) return;
+      // What values that are being released leave behind may be free soon.
+      if (share === 0 || !keyspaces.reclaimer.idle || this.clock.now() < this.restUntil || !defragmenter.begin())
+        return;
       this.wasteBefore = memory.active - memory.used;
     }
     defrag.begin(share, this.clock.monotonic());

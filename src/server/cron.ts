@@ -24,6 +24,11 @@ const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const SHORTEST_TIMER_MICROS = 1000;
 const REHASH_MICROS = 1000;
+/** Microseconds of a turn after which what takes a slice waits for the next. */
+const FULL_TURN_MICROS = 300;
+/** A slice of copying a segment, and the pause between two, ms. */
+const TIDY_MICROS = 1000;
+const TIDY_PAUSE = 3;
 /** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
 const RECLAIM_MOST_MICROS = 4000;
@@ -50,6 +55,7 @@ export class Cron {
   /** Whether the pass of expiry that is under way goes on by itself. */
   private expiryWaits = false;
   private reclaimTimer: Timer | null = null;
+  private tidyTimer: Timer | null = null;
   /** When much was last asked for, when everything was last done, and from when on commands and bytes are counted. */
   private busyAt = Number.NEGATIVE_INFINITY;
   private doneAt = Number.NEGATIVE_INFINITY;
@@ -102,7 +108,8 @@ export class Cron {
     this.tickTimer?.cancel();
     this.expiryTimer?.cancel();
     this.reclaimTimer?.cancel();
-    this.tickTimer = this.expiryTimer = this.reclaimTimer = null;
+    this.tidyTimer?.cancel();
+    this.tickTimer = this.expiryTimer = this.reclaimTimer = this.tidyTimer = null;
     this.expiryWaits = false;
     this.engine.onWake = null;
   }
@@ -143,16 +150,47 @@ export class Cron {
     this.expiry.begin();
     if (!this.expiryWaits) this.expire();
     if (engine.keyspaces.activeExpire) engine.keyspaces.localExpiry?.run(this.clock);
-    this.resizeDicts();
+    this.inTurn(now, this.resizing);
     engine.tracking.limit();
     this.memoryLimit.settle();
     engine.server.persistence.tick();
-    engine.memory.tidy(this.clock.now(), !engine.keyspaces.reclaimer.idle);
-    if (this.idle) engine.memory.quiet();
+    this.inTurn(now, this.tidying);
     this.defrag.tick();
     this.redirectWaiters();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
+  }
+
+  /** What may take a slice of its own waits for a turn of its own where this one, begun at `begun`, has had its slice. */
+  private inTurn(begun: number, work: () => void): void {
+    if (this.clock.monotonic() - begun < FULL_TURN_MICROS) {
+      work();
+      return;
+    }
+    this.clock.after(0, () => {
+      if (this.running && !this.engine.keyspaces.cronPaused && !this.engine.propagation.held) work();
+    });
+  }
+
+  private readonly resizing = (): void => this.resizeDicts();
+
+  private readonly tidying = (): void => {
+    const { memory, keyspaces } = this.engine;
+    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, this.within(TIDY_MICROS))) this.tidyOn();
+    if (this.idle) memory.quiet();
+  };
+
+  private tidyOn(): void {
+    this.tidyTimer ??= this.clock.after(TIDY_PAUSE, () => {
+      this.tidyTimer = null;
+      if (this.engine.memory.tidyOn(this.within(TIDY_MICROS))) this.tidyOn();
+    });
+  }
+
+  /** What tells that so many microseconds have passed from now on. */
+  private within(micros: number): () => boolean {
+    const end = this.clock.monotonic() + micros;
+    return () => this.clock.monotonic() >= end;
   }
 
   /** Nobody asks for much, nothing may expire, and all that was to be tidied up after the last who did has been. */
@@ -251,8 +289,7 @@ export class Cron {
 
   /** Says whether there is more to move in this database. */
   private rehash(db: Database): boolean {
-    const end = this.clock.monotonic() + REHASH_MICROS;
-    return db.rehashFor(() => this.clock.monotonic() >= end);
+    return db.rehashFor(this.within(REHASH_MICROS));
   }
 
   private reclaimSoon(): void {

@@ -152,9 +152,9 @@ describe('memory goes back', () => {
     for (let i = 0; i < 20_000; i += 2) admin.post(['DEL', `k:${i}`]);
     await ask('PING');
     const view = new FrozenView(memory);
-    expect(keyspaces.defragmenter.begin()).toBe(0);
+    expect(keyspaces.defragmenter.begin()).toBe(false);
     view.close();
-    expect(keyspaces.defragmenter.begin()).toBeGreaterThan(0);
+    expect(keyspaces.defragmenter.begin()).toBe(true);
     const late = new FrozenView(memory);
     expect(keyspaces.defragmenter.run(() => false)).toBe(false);
     expect(memory.moves).toBe(0);

@@ -21,7 +21,7 @@ export function purgeMemory(c: Call): void {
     return;
   }
   if (c.denyBlocking) {
-    memory.purge().next();
+    memory.purge(() => () => true).next();
     memory.collect(true);
     c.reply.ok();
     return;
@@ -42,18 +42,20 @@ function* purging({ memory, keyspaces, clock }: Engine): Generator<void> {
   const { defragmenter, reclaimer } = keyspaces;
   let end = 0;
   const late = (): boolean => clock.monotonic() >= end;
+  const begin = (): (() => boolean) => {
+    end = clock.monotonic() + SLICE_MICROS;
+    return late;
+  };
   // What has been deleted and waits to be released is free first of all.
   while (!reclaimer.idle && !memory.sparesPages) {
-    end = clock.monotonic() + SLICE_MICROS;
+    begin();
     while (reclaimer.run(RELEASES_PER_LOOK) && !late());
     yield;
   }
   if (memory.active - memory.used >= WORTH_MOVING) {
     defragmenter.begin();
-    do {
-      yield;
-      end = clock.monotonic() + SLICE_MICROS;
-    } while (defragmenter.run(late));
+    do yield;
+    while (defragmenter.run(begin()));
   }
-  yield* memory.purge();
+  yield* memory.purge(begin);
 }

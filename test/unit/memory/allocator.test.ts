@@ -4,9 +4,11 @@ import { Slice } from '../../../src/base/slice.ts';
 import type { Addr } from '../../../src/memory/address.ts';
 import { OutOfMemory } from '../../../src/memory/errors.ts';
 import { Memory } from '../../../src/memory/memory.ts';
+import { FrozenView } from '../../../src/memory/view.ts';
 import { STEPS } from '../../support/long.ts';
 
 const MiB = 1024 * 1024;
+const notLate = (): boolean => false;
 
 interface Block {
   a: Addr;
@@ -188,11 +190,11 @@ describe('the allocator', () => {
     let now = 1_000_000;
     for (let round = 0; round < 20; round++) {
       for (const a of fill()) m.release(a);
-      m.tidy((now += 700), false);
+      m.tidy((now += 700), false, notLate);
     }
     expect(m.active).toBe(0);
     expect(m.allocator.resident).toBe(1000 * 40_960);
-    for (let round = 0; round < 4; round++) m.tidy((now += 700), false);
+    for (let round = 0; round < 4; round++) m.tidy((now += 700), false, notLate);
     expect(m.allocator.resident).toBe(0);
     m.allocator.verify();
   });
@@ -206,10 +208,10 @@ describe('the allocator', () => {
         if (i % 63 === 0) m.resize(a, 20_000);
         else if (i % 63 > kept) m.release(a);
       const before = m.allocator.resident;
-      m.tidy(1000, false);
-      m.tidy(1400, false);
+      m.tidy(1000, false, notLate);
+      m.tidy(1400, false, notLate);
       expect(m.allocator.resident, 'it may be used again soon').toBe(before);
-      m.tidy(2000, releasing);
+      m.tidy(2000, releasing, notLate);
       m.allocator.verify();
       return (m.allocator.resident - m.active) / (before - m.active);
     };
@@ -219,12 +221,58 @@ describe('the allocator', () => {
     expect(emptied(20, true), 'it may cost nothing soon').toBe(1);
   });
 
+  test('a segment is copied in slices while it is written, and anything may come between', () => {
+    const random = new SeededRandom(29);
+    for (let round = 0; round < 4; round++) {
+      const m = new Memory();
+      const blocks: Block[] = [];
+      const add = (): void => {
+        const size = 4 + random.below(random.below(10) === 0 ? 200_000 : 9000);
+        const block = { a: m.allocate(size), size, tag: random.below(250) };
+        mark(m, block);
+        blocks.push(block);
+      };
+      while (m.reserved < 3 * 64 * MiB) add();
+      const drop = (): void => m.release(blocks.splice(random.below(blocks.length), 1)[0].a);
+      for (let i = blocks.length >> 1; i > 0; i--) drop();
+      const before = m.allocator.resident;
+      for (let now = 1000; now <= 2000; now += 500) m.tidy(now, false, () => true);
+      let slices = 1;
+      for (; m.tidyOn(() => true); slices++) {
+        for (let i = random.below(20); i > 0; i--)
+          [add, drop, () => mark(m, blocks[random.below(blocks.length)])][random.below(3)]();
+        if (round % 4 === 3 && slices === 50) new FrozenView(m).close();
+      }
+      expect(slices).toBeGreaterThan(40);
+      if (round % 4 !== 3) expect(m.allocator.resident).toBeLessThan(before - 8 * MiB);
+      m.allocator.verify();
+      for (const block of blocks) check(m, block);
+      for (const { a } of blocks) m.release(a);
+    }
+  });
+
+  test('a segment that is given back while it is being copied', () => {
+    const m = new Memory();
+    const blocks = Array.from({ length: 100 }, () => m.allocate(MiB));
+    for (const [i, a] of blocks.entries()) if (i < 60 ? i % 2 === 1 : i > 90) m.release(a);
+    for (let now = 1000; now < 2000; now += 500) m.tidy(now, false, () => true);
+    expect(
+      m.tidy(2000, false, () => true),
+      'half-way',
+    ).toBe(true);
+    for (const [i, a] of blocks.entries()) if (i < 60 ? i % 2 === 0 : i <= 90) m.release(a);
+    m.trim();
+    m.allocator.verify();
+    expect(m.tidyOn(() => true)).toBe(false);
+    expect(m.allocator.resident).toBeLessThan(MiB);
+  });
+
   test('a little that is free goes back too, where it costs no more to copy what is not', () => {
     const left = (kept: number) => {
       const m = new Memory();
       const blocks = Array.from({ length: 6 }, () => m.allocate(MiB));
       for (const a of blocks.slice(kept)) m.release(a);
-      for (let now = 1000; now < 4000; now += 400) m.tidy(now, false);
+      for (let now = 1000; now < 4000; now += 400) m.tidy(now, false, notLate);
       m.allocator.verify();
       return m.allocator.resident / MiB;
     };
@@ -257,7 +305,7 @@ describe('the allocator', () => {
       const m = new Memory({ collector: { now: () => {}, thoroughly: () => {}, soon: () => true, keepsAwake } });
       const blocks = Array.from({ length: 200 }, () => m.allocate(MiB));
       for (const a of blocks) m.release(a);
-      for (let now = 0; now < 5000; now += 100) m.tidy(now, false);
+      for (let now = 0; now < 5000; now += 100) m.tidy(now, false, notLate);
       expect(m.allocator.resident).toBeLessThan(MiB);
       expect(m.untidy).toBe(keepsAwake);
     }
