@@ -69,13 +69,18 @@ export class Reply extends Output {
 
   /** A simple string. Line breaks inside become spaces. */
   status(text: string): void {
-    this.byte(PLUS);
-    this.oneLine(text, 0, text.length);
+    this.beginStatus();
+    this.lineText(text, 0, text.length);
     this.line();
   }
 
+  /** The beginning of a simple string; `lineText()` and `line()` follow. */
+  beginStatus(): void {
+    this.byte(PLUS);
+  }
+
   /** A part of a text, in which line breaks become spaces. */
-  private oneLine(text: string, start: number, end: number): void {
+  lineText(text: string, start: number, end: number): void {
     let from = start;
     for (; end - from > LONG_LINE; from += LONG_LINE) {
       const piece = text.slice(from, from + LONG_LINE);
@@ -114,15 +119,20 @@ export class Reply extends Output {
    * heard of already (of a command that a script ran) is not `counted` again.
    */
   error(text: string, counted = true): void {
-    this.errorCount++;
-    if (this.errors !== null) this.errors.errorReplied(text, counted);
+    this.beginError(text, counted);
     let from = 0;
     let to = text.length;
     while (from < to && isLineBreak(text.charCodeAt(from))) from++;
     while (to > from && isLineBreak(text.charCodeAt(to - 1))) to--;
-    this.byte(MINUS);
-    this.oneLine(text, from, to);
+    this.lineText(text, from, to);
     this.line();
+  }
+
+  /** The beginning of an error; `lineText()`, without the line breaks at the ends, and `line()` follow. */
+  beginError(text: string, counted = true): void {
+    this.errorCount++;
+    if (this.errors !== null) this.errors.errorReplied(text, counted);
+    this.byte(MINUS);
   }
 
   /** The null that stands for an absent value. */
@@ -167,10 +177,15 @@ export class Reply extends Output {
 
   /** A big number given as decimal text. Line breaks inside become spaces. */
   bigNumber(text: string): void {
-    if (this.resp < 3) this.bulkLength(text.length);
-    else this.byte(PAREN);
-    this.oneLine(text, 0, text.length);
+    this.beginBigNumber(text.length);
+    this.lineText(text, 0, text.length);
     this.line();
+  }
+
+  /** The beginning of a big number; `lineText()` and `line()` follow. */
+  beginBigNumber(length: number): void {
+    if (this.resp < 3) this.bulkLength(length);
+    else this.byte(PAREN);
   }
 
   // Bulk strings.
@@ -228,15 +243,20 @@ export class Reply extends Output {
 
   /** Text with a format of three letters, 'txt' or 'mkd'; a plain bulk string in RESP2. */
   verbatim(text: string, format = 'txt'): void {
-    if (this.resp < 3) {
-      this.bulkText(text);
-      return;
-    }
-    this.header(EQUALS, text.length + 4);
-    this.rawText(format);
-    this.byte(COLON);
+    this.beginVerbatim(text.length, format);
     this.rawText(text);
     this.line();
+  }
+
+  /** The beginning of the same; `rawText()` and `line()` follow. */
+  beginVerbatim(length: number, format: string): void {
+    if (this.resp < 3) {
+      this.bulkLength(length);
+      return;
+    }
+    this.header(EQUALS, length + 4);
+    this.rawText(format);
+    this.byte(COLON);
   }
 
   // Aggregates: a header, then as many replies as it says.

@@ -12,7 +12,8 @@ import type { Registered } from '../engine/table.ts';
 import { Arguments } from './arguments.ts';
 import type { Lua } from './lua/lua.ts';
 import { MUCH_TEXT } from './lua/meter.ts';
-import { LuaError, LuaTable, type Value } from './lua/value.ts';
+import { MORE } from './lua/runtime.ts';
+import { LuaError, LuaTable, type Result, type Value } from './lua/value.ts';
 import { BYTES_SHIFT } from './lua/work.ts';
 import { errorTable, ReplyReader } from './replies.ts';
 
@@ -57,8 +58,21 @@ function taken(args: Arguments, values: readonly Value[]): string | null {
 const COMMAND_CHARGE = 400;
 /** What copying and reading arguments takes, as BYTES_SHIFT. */
 const ARGUMENT_SHIFT = 4;
+/** A reply of more bytes is read in pieces, each of which takes as much as so many units. */
+const LONG_REPLY = 256 * 1024;
+const PIECE_CHARGE = 8192;
 /** Names of commands as scripts spell them; bounded, as each has many spellings. */
 const NAMES_MAX = 1024;
+
+/** What redis.pcall gives for a reply, and what redis.call does. */
+function given(value: Value): Value {
+  return value;
+}
+
+function raised(value: Value): Value {
+  if (value instanceof LuaTable && value.getStr('err') !== undefined) throw new LuaError(value);
+  return value;
+}
 
 export class RedisCall {
   private readonly engine: Engine;
@@ -66,6 +80,8 @@ export class RedisCall {
   private readonly gate: ScriptGate;
   private readonly reader = new ReplyReader();
   private readonly names = new Map<string, Registered>();
+  /** A long reply is being read. */
+  private reading = false;
   /** Null while a command has it. */
   private idle: Arguments | null = new Arguments();
 
@@ -79,15 +95,11 @@ export class RedisCall {
   open(lua: Lua, redis: LuaTable): void {
     redis.set(
       'call',
-      lua.host('call', (values) => {
-        const value = this.run(lua, values);
-        if (value instanceof LuaTable && value.getStr('err') !== undefined) throw new LuaError(value);
-        return value;
-      }),
+      lua.host('call', (values) => this.run(lua, values, raised)),
     );
     redis.set(
       'pcall',
-      lua.host('pcall', (values) => this.run(lua, values)),
+      lua.host('pcall', (values) => this.run(lua, values, given)),
     );
   }
 
@@ -126,18 +138,19 @@ export class RedisCall {
 
   // ---- the run
 
-  /** Runs a command; an error comes as a table with `err`. */
-  private run(lua: Lua, values: readonly Value[]): Value {
+  /** Runs a command; `then` gets what it replied, an error as a table with `err`. */
+  private run(lua: Lua, values: readonly Value[], then: (value: Value) => Value): Result {
     const args = this.idle ?? new Arguments();
     this.idle = null;
     try {
       const error = taken(args, values);
-      if (error !== null) return errorTable(error);
+      if (error !== null) return then(errorTable(error));
       if (args.taken > MUCH_TEXT) {
         lua.runtime.charge(args.taken >>> ARGUMENT_SHIFT);
         lua.runtime.reserve(args.taken);
       }
-      return this.execute(values[0], args) ?? this.answer(lua);
+      const refusal = this.execute(values[0], args);
+      return refusal === null ? this.answer(lua, then) : then(refusal);
     } finally {
       args.returned();
       this.idle = args;
@@ -147,19 +160,51 @@ export class RedisCall {
   /** The script has ended. */
   ended(): void {
     this.idle?.trim();
+    this.stopReading();
   }
 
   /** The client's reply as a value. */
-  private answer(lua: Lua): Value {
+  private answer(lua: Lua, then: (value: Value) => Value): Result {
     const { reply } = this.client;
     const bytes = reply.pending;
     lua.runtime.charge(COMMAND_CHARGE);
+    if (bytes > LONG_REPLY) return this.readInPieces(lua, then);
     const value = this.reader.read(reply);
     if (bytes > MUCH_TEXT) {
       lua.runtime.charge(bytes >>> BYTES_SHIFT);
       lua.runtime.reserve(bytes);
     }
-    return value;
+    return then(value);
+  }
+
+  /** The same of a long reply, between whose values time may run out. */
+  private readInPieces({ runtime }: Lua, then: (value: Value) => Value): Result {
+    const { reader } = this;
+    const { reply } = this.client;
+    const bytes = reply.pending;
+    this.reading = true;
+    return runtime.inPieces(() => {
+      try {
+        if (!reader.begun) {
+          runtime.charge(bytes >>> BYTES_SHIFT);
+          runtime.reserve(bytes);
+          reader.begin(reply);
+        }
+        runtime.charge(PIECE_CHARGE);
+        const whole = reader.readOn();
+        if (whole === null) return MORE;
+        this.stopReading();
+        return then(whole[0]);
+      } catch (error) {
+        this.stopReading();
+        throw error;
+      }
+    });
+  }
+
+  private stopReading(): void {
+    if (this.reading) this.reader.abandon(this.client.reply);
+    this.reading = false;
   }
 
   /** Runs a command, which replies to the client; an error where it may not run. */

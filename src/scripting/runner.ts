@@ -29,7 +29,7 @@ import { text } from './lua/runtime.ts';
 import { type LuaError, type LuaFunction, LuaTable, type Value } from './lua/value.ts';
 import { RedisCall } from './redis-call.ts';
 import { forbiddenCall, refusedCall, refusedScript } from './refusals.ts';
-import { type ValueWriter, writeValue } from './replies.ts';
+import { type ReplyWriter, writeError, writeValue } from './value-writer.ts';
 
 const MISDIRECTED: Readonly<Record<WithinRefusal, string>> = {
   'down-for-writes': 'Script attempted to execute a write command while the cluster is down and readonly',
@@ -75,7 +75,7 @@ export interface Running extends Work {
   suspension: Suspension | null;
   activity: Activity | null;
   /** It has ended, and its reply is being written. */
-  writer: ValueWriter | null;
+  writer: ReplyWriter | null;
   /** Who hears of its effects (bits of engine/propagation.ts), while it is suspended. */
   targets: number;
   /** Memory was short when its command began. */
@@ -232,16 +232,19 @@ export class Runner {
       this.write(c, running);
       return;
     }
-    this.ended(running);
     running.watcher?.end(c);
-    if (outcome.kind === 'killed') this.replyError(c, `ERR ${outcome.message}`, true, outcome, running.name);
-    else this.failed(c, outcome.error, running);
+    this.write(c, running, () =>
+      outcome.kind === 'killed'
+        ? this.errorWriter(c, `ERR ${outcome.message}`, true, outcome, running.name)
+        : this.failed(c, outcome.error, running),
+    );
   }
 
   /** Writes what a script gave, a large reply in slices. */
-  private write(c: Call, running: Running): void {
+  private write(c: Call, running: Running, begin: (() => ReplyWriter | null) | null = null): void {
     let done = true;
     try {
+      if (begin !== null) running.writer = begin();
       done = running.writer === null || this.written(c.reply, running.writer);
     } finally {
       if (done) this.ended(running);
@@ -250,34 +253,36 @@ export class Runner {
   }
 
   /** Goes on until the reply is complete or time is up. */
-  private written(reply: Reply, writer: ValueWriter): boolean {
+  private written(reply: Reply, writer: ReplyWriter): boolean {
     while (!writer.step(reply)) if (this.engine.clock.monotonic() >= this.deadline) return false;
     return true;
   }
 
-  private failed(c: Call, error: LuaError, { lua, name }: Running): void {
+  private failed(c: Call, error: LuaError, { lua, name }: Running): ReplyWriter | null {
     const { value } = error;
     if (value instanceof LuaTable && value.readonly) {
       // The handler of errors writes into the table where it was.
       const where = { source: '@err_handler_def', line: 10 };
-      this.replyError(c, 'ERR err_handler_def:10: Attempt to modify a readonly table', true, where, name);
-    } else if (value instanceof LuaTable) {
+      return this.errorWriter(c, 'ERR err_handler_def:10: Attempt to modify a readonly table', true, where, name);
+    }
+    if (value instanceof LuaTable) {
       const message = text(value.getStr('err'));
       const counted = value.getStr('ignore_error_stats_update') !== true;
-      this.replyError(c, message ?? 'ERR unknown error', counted, error, name);
-    } else this.replyError(c, `ERR ${lua.text(value)}`, true, error, name);
+      return this.errorWriter(c, message ?? 'ERR unknown error', counted, error, name);
+    }
+    return this.errorWriter(c, `ERR ${lua.text(value)}`, true, error, name);
   }
 
-  private replyError(
+  private errorWriter(
     c: Call,
     message: string,
     counted: boolean,
     place: { readonly source: string; readonly line: number },
     name: string,
-  ): void {
+  ): ReplyWriter | null {
     const source = place.source.slice(0, cLength(place.source));
     const where = place.line > 0 ? ` script: ${name}, on ${source}:${place.line}.` : '';
-    c.reply.error(message.slice(0, cLength(message)) + where, counted);
+    return writeError(c.reply, message.slice(0, cLength(message)), where, counted);
   }
 
   /** `activity` is null where only its reply is to be written. */

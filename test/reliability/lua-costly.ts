@@ -352,6 +352,18 @@ const NAMED: readonly string[] = [
   "return cjson.decode(('1'):rep(1e8))",
   "return cjson.decode('0x'..('1'):rep(1e8))",
   "return type(loadstring('x=1',('x'):rep(1e8)))",
+  "local t={} for i=1,1e6 do t['k'..i]=i end return type(next(t))",
+  "local t={} for i=1,1e6 do t['k'..i]=i end t.k1=nil t.l=1 local n=0 for k in pairs(t) do n=n+1 end return n",
+  "local t={} for i=1,2^20 do t['k'..i]=i end t.k1=nil t.l=1 t.m=1 return #cjson.encode(t)",
+  "local p=('x'):rep(3000) local t={} for i=1,6e4 do t[p..i]=i end return type(next(t))",
+  'local t={} for i=1e6,1,-1 do t[i]=i end return #t',
+  'local t={} for i=1,8e6 do t[i]=1 end return t',
+  'local t={} for i=1,4e6 do t[i]=1 end for i=1,4e6 do if i%3>0 then t[i]=nil end end t.x=1 return type(next(t))',
+  "return {ok=('\\n'):rep(1e8)}",
+  "return {err=('\\n'):rep(1e8)}",
+  "error(('x\\n'):rep(5e7))",
+  "error({err=('x\\n'):rep(5e7)})",
+  "redis.setresp(3) for i=1,200 do local m={} for k=1,7000 do m[k]=i*7000+k end redis.call('sadd','s',unpack(m)) end return type(redis.call('smembers','s'))",
 ];
 
 export interface Fault {

@@ -34,7 +34,7 @@ function hashOfString(text: string): number {
   return hash >>> 0;
 }
 
-function hashOfNumber(value: number): number {
+export function hashOfNumber(value: number): number {
   if (value === 0) return 0;
   bits.setFloat64(0, value);
   return (bits.getUint32(0) + bits.getUint32(4)) >>> 0;
@@ -125,4 +125,14 @@ export class Nodes {
     while (this.free > 0) if (this.entries[--this.free] === NOBODY) return this.free;
     return NOBODY;
   }
+}
+
+/** Twice as many nodes, filled from the last to the first. */
+export function doubled(old: Nodes, keys: readonly unknown[], hashes: readonly number[]): Nodes {
+  const nodes = new Nodes(old.size === 0 ? 1 : old.size * 2);
+  for (let node = old.size - 1; node >= 0; node--) {
+    const entry = old.entryAt(node);
+    if (entry >= 0) nodes.add(entry, nodes.mainNode(keys[entry], hashes[entry]));
+  }
+  return nodes;
 }

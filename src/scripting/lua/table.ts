@@ -18,39 +18,29 @@
  * When a new key finds all nodes taken, both parts get new sizes: the array part the largest 2^n of which more than half
  * is in use, the entries the next power of two.
  *
+ * Nothing may hold everybody, and a new key can't be left half way: a table that then has LARGE entries, or keys of
+ * MANY_CHARACTERS, has an order of our own from then on, that of its entries, without nodes. `shards` takes the place of
+ * `slots`, `freed` names entries that have died, for new keys to take over; one is in it for good only while it is dead.
+ *
  * What a table can hold besides, the other objects, is declared here as well: a table holds values, and is one.
  */
-import { hash } from 'node:crypto';
-import { hashOf, Nodes } from './nodes.ts';
+import { DIGEST_LENGTH, digest, HUGE_KEY, isLong, sample } from './digests.ts';
+import { addressOf } from './identity.ts';
+import { doubled, hashOf, Nodes } from './nodes.ts';
+import { Shards } from './shards.ts';
+import { bestSize, countKey, MAX_BITS, powerOfTwo } from './sizes.ts';
 import { BYTES_SHIFT, work } from './work.ts';
 
 /** Where hash entries begin in the numbering of positions that next() walks. */
 const HASH_BASE = 0x20000000;
 const MAX_INDEX = 0x7fffffff;
-/** V8 tells strings longer than 16,383 only by their length, so that tables of them were lists: `slots` has digests of those. */
-const LONG_KEY = 8192;
-/** A part of what is longer is digested, as much as PARTS of PART bytes are, so that no key takes long. */
-const HUGE_KEY = 65_536;
-const PART = 256;
-const PARTS = 64;
+/** From so many entries on, or characters of their keys, a table is large. */
+export const LARGE = 65_536;
+const MANY_CHARACTERS = 1 << 22;
 /** Elements passed over in one go that count. */
 const MANY = 64;
 /** From here on an array grows at one go, which V8 then reads a little more slowly. */
 const MANY_AT_ONCE = 1 << 18;
-/** Integer keys are counted by the powers of two that they lie between. */
-const MAX_BITS = 26;
-
-const identities = { last: 0x1a40 };
-
-interface Identified {
-  id: number;
-}
-
-/** A number of its own for an object, given at the first look, as an address would be. */
-export function identity(object: Identified): number {
-  if (object.id === 0) object.id = identities.last += 0x20;
-  return object.id;
-}
 
 export type Value = undefined | boolean | number | string | LuaTable | LuaFunction | LuaUserdata | LuaThread;
 export type Result = Value | readonly Value[];
@@ -115,6 +105,9 @@ export interface Continuation {
 export class LuaTable {
   array: Value[];
   private slots: Map<Value, number> | null = null;
+  /** Of a large table. */
+  private shards: Shards<Value> | null = null;
+  private freed: number[] = NO_NUMBERS;
   private keys: Value[] = NO_VALUES;
   private values: Value[] = NO_VALUES;
   private size: number;
@@ -143,7 +136,7 @@ export class LuaTable {
 
   /** A table of these items as it is when they have been set one by one; the list is the table's from now on. */
   static sequence(items: Value[]): LuaTable {
-    if (items.includes(undefined)) {
+    if (items.length <= LARGE && items.includes(undefined)) {
       const table = new LuaTable();
       for (let i = 0; i < items.length; i++) table.set(i + 1, items[i]);
       return table;
@@ -165,7 +158,7 @@ export class LuaTable {
   // ---- values by key
 
   getStr(key: string): Value {
-    if (this.slots === null) return undefined;
+    if (this.slots === null) return this.amongMany(key);
     const at = this.slots.get(key);
     return at === undefined ? undefined : this.values[at];
   }
@@ -175,8 +168,14 @@ export class LuaTable {
       const at = key - 1;
       if (at >= 0 && at < this.array.length && at === (at | 0)) return this.array[at];
     }
-    if (this.slots === null) return undefined;
+    if (this.slots === null) return this.amongMany(key);
     const at = isLong(key) ? this.slots.get(this.slotOf(key)) : this.slots.get(key);
+    return at === undefined ? undefined : this.values[at];
+  }
+
+  private amongMany(key: Value): Value {
+    if (this.shards === null) return undefined;
+    const at = this.shards.get(isLong(key) ? this.slotOf(key) : key);
     return at === undefined ? undefined : this.values[at];
   }
 
@@ -203,13 +202,16 @@ export class LuaTable {
     const old = this.values[at];
     this.values[at] = value;
     if (value === undefined) {
-      if (old !== undefined) this.dead++;
+      if (old === undefined) return;
+      this.dead++;
+      if (this.shards !== null) this.free(at);
     } else if (old === undefined) this.dead--;
   }
 
   /** The number of a key's entry. */
   private entryOf(key: Value): number | undefined {
-    return this.slots?.get(isLong(key) ? this.slotOf(key) : key);
+    if (this.slots !== null) return this.slots.get(isLong(key) ? this.slotOf(key) : key);
+    return this.shards?.get(this.slotOf(key));
   }
 
   /** By what `slots` knows a key, or would. Keys of which the same is digested are numbered from 0 on without a gap. */
@@ -219,7 +221,7 @@ export class LuaTable {
     const start = digest(sample(key));
     for (let number = 0; ; number++) {
       const slot = start + number;
-      const entry = this.slots!.get(slot);
+      const entry = (this.slots ?? this.shards)!.get(slot);
       if (entry === undefined) return slot;
       work.counter.charge(key.length >>> BYTES_SHIFT);
       if (this.keys[entry] === key) return slot;
@@ -227,7 +229,7 @@ export class LuaTable {
   }
 
   private forget(key: Value): void {
-    const slots = this.slots!;
+    const slots = (this.slots ?? this.shards)!;
     const slot = this.slotOf(key);
     if (isLong(key) && key.length > HUGE_KEY) {
       const start = (slot as string).slice(0, DIGEST_LENGTH);
@@ -242,7 +244,8 @@ export class LuaTable {
   // ---- new keys
 
   private insert(key: Value, value: Value): void {
-    if (this.dead > 0 || this.fixed) this.insertAmongDead(key, value);
+    if (this.shards !== null) this.insertAmongMany(key, value);
+    else if (this.dead > 0 || this.fixed) this.insertAmongDead(key, value);
     else if (this.keys.length === this.size) this.rehash(key, value);
     else {
       if (this.nodes !== null) this.place(this.keys.length, key);
@@ -251,12 +254,14 @@ export class LuaTable {
   }
 
   private append(key: Value, value: Value): void {
-    if (this.slots === null) {
+    if (this.slots === null && this.shards === null) {
       this.slots = new Map();
       this.keys = [];
       this.values = [];
     }
-    this.slots.set(this.slotOf(key), this.keys.length);
+    const slot = this.slotOf(key);
+    if (this.slots !== null) this.slots.set(slot, this.keys.length);
+    else this.shards!.set(slot, this.keys.length);
     this.keys.push(key);
     this.values.push(value);
     if (value === undefined) this.dead++;
@@ -269,23 +274,36 @@ export class LuaTable {
 
   private insertAmongDead(key: Value, value: Value): void {
     const nodes = this.arrangement();
+    if (nodes === null) {
+      this.insertAmongMany(key, value);
+      return;
+    }
     this.fixed = true;
     const main = nodes.mainNode(key, hashOf(key, addressOf));
     const occupant = nodes.entryAt(main);
     if (occupant >= 0 && this.values[occupant] === undefined) {
-      this.forget(this.keys[occupant]);
-      this.slots!.set(this.slotOf(key), occupant);
-      this.keys[occupant] = key;
-      this.values[occupant] = value;
-      if (value !== undefined) this.dead--;
+      this.replace(occupant, key, value);
       nodes.takeOver(occupant, main);
     } else if (this.keys.length < this.size && this.place(this.keys.length, key)) this.append(key, value);
     else this.rehash(key, value);
   }
 
-  /** The nodes as they are now. */
-  private arrangement(): Nodes {
-    if (this.nodes !== null) return this.nodes;
+  /** The key of a dead entry makes room for another. */
+  private replace(entry: number, key: Value, value: Value): void {
+    this.forget(this.keys[entry]);
+    (this.slots ?? this.shards)!.set(this.slotOf(key), entry);
+    this.keys[entry] = key;
+    this.values[entry] = value;
+    if (value !== undefined) this.dead--;
+  }
+
+  /** The nodes as they are now; null where the table is large, from now on at the latest. */
+  private arrangement(): Nodes | null {
+    if (this.nodes !== null || this.shards !== null) return this.nodes;
+    if (this.isMuch) {
+      this.turnLarge();
+      return null;
+    }
     const { keys, size } = this;
     work.counter.charge(size >>> 1);
     const hashes = keys.map((key) => hashOf(key, addressOf));
@@ -299,23 +317,116 @@ export class LuaTable {
     return nodes;
   }
 
+  // ---- large tables
+
+  /** Whether to go through all entries takes too long to be done at one go. */
+  private get isMuch(): boolean {
+    const { keys } = this;
+    if (keys.length >= LARGE) return true;
+    let characters = 0;
+    for (const key of keys) if (typeof key === 'string') characters += key.length;
+    return characters > MANY_CHARACTERS;
+  }
+
+  private turnLarge(): void {
+    work.counter.charge(this.keys.length);
+    this.shards = new Shards<Value>(this.slots ?? [], addressOf);
+    this.slots = null;
+    this.nodes = null;
+    this.fixed = false;
+    this.freed = this.deadEntries();
+  }
+
+  private deadEntries(): number[] {
+    const { values } = this;
+    const entries: number[] = [];
+    for (let entry = 0; entry < values.length; entry++) if (values[entry] === undefined) entries.push(entry);
+    return entries;
+  }
+
+  /** An entry has died. One that lives and dies again and again is named many times, until that is too much. */
+  private free(entry: number): void {
+    this.freed.push(entry);
+    if (this.freed.length > 2 * this.keys.length) this.freed = this.deadEntries();
+  }
+
+  private insertAmongMany(key: Value, value: Value): void {
+    if (value === undefined) return;
+    for (let entry = this.freed.pop(); entry !== undefined; entry = this.freed.pop()) {
+      if (this.values[entry] !== undefined) continue;
+      this.replace(entry, key, value);
+      return;
+    }
+    if (this.keys.length < this.size) {
+      this.append(key, value);
+      return;
+    }
+    work.counter.charge((this.array.length >>> 4) + (this.keys.length >>> 1));
+    const [items] = bestSize(this.countIntegers(key));
+    if (items > this.array.length) this.absorb(items);
+    else this.size *= 2;
+    this.set(key, value);
+  }
+
+  /** The array part grows, and takes in the values of its keys; their entries are dead from then on. */
+  private absorb(items: number): void {
+    const { keys, values } = this;
+    this.sizeArray(items);
+    const { array, freed } = this;
+    for (let entry = 0; entry < keys.length; entry++) {
+      const key = keys[entry];
+      const value = values[entry];
+      if (typeof key !== 'number' || value === undefined || key < 1 || key > items || key !== (key | 0)) continue;
+      array[key - 1] = value;
+      values[entry] = undefined;
+      freed.push(entry);
+      this.dead++;
+    }
+    if (this.dead === keys.length) this.startAnew(1);
+  }
+
+  /** There are no entries any more. */
+  private startAnew(size: number): void {
+    this.slots = null;
+    this.shards = null;
+    this.freed = NO_NUMBERS;
+    this.keys = this.values = NO_VALUES;
+    this.nodes = null;
+    this.fixed = false;
+    this.dead = 0;
+    this.size = this.first = size;
+  }
+
   // ---- sizes
 
   /** All nodes are taken: new sizes for both parts, and the key goes into one of them. */
   private rehash(key: Value, value: Value): void {
+    if (this.isMuch) {
+      this.turnLarge();
+      this.set(key, value);
+      return;
+    }
     work.counter.charge((this.array.length >>> 4) + (this.keys.length >>> 1));
-    const counts = this.countIntegers(key);
-    const [items, used] = bestSize(counts);
+    const [best, used] = bestSize(this.countIntegers(key));
+    const items = this.itemsBeyond(best) > LARGE ? this.array.length : best;
     if (items === this.array.length && this.dead === 0 && !this.fixed) {
       this.size = this.size === 0 ? 1 : this.size * 2;
       if (this.keys.length === 0) this.first = 1;
       this.nodes = null;
     } else {
-      let total = 1 + this.keys.length - this.dead - used;
-      for (const item of this.array) if (item !== undefined) total++;
+      let total = 1 + this.keys.length - this.dead;
+      if (items === best) total += this.itemsBeyond(0) - used;
       this.rearrange(items, powerOfTwo(total));
     }
     this.set(key, value);
+  }
+
+  /** How many items the array part has behind its first ones. */
+  private itemsBeyond(first: number): number {
+    const { array } = this;
+    let count = 0;
+    for (let i = first; i < array.length; i++) if (array[i] !== undefined) count++;
+    return count;
   }
 
   /** By i: integer keys above 2^(i-1) and up to 2^i, of the table and a new one. */
@@ -337,14 +448,13 @@ export class LuaTable {
   private rearrange(items: number, size: number): void {
     const { array, keys, values } = this;
     const nodes = keys.length > 0 ? this.arrangement() : null;
-    this.slots = null;
-    this.keys = this.values = NO_VALUES;
-    this.nodes = null;
-    this.fixed = false;
-    this.dead = 0;
-    this.size = this.first = size;
+    if (this.shards !== null) {
+      this.absorb(Math.max(items, array.length));
+      return;
+    }
     const surplus = array.length > items ? array.slice(items) : NO_VALUES;
     this.sizeArray(items);
+    this.startAnew(size);
     for (let i = 0; i < surplus.length; i++) if (surplus[i] !== undefined) this.set(items + i + 1, surplus[i]);
     if (nodes === null) return;
     for (let node = nodes.size - 1; node >= 0; node--) {
@@ -392,7 +502,12 @@ export class LuaTable {
       below = above;
       above *= 2;
       if (above > MAX_INDEX) {
-        // Somebody has laid out powers of two: from the beginning then.
+        // Somebody has laid out powers of two: from the beginning then, where that doesn't take long.
+        if (this.shards !== null && this.get(MAX_INDEX) !== undefined) return MAX_INDEX;
+        if (this.shards !== null) {
+          above = MAX_INDEX;
+          break;
+        }
         let at = 1;
         while (this.get(at) !== undefined) at++;
         work.counter.charge(at >>> 1);
@@ -426,6 +541,7 @@ export class LuaTable {
     }
     if (this.keys.length === 0) return -1;
     const nodes = this.nodes ?? this.arrangement();
+    if (nodes === null) return this.seekAmongMany(position);
     for (let node = position - HASH_BASE; node < nodes.size; node++) {
       const entry = nodes.entryAt(node);
       if (entry >= 0 && this.values[entry] !== undefined) return passed(position, HASH_BASE + node);
@@ -434,12 +550,25 @@ export class LuaTable {
     return -1;
   }
 
+  private seekAmongMany(position: number): number {
+    const { values } = this;
+    let entry = position - HASH_BASE;
+    while (entry < values.length && values[entry] === undefined) entry++;
+    passed(position, HASH_BASE + entry);
+    return entry < values.length ? HASH_BASE + entry : -1;
+  }
+
+  private entryAt(position: number): number {
+    const place = position - HASH_BASE;
+    return this.nodes === null ? place : this.nodes.entryAt(place);
+  }
+
   keyAt(position: number): Value {
-    return position < HASH_BASE ? position + 1 : this.keys[this.nodes!.entryAt(position - HASH_BASE)];
+    return position < HASH_BASE ? position + 1 : this.keys[this.entryAt(position)];
   }
 
   valueAt(position: number): Value {
-    return position < HASH_BASE ? this.array[position] : this.values[this.nodes!.entryAt(position - HASH_BASE)];
+    return position < HASH_BASE ? this.array[position] : this.values[this.entryAt(position)];
   }
 
   /** The position after a key's, or -1 when the key isn't there. */
@@ -447,79 +576,18 @@ export class LuaTable {
     if (key === undefined) return 0;
     if (typeof key === 'number' && key >= 1 && key <= this.array.length && Number.isInteger(key)) return key;
     const entry = this.entryOf(key);
-    return entry === undefined ? -1 : HASH_BASE + this.arrangement().placeOf(entry) + 1;
+    if (entry === undefined) return -1;
+    const nodes = this.arrangement();
+    return HASH_BASE + (nodes === null ? entry : nodes.placeOf(entry)) + 1;
   }
 }
 
 /** Stands for the lists of tables that have no entries; never written. */
 const NO_VALUES: Value[] = [];
-
-function isLong(key: Value): key is string {
-  return typeof key === 'string' && key.length > LONG_KEY;
-}
-
-/** A character that no string of Lua has, and 44 of base64. */
-const DIGEST_LENGTH = 45;
-
-function digest(text: string): string {
-  work.counter.charge(text.length >>> 4);
-  return `\u0100${hash('sha256', Buffer.from(text, 'latin1'), 'base64')}`;
-}
-
-/** The length of a text, and parts of it from the first to the last byte. */
-function sample(text: string): string {
-  let parts = `${text.length}:`;
-  for (let i = 0; i < PARTS; i++) {
-    const at = Math.floor(((text.length - PART) / (PARTS - 1)) * i);
-    parts += text.slice(at, at + PART);
-  }
-  return parts;
-}
+const NO_NUMBERS: number[] = [];
 
 /** Counts what traversal had to pass over on its way to `to`, which it gives. */
 function passed(from: number, to: number): number {
   if (to - from > MANY) work.counter.charge((to - from) >>> 4);
   return to;
-}
-
-function addressOf(object: object): number {
-  return identity(object as Identified);
-}
-
-/** Twice as many nodes, filled from the last to the first. */
-function doubled(old: Nodes, keys: readonly Value[], hashes: readonly number[]): Nodes {
-  const nodes = new Nodes(old.size === 0 ? 1 : old.size * 2);
-  for (let node = old.size - 1; node >= 0; node--) {
-    const entry = old.entryAt(node);
-    if (entry >= 0) nodes.add(entry, nodes.mainNode(keys[entry], hashes[entry]));
-  }
-  return nodes;
-}
-
-function countKey(counts: number[], key: Value): void {
-  if (typeof key !== 'number' || key < 1 || key > 1 << MAX_BITS || key !== (key | 0)) return;
-  counts[key === 1 ? 0 : 32 - Math.clz32(key - 1)]++;
-}
-
-/** The largest 2^n of which more than half is in use, and how many integer keys it takes in. */
-function bestSize(counts: readonly number[]): [size: number, used: number] {
-  let below = 0;
-  let best = 0;
-  let used = 0;
-  for (let i = 0, size = 1; i < counts.length; i++, size *= 2) {
-    below += counts[i];
-    if (counts[i] > 0 && below > size / 2) {
-      best = size;
-      used = below;
-    }
-  }
-  return [best, used];
-}
-
-/** The least power of two that isn't less; 0 for 0. */
-function powerOfTwo(least: number): number {
-  if (least === 0) return 0;
-  let size = 1;
-  while (size < least) size *= 2;
-  return size;
 }

@@ -5,7 +5,8 @@
  * A call's result is one value, or an Array of any number of values: arrays are never Lua values, so one instanceof
  * tells. Result arrays are never modified by those who get them.
  */
-import { identity, LuaFunction, LuaTable, LuaThread, LuaUserdata, type Value } from './table.ts';
+import { identity } from './identity.ts';
+import { LuaFunction, LuaTable, LuaThread, LuaUserdata, type Value } from './table.ts';
 
 export type { Callable, Continuation, Result, Value } from './table.ts';
 export { LuaFunction, LuaTable, LuaThread, LuaUserdata };

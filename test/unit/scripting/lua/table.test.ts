@@ -1,7 +1,9 @@
 /** The order of next() and the length of tables with holes, beside redis-server's, after random changes. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SeededRandom } from '../../../../src/base/random.ts';
-import { LuaTable } from '../../../../src/scripting/lua/value.ts';
+import { LARGE } from '../../../../src/scripting/lua/table.ts';
+import { LuaTable, type Value } from '../../../../src/scripting/lua/value.ts';
+import { work } from '../../../../src/scripting/lua/work.ts';
 import { guarded, Oracle, runHere } from './oracle.ts';
 
 const SEED = Number(process.env['SEED'] ?? 1);
@@ -98,4 +100,88 @@ test(`random changes of tables whose keys are long and nearly the same, from see
     }
     expect(walked).toEqual(model);
   }
+});
+
+/** What `action` is charged, units of time. */
+function charged(action: () => void): number {
+  const { counter } = work;
+  let units = 0;
+  work.counter = { charge: (more) => (units += more), reserve() {} };
+  try {
+    action();
+  } finally {
+    work.counter = counter;
+  }
+  return units;
+}
+
+test('the first look at a large table goes through nothing, whatever its keys', () => {
+  for (const key of [
+    (i: number) => `k${i}`,
+    (i: number) => i + 0.5,
+    (i: number) => i * 3,
+    () => new LuaTable(),
+    (i: number) => (i < 3000 ? `${'k'.repeat(3000)}${i}` : i < 70_000 ? `${i}` : undefined),
+  ]) {
+    const table = new LuaTable();
+    for (let i = 1; i <= 200_000; i++) {
+      const made = key(i);
+      if (made !== undefined) table.set(made, i);
+    }
+    expect(charged(() => table.after(table.keyAt(table.seek(0))))).toBeLessThan(1000);
+    table.set(table.keyAt(table.seek(0)), undefined);
+    expect(charged(() => table.set('another', 1))).toBeLessThan(1000);
+    expect(charged(() => table.seek(0))).toBeLessThan(1000);
+  }
+});
+
+test(`random changes of large tables, from seed ${SEED}`, () => {
+  const random = new SeededRandom(SEED);
+  for (const start of [0, 1]) {
+    const table = new LuaTable();
+    const model = new Map<Value, number>();
+    const key = (): Value => (random.below(4) < 3 ? `k${random.below(2 * LARGE)}` : start + random.below(2 * LARGE));
+    for (let i = 1; i <= 8 * LARGE; i++) {
+      const changed = key();
+      const gone = random.below(4) === 0;
+      table.set(changed, gone ? undefined : i);
+      if (gone) model.delete(changed);
+      else model.set(changed, i);
+    }
+    expect(table.count()).toBe(model.size);
+    const seen = new Map<Value, Value>();
+    for (let at = table.seek(0); at >= 0; at = table.seek(at + 1)) seen.set(table.keyAt(at), table.valueAt(at));
+    expect(seen.size).toBe(model.size);
+    for (const [made, value] of model) {
+      if (seen.get(made) !== value || table.get(made) !== value) throw new Error(`${String(made)} is not ${value}`);
+    }
+    const length = table.length();
+    expect(length === 0 || table.get(length) !== undefined).toBe(true);
+    expect(table.get(length + 1)).toBe(undefined);
+    for (let at = table.seek(0); at >= 0; at = table.seek(table.after(table.keyAt(at))))
+      table.set(table.keyAt(at), undefined);
+    expect(table.count()).toBe(0);
+    expect(table.seek(0)).toBe(-1);
+  }
+});
+
+test('whole numbers that come from the last to the first make a list in the end', () => {
+  const table = new LuaTable();
+  for (let i = 300_000; i > 0; i--) table.set(i, i);
+  expect(table.length()).toBe(300_000);
+  expect(table.array.length).toBeGreaterThanOrEqual(1 << 18);
+  for (let i = 1; i <= 300_000; i++) if (table.get(i) !== i) throw new Error(`${i} is lost`);
+  expect(table.count()).toBe(300_000);
+});
+
+test('one entry that lives and dies again and again is no growing list', () => {
+  const table = new LuaTable();
+  for (let i = 0; i < 2 * LARGE; i++) table.set(`k${i}`, i);
+  for (let i = 0; i < 10 * LARGE; i++) table.set('k7', i % 2 === 0 ? undefined : i);
+  expect(table.count()).toBe(2 * LARGE);
+  for (let i = 0; i < LARGE; i++) {
+    table.set(`k${i}`, undefined);
+    table.set(`l${i}`, i);
+  }
+  expect(table.count()).toBe(2 * LARGE);
 });
