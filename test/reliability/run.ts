@@ -17,7 +17,7 @@ import { clusterRounds } from './cluster.ts';
 import { churn, idleAndActive, pastTheLimit } from './connections.ts';
 import { MIB } from './harness.ts';
 import { hostilePeers } from './hostile-peers.ts';
-import { longestWords, namedWords } from './longest.ts';
+import { longestInParts, namedWords, type Part, partOf } from './longest.ts';
 import { costlyScripts, namedCosts } from './lua-costly.ts';
 import { endlessScripts, generatedScripts, knownShapes } from './lua-hostile.ts';
 import { raftRounds } from './raft.ts';
@@ -32,6 +32,18 @@ import { badHandshakes } from './tls.ts';
 import { resynchronizationTorture } from './torture.ts';
 
 const option = (name: string, usual: number): number => line.number(name, usual);
+
+/** Parts in which the longest words are played. */
+const PARTS = 8;
+
+/** The part that was asked for (`--part 3/8`), or all. */
+function chosenParts(asked: string | undefined): Part[] {
+  if (asked === undefined) return Array.from({ length: PARTS }, (_, i) => ({ part: i + 1, parts: PARTS }));
+  const part = partOf(asked);
+  if (part !== null) return [part];
+  console.error('--part wants one of so many parts, as in 3/8');
+  process.exit(2);
+}
 
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   tls: () => badHandshakes(option('count', 100_000), seed),
@@ -51,10 +63,10 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
     generated: await costlyScripts(option('count', 50_000), seed, option('from', 0)),
   }),
   longest: async () => ({
-    named: await namedWords(),
-    all: await longestWords(
-      { words: [option('bytes', 512 * MIB), 100_000_000], args: option('args', 1_000_000) },
-      { count: option('count', Number.POSITIVE_INFINITY), from: option('from', 0), step: option('step', 1) },
+    named: line.word('part') === undefined ? await namedWords() : null,
+    all: await longestInParts(
+      { longest: option('bytes', 512 * MIB), word: option('word', 100_000_000), args: option('args', 1_000_000) },
+      chosenParts(line.word('part')),
     ),
   }),
   replication: () => replicationChaos(option('seconds', 1800), seed),
@@ -107,7 +119,7 @@ const line = commandLine({
   names: Object.keys(SUITES),
   options: [
     ...['seed', 'count', 'from', 'step', 'seconds', 'operations', 'mib', 'bytes', 'args'],
-    ...['active', 'elements', 'everysec', 'five', 'against'],
+    ...['active', 'elements', 'everysec', 'five', 'against', 'part', 'word'],
   ],
 });
 const seed = option('seed', Date.now() % 1_000_000);
