@@ -37,6 +37,9 @@ const MAX_INDEX = 0x7fffffff;
 /** From so many entries on, or characters of their keys, a table is large. */
 export const LARGE = 65_536;
 const MANY_CHARACTERS = 1 << 22;
+/** Of keys of more characters so many, as a shift, are hashed in one unit. */
+const SOME_CHARACTERS = 256;
+const HASH_SHIFT = 5;
 /** Elements passed over in one go that count. */
 const MANY = 64;
 /** From here on an array grows at one go, which V8 then reads a little more slowly. */
@@ -259,6 +262,8 @@ export class LuaTable {
       this.keys = [];
       this.values = [];
     }
+    // V8 puts a key together and hashes it when it is first used as one.
+    if (typeof key === 'string' && key.length > SOME_CHARACTERS) work.counter.charge(key.length >>> HASH_SHIFT);
     const slot = this.slotOf(key);
     if (this.slots !== null) this.slots.set(slot, this.keys.length);
     else this.shards!.set(slot, this.keys.length);

@@ -185,3 +185,9 @@ test('one entry that lives and dies again and again is no growing list', () => {
   }
   expect(table.count()).toBe(2 * LARGE);
 });
+
+test('a new key costs by its length', () => {
+  const table = new LuaTable();
+  expect(charged(() => table.set('k'.repeat(3000), 1))).toBeGreaterThan(50);
+  expect(charged(() => table.set('k', 1))).toBe(0);
+});
