@@ -1,7 +1,8 @@
 /**
  * nodes.conf on the disk: read at the start, taken for this process alone, written whole by way of a file beside it.
  *
- *   write, no sync     one record more in nodes.conf.changes, and nodes.conf soon     survives the end of the process
+ *   write, no sync     one record more in nodes.conf.changes, and nodes.conf once no   survives the end of the process
+ *                      more come for a second, or there are many
  *   write, sync        the same, synced, where there are records already;
  *                      otherwise nodes.conf in full, synced and renamed               survives a loss of power
  *
@@ -16,7 +17,7 @@
  * as well, which a Redis that runs keeps locked.
  */
 import { dirname, resolve } from 'node:path';
-import { crc64 } from '../base/crc.ts';
+import { Crc64 } from '../base/crc.ts';
 import { type Disk, type DiskFile, type FileLock, type FileNames, removeQuietly, replaceFile } from '../base/disk.ts';
 import { codeOf, systemError } from '../base/system-error.ts';
 import type { Clock, Timer } from '../base/time.ts';
@@ -36,8 +37,16 @@ export interface StoreParts {
   readonly newId: () => string;
 }
 
-/** Until nodes.conf is brought up to date with what was appended. */
+/**
+ * nodes.conf is brought up to date when nothing was appended for so long; at the latest so long after the first record, or when
+ * there are so many bytes of them. While slots are moved by the thousand it would else be replaced again and again.
+ */
 const SETTLE_MS = 1000;
+const SETTLE_LATEST_MS = 10_000;
+const SETTLE_BYTES = 4 * 1024 * 1024;
+/** Bytes of a record's first line, at most. */
+const HEADING_MOST = 64;
+const LINE_END = 10;
 const HEADING = /^follows ([0-9a-f]+) holds (\d{1,9}) ([0-9a-f]+)$/;
 
 /** The server can't be a node with this file; the log has been told why. */
@@ -45,12 +54,14 @@ export class NodesStoreError extends Error {
   override name = 'NodesStoreError';
 }
 
+const crc = new Crc64();
+
 export class NodesStore {
   private readonly parts: StoreParts;
   private readonly path: string;
   private lock: FileLock | null = null;
   /** The digest of nodes.conf as it is. */
-  private digest = 0n;
+  private digest = '';
   /** Records since then, and the newest text of them. */
   private changes: DiskFile | null = null;
   /** Its name would survive a loss of power. */
@@ -58,6 +69,10 @@ export class NodesStore {
   /** The last record is not whole, or may not be, as what was left by a run that lost its power. */
   private torn = false;
   private newest: string | null = null;
+  /** Bytes of the records, and when the first and the last was appended, monotonic ms. */
+  private appended = 0;
+  private firstAt = 0;
+  private lastAt = 0;
   private timer: Timer | null = null;
 
   constructor(parts: StoreParts) {
@@ -108,6 +123,7 @@ export class NodesStore {
     this.digest = digestOf(text);
     this.newest = null;
     this.torn = false;
+    this.appended = 0;
     this.timer?.cancel();
     this.timer = null;
     if (!hasRecords) return;
@@ -123,12 +139,29 @@ export class NodesStore {
       this.named = false;
     }
     this.torn = true;
-    const heading = `follows ${this.digest.toString(16)} holds ${text.length} ${digestOf(text).toString(16)}\n`;
-    this.changes.writeAll(Buffer.from(`${heading}${text}\n`, 'latin1'));
+    const record = recordOf(this.digest, text);
+    this.changes.writeAll(record);
     if (sync) this.sync(this.changes);
     this.torn = false;
     this.newest = text;
-    this.timer ??= clock.after(SETTLE_MS, () => this.settle());
+    this.lastAt = this.now;
+    if (this.timer === null) {
+      this.firstAt = this.lastAt;
+      this.timer = clock.after(SETTLE_MS, () => this.settleInTime());
+    }
+    this.appended += record.length;
+    if (this.appended > SETTLE_BYTES) this.settle();
+  }
+
+  private settleInTime(): void {
+    const { now } = this;
+    const quiet = now - this.lastAt;
+    if (quiet >= SETTLE_MS || now - this.firstAt >= SETTLE_LATEST_MS) this.settle();
+    else this.timer = this.parts.clock.after(SETTLE_MS - quiet, () => this.settleInTime());
+  }
+
+  private get now(): number {
+    return this.parts.clock.monotonic() / 1000;
   }
 
   private sync(changes: DiskFile): void {
@@ -139,7 +172,9 @@ export class NodesStore {
 
   /** Brings nodes.conf up to date. */
   private settle(): void {
+    this.timer?.cancel();
     this.timer = null;
+    this.appended = 0;
     if (this.newest === null) return;
     try {
       this.replace(this.newest);
@@ -165,8 +200,8 @@ export class NodesStore {
       if (match === null) break;
       const [, follows, length, digest] = match;
       const held = records.slice(end + 1, end + 1 + Number(length));
-      if (digestOf(held).toString(16) !== digest) break;
-      if (follows === this.digest.toString(16)) found = held;
+      if (digestOf(held) !== digest) break;
+      if (follows === this.digest) found = held;
       at = end + 2 + Number(length);
     }
     return found;
@@ -213,6 +248,22 @@ function idOf(file: NodesFile): string {
   return file.nodes.find(({ flags }) => (flags & MYSELF) !== 0)!.id;
 }
 
-function digestOf(text: string): bigint {
-  return crc64(Buffer.from(text, 'latin1'));
+/** The CRC-64 as hexadecimal digits, without zeros in front. */
+function digestOf(text: string): string {
+  return digits(crc.reset().update(Buffer.from(text, 'latin1')));
+}
+
+function digits({ high, low }: Crc64): string {
+  return high === 0 ? low.toString(16) : high.toString(16) + low.toString(16).padStart(8, '0');
+}
+
+function recordOf(follows: string, text: string): Buffer {
+  const record = Buffer.allocUnsafe(HEADING_MOST + text.length + 1);
+  record.write(text, HEADING_MOST, 'latin1');
+  record[record.length - 1] = LINE_END;
+  const digest = digits(crc.reset().update(record, HEADING_MOST, text.length));
+  const heading = `follows ${follows} holds ${text.length} ${digest}\n`;
+  const start = HEADING_MOST - heading.length;
+  record.write(heading, start, 'latin1');
+  return record.subarray(start);
 }

@@ -7,7 +7,7 @@ import { RealNetwork } from '../../base/network.ts';
 import { RealClock } from '../../base/time.ts';
 import type { TlsContextOptions } from '../../config/tls-options.ts';
 import { Dialer } from '../../links/link.ts';
-import { DONE, LINKS, Links, type ThreadTask } from './migration.ts';
+import { DONE, LINKS, Links, type Outcome, type ThreadTask } from './migration.ts';
 
 export interface ThreadData {
   readonly port: MessagePort;
@@ -27,11 +27,10 @@ const links = new Links(dialer, (count) => Atomics.store(words, LINKS, count));
 
 port.on('message', ({ migration, requests, tls }: ThreadTask) => {
   current.tls = tls;
-  void links
-    .run(migration, () => requests)
-    .then((outcome) => {
-      port.postMessage(outcome);
-      Atomics.store(words, DONE, 1);
-      Atomics.notify(words, DONE);
-    });
+  const over = (outcome: Outcome): void => {
+    port.postMessage(outcome);
+    Atomics.store(words, DONE, 1);
+    Atomics.notify(words, DONE);
+  };
+  links.run(migration, () => requests, over);
 });

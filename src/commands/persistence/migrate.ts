@@ -115,14 +115,13 @@ class Migrations {
     const within = c.session.executing !== null;
     const release = within ? engine.pause.holdAll() : engine.pause.holdWrites();
     const suspension = within ? Suspension.ofUnit(c) : Suspension.waiting(c);
-    void this.links
-      .run(migration, () => transfer.batch.requests())
-      .then((outcome) => {
-        this.arrived = { transfer, outcome, suspension };
-        // The keys that have arrived go from here even if the client is there no more.
-        suspension.goOn();
-        release();
-      });
+    const over = (outcome: Outcome): void => {
+      this.arrived = { transfer, outcome, suspension };
+      // The keys that have arrived go from here even if the client is there no more.
+      suspension.goOn();
+      release();
+    };
+    this.links.run(migration, () => transfer.batch.requests(), over);
   }
 
   /** What is over when the command is run again. */

@@ -72,6 +72,27 @@ test('nodes.conf itself has before long what was appended', () => {
   expect(parseNodesFile(disk.read('/nodes.conf').toString()).currentEpoch).toBe(3);
 });
 
+test('not while changes follow on one another, but for ten seconds and a bit, or until there are 4 MiB of them', () => {
+  const disk = new MemoryDisk(storage, clock);
+  const saved = (): number => parseNodesFile(disk.read('/nodes.conf').toString()).currentEpoch;
+  const first = store(disk);
+  first.open();
+  first.write(version(1), true);
+  let epoch = 1;
+  for (; saved() === 1 && epoch < 100; clock.advance(900)) first.write(version(++epoch), false);
+  // The first was written at once, the last 9.9 s later.
+  expect(epoch).toBe(13);
+  expect(saved()).toBe(13);
+  first.write(version(++epoch), false);
+  clock.advance(1000);
+  expect(saved()).toBe(14);
+  const most = epoch + (4 * 1024 * 1024) / disk.read('/nodes.conf').length;
+  while (saved() === 14 && epoch < most) first.write(version(++epoch), false);
+  expect(saved()).toBe(epoch);
+  first.close();
+  expect(store(disk).open().currentEpoch).toBe(epoch);
+});
+
 test('a record that is cut short, or that follows another file, is none', () => {
   const disk = new MemoryDisk(storage, clock);
   const first = store(disk);
