@@ -69,7 +69,7 @@ export class NodesStore {
   /** The last record is not whole, or may not be, as what was left by a run that lost its power. */
   private torn = false;
   private newest: string | null = null;
-  /** Bytes of the records, and when the first and the last was appended, monotonic ms. */
+  /** Bytes of the records, and when the first and the last was appended, in whole microseconds. */
   private appended = 0;
   private firstAt = 0;
   private lastAt = 0;
@@ -144,7 +144,7 @@ export class NodesStore {
     if (sync) this.sync(this.changes);
     this.torn = false;
     this.newest = text;
-    this.lastAt = this.now;
+    this.lastAt = clock.monotonic();
     if (this.timer === null) {
       this.firstAt = this.lastAt;
       this.timer = clock.after(SETTLE_MS, () => this.settleInTime());
@@ -154,14 +154,11 @@ export class NodesStore {
   }
 
   private settleInTime(): void {
-    const { now } = this;
-    const quiet = now - this.lastAt;
-    if (quiet >= SETTLE_MS || now - this.firstAt >= SETTLE_LATEST_MS) this.settle();
-    else this.timer = this.parts.clock.after(SETTLE_MS - quiet, () => this.settleInTime());
-  }
-
-  private get now(): number {
-    return this.parts.clock.monotonic() / 1000;
+    const { clock } = this.parts;
+    const now = clock.monotonic();
+    const left = Math.min(this.lastAt + SETTLE_MS * 1000, this.firstAt + SETTLE_LATEST_MS * 1000) - now;
+    if (left <= 0) this.settle();
+    else this.timer = clock.after(left / 1000, () => this.settleInTime());
   }
 
   private sync(changes: DiskFile): void {

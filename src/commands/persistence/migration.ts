@@ -67,7 +67,7 @@ class Limit {
   private readonly clock: Clock;
   private readonly passed: () => void;
   private timer: Timer | null = null;
-  /** When it is over, and when the timer looks; monotonic ms. */
+  /** When it is over, and when the timer looks: whole microseconds, so that whatever a timer lacks is a step of the clock. */
   private due = 0;
   private at = 0;
 
@@ -78,7 +78,7 @@ class Limit {
 
   /** It is over in so many milliseconds from now, and no sooner. */
   set(ms: number): void {
-    this.due = this.now + ms;
+    this.due = this.clock.monotonic() + ms * 1000;
     if (this.timer === null || this.at > this.due) this.wind();
   }
 
@@ -87,21 +87,17 @@ class Limit {
     this.timer = null;
   }
 
-  private get now(): number {
-    return this.clock.monotonic() / 1000;
-  }
-
   /** What is waited for holds the process, not the timer. */
   private wind(): void {
     this.cancel();
     this.at = this.due;
-    this.timer = this.clock.after(this.due - this.now, () => this.look());
+    this.timer = this.clock.after((this.due - this.clock.monotonic()) / 1000, () => this.look());
     this.timer.unref();
   }
 
   private look(): void {
     this.timer = null;
-    if (this.now < this.due) this.wind();
+    if (this.clock.monotonic() < this.due) this.wind();
     else this.passed();
   }
 }
