@@ -1,11 +1,11 @@
 /**
- * Runs one file of the suites of several servers: five Sentinels and five servers (`sentinel/00-base`), or twenty nodes of a
+ * Runs files of the suites of several servers: five Sentinels and five servers (`sentinel/00-base`), or twenty nodes of a
  * cluster (`cluster/00-base`), which are killed, stopped and started again by a harness of its own.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { scratchCopy } from './suite.ts';
-import { type Counts, runHarness, type UnitOptions, type UnitResult, withoutColours } from './unit.ts';
+import { type Counts, type RunOptions, runHarness, type UnitResult, withoutColours } from './unit.ts';
 
 /** From the first port of the Sentinels to that of the servers. */
 const PORTS_A_KIND = 1200;
@@ -21,19 +21,26 @@ export function isOfSuite(unit: string, suite: string): boolean {
   return isOfInstances(unit) && unit.startsWith(`${suite}/`);
 }
 
-export async function runInstances(options: UnitOptions): Promise<UnitResult> {
-  const [kind, file] = options.unit.split('/') as [string, string];
-  const name = `${kind}-${file}`;
+/** `units`: files of one suite, which run one after another with the same instances. */
+export async function runInstances(options: RunOptions, units: readonly string[]): Promise<UnitResult[]> {
+  const [[kind, first]] = units.map((unit) => unit.split('/')) as [[string, string]];
+  const files = units.map((unit) => `${unit.slice(kind.length + 1)}.tcl`);
+  const name = units.length === 1 ? `${kind}-${first}` : kind;
   const folder = scratchCopy(options.suite, name, options.server);
   adapt(join(folder, 'tests', 'instances.tcl'), options.basePort);
   const log = join(options.logFolder, `${name}.log`);
   const started = performance.now();
-  const command = [`./runtest-${kind}`, '--single', `${file}.tcl`, '--dont-clean'];
-  const timedOut = await runHarness(folder, command, log, options.limitSeconds);
+  const command = [`./runtest-${kind}`, ...files.flatMap((file) => ['--single', file]), '--dont-clean'];
+  const timedOut = await runHarness(folder, command, log, options.limitSeconds * units.length);
   const seconds = (performance.now() - started) / 1000;
   collectLogs(join(folder, 'tests', kind, 'tmp'), join(options.logFolder, `${name}.instances.log`));
   if (!options.keepScratch) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  return { ...readInstances(options.unit, readFileSync(log, 'latin1')), seconds, timedOut };
+  const read = readInstances(kind, readFileSync(log, 'latin1'));
+  return units.map((unit) => ({
+    ...(read.get(unit) ?? { ...noCounts(unit), exceptions: ['the harness did not come to it'] }),
+    seconds: seconds / units.length,
+    timedOut,
+  }));
 }
 
 /**
@@ -49,21 +56,30 @@ function adapt(file: string, base: number): void {
   writeFileSync(file, text);
 }
 
+function noCounts(unit: string): Counts {
+  return { unit, ok: 0, failed: [], exceptions: [], ignored: 0, skipped: 0 };
+}
+
 /**
- * Reads `time> name: OK` and `time> name: FAILED: reason`; what went wrong outside of a check has a line of its own. Within a
- * check the harness may say that it waits for a process; how the check ends then stands in a line by itself.
+ * Reads `time> name: OK` and `time> name: FAILED: reason` of each file; what went wrong outside of a check has a line of its
+ * own. Within a check the harness may say that it waits for a process; how the check ends then stands in a line by itself.
  */
-export function readInstances(unit: string, text: string): Counts {
-  const result: Counts = { unit, ok: 0, failed: [], exceptions: [], ignored: 0, skipped: 0 };
+export function readInstances(kind: string, text: string): Map<string, Counts> {
+  const results = new Map<string, Counts>();
+  let result = noCounts('');
   for (const line of withoutColours(text).split('\n')) {
+    const [, file] = /^Testing unit: (.*)\.tcl$/.exec(line) ?? [];
     const [, name, reason] = /^[\d:]+> (.*): FAILED: (.*)$/.exec(line) ?? [];
-    if (/^[\d:]+> .*OK$|^OK$/.test(line)) result.ok++;
+    if (file !== undefined) {
+      result = noCounts(`${kind}/${file}`);
+      results.set(result.unit, result);
+    } else if (/^[\d:]+> .*OK$|^OK$/.test(line)) result.ok++;
     else if (name !== undefined) result.failed.push(`${name}: ${reason}`);
     else if (/FAILED|\[exception\]|Can't start|WARNING: Aborting|^>>>>>>>>/.test(line)) result.exceptions.push(line);
   }
   if (!/^(GOOD! No errors\.|WARNING \d+ test\(s\) failed\.)$/m.test(withoutColours(text)))
     result.exceptions.push('the harness did not reach its end');
-  return result;
+  return results;
 }
 
 /** What the instances logged, and what they wrote to stderr, one after the other. */

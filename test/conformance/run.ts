@@ -6,6 +6,7 @@
  *   npm run test:conformance -- sentinel              the files of the Sentinel suite, or of that of Cluster
  *     --all           every unit of the suite
  *     --real WHICH    in those two Debian's own: servers, sentinels, or odd (every second instance of both)
+ *     --together      those files one after another with the same servers, as the suite itself plays them
  *     --update        raise expected.tsv to what passed
  *     --waiting       run the tests of waiting.tsv too
  *     --only NAME     only the test of this name, or of this /pattern (repeatable)
@@ -37,6 +38,7 @@ const { values: flags, positionals } = parseArgs({
     update: { type: 'boolean', default: false },
     waiting: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
+    together: { type: 'boolean', default: false },
     skip: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
     server: { type: 'string' },
@@ -57,6 +59,14 @@ function chosenUnits(known: string[]): string[] {
     if (unit === undefined) throw new Error(`no such unit: ${asked}`);
     return unit;
   });
+}
+
+/** What is played by one harness after another. */
+function batches(units: readonly string[]): [string, ...string[]][] {
+  if (!flags.together) return units.map((unit) => [unit]);
+  const suites = SUITES_OF_INSTANCES.map((suite) => units.filter((unit) => isOfSuite(unit, suite)));
+  const others = units.filter((unit) => !isOfInstances(unit)).map((unit) => [unit]);
+  return [...suites, ...others].filter((batch): batch is [string, ...string[]] => batch.length > 0);
 }
 
 /** A server that dies at its start costs the harness two minutes a time: look at it once before. */
@@ -89,7 +99,7 @@ function reportUnit(result: UnitResult, real: number, record: number | undefined
 async function main(): Promise<number> {
   const real = baseline();
   const record = flags.server === undefined && flags.only.length === 0 ? expected() : new Map<string, number>();
-  const queue = chosenUnits([...real.keys()]);
+  const queue = batches(chosenUnits([...real.keys()]));
   const suite = ensureSuite();
   if (flags.server === undefined) await assertServerStarts();
   const server = serverUnderTest();
@@ -97,21 +107,23 @@ async function main(): Promise<number> {
 
   const results: UnitResult[] = [];
   const work = async (worker: number): Promise<void> => {
-    for (let unit = queue.shift(); unit !== undefined; unit = queue.shift()) {
-      const run = isOfInstances(unit) ? runInstances : runUnit;
-      const result = await run({
+    for (let units = queue.shift(); units !== undefined; units = queue.shift()) {
+      const options = {
         suite,
-        unit,
         server,
-        skip: flags.server === undefined || flags.skip ? skipLines(unit, flags.waiting) : [],
         only: flags.only,
         basePort: Number(flags.baseport) + worker * PORTS_A_WORKER,
         limitSeconds: Number(flags.limit),
         logFolder: LOGS,
         keepScratch: flags.keep,
-      });
-      results.push(result);
-      reportUnit(result, real.get(unit) ?? 0, record.get(unit));
+      };
+      const [unit] = units;
+      const skip = flags.server === undefined || flags.skip ? skipLines(unit, flags.waiting) : [];
+      const played = isOfInstances(unit)
+        ? await runInstances(options, units)
+        : [await runUnit({ ...options, unit, skip })];
+      results.push(...played);
+      for (const result of played) reportUnit(result, real.get(result.unit) ?? 0, record.get(result.unit));
     }
   };
   await Promise.all(Array.from({ length: Number(flags.jobs) }, (_, worker) => work(worker)));

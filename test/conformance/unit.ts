@@ -14,17 +14,21 @@ import {
 import { join } from 'node:path';
 import { type ServerUnderTest, scratchCopy } from './suite.ts';
 
-export interface UnitOptions {
+/** What holds for all units of a run. */
+export interface RunOptions {
   suite: string;
-  unit: string;
   server: ServerUnderTest;
-  skip: string[];
   /** Names or /patterns of the only tests to run; empty for all. */
   only: string[];
   basePort: number;
   limitSeconds: number;
   logFolder: string;
   keepScratch: boolean;
+}
+
+export interface UnitOptions extends RunOptions {
+  unit: string;
+  skip: string[];
 }
 
 export interface UnitResult {
