@@ -11,7 +11,7 @@
  *     --waiting       run the tests of waiting.tsv too
  *     --only NAME     only the test of this name, or of this /pattern (repeatable)
  *     --server PATH   another server, such as redis-server itself, with nothing skipped unless --skip is given
- *     --jobs N        units at a time (2)      --limit S     seconds a unit may take (360)
+ *     --jobs N        units at a time (2)      --limit S     seconds a unit may take (600)
  *     --baseport P    first port (21111)       --keep        leave the scratch copies
  *
  * Exits with 1 when a unit passes fewer tests than expected.tsv records, or fails any where that number is not fixed.
@@ -44,7 +44,7 @@ const { values: flags, positionals } = parseArgs({
     server: { type: 'string' },
     real: { type: 'string' },
     jobs: { type: 'string', default: '2' },
-    limit: { type: 'string', default: '360' },
+    limit: { type: 'string', default: '600' },
     baseport: { type: 'string', default: '21111' },
   },
 });
