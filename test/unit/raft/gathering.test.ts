@@ -61,3 +61,54 @@ test('what is much waits for nothing', () => {
   turn(0, 200_000);
   expect(proposed).toEqual([1, 1]);
 });
+
+/** The loop has gone round once, and what was to be done soon is done. */
+const round = (): Promise<void> => new Promise((done) => setImmediate(done));
+
+test('those who are told of a commit are waited for, while each look brings more', async () => {
+  const { proposed, gathering, turn } = leader();
+  turn(0, 2000);
+  turn(0, 2000);
+  gathering.look(1);
+  for (let i = 0; i < 3; i++) {
+    turn(1, 500);
+    await round();
+    expect(proposed).toEqual([1]);
+  }
+  await round();
+  expect(proposed).toEqual([1]);
+  await round();
+  expect(proposed).toEqual([1, 1]);
+});
+
+test('as much as was committed and was waiting is not waited for any longer', () => {
+  const { proposed, gathering, turn } = leader();
+  turn(0, 2000);
+  turn(0, 2000);
+  gathering.look(1);
+  turn(1, 1500);
+  expect(proposed).toEqual([1]);
+  turn(1, 500);
+  expect(proposed).toEqual([1, 1]);
+});
+
+test('nobody is waited for two milliseconds after the commit, where little was committed, or when the lead is over', async () => {
+  const { clock, proposed, gathering, turn } = leader();
+  turn(0, 2000);
+  gathering.look(1);
+  clock.advance(2);
+  turn(1, 500);
+  expect(proposed).toEqual([1, 1]);
+  gathering.look(2);
+  turn(2, 100);
+  expect(proposed).toEqual([1, 1, 1]);
+  turn(2, 2000);
+  gathering.look(3);
+  turn(3, 2000);
+  gathering.look(4);
+  turn(4, 100);
+  gathering.stop();
+  await round();
+  await round();
+  expect(proposed).toEqual([1, 1, 1, 1]);
+});
