@@ -31,7 +31,7 @@ const TIDY_MICROS = 1000;
 const TIDY_PAUSE = 3;
 /** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
-const RECLAIM_MOST_MICROS = 4000;
+const RECLAIM_MOST_MICROS = 2000;
 /** Without a command for so long the server is idle. */
 const IDLE_MICROS = 300_000;
 /** Between two looks whether the view is closed for which they wait. */

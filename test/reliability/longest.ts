@@ -2,9 +2,9 @@
  * The longest words at every argument of every command, and as many arguments as there may be. The words of middle length
  * and the many arguments are sent by a user who may run that one command only, in the command's shortest form and in its
  * longest; the longest words by the superuser, in the longest form alone, and what is refused before anybody looks at the
- * word (no command or subcommand has that name, there are too many arguments) once for all commands. None may end the server, show a fault of ours, or hold others for longer than the bytes
- * take to be copied, hashed and compared once or twice (A_MEGABYTE), and a million arguments to be read and served
- * (AN_ARGUMENT).
+ * word (no command or subcommand has that name, there are too many arguments) once for all commands. None may end the
+ * server, show a fault of ours, or hold others for longer than the bytes take to be copied, hashed and compared once or
+ * twice (A_MEGABYTE), and a million arguments to be read and served (AN_ARGUMENT); fresh memory is paid for apart.
  *
  * Commands are made from the grammar that they declare: as short as may be, and with every option. While they come, one
  * client watches a key and another hears of all changes, so that words get to those as well; behind each the server
@@ -21,7 +21,7 @@ import { createServer } from '../../src/server/server.ts';
 import { type Answer, Pipeline } from '../support/pipeline.ts';
 import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 import { MIB, pause } from './harness.ts';
-import { mainThread, residentOr0, shown } from './watch.ts';
+import { residentOr0, shown, working } from './watch.ts';
 
 /** ms of the main thread that others may wait beside what the words take. */
 const GAP = 100;
@@ -347,9 +347,9 @@ class Trial {
     })();
     let gap = 0;
     const ask = async (command: readonly string[]): Promise<string> => {
-      const before = mainThread(pid);
+      const before = working(pid);
       const heard = await Promise.race([this.other.call(...command), pause(PATIENCE).then(() => null)]);
-      gap = Math.max(gap, mainThread(pid) - before);
+      gap = Math.max(gap, working(pid) - before);
       this.peak = Math.max(this.peak, residentOr0(pid) / MIB);
       return heard === null ? 'nothing' : shown(heard as Answer);
     };

@@ -363,7 +363,7 @@ const NAMED: readonly string[] = [
   "return {err=('\\n'):rep(1e8)}",
   "error(('x\\n'):rep(5e7))",
   "error({err=('x\\n'):rep(5e7)})",
-  "redis.setresp(3) for i=1,200 do local m={} for k=1,7000 do m[k]=i*7000+k end redis.call('sadd','s',unpack(m)) end return type(redis.call('smembers','s'))",
+  "redis.setresp(3) for i=1,60 do local m={} for k=1,7000 do m[k]=i*7000+k end redis.call('sadd','s',unpack(m)) end return type(redis.call('smembers','s'))",
 ];
 
 export interface Fault {
