@@ -34,9 +34,9 @@ const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const USUAL_TIMEOUT = 1000;
 /** What a thread may take beyond the time limits of its waits, in ms: it has to start. */
 const THREAD_GRACE = 10_000;
-/** The longest that a timer waits. */
 /** No host's name is longer (getaddrinfo's NI_MAXHOST). */
 const LONGEST_HOST = 1025;
+/** The longest that a timer waits. */
 const LONGEST_TIMEOUT = 0x7fffffff;
 /** An effect of more keys becomes several. */
 const KEYS_PER_EFFECT = 10_000;
