@@ -168,8 +168,13 @@ export class Cron {
       return;
     }
     this.clock.after(0, () => {
-      if (this.running && !this.engine.keyspaces.cronPaused && !this.engine.propagation.held) work();
+      if (this.mayWork) work();
     });
+  }
+
+  /** Not while a script is suspended: nothing may change then but what lies on the disk. */
+  private get mayWork(): boolean {
+    return this.running && !this.engine.keyspaces.cronPaused && !this.engine.propagation.held;
   }
 
   private readonly resizing = (): void => this.resizeDicts();
@@ -183,7 +188,8 @@ export class Cron {
   private tidyOn(): void {
     this.tidyTimer ??= this.clock.after(TIDY_PAUSE, () => {
       this.tidyTimer = null;
-      if (this.engine.memory.tidyOn(this.within(TIDY_MICROS))) this.tidyOn();
+      // Otherwise a later tick goes on with it.
+      if (this.mayWork && this.engine.memory.tidyOn(this.within(TIDY_MICROS))) this.tidyOn();
     });
   }
 

@@ -58,3 +58,25 @@ test('what is free goes back within a second, also where nobody has asked for an
   session.close();
   await server.close();
 });
+
+test('a segment that is half-way into its new buffer stays so while a script is suspended', async () => {
+  const clock = new VirtualClock();
+  const server = createServer({ clock, settings: { save: '' } });
+  const session = server.session();
+  const { memory, propagation } = server.engine;
+  let slices = 0;
+  memory.tidy = () => true;
+  memory.tidyOn = () => ++slices < 10;
+  await session.call('SET', 'k', 'v');
+  clock.advance(105);
+  expect(slices, 'a slice every few milliseconds').toBeGreaterThan(0);
+  const before = slices;
+  propagation.held = true;
+  clock.advance(1000);
+  expect(slices).toBe(before);
+  propagation.held = false;
+  clock.advance(1000);
+  expect(slices).toBeGreaterThan(before);
+  session.close();
+  await server.close();
+});
