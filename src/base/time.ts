@@ -35,6 +35,12 @@ export function unixSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
 
+/** A slice of so many microseconds from now on: what tells whether it is over. */
+export function sliceOf(micros: number, clock: Pick<Clock, 'monotonic'>): () => boolean {
+  const end = clock.monotonic() + micros;
+  return () => clock.monotonic() >= end;
+}
+
 /** So far apart the date and the time since the process began have nothing to do with each other. */
 const DATE_SET_MS = 1000;
 /** The longest that a timer of Node waits. */

@@ -169,14 +169,13 @@ export class NodesStore {
 
   /** Brings nodes.conf up to date. */
   private settle(): void {
-    this.timer?.cancel();
-    this.timer = null;
-    this.appended = 0;
     if (this.newest === null) return;
     try {
       this.replace(this.newest);
     } catch (error) {
       this.parts.log.warning(`Can't update cluster config file: ${systemError(error)}`);
+      this.appended = 0;
+      this.timer?.cancel();
       this.timer = this.parts.clock.after(SETTLE_MS, () => this.settle());
     }
   }

@@ -7,7 +7,7 @@
  * configured, it is when more than half of the pages in use is waste, since a free slot serves blocks of one size only:
  * what a deletion of most keys leaves would never go back otherwise.
  */
-import type { Clock, Timer } from '../base/time.ts';
+import { type Clock, sliceOf, type Timer } from '../base/time.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 
@@ -85,8 +85,8 @@ export class ActiveDefrag {
       this.schedule(share);
       return;
     }
-    const end = this.clock.monotonic() + Math.min(SLICE_MICROS_MAX, PERIOD * 10 * share);
-    if (keyspaces.defragmenter.run(() => this.clock.monotonic() >= end)) {
+    const micros = Math.min(SLICE_MICROS_MAX, PERIOD * 10 * share);
+    if (keyspaces.defragmenter.run(sliceOf(micros, this.clock))) {
       this.schedule(this.share() || share);
       return;
     }

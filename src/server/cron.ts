@@ -5,7 +5,7 @@
  * Every piece of work is a slice of about a millisecond, so that no client waits longer for it.
  */
 import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
-import type { Clock, Timer } from '../base/time.ts';
+import { type Clock, sliceOf, type Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -181,7 +181,7 @@ export class Cron {
 
   private readonly tidying = (): void => {
     const { memory, keyspaces } = this.engine;
-    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, this.within(TIDY_MICROS))) this.tidyOn();
+    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
     if (this.idle) memory.quiet();
   };
 
@@ -189,14 +189,8 @@ export class Cron {
     this.tidyTimer ??= this.clock.after(TIDY_PAUSE, () => {
       this.tidyTimer = null;
       // Otherwise a later tick goes on with it.
-      if (this.mayWork && this.engine.memory.tidyOn(this.within(TIDY_MICROS))) this.tidyOn();
+      if (this.mayWork && this.engine.memory.tidyOn(sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
     });
-  }
-
-  /** What tells that so many microseconds have passed from now on. */
-  private within(micros: number): () => boolean {
-    const end = this.clock.monotonic() + micros;
-    return () => this.clock.monotonic() >= end;
   }
 
   /** Nobody asks for much, nothing may expire, and all that was to be tidied up after the last who did has been. */
@@ -295,7 +289,7 @@ export class Cron {
 
   /** Says whether there is more to move in this database. */
   private rehash(db: Database): boolean {
-    return db.rehashFor(this.within(REHASH_MICROS));
+    return db.rehashFor(sliceOf(REHASH_MICROS, this.clock));
   }
 
   private reclaimSoon(): void {

@@ -2,6 +2,7 @@
  * MEMORY PURGE. Blocks are moved together and free memory is given back, in slices between which others are served, and
  * its client waits for the end of it; within a transaction or a script only what is empty goes, so that nobody waits long.
  */
+import { sliceOf } from '../../base/time.ts';
 import type { Call } from '../../engine/call.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { Suspension } from '../../engine/suspension.ts';
@@ -40,15 +41,10 @@ export function purgeMemory(c: Call): void {
 /** The whole work; each `next()` is a slice of it. */
 function* purging({ memory, keyspaces, clock }: Engine): Generator<void> {
   const { defragmenter, reclaimer } = keyspaces;
-  let end = 0;
-  const late = (): boolean => clock.monotonic() >= end;
-  const begin = (): (() => boolean) => {
-    end = clock.monotonic() + SLICE_MICROS;
-    return late;
-  };
+  const begin = (): (() => boolean) => sliceOf(SLICE_MICROS, clock);
   // What has been deleted and waits to be released is free first of all.
   while (!reclaimer.idle && !memory.sparesPages) {
-    begin();
+    const late = begin();
     while (reclaimer.run(RELEASES_PER_LOOK) && !late());
     yield;
   }

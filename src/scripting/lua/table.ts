@@ -508,8 +508,8 @@ export class LuaTable {
       above *= 2;
       if (above > MAX_INDEX) {
         // Somebody has laid out powers of two: from the beginning then, where that doesn't take long.
-        if (this.shards !== null && this.get(MAX_INDEX) !== undefined) return MAX_INDEX;
         if (this.shards !== null) {
+          if (this.get(MAX_INDEX) !== undefined) return MAX_INDEX;
           above = MAX_INDEX;
           break;
         }
