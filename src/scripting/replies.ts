@@ -13,13 +13,24 @@ const ZERO = 48;
 /** So many digits make no number that needs rounding. */
 const EXACT_DIGITS = 15;
 
-const KINDS: Readonly<Record<number, 'array' | 'set' | 'map' | 'attribute'>> = {
-  42: 'array', // *
-  62: 'array', // >
-  126: 'set', // ~
-  37: 'map', // %
-  124: 'attribute', // |
-};
+type ListKind = 'array' | 'set' | 'map' | 'attribute';
+
+/** What kind of list begins with this byte; null where it is no list. */
+function kindOf(byte: number): ListKind | null {
+  switch (byte) {
+    case 42: // *
+    case 62: // >
+      return 'array';
+    case 126: // ~
+      return 'set';
+    case 37: // %
+      return 'map';
+    case 124: // |
+      return 'attribute';
+    default:
+      return null;
+  }
+}
 
 function one(name: string, value: Value): LuaTable {
   const table = new LuaTable();
@@ -50,7 +61,7 @@ const PIECE = 2048;
 
 /** A list or a table whose values are being read: as an array, as keys that are true, or as keys and values. */
 interface Opened {
-  readonly kind: 'array' | 'set' | 'map' | 'attribute';
+  readonly kind: ListKind;
   /** Values still to come. */
   left: number;
   readonly values: Value[];
@@ -70,23 +81,13 @@ export class ReplyReader {
 
   /** Takes the reply to one command out of `reply`. Throws TextTooLong where it holds what no string can. */
   read(reply: Reply): Value {
-    const { shown } = this;
-    if (!reply.showOnly(shown)) {
-      const text = longText(reply);
-      if (text !== undefined) {
-        reply.clear();
-        return text;
-      }
-      shown.set(reply.take(), 0, 0);
-    }
-    this.bytes = shown.buffer;
-    this.at = shown.start;
     try {
-      return this.value();
+      this.begin(reply);
+      let whole = this.readOn();
+      while (whole === null) whole = this.readOn();
+      return whole[0];
     } finally {
-      reply.clear();
-      this.bytes = NONE;
-      shown.set(NONE, 0, 0);
+      this.abandon(reply);
     }
   }
 
@@ -98,9 +99,11 @@ export class ReplyReader {
   /** Begins to read a long reply, which stays where it is until `readOn()` has it all, or until it is `abandon`ed. */
   begin(reply: Reply): void {
     const { shown } = this;
-    this.text = reply.showOnly(shown) ? undefined : longText(reply);
-    if (this.text !== undefined) return;
-    if (shown.buffer === NONE) shown.set(reply.take(), 0, 0);
+    if (!reply.showOnly(shown)) {
+      this.text = longText(reply);
+      if (this.text !== undefined) return;
+      shown.set(reply.take(), 0, 0);
+    }
     this.bytes = shown.buffer;
     this.at = shown.start;
   }
@@ -109,8 +112,8 @@ export class ReplyReader {
   readOn(): readonly [Value] | null {
     if (this.text !== undefined) return [this.text];
     for (let left = PIECE; left > 0; left--) {
-      if (this.opens()) continue;
-      const whole = this.complete(this.value());
+      const kind = kindOf(this.bytes[this.at]);
+      const whole = kind === null ? this.complete(this.value()) : this.open(kind);
       if (whole !== null) return whole;
     }
     return null;
@@ -124,20 +127,19 @@ export class ReplyReader {
     this.shown.set(NONE, 0, 0);
   }
 
-  /** Whether a list begins here that isn't empty. */
-  private opens(): boolean {
-    const { at } = this;
-    const kind = KINDS[this.bytes[at]];
-    if (kind === undefined) return false;
+  /** Reads the head of a list, whose values follow; all of it where it has none. */
+  private open(kind: ListKind): readonly [Value] | null {
     this.at++;
     const count = this.count();
-    if (count <= 0) {
-      this.at = at;
-      return false;
+    if (count > 0) {
+      const left = kind === 'map' || kind === 'attribute' ? 2 * count : count;
+      this.opened.push({ kind, left, values: [], table: new LuaTable(), key: undefined });
+      return null;
     }
-    const left = kind === 'map' || kind === 'attribute' ? 2 * count : count;
-    this.opened.push({ kind, left, values: [], table: new LuaTable(), key: undefined });
-    return true;
+    // What an attribute belongs to follows.
+    if (kind === 'attribute') return null;
+    if (kind !== 'array') return this.complete(one(kind, new LuaTable()));
+    return this.complete(count < 0 ? false : new LuaTable());
   }
 
   /** A value has been read: it goes where it belongs; all of it, where that was the last one. */
@@ -154,7 +156,6 @@ export class ReplyReader {
       }
       if (top.left > 0) return null;
       opened.pop();
-      // What an attribute belongs to follows.
       if (top.kind === 'attribute') return null;
       value = top.kind === 'array' ? LuaTable.sequence(top.values) : one(top.kind, top.table);
     }
@@ -183,6 +184,7 @@ export class ReplyReader {
     return negative ? -value : value;
   }
 
+  /** Reads a value that is no list. */
   private value(): Value {
     switch (this.bytes[this.at++]) {
       case 43: // +
@@ -196,9 +198,6 @@ export class ReplyReader {
         return this.count();
       case 36: // $
         return this.bulk();
-      case 42: // *
-      case 62: // >
-        return this.array();
       default:
         this.at--;
         return this.resp3();
@@ -207,14 +206,6 @@ export class ReplyReader {
 
   private resp3(): Value {
     switch (String.fromCharCode(this.bytes[this.at++])) {
-      case '%':
-        return this.map();
-      case '~':
-        return this.set();
-      case '|':
-        // Attributes are dropped; what they belong to follows.
-        for (let left = 2 * this.count(); left > 0; left--) this.value();
-        return this.value();
       case '#':
         return this.line() === 't';
       case ',':
@@ -240,32 +231,5 @@ export class ReplyReader {
     const from = this.at;
     this.at += length + 2;
     return latin1(this.bytes, from, length);
-  }
-
-  private array(): Value {
-    const length = this.count();
-    if (length < 0) return false;
-    const values: Value[] = [];
-    for (let i = 0; i < length; i++) values.push(this.value());
-    return LuaTable.sequence(values);
-  }
-
-  private map(): Value {
-    const table = new LuaTable();
-    for (let left = this.count(); left > 0; left--) {
-      const key = this.value();
-      const value = this.value();
-      if (key !== undefined) table.set(key, value);
-    }
-    return one('map', table);
-  }
-
-  private set(): Value {
-    const table = new LuaTable();
-    for (let left = this.count(); left > 0; left--) {
-      const key = this.value();
-      if (key !== undefined) table.set(key, true);
-    }
-    return one('set', table);
   }
 }

@@ -116,6 +116,17 @@ test('how many items a long list has is counted step by step', () => {
   expect(steps).toBeGreaterThan(200);
 });
 
+test('a reader that has read nothing yet reads a long text', () => {
+  for (const at of ['one go', 'pieces']) {
+    const reply = new Reply();
+    const text = 'x'.repeat(1e6);
+    reply.bulkText(text);
+    const reader = new ReplyReader();
+    if (at === 'pieces') reader.begin(reply);
+    expect(at === 'pieces' ? reader.readOn()?.[0] : reader.read(reply), at).toBe(text);
+  }
+});
+
 /** What makes a reply, and the same read at one go and in pieces. */
 test('a long reply is read in pieces as it is at one go', () => {
   const replies: readonly ((reply: Reply) => void)[] = [
@@ -137,7 +148,7 @@ test('a long reply is read in pieces as it is at one go', () => {
     (reply) => reply.bulkText('x'.repeat(1e6)),
     (reply) => reply.nullArray(),
     (reply) => {
-      for (let i = 0; i < 500; i++) reply.array(1);
+      for (let i = 0; i < 5000; i++) reply.array(1);
       reply.array(0);
     },
   ];
@@ -148,12 +159,12 @@ test('a long reply is read in pieces as it is at one go', () => {
       make(made);
     }
     const reader = new ReplyReader();
-    const atOnce = reader.read(reply);
     reader.begin(again);
     let whole = reader.readOn();
     while (whole === null) whole = reader.readOn();
     reader.abandon(again);
     expect(again.pending).toBe(0);
+    const atOnce = reader.read(reply);
     const [first, second] = [new Reply(), new Reply()];
     first.resp = second.resp = 3;
     for (const [out, value] of [
