@@ -14,12 +14,9 @@
  * Invariants: a reply is kept or awaited, never both; replies kept, awaited and still owed are those of the requests sent.
  */
 import { assert } from '../base/assert.ts';
-import { type Dialer, type Link, LinkError, type Target } from './link.ts';
+import { type Dialer, type Link, LinkError, PIECE, type Target } from './link.ts';
 import { type Reply, ReplyReader } from './reply-reader.ts';
 import { encodeAll, type Request } from './request.ts';
-
-/** Bytes that must be taken within the time limit. */
-const PIECE = 64 * 1024;
 
 export interface ConversationOptions {
   /** The most bytes of one reply. */

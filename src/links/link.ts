@@ -28,6 +28,9 @@ export interface Target {
   readonly fleeting?: boolean;
 }
 
+/** Bytes that whoever sends with a time limit hands over at a time: they must be taken within it. */
+export const PIECE = 64 * 1024;
+
 /** Why a link has ended: no such host, nobody there or no TLS with him, out of time, by the other side, by what it sent. */
 export type LinkFailure = 'unresolved' | 'refused' | 'late' | 'lost' | 'protocol';
 

@@ -34,7 +34,7 @@ const PIECE = Buffer.alloc(4 * MIB, 'x');
 /** Pieces handed over in one call. */
 const PIECES = 16;
 /** ms without a byte after which a reply is taken for complete. */
-const SILENCE = 5;
+const SILENCE = 20;
 
 /** They end the server or the connection, wait for another server, or hold everybody as they are asked to. */
 const NOT_SENT = new Set(

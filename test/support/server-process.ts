@@ -9,7 +9,7 @@ import { freePort } from './ports.ts';
 /** The built command line program; CINNABAR_MAIN names another one. */
 export const MAIN = resolve(import.meta.dirname, process.env['CINNABAR_MAIN'] ?? '../../dist/main.js');
 
-const READY_MILLISECONDS = 60_000;
+const READY_MILLISECONDS = 15_000;
 const STOP_MILLISECONDS = 10_000;
 
 export interface ServerProcess {

@@ -15,7 +15,7 @@
 import { lengthOf } from '../../base/copy.ts';
 import type { Clock, Timer } from '../../base/time.ts';
 import type { TlsContextOptions } from '../../config/tls-options.ts';
-import { type Dialer, type Link, LinkError } from '../../links/link.ts';
+import { type Dialer, type Link, LinkError, PIECE } from '../../links/link.ts';
 import { type Reply, ReplyReader } from '../../links/reply-reader.ts';
 import { encodeAll, type Request } from '../../links/request.ts';
 import { ReplyError } from '../../protocol/reply-error.ts';
@@ -25,8 +25,6 @@ const MOST_LINKS = 64;
 const KEPT_FOR = 10_000;
 /** A batch of requests that has as many is sent. */
 const BATCH_BYTES = 16 * 1024;
-/** Bytes that must be taken within the time limit. */
-const PIECE = 64 * 1024;
 
 export interface Migration {
   readonly host: string;
