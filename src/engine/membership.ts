@@ -93,8 +93,8 @@ export class Membership implements SlotKeeper {
     return this.engine.keyspaces.databases[0].countSlot(slot);
   }
 
-  keysOf(slot: number, most: number): Slice[] {
-    return this.engine.keyspaces.databases[0].keysOfSlot(slot, most);
+  eachKey(slot: number, count: number, take: (key: Slice) => void): void {
+    this.engine.keyspaces.databases[0].eachKeyOfSlot(slot, count, take);
   }
 
   dropKeys(slots: readonly number[]): number {

@@ -10,6 +10,8 @@ export interface TurnHost {
 export class UnowedTurn {
   private readonly host: TurnHost;
   private ends = false;
+  /** `within` ends it. */
+  private isWithin = false;
 
   constructor(host: TurnHost) {
     this.host = host;
@@ -21,9 +23,26 @@ export class UnowedTurn {
     host.enter();
     if (this.ends) return;
     this.ends = true;
-    host.clock.soon(() => {
-      this.ends = false;
-      host.beforeWrite();
-    });
+    if (!this.isWithin) host.clock.soon(() => this.end());
+  }
+
+  /** What is begun in the action ends with it: the event loop does not go round once more for that. */
+  within(action: () => void): void {
+    if (this.ends || this.isWithin) {
+      action();
+      return;
+    }
+    this.isWithin = true;
+    try {
+      action();
+    } finally {
+      this.isWithin = false;
+      if (this.ends) this.end();
+    }
+  }
+
+  private end(): void {
+    this.ends = false;
+    this.host.beforeWrite();
   }
 }

@@ -29,11 +29,13 @@ export interface Place {
   readonly host: string;
   readonly port: number;
   readonly backlog: number;
+  /** Receivers keep no buffer that they are handed. */
+  readonly fleeting?: boolean;
 }
 
 /** Hears what comes over a connection; nothing after `closed`, nor after the connection's own `close()`. */
 export interface GuestReceiver {
-  /** The buffer is the receiver's to keep. */
+  /** The buffer is the receiver's to keep, unless the place says that receivers keep none. */
   data(bytes: Buffer, from: number, to: number): void;
   closed(reason: string): void;
 }
@@ -96,7 +98,7 @@ export class Acceptor {
 
   /** Rejects with the system's error where the place can't be had. `secure` is asked for each connection. */
   async listen(
-    { host, port, backlog }: Place,
+    { host, port, backlog, fleeting = false }: Place,
     secure: () => boolean,
     accept: (guest: Guest) => void,
   ): Promise<Listener> {
@@ -106,7 +108,7 @@ export class Acceptor {
       else accept(new Guest(arrival.wire()));
     };
     const { network, fast } = this.parts;
-    if (fast !== null) return fast.listen({ host, port }, backlog, arrived);
+    if (fast !== null) return fast.listen({ host, port, fleeting }, backlog, arrived);
     const endpoint = { host, port, ipv6Only: host.includes(':') };
     return network.listen(endpoint, backlog, (stream) => {
       arrived({ wire: () => new StreamWire(stream), stream: () => stream });

@@ -53,6 +53,7 @@ export class Applier implements ErrorListener {
   private readonly turn: UnowedTurn;
   private session: Session | null = null;
   private readonly parser: RequestParser;
+  private readonly runNow = (): void => this.run();
   private waiting: Entry[] = [];
   private next = 0;
   /** Payloads of what goes on in entries that have not come. */
@@ -82,6 +83,11 @@ export class Applier implements ErrorListener {
     return !this.loading && !this.isSpoilt && this.work === null && this.begun.length === 0;
   }
 
+  /** Whether nothing of the entries up to this one is needed here any more. */
+  isBehind(index: number): boolean {
+    return this.whole && this.applied >= index;
+  }
+
   /** Whether they have nothing that is not committed. */
   get settled(): boolean {
     return this.whole && this.aheadIndex <= this.applied;
@@ -102,8 +108,13 @@ export class Applier implements ErrorListener {
 
   /** They are done once the rules have looked at all that has come: others wait for what these say of it, and not for this. */
   take(entries: readonly Entry[]): void {
-    for (const entry of entries) this.waiting.push(entry);
-    this.later();
+    const isNext = this.next === this.waiting.length && this.work === null && !this.applying && !this.isSpoilt;
+    for (const entry of entries) {
+      // What the leader has done itself needs no turn: those who asked for the step look at how far the data have come.
+      if (isNext && this.next === this.waiting.length && this.wasDone(entry)) this.applied = entry.index;
+      else this.waiting.push(entry);
+    }
+    if (this.next < this.waiting.length) this.later();
   }
 
   /** Makes the data anew: those of `path`, which stand for the entries up to `index`, and what the entries behind it say. */
@@ -163,6 +174,11 @@ export class Applier implements ErrorListener {
       this.next = 0;
     }
     if (this.applied !== before) this.parts.advanced();
+  }
+
+  /** Whether it is one of those with which a leader goes ahead. */
+  private wasDone({ index, term }: Entry): boolean {
+    return !this.loading && index <= this.aheadIndex && term === this.aheadTerm;
   }
 
   /** Whether nothing is to be done for the entry, or not yet; otherwise its work begins. */
@@ -267,7 +283,7 @@ export class Applier implements ErrorListener {
     const { engine } = this.parts;
     const look = (): void => {
       this.scheduled = false;
-      this.run();
+      this.turn.within(this.runNow);
     };
     // Whoever is left half way is looked at again now and then.
     if (engine.suspended === null) engine.clock.soon(look);

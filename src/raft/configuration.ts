@@ -43,11 +43,16 @@ export function countVoters(configuration: Configuration): number {
 
 /** The greatest number that most voters have reached, where `reached` tells of each; 0 where nobody votes. */
 export function reachedByMost(configuration: Configuration, reached: (id: NodeId) => number): number {
-  const all: number[] = [];
-  for (const { id, kind } of configuration) if (kind === 'voter') all.push(reached(id));
-  if (all.length === 0) return 0;
-  all.sort((a, b) => b - a);
-  return all[all.length >> 1];
+  const most = (countVoters(configuration) >> 1) + 1;
+  let greatest = 0;
+  for (const { id, kind } of configuration) {
+    const candidate = kind === 'voter' ? reached(id) : 0;
+    if (candidate <= greatest) continue;
+    let count = 0;
+    for (const other of configuration) if (other.kind === 'voter' && reached(other.id) >= candidate) count++;
+    if (count >= most) greatest = candidate;
+  }
+  return greatest;
 }
 
 /** Why a change makes no sense; '' where it does. */

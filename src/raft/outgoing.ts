@@ -19,10 +19,10 @@ const LONGEST_ANSWER = 4096;
 export interface OutgoingParts {
   readonly dialer: Dialer;
   readonly random: Random;
-  /** Where it is now; null while that is unknown. */
+  /** Where it is now, for a link that hands out `fleeting` buffers; null while that is unknown. */
   readonly target: () => Target | null;
   readonly hello: () => Uint8Array;
-  /** What is said in answer over the same connection, whole, its length first. */
+  /** What is said in answer over the same connection, whole, its length first; nobody keeps the bytes. */
   readonly answered: (bytes: Uint8Array) => void;
   /** The connection can't be had, or was lost. */
   readonly lost: (reason: string) => void;
@@ -95,6 +95,7 @@ export class Outgoing {
       data: (bytes, from, to) => {
         framer.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from));
         for (let whole = framer.next(); whole !== null; whole = framer.next()) answered(whole);
+        framer.keepRest();
         if (framer.refused) link.fail(new LinkError('protocol', 'the length of its answer makes no sense'));
       },
       closed: (error) => this.ended(error.message),

@@ -10,7 +10,7 @@
 import { copyBytes } from '../base/copy.ts';
 import { bytesOf } from '../base/slice.ts';
 import { type EffectSink, TO_ALL } from '../engine/propagation.ts';
-import { roomForPayload } from './disk/records.ts';
+import { type Rooms, roomForPayload } from './disk/records.ts';
 
 /** Bytes of effects from which on no more are put into the same entry. */
 const ENOUGH_BYTES = 128 * 1024;
@@ -24,6 +24,7 @@ export class Effects implements EffectSink {
   readonly target = TO_ALL;
   /** Called with the first effect after what there was has been taken. */
   private readonly begun: () => void;
+  private readonly rooms: Rooms | undefined;
   private bytes = new Uint8Array(INITIAL_BYTES);
   private length = 0;
   /** Up to where all units are complete, and where entries end within that; the last is still open. */
@@ -34,8 +35,10 @@ export class Effects implements EffectSink {
   /** A large unit is handed over as it grows. */
   private within = false;
 
-  constructor(begun: () => void) {
+  /** `rooms`: where payloads lie; each by itself where there are none. */
+  constructor(begun: () => void, rooms?: Rooms) {
     this.begun = begun;
+    this.rooms = rooms;
   }
 
   /** Whether there is nothing to be taken: no unit that is complete. */
@@ -114,7 +117,7 @@ export class Effects implements EffectSink {
   }
 
   private payload(flags: number, from: number, to: number): Uint8Array {
-    const payload = roomForPayload(1 + to - from);
+    const payload = roomForPayload(1 + to - from, this.rooms);
     payload[0] = flags;
     payload.set(this.bytes.subarray(from, to), 1);
     return payload;

@@ -21,10 +21,11 @@ import { Backoff } from '../links/backoff.ts';
 import type { Dialer, Target } from '../links/link.ts';
 import { parseAddress } from './address.ts';
 import { type Configuration, memberOf, type NodeId } from './configuration.ts';
+import type { Rooms } from './disk/records.ts';
 import type { Message, SnapshotMessage } from './message.ts';
 import { Outgoing } from './outgoing.ts';
 import { SnapshotReceiver, SnapshotSender } from './transfers.ts';
-import { decode, isRefused } from './wire/decode.ts';
+import { decode, isRefused, mayHoldEntries } from './wire/decode.ts';
 import { encode, encodeInParts } from './wire/encode.ts';
 import { Framer } from './wire/framer.ts';
 import { decodeHello, encodeHello, type Hello, LONGEST_HELLO } from './wire/hello.ts';
@@ -45,6 +46,8 @@ export interface PeersParts {
   readonly random: Random;
   readonly settings: PeerSettings;
   readonly log: Log;
+  /** Where the entries lie that others send: when a message has come, it is said up to which those of it go. */
+  readonly rooms: Rooms;
   /** Where snapshots that come are written to. */
   readonly folder: string;
   readonly temporaryName: () => string;
@@ -96,10 +99,16 @@ export class Peers {
     return this.links.size + this.visitors.size + this.senders.size;
   }
 
-  /** Bytes that wait, to go or for the rest of their message. */
-  get bytes(): number {
+  /** Bytes that wait to go to the members. */
+  get unsent(): number {
     let sum = 0;
     for (const { unsent } of this.links.values()) sum += unsent;
+    return sum;
+  }
+
+  /** Bytes that wait, to go or for the rest of their message. */
+  get bytes(): number {
+    let sum = this.unsent;
     for (const { guest, framer } of this.visitors) sum += guest.unsent + framer.size;
     return sum;
   }
@@ -222,7 +231,8 @@ export class Peers {
   private targetOf(id: NodeId): Target | null {
     const { tlsCluster: secure, bindSourceAddr: source, raftElectionTimeout: timeout } = this.parts.settings;
     const address = parseAddress(memberOf(this.configuration, id)?.address ?? '');
-    return address === undefined ? null : { host: address.host, port: address.busPort, secure, source, timeout };
+    if (address === undefined) return null;
+    return { host: address.host, port: address.busPort, secure, source, timeout, fleeting: true };
   }
 
   private helloFor(to: NodeId, purpose: Hello['purpose']): Uint8Array {
@@ -262,6 +272,7 @@ export class Peers {
         return;
       }
     }
+    framer.keepRest();
     if (framer.refused) this.refuse(visitor, 'its length makes no sense');
   }
 
@@ -278,7 +289,7 @@ export class Peers {
   }
 
   private hear(visitor: Visitor, hello: Hello, bytes: Uint8Array): void {
-    const message = decode(bytes);
+    const message = decode(this.kept(bytes));
     if (isRefused(message)) {
       this.refuse(visitor, message.refused);
       return;
@@ -292,6 +303,14 @@ export class Peers {
     else if (message.type === 'snapshot' || hello.purpose === 'snapshot')
       this.refuse(visitor, 'it says what it may not');
     else this.parts.received(message, null);
+  }
+
+  /** What may hold entries, which are kept as parts of it, in memory that is theirs. */
+  private kept(bytes: Uint8Array): Uint8Array {
+    if (!mayHoldEntries(bytes)) return bytes;
+    const room = this.parts.rooms.room(bytes.length);
+    room.set(bytes);
+    return room;
   }
 
   private receive(visitor: Visitor, message: SnapshotMessage): void {

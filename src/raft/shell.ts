@@ -26,6 +26,7 @@ import type { Log } from '../engine/server-port.ts';
 import { UnowedTurn } from '../engine/unowed-turn.ts';
 import type { Guest } from '../links/acceptor.ts';
 import { Applier } from './applier.ts';
+import { type Asking, answer } from './asking.ts';
 import { Awaited } from './awaited.ts';
 import { type Change, type Configuration, EMPTY, memberOf, type NodeId } from './configuration.ts';
 import type { Found, Segments } from './disk/segments.ts';
@@ -33,11 +34,12 @@ import { ENTRY_BYTES, newSaved, type Saved, sizeOf } from './entry.ts';
 import { Gathering } from './gathering.ts';
 import { Keeper } from './keeper.ts';
 import type { Message } from './message.ts';
-import type { Asker, Input, Output, RaftSettings, Reason } from './messages.ts';
+import type { Asker, Input, Output, RaftSettings } from './messages.ts';
 import { Effects } from './payloads.ts';
 import type { Peers } from './peers.ts';
 import { Raft } from './raft.ts';
 import { mayEndLead } from './rules/roles.ts';
+import type { Slabs } from './slabs.ts';
 import type { RaftState } from './state.ts';
 import { Tickets } from './tickets.ts';
 
@@ -55,6 +57,8 @@ export interface ShellParts {
   /** Bytes of entries after which a snapshot is made. */
   readonly logSize: () => number;
   readonly segments: Segments;
+  /** For payloads; members that connect read theirs into them. */
+  readonly slabs: Slabs;
   readonly found: Found;
   readonly peers: Peers;
   /** Puts the data of a file in the place of those there are; of none where null. Rejects where that can't be done. */
@@ -67,14 +71,6 @@ export interface ShellParts {
 }
 
 type Sent = Extract<Output, { kind: 'send' | 'send-snapshot' }>;
-
-/** Somebody who waits for what comes of an input. */
-interface Asking {
-  accepted?(last: number, term: number): void;
-  refused(reason: Reason, leader: NodeId): void;
-  readable?(): void;
-  transferring?(to: NodeId): void;
-}
 
 const RETRY_SNAPSHOT_MS = 1000;
 const NOT_LEADER = 'not-leader';
@@ -95,8 +91,21 @@ export class Shell implements TicketSource {
   private readonly keeper: Keeper;
   private readonly turn: UnowedTurn;
   private readonly inputs = new Inputs<Input>((input) => this.step(input));
-  private readonly asking = new WeakSet<Asking>();
   private readonly awaited = new Awaited();
+  /** One proposal is answered before the next is made. */
+  private readonly proposing: Asking = {
+    waits: false,
+    accepted: (last, term) => {
+      this.proposed = last;
+      this.gathering.proposed(last);
+      this.tickets.proposed(last);
+      this.parts.slabs.holds(last);
+      this.applier.wentAhead(last, term);
+    },
+    refused: () => {
+      if (this.serves) this.lost(true);
+    },
+  };
   private held: Sent[] = [];
   private durable = 0;
   private timer: Timer | null = null;
@@ -117,7 +126,7 @@ export class Shell implements TicketSource {
   constructor(parts: ShellParts) {
     const { engine, segments, save, die } = parts;
     this.parts = parts;
-    this.effects = new Effects(() => this.effectsBegun());
+    this.effects = new Effects(() => this.effectsBegun(), parts.slabs);
     this.gathering = new Gathering(parts.clock, this.effects, () => this.propose());
     this.tickets = new Tickets(engine.replyGate);
     this.turn = new UnowedTurn(engine);
@@ -226,6 +235,7 @@ export class Shell implements TicketSource {
 
   /** A message has come; a snapshot's with its file. */
   heard(message: Message, file: string | null): void {
+    if (message.type === 'append') this.parts.slabs.holds(message.prevIndex + message.entries.length);
     if (file === null) this.input({ kind: 'message', message });
     else this.heardSnapshot(message, file);
   }
@@ -252,6 +262,7 @@ export class Shell implements TicketSource {
   change(change: Change): Promise<string> {
     return new Promise((done) => {
       this.ask((asker) => ({ kind: 'change', asker, change }), {
+        waits: true,
         accepted: (index, term) => {
           this.awaited.add({ index, term, done: (committed) => done(committed ? '' : 'the leader has changed') });
         },
@@ -264,6 +275,7 @@ export class Shell implements TicketSource {
   transfer(to: NodeId): string {
     let answer = NOT_LEADER;
     this.ask((asker) => ({ kind: 'transfer', asker, to }), {
+      waits: true,
       transferring: () => {
         answer = '';
       },
@@ -275,7 +287,6 @@ export class Shell implements TicketSource {
   }
 
   private ask(input: (asker: Asker) => Input, asking: Asking): void {
-    this.asking.add(asking);
     this.input(input(asking));
   }
 
@@ -303,7 +314,11 @@ export class Shell implements TicketSource {
     }
     const { ticket, keep } = this.tickets.untilKept();
     // Where it is refused, the lead is over, and with it all that waits.
-    this.ask((asker) => ({ kind: 'read', asker, seen: log.last }), { readable: keep, refused: () => {} });
+    this.ask((asker) => ({ kind: 'read', asker, seen: log.last }), {
+      waits: true,
+      readable: keep,
+      refused: () => {},
+    });
     return this.serves ? ticket : null;
   }
 
@@ -339,17 +354,8 @@ export class Shell implements TicketSource {
     if (effects.empty || !this.serves) return;
     this.gathering.taken();
     const payloads = effects.take();
-    this.ask((asker) => ({ kind: 'propose', asker, payloads }), {
-      accepted: (last, term) => {
-        this.proposed = last;
-        this.gathering.proposed(last);
-        this.tickets.proposed(last);
-        this.applier.wentAhead(last, term);
-      },
-      refused: () => {
-        if (this.serves) this.lost(true);
-      },
-    });
+    this.proposing.waits = true;
+    this.input({ kind: 'propose', asker: this.proposing, payloads });
   }
 
   // Inputs and outputs.
@@ -404,19 +410,7 @@ export class Shell implements TicketSource {
         this.roleIs(output);
         break;
       default:
-        this.answer(output);
-    }
-  }
-
-  private answer(output: Extract<Output, { kind: 'accepted' | 'refused' | 'readable' | 'transferring' }>): void {
-    const askers = output.kind === 'readable' ? output.askers : [output.asker];
-    for (const asker of askers) {
-      const asking = asker as Asking;
-      if (!this.asking.delete(asking)) continue;
-      if (output.kind === 'readable') asking.readable?.();
-      else if (output.kind === 'accepted') asking.accepted?.(output.last, output.term);
-      else if (output.kind === 'transferring') asking.transferring?.(output.to);
-      else asking.refused(output.reason, output.leader);
+        answer(output);
     }
   }
 
@@ -486,13 +480,19 @@ export class Shell implements TicketSource {
     this.awaited.committed(commit, log);
     this.holdWrites();
     if (leading !== null) this.promote();
-    this.keeper.look({
-      committed: commit,
-      snapshot: snapshot.index,
-      term: (i) => log.term(i),
-      mark: (i) => log.mark(i),
-    });
+    if (this.keeper.busy)
+      this.keeper.look({
+        committed: commit,
+        snapshot: snapshot.index,
+        term: (i) => log.term(i),
+        mark: (i) => log.mark(i),
+      });
     this.maybeSnapshot();
+    // Payloads that the log no longer has go once nothing is on its way that still needs them.
+    const { slabs, peers } = this.parts;
+    const gone = log.first - 1;
+    if (gone > slabs.released && applier.isBehind(gone) && this.held.length === 0 && peers.unsent === 0)
+      slabs.release(gone);
   }
 
   private serve(): void {
@@ -547,7 +547,7 @@ export class Shell implements TicketSource {
       const change: Change = { kind: 'promote', id };
       const isKnown = (leading!.peers.get(id)?.match ?? 0) > 0;
       if (kind === 'voter' || !isKnown || raft.objectionTo(change) !== '') continue;
-      this.ask((asker) => ({ kind: 'change', asker, change }), { refused: () => {} });
+      this.ask((asker) => ({ kind: 'change', asker, change }), { waits: true, refused: () => {} });
       return;
     }
   }

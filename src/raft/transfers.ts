@@ -8,7 +8,7 @@ import type { Disk, DiskFile } from '../base/disk.ts';
 import { systemError } from '../base/system-error.ts';
 import type { Clock, Timer } from '../base/time.ts';
 import { type Dialer, type Link, LinkError, type Target } from '../links/link.ts';
-import { getUint53, setUint53, viewOf } from './disk/records.ts';
+import { getUint53, setUint53 } from './disk/records.ts';
 
 const PIECE = 64 * 1024;
 const NUMBER_BYTES = 8;
@@ -59,7 +59,7 @@ export class SnapshotSender {
     this.guarded(() => {
       this.file = disk.open(path, 'r');
       const size = new Uint8Array(NUMBER_BYTES);
-      setUint53(viewOf(size), 0, this.file.size);
+      setUint53(size, 0, this.file.size);
       for (const bytes of head) this.link.write(bytes);
       this.link.write(size, () => this.next());
     });
@@ -170,7 +170,7 @@ export class SnapshotReceiver {
   private numberIsThere(): void {
     this.numberBytes = 0;
     if (this.left < 0) {
-      this.left = getUint53(viewOf(this.number), 0) ?? 0;
+      this.left = getUint53(this.number, 0) ?? 0;
       if (this.left === 0) this.fail('it has no length');
       return;
     }

@@ -28,6 +28,7 @@ import type { RaftSettings } from '../raft/messages.ts';
 import { attachMembership } from '../raft/owners.ts';
 import { Peers } from '../raft/peers.ts';
 import { type ReadMode, Shell } from '../raft/shell.ts';
+import { Slabs } from '../raft/slabs.ts';
 import { BusPort } from './bus-port.ts';
 
 export interface RaftParts {
@@ -66,16 +67,18 @@ export class RaftMember {
       failed: (reason) => this.die(`The log of the group can't be written: ${reason}`),
     });
     const found = this.read(segments);
+    const slabs = new Slabs();
     const peers: Peers = new Peers({
       ...{ id: found.id, dialer: engine.server.links, disk, random, settings, log },
       folder: segments.path,
+      rooms: slabs,
       temporaryName: () => segments.temporaryName(),
       admits: (user, password) => admits(engine, user, password),
       received: (message, file) => shell.heard(message, file),
       sent: (to, ok) => shell.snapshotSent(to, ok),
     });
     const shell: Shell = new Shell({
-      ...{ engine, clock, random, log, segments, found, peers },
+      ...{ engine, clock, random, log, segments, slabs, found, peers },
       settings: raftSettings(settings, () => shell.entryBytes),
       readMode: () => settings.raftRead as ReadMode,
       logSize: () => settings.raftLogSize,
@@ -105,7 +108,7 @@ export class RaftMember {
     const usual = (tlsCluster ? tlsPort : settings.port) + BUS_PORT_INCREMENT;
     const port = raftPort !== 0 ? raftPort : anyPort ? 0 : usual;
     if (port > PORT_MAX) this.refuse(`The port of the group would be ${port}: set raft-port to one that there is.`);
-    if (!(await this.bus.open(port, (guest) => this.shell!.welcome(guest))))
+    if (!(await this.bus.open(port, (guest) => this.shell!.welcome(guest), true)))
       this.refuse(`Failed listening on port ${port} (group), aborting.`);
   }
 

@@ -6,6 +6,7 @@ import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from './pipeline.ts';
 import { freePort } from './ports.ts';
 import { RespReader } from './resp.ts';
+import { StartedThreads } from './started-threads.ts';
 
 export class LogServer {
   readonly server: CinnabarServer;
@@ -14,9 +15,18 @@ export class LogServer {
   /** Exit codes with which it has ended. */
   readonly exits: number[];
   private readonly lines: string[];
+  /** Those that were started to write views. */
+  private readonly threads: StartedThreads;
 
-  private constructor(server: CinnabarServer, folder: string, lines: string[], exits: number[]) {
+  private constructor(
+    server: CinnabarServer,
+    folder: string,
+    lines: string[],
+    exits: number[],
+    threads: StartedThreads,
+  ) {
     this.server = server;
+    this.threads = threads;
     this.folder = folder;
     this.lines = lines;
     this.exits = exits;
@@ -30,9 +40,11 @@ export class LogServer {
     lines: string[] = [],
   ): Promise<LogServer> {
     const exits: number[] = [];
+    const threads = new StartedThreads();
     const server = createServer({
       port: await freePort(),
       persistent: true,
+      threads,
       log: new ServerLog({ file: '', level: 'debug', format: 'redis', sink: (line) => lines.push(line) }),
       onExit: (code) => exits.push(code),
       // Under everysec a write may wait for a sync: what has been replied need not be in the file yet.
@@ -47,7 +59,7 @@ export class LogServer {
       },
     });
     await server.listen();
-    return new LogServer(server, folder, lines, exits);
+    return new LogServer(server, folder, lines, exits, threads);
   }
 
   async stop(): Promise<void> {
@@ -90,7 +102,7 @@ export class LogServer {
     const { persistence } = this.server.engine.server;
     const background = Reflect.get(persistence, 'background');
     if (Reflect.get(background, 'job') === null) throw new Error('nothing is being written');
-    await Reflect.get(Reflect.get(background, 'saver'), 'worker').terminate();
+    await this.threads.all.at(-1)!.terminate();
   }
 
   /** Waits until no view is being written and none is wanted. */

@@ -40,12 +40,25 @@ export type Record =
   | { readonly kind: 'base'; readonly mark: Mark }
   | { readonly kind: 'synced'; readonly length: number };
 
+/** Gives memory of so many bytes, whatever is in them. */
+export interface Rooms {
+  room(length: number): Uint8Array;
+}
+
+const OWN_ROOMS: Rooms = { room: (length) => new Uint8Array(length) };
+/** Stands in the place of term and index, and is neither, where a record is to be made. */
+const UNFINISHED = 0xffffffff;
+
 /**
  * Room for the payload of a command with room for its record around it. The record is made there when it is first asked for,
  * once for the disk and for all members. A payload that was read lies in its record as it came.
  */
-export function roomForPayload(length: number): Uint8Array {
-  return new Uint8Array(HEAD_BYTES + length + CHECKSUM_BYTES).subarray(HEAD_BYTES, HEAD_BYTES + length);
+export function roomForPayload(length: number, rooms: Rooms = OWN_ROOMS): Uint8Array {
+  const around = rooms.room(HEAD_BYTES + length + CHECKSUM_BYTES);
+  setUint32(around, 0, around.length);
+  setUint32(around, 4, COMMAND << 24);
+  for (let at = 8; at < HEAD_BYTES; at += 4) setUint32(around, at, UNFINISHED);
+  return around.subarray(HEAD_BYTES, HEAD_BYTES + length);
 }
 
 /** The bytes are not to be changed. */
@@ -54,13 +67,19 @@ export function encodeEntry({ kind, term, index, payload, configuration }: Entry
   if (kind === 'noop') return record(NOOP, term, index, NO_BYTES);
   const around = roomAround(payload);
   if (around === null) return record(COMMAND, term, index, payload);
-  const isRoom = around.byteLength === around.buffer.byteLength;
-  const view = viewOf(around);
-  if (isRoom && view.getUint32(0) === 0) complete(around, COMMAND, term, index);
-  const isRecord = view.getUint32(0) === around.length && view.getUint32(4) === COMMAND << 24;
-  if (isRecord && getUint53(view, 8) === term && getUint53(view, 16) === index) return around;
+  if (getUint32(around, 0) === around.length && getUint32(around, 4) === COMMAND << 24) {
+    if (isUnfinished(around)) complete(around, COMMAND, term, index);
+    if (getUint53(around, 8) === term && getUint53(around, 16) === index) return around;
+  }
+  // Memory that is used again has what somebody else has put there meanwhile: that must not get a checksum that is right.
+  const isRoom = around.byteLength === around.buffer.byteLength || around.buffer instanceof SharedArrayBuffer;
   assert(!isRoom, 'an entry has a payload of its own');
   return record(COMMAND, term, index, payload);
+}
+
+function isUnfinished(around: Uint8Array): boolean {
+  for (let at = 8; at < HEAD_BYTES; at += 4) if (getUint32(around, at) !== UNFINISHED) return false;
+  return true;
 }
 
 /** As much around a payload as its record takes, where there is as much. */
@@ -91,11 +110,10 @@ function record(kind: number, term: number, index: number, body: Uint8Array): Ui
 
 /** Puts what belongs around the body of a record. */
 function complete(bytes: Uint8Array, kind: number, term: number, index: number): void {
-  const view = viewOf(bytes);
-  view.setUint32(0, bytes.length);
-  view.setUint8(4, kind);
-  setUint53(view, 8, term);
-  setUint53(view, 16, index);
+  setUint32(bytes, 0, bytes.length);
+  bytes[4] = kind;
+  setUint53(bytes, 8, term);
+  setUint53(bytes, 16, index);
   const end = bytes.length - CHECKSUM_BYTES;
   new Crc64().update(bytes, 0, end).write(bytes, end);
 }
@@ -103,7 +121,7 @@ function complete(bytes: Uint8Array, kind: number, term: number, index: number):
 /** The length of the record that begins at `at`; 0 where none that is whole does. */
 export function recordLength(bytes: Uint8Array, at: number): number {
   if (bytes.length - at < HEAD_BYTES + CHECKSUM_BYTES) return 0;
-  const length = viewOf(bytes).getUint32(at);
+  const length = getUint32(bytes, at);
   return length < HEAD_BYTES + CHECKSUM_BYTES || length > bytes.length - at ? 0 : length;
 }
 
@@ -127,12 +145,11 @@ export function decodeRecord(bytes: Uint8Array, at: number): Record | undefined 
   if (length === 0) return undefined;
   const end = at + length - CHECKSUM_BYTES;
   if (!new Crc64().update(bytes, at, end - at).equals(bytes, end)) return undefined;
-  const view = viewOf(bytes);
-  const term = getUint53(view, at + 8);
-  const index = getUint53(view, at + 16);
+  const term = getUint53(bytes, at + 8);
+  const index = getUint53(bytes, at + 16);
   if (term === undefined || index === undefined) return undefined;
   const body = new Uint8Array(bytes.buffer, bytes.byteOffset + at + HEAD_BYTES, end - at - HEAD_BYTES);
-  return recordOf(view.getUint8(at + 4), term, index, body);
+  return recordOf(bytes[at + 4], term, index, body);
 }
 
 function recordOf(kind: number, term: number, index: number, body: Uint8Array): Record | undefined {
@@ -165,13 +182,12 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
     length += MEMBER_BYTES + address.length;
   }
   const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, configuration.length);
+  setUint16(bytes, 0, configuration.length);
   let at = 2;
   configuration.forEach(({ id, kind }, i) => {
-    setUint53(view, at, id);
-    view.setUint8(at + 8, kind === 'voter' ? VOTER : LEARNER);
-    view.setUint16(at + 9, addresses[i].length);
+    setUint53(bytes, at, id);
+    bytes[at + 8] = kind === 'voter' ? VOTER : LEARNER;
+    setUint16(bytes, at + 9, addresses[i].length);
     bytes.set(addresses[i], at + MEMBER_BYTES);
     at += MEMBER_BYTES + addresses[i].length;
   });
@@ -181,14 +197,13 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
 /** Undefined where the bytes are none, or there are more. */
 export function decodeConfiguration(bytes: Uint8Array): Configuration | undefined {
   if (bytes.length < 2) return undefined;
-  const view = viewOf(bytes);
   const members: Member[] = [];
   let at = 2;
-  for (let left = view.getUint16(0); left > 0; left--) {
+  for (let left = getUint16(bytes, 0); left > 0; left--) {
     if (bytes.length - at < MEMBER_BYTES) return undefined;
-    const id = getUint53(view, at);
-    const kind = view.getUint8(at + 8);
-    const length = view.getUint16(at + 9);
+    const id = getUint53(bytes, at);
+    const kind = bytes[at + 8];
+    const length = getUint16(bytes, at + 9);
     at += MEMBER_BYTES;
     if (id === undefined || (kind !== VOTER && kind !== LEARNER) || bytes.length - at < length) return undefined;
     const address = new Slice(bytes, at, length).beginning(LONGEST_ADDRESS);
@@ -198,18 +213,36 @@ export function decodeConfiguration(bytes: Uint8Array): Configuration | undefine
   return at === bytes.length ? members : undefined;
 }
 
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+// Byte by byte: to make a view over a few numbers takes longer than they do.
+
+export function setUint16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
 }
 
-export function setUint53(view: DataView, at: number, value: number): void {
+export function getUint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+export function setUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+export function getUint32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+}
+
+export function setUint53(bytes: Uint8Array, at: number, value: number): void {
   assert(Number.isSafeInteger(value) && value >= 0, 'terms, indices and IDs are below 2^53');
-  view.setUint32(at, Math.floor(value / 2 ** 32));
-  view.setUint32(at + 4, value >>> 0);
+  setUint32(bytes, at, Math.floor(value / 2 ** 32));
+  setUint32(bytes, at + 4, value >>> 0);
 }
 
 /** Undefined where it is 2^53 or more. */
-export function getUint53(view: DataView, at: number): number | undefined {
-  const value = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
+export function getUint53(bytes: Uint8Array, at: number): number | undefined {
+  const value = getUint32(bytes, at) * 2 ** 32 + getUint32(bytes, at + 4);
   return Number.isSafeInteger(value) ? value : undefined;
 }

@@ -142,11 +142,13 @@ export class Segments {
       for (const segment of this.segments) segment.reachesBack ||= first.index <= segment.mark.index;
     const bytes = this.together(encodeStore(state, entries, this.synced > this.told ? this.synced : -1));
     this.told = this.synced;
-    this.guarded(() => {
+    try {
       file.writeAll(bytes);
       this.length += bytes.length;
       this.written = version;
-    });
+    } catch (error) {
+      this.parts.failed(systemError(error));
+    }
   }
 
   /** What was stored is to be on the disk; `stored` tells when it is, maybe at once. */
@@ -154,19 +156,14 @@ export class Segments {
     const { file, written, length } = this;
     if (file === null || this.syncing || written === this.durable) return;
     const begun = this.parts.clock.monotonic();
-    const over = (): void => {
-      const isQuick = this.parts.clock.monotonic() - begun <= QUICK_MICROS;
-      this.quick = isQuick ? this.quick + 1 : 0;
-      this.synced = Math.max(this.synced, length);
-      this.reached(written);
-    };
     if (this.quick >= QUICK_SYNCS) {
-      let isSynced = false;
-      this.guarded(() => {
+      try {
         file.syncData();
-        isSynced = true;
-      });
-      if (isSynced) over();
+      } catch (error) {
+        this.parts.failed(systemError(error));
+        return;
+      }
+      this.syncIsOver(begun, length, written);
       return;
     }
     this.syncing = true;
@@ -174,9 +171,16 @@ export class Segments {
       this.syncing = false;
       if (file !== this.file) file.close();
       else if (error !== null) this.parts.failed(systemError(error));
-      else over();
+      else this.syncIsOver(begun, length, written);
       this.sync();
     });
+  }
+
+  private syncIsOver(begun: number, length: number, version: number): void {
+    const isQuick = this.parts.clock.monotonic() - begun <= QUICK_MICROS;
+    this.quick = isQuick ? this.quick + 1 : 0;
+    this.synced = Math.max(this.synced, length);
+    this.reached(version);
   }
 
   /** A new file goes on behind the entry that the mark tells of, the last one stored. What was stored before is synced first. */

@@ -53,12 +53,13 @@ export function stand(turn: Turn, transfer: boolean): void {
 
 function ask(turn: Turn, pre: boolean, transfer: boolean): void {
   const { state } = turn;
-  const { log, id, votes } = state;
+  const { log, id, votes, term } = state;
+  const [lastIndex, lastTerm] = [log.last, log.lastTerm];
   votes.clear();
   if (pre) votes.set(id, true);
   for (const member of configurationOf(state))
     if (member.kind === 'voter' && member.id !== id)
-      turn.send({ type: 'vote', to: member.id, pre, transfer, lastIndex: log.last, lastTerm: log.lastTerm });
+      turn.send({ type: 'vote', from: id, to: member.id, term, pre, transfer, lastIndex, lastTerm });
 }
 
 /** Our own vote counts once it is on the disk, as that of anybody else. */

@@ -6,6 +6,7 @@
  * What is in the memory and what is on the disk are told apart: the leader is answered at once where it wants to know that
  * it is heard, and again when entries are on the disk; only those count.
  */
+import type { NodeId } from '../configuration.ts';
 import type { Entry } from '../entry.ts';
 import { UNKNOWN } from '../log.ts';
 import type { Append } from '../message.ts';
@@ -64,7 +65,7 @@ export function accept(turn: Turn): void {
   const match = Math.min(held, state.log.durable);
   state.toldMatch = match;
   state.toldRound = round;
-  turn.send({ type: 'append-reply', to, round, ok: true, match, held, rejected: 0, hintIndex: 0, hintTerm: 0 });
+  reply(turn, to, round, true, match, held, 0, 0, 0);
 }
 
 /** More is on the disk: the leader is waiting for that. */
@@ -80,30 +81,25 @@ function reject(turn: Turn, { from, prevIndex, prevTerm }: Append): void {
   // Entries of later terms than the leader's here are not its; those up to `commit` are.
   const hintIndex = Math.max(log.lastUpTo(prevIndex, prevTerm), state.commit);
   state.toldRound = round;
-  turn.send({
-    type: 'append-reply',
-    to: from,
-    round,
-    ok: false,
-    match: 0,
-    held: 0,
-    rejected: prevIndex,
-    hintIndex,
-    hintTerm: Math.max(log.term(hintIndex), 0),
-  });
+  reply(turn, from, round, false, 0, 0, prevIndex, hintIndex, Math.max(log.term(hintIndex), 0));
 }
 
 /** Somebody leads in an earlier term, and does not know it. */
 export function tellTerm(turn: Turn, { from, prevIndex }: { readonly from: number; readonly prevIndex: number }): void {
-  turn.send({
-    type: 'append-reply',
-    to: from,
-    round: 0,
-    ok: false,
-    match: 0,
-    held: 0,
-    rejected: prevIndex,
-    hintIndex: 0,
-    hintTerm: 0,
-  });
+  reply(turn, from, 0, false, 0, 0, prevIndex, 0, 0);
+}
+
+function reply(
+  turn: Turn,
+  to: NodeId,
+  round: number,
+  ok: boolean,
+  match: number,
+  held: number,
+  rejected: number,
+  hintIndex: number,
+  hintTerm: number,
+): void {
+  const { id: from, term } = turn.state;
+  turn.send({ type: 'append-reply', from, to, term, round, ok, match, held, rejected, hintIndex, hintTerm });
 }

@@ -72,10 +72,10 @@ export function leaveWhenRemoved(turn: Turn, leading: Leadership): void {
 
 /** Somebody wants to be elected: where it has no place any more, it is told. */
 export function tellRemoval(turn: Turn, { from }: VoteRequest): void {
-  const { log, commit } = turn.state;
+  const { log, commit, id, term } = turn.state;
   const { configuration } = log.mark(commit);
   if (configuration.length === 0 || memberOf(configuration, from) !== undefined) return;
-  turn.send({ type: 'removal', to: from, index: commit });
+  turn.send({ type: 'removal', from: id, to: from, term, index: commit });
 }
 
 /**

@@ -41,26 +41,28 @@ function sendNext(turn: Turn, peer: Progress): boolean {
     return false;
   }
   const entries = log.from(peer.next, log.last, settings.batchBytes);
-  const { commit, leading } = state;
-  turn.send({ type: 'append', to: peer.id, prevIndex, prevTerm, commit, round: leading!.round, entries });
+  const { commit, leading, id: from, term } = state;
+  const { round } = leading!;
+  turn.send({ type: 'append', from, to: peer.id, term, prevIndex, prevTerm, commit, round, entries });
   peer.sent(prevIndex + entries.length);
   return true;
 }
 
 function sendSnapshot(turn: Turn, peer: Progress): void {
-  const { snapshot, leading, log } = turn.state;
+  const { snapshot, leading, log, id: from, term } = turn.state;
   assert(snapshot.index >= log.first - 1, 'a snapshot stands for what is compacted');
   peer.awaitSnapshot(snapshot.index);
-  turn.send({ type: 'snapshot', to: peer.id, round: leading!.round, mark: snapshot });
+  turn.send({ type: 'snapshot', from, to: peer.id, term, round: leading!.round, mark: snapshot });
 }
 
 /** No entries: after what was sent last or, where that is not known, at the beginning, which everybody has. */
 function heartbeat(turn: Turn, peer: Progress): void {
-  const { log, commit, leading } = turn.state;
+  const { log, commit, leading, id: from, term } = turn.state;
   const known = peer.state === 'replicate' ? peer.next - 1 : 0;
-  const term = log.term(known);
-  const [prevIndex, prevTerm] = term === UNKNOWN ? [0, 0] : [known, term];
-  turn.send({ type: 'append', to: peer.id, prevIndex, prevTerm, commit, round: leading!.round, entries: [] });
+  const termThere = log.term(known);
+  const [prevIndex, prevTerm] = termThere === UNKNOWN ? [0, 0] : [known, termThere];
+  const { round } = leading!;
+  turn.send({ type: 'append', from, to: peer.id, term, prevIndex, prevTerm, commit, round, entries: [] });
 }
 
 export function heardReply(turn: Turn, reply: AppendReply): void {

@@ -42,7 +42,7 @@ export function goOnWithTransfer(turn: Turn, leading: Leadership): void {
   else if (!under.sent && peer.match === state.log.last) {
     under.sent = true;
     leading.leases = false;
-    turn.send({ type: 'timeout-now', to: under.to });
+    turn.send({ type: 'timeout-now', from: state.id, to: under.to, term: state.term });
   }
 }
 

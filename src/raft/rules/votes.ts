@@ -26,5 +26,6 @@ export function answerRequest(turn: Turn, request: VoteRequest): void {
     if (state.vote === NOBODY) turn.commitTo(term, from);
     delayElection(turn);
   }
-  turn.send({ type: 'vote-reply', to: from, pre, asked: term + (pre ? 1 : 0), granted });
+  const { id, term: ours } = state;
+  turn.send({ type: 'vote-reply', from: id, to: from, term: ours, pre, asked: term + (pre ? 1 : 0), granted });
 }

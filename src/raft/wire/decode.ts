@@ -1,5 +1,5 @@
 /** A message from bytes, which may be anything; layout.ts draws them. */
-import { decodeConfiguration, decodeRecord, getUint53, recordLength, viewOf } from '../disk/records.ts';
+import { decodeConfiguration, decodeRecord, getUint16, getUint32, getUint53, recordLength } from '../disk/records.ts';
 import type { Entry } from '../entry.ts';
 import type { Message } from '../message.ts';
 import { FIELD_BYTES, FIELDS, GRANTED, HEADER, HEADER_BYTES, OK, PRE, TRANSFER, TYPES, VERSION } from './layout.ts';
@@ -15,74 +15,82 @@ export function isRefused(decoded: Message | Refused): decoded is Refused {
 
 /** The length of the message that begins so; 0 while there are too few bytes to tell. */
 export function messageLength(bytes: Uint8Array): number {
-  return bytes.length < HEADER.type ? 0 : viewOf(bytes).getUint32(HEADER.length);
+  return bytes.length < HEADER.type ? 0 : getUint32(bytes, HEADER.length);
+}
+
+/** Whether the message is so long, and of such a type, that there may be entries in it. */
+export function mayHoldEntries(bytes: Uint8Array): boolean {
+  const number = bytes[HEADER.type];
+  return TYPES[number] === 'append' && bytes.length > HEADER_BYTES + FIELDS[number] * FIELD_BYTES;
 }
 
 /** All of the bytes are one message. Its entries are parts of them: they are not to be changed any more. */
 export function decode(bytes: Uint8Array): Message | Refused {
   if (bytes.length < HEADER_BYTES || messageLength(bytes) !== bytes.length) return { refused: 'its length is wrong' };
-  const view = viewOf(bytes);
-  if (view.getUint16(HEADER.version) !== VERSION) return { refused: 'its version is not known' };
-  const number = view.getUint8(HEADER.type);
+  if (getUint16(bytes, HEADER.version) !== VERSION) return { refused: 'its version is not known' };
+  const number = bytes[HEADER.type];
   if (number >= TYPES.length) return { refused: 'its type is not known' };
   const rest = HEADER_BYTES + FIELDS[number] * FIELD_BYTES;
   if (bytes.length < rest) return { refused: 'it is too short' };
-  const numbers: number[] = [];
-  for (let at: number = HEADER.from; at < rest; at += FIELD_BYTES) {
-    const value = getUint53(view, at);
-    if (value === undefined) return { refused: 'a number is too large' };
-    numbers.push(value);
-  }
-  const [from, to, term, ...fields] = numbers;
-  if (from === 0 || to === 0) return { refused: 'it is from or for nobody' };
-  const flags = view.getUint8(HEADER.flags);
-  return body({ from, to, term }, number, flags, fields, bytes.subarray(rest));
+  for (let at: number = HEADER.from; at < rest; at += FIELD_BYTES)
+    if (getUint53(bytes, at) === undefined) return { refused: 'a number is too large' };
+  if (getUint53(bytes, HEADER.from) === 0 || getUint53(bytes, HEADER.to) === 0)
+    return { refused: 'it is from or for nobody' };
+  return body(bytes, TYPES[number], rest);
 }
 
-function body(
-  header: { readonly from: number; readonly to: number; readonly term: number },
-  number: number,
-  flags: number,
-  fields: readonly number[],
-  rest: Uint8Array,
-): Message | Refused {
-  const type = TYPES[number];
-  const has = (flag: number): boolean => (flags & flag) !== 0;
-  if (rest.length > 0 && type !== 'append' && type !== 'snapshot') return { refused: 'it is too long' };
+/** All numbers before `rest` are some. Messages of a kind have one shape, that of what the rules send: it is met often. */
+function body(bytes: Uint8Array, type: Message['type'], rest: number): Message | Refused {
+  const from = getUint53(bytes, HEADER.from)!;
+  const to = getUint53(bytes, HEADER.to)!;
+  const term = getUint53(bytes, HEADER.term)!;
+  const flags = bytes[HEADER.flags];
+  if (rest < bytes.length && type !== 'append' && type !== 'snapshot') return { refused: 'it is too long' };
   switch (type) {
     case 'vote': {
-      const [lastIndex, lastTerm] = fields;
-      return { ...header, type, pre: has(PRE), transfer: has(TRANSFER), lastIndex, lastTerm };
+      const pre = (flags & PRE) !== 0;
+      const transfer = (flags & TRANSFER) !== 0;
+      return { type, from, to, term, pre, transfer, lastIndex: field(bytes, 0), lastTerm: field(bytes, 1) };
     }
-    case 'vote-reply':
-      return { ...header, type, pre: has(PRE), asked: fields[0], granted: has(GRANTED) };
+    case 'vote-reply': {
+      const granted = (flags & GRANTED) !== 0;
+      return { type, from, to, term, pre: (flags & PRE) !== 0, asked: field(bytes, 0), granted };
+    }
     case 'append': {
-      const [prevIndex, prevTerm, commit, round] = fields;
-      const entries = entriesAfter(prevIndex, rest);
+      const prevIndex = field(bytes, 0);
+      const entries = entriesAfter(prevIndex, bytes, rest);
       if (entries === undefined) return { refused: 'its entries are damaged' };
-      return { ...header, type, prevIndex, prevTerm, commit, round, entries };
+      const prevTerm = field(bytes, 1);
+      return { type, from, to, term, prevIndex, prevTerm, commit: field(bytes, 2), round: field(bytes, 3), entries };
     }
     case 'append-reply': {
-      const [round, match, held, rejected, hintIndex, hintTerm] = fields;
-      return { ...header, type, round, ok: has(OK), match, held, rejected, hintIndex, hintTerm };
+      const round = field(bytes, 0);
+      const ok = (flags & OK) !== 0;
+      const [match, held, rejected] = [field(bytes, 1), field(bytes, 2), field(bytes, 3)];
+      const [hintIndex, hintTerm] = [field(bytes, 4), field(bytes, 5)];
+      return { type, from, to, term, round, ok, match, held, rejected, hintIndex, hintTerm };
     }
     case 'snapshot': {
-      const [round, index, term] = fields;
-      const configuration = decodeConfiguration(rest);
+      const configuration = decodeConfiguration(bytes.subarray(rest));
       if (configuration === undefined) return { refused: 'its configuration is damaged' };
-      return { ...header, type, round, mark: { index, term, configuration } };
+      const mark = { index: field(bytes, 1), term: field(bytes, 2), configuration };
+      return { type, from, to, term, round: field(bytes, 0), mark };
     }
     case 'timeout-now':
-      return { ...header, type };
+      return { type, from, to, term };
     case 'removal':
-      return { ...header, type, index: fields[0] };
+      return { type, from, to, term, index: field(bytes, 0) };
   }
+}
+
+function field(bytes: Uint8Array, number: number): number {
+  return getUint53(bytes, HEADER_BYTES + number * FIELD_BYTES)!;
 }
 
 /** Undefined where they are not whole, or don't follow each other. */
-function entriesAfter(prevIndex: number, bytes: Uint8Array): Entry[] | undefined {
+function entriesAfter(prevIndex: number, bytes: Uint8Array, from: number): Entry[] | undefined {
   const entries: Entry[] = [];
-  let at = 0;
+  let at = from;
   while (at < bytes.length) {
     const record = decodeRecord(bytes, at);
     if (record?.kind !== 'entry' || record.entry.index !== prevIndex + entries.length + 1) return undefined;

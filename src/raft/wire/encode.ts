@@ -2,9 +2,9 @@
  * A message as bytes; layout.ts draws them. Large entries are parts of their own: the same bytes go to the disk and to every
  * member, and nobody copies them.
  */
-import { encodeConfiguration, encodeEntry, setUint53 } from '../disk/records.ts';
+import { encodeConfiguration, encodeEntry, setUint16, setUint32, setUint53 } from '../disk/records.ts';
 import type { Message } from '../message.ts';
-import { FIELD_BYTES, GRANTED, HEADER, HEADER_BYTES, OK, PRE, TRANSFER, TYPES, VERSION } from './layout.ts';
+import { FIELD_BYTES, FIELDS, GRANTED, HEADER, HEADER_BYTES, OK, PRE, TRANSFER, TYPES, VERSION } from './layout.ts';
 
 /** From so many bytes on entries are not put together with what is before them. */
 const LARGE_BYTES = 4096;
@@ -16,27 +16,23 @@ export function encode(message: Message): Uint8Array {
 
 /** To be sent one after another, and not to be changed. */
 export function encodeInParts(message: Message): readonly Uint8Array[] {
-  const fields = fieldsOf(message);
+  const type = TYPES.indexOf(message.type);
   const rest = restOf(message);
-  const head = HEADER_BYTES + fields.length * FIELD_BYTES;
+  const head = HEADER_BYTES + FIELDS[type] * FIELD_BYTES;
   let length = head;
   for (const part of rest) length += part.length;
   const isLarge = length >= LARGE_BYTES;
   const bytes = new Uint8Array(isLarge ? head : length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(HEADER.length, length);
-  view.setUint8(HEADER.type, TYPES.indexOf(message.type));
-  view.setUint8(HEADER.flags, flagsOf(message));
-  view.setUint16(HEADER.version, VERSION);
-  setUint53(view, HEADER.from, message.from);
-  setUint53(view, HEADER.to, message.to);
-  setUint53(view, HEADER.term, message.term);
-  let at = HEADER_BYTES;
-  for (const field of fields) {
-    setUint53(view, at, field);
-    at += FIELD_BYTES;
-  }
+  setUint32(bytes, HEADER.length, length);
+  bytes[HEADER.type] = type;
+  bytes[HEADER.flags] = flagsOf(message);
+  setUint16(bytes, HEADER.version, VERSION);
+  setUint53(bytes, HEADER.from, message.from);
+  setUint53(bytes, HEADER.to, message.to);
+  setUint53(bytes, HEADER.term, message.term);
+  putFields(bytes, message);
   if (isLarge) return [bytes, ...rest];
+  let at = head;
   for (const part of rest) {
     bytes.set(part, at);
     at += part.length;
@@ -44,25 +40,43 @@ export function encodeInParts(message: Message): readonly Uint8Array[] {
   return [bytes];
 }
 
-function fieldsOf(message: Message): readonly number[] {
+function putFields(bytes: Uint8Array, message: Message): void {
   switch (message.type) {
     case 'vote':
-      return [message.lastIndex, message.lastTerm];
+      put(bytes, 0, message.lastIndex);
+      put(bytes, 1, message.lastTerm);
+      break;
     case 'vote-reply':
-      return [message.asked];
+      put(bytes, 0, message.asked);
+      break;
     case 'append':
-      return [message.prevIndex, message.prevTerm, message.commit, message.round];
-    case 'append-reply': {
-      const { round, match, held, rejected, hintIndex, hintTerm } = message;
-      return [round, match, held, rejected, hintIndex, hintTerm];
-    }
+      put(bytes, 0, message.prevIndex);
+      put(bytes, 1, message.prevTerm);
+      put(bytes, 2, message.commit);
+      put(bytes, 3, message.round);
+      break;
+    case 'append-reply':
+      put(bytes, 0, message.round);
+      put(bytes, 1, message.match);
+      put(bytes, 2, message.held);
+      put(bytes, 3, message.rejected);
+      put(bytes, 4, message.hintIndex);
+      put(bytes, 5, message.hintTerm);
+      break;
     case 'snapshot':
-      return [message.round, message.mark.index, message.mark.term];
+      put(bytes, 0, message.round);
+      put(bytes, 1, message.mark.index);
+      put(bytes, 2, message.mark.term);
+      break;
     case 'timeout-now':
-      return [];
+      break;
     case 'removal':
-      return [message.index];
+      put(bytes, 0, message.index);
   }
+}
+
+function put(bytes: Uint8Array, field: number, value: number): void {
+  setUint53(bytes, HEADER_BYTES + field * FIELD_BYTES, value);
 }
 
 function restOf(message: Message): readonly Uint8Array[] {

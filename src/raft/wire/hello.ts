@@ -10,7 +10,7 @@
  *             first; one byte 1 in answer, when all of it is on the disk
  */
 import { bytesOf, Slice } from '../../base/slice.ts';
-import { getUint53, setUint53, viewOf } from '../disk/records.ts';
+import { getUint16, getUint32, getUint53, setUint16, setUint32, setUint53 } from '../disk/records.ts';
 
 export interface Hello {
   readonly purpose: 'messages' | 'snapshot';
@@ -29,16 +29,15 @@ const HEAD_BYTES = 28;
 export function encodeHello({ purpose, from, to, user, password }: Hello): Uint8Array {
   const words = [user, password].map((word) => bytesOf(word));
   const bytes = new Uint8Array(HEAD_BYTES + words.reduce((sum, { length }) => sum + 2 + length, 0));
-  const view = viewOf(bytes);
-  view.setUint32(0, bytes.length);
-  view.setUint32(4, SIGNATURE);
-  view.setUint16(8, VERSION);
-  view.setUint8(10, purpose === 'messages' ? 0 : 1);
-  setUint53(view, 12, from);
-  setUint53(view, 20, to);
+  setUint32(bytes, 0, bytes.length);
+  setUint32(bytes, 4, SIGNATURE);
+  setUint16(bytes, 8, VERSION);
+  bytes[10] = purpose === 'messages' ? 0 : 1;
+  setUint53(bytes, 12, from);
+  setUint53(bytes, 20, to);
   let at = HEAD_BYTES;
   for (const word of words) {
-    view.setUint16(at, word.length);
+    setUint16(bytes, at, word.length);
     bytes.set(word, at + 2);
     at += 2 + word.length;
   }
@@ -48,16 +47,15 @@ export function encodeHello({ purpose, from, to, user, password }: Hello): Uint8
 /** Undefined where the bytes are none. */
 export function decodeHello(bytes: Uint8Array): Hello | undefined {
   if (bytes.length < HEAD_BYTES) return undefined;
-  const view = viewOf(bytes);
-  if (view.getUint32(0) !== bytes.length || view.getUint32(4) !== SIGNATURE || view.getUint16(8) !== VERSION)
+  if (getUint32(bytes, 0) !== bytes.length || getUint32(bytes, 4) !== SIGNATURE || getUint16(bytes, 8) !== VERSION)
     return undefined;
-  const purpose = view.getUint8(10);
-  const from = getUint53(view, 12);
-  const to = getUint53(view, 20);
+  const purpose = bytes[10];
+  const from = getUint53(bytes, 12);
+  const to = getUint53(bytes, 20);
   const words: string[] = [];
   let at = HEAD_BYTES;
   while (at + 2 <= bytes.length) {
-    const length = view.getUint16(at);
+    const length = getUint16(bytes, at);
     at += 2;
     if (length > bytes.length - at) return undefined;
     words.push(new Slice(bytes, at, length).beginning(LONGEST_HELLO));

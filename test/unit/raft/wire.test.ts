@@ -6,6 +6,7 @@ import { command, configurationEntry, noop } from '../../../src/raft/entry.ts';
 import type { Message } from '../../../src/raft/message.ts';
 import { decode, isRefused, messageLength } from '../../../src/raft/wire/decode.ts';
 import { encode, encodeInParts } from '../../../src/raft/wire/encode.ts';
+import { Framer } from '../../../src/raft/wire/framer.ts';
 
 const BIG = Number.MAX_SAFE_INTEGER;
 const GROUP: Configuration = [
@@ -114,5 +115,24 @@ test('a large entry goes out, and comes in, as the bytes that it has on the disk
     expect(record).toEqual(parts[i + 1]);
     expect(() => encodeEntry({ ...each, index: 77 })).not.toThrow();
     expect(encodeEntry({ ...each, index: 77 }).buffer).not.toBe(bytes.buffer);
+  }
+});
+
+test('what is left over of a buffer that is used again is kept, however the messages are cut', () => {
+  const whole = MESSAGES.map(encode);
+  const stream = Buffer.concat(whole);
+  for (let size = 1; size <= 120; size++) {
+    const framer = new Framer(4096);
+    const buffer = new Uint8Array(size);
+    const found: Uint8Array[] = [];
+    for (let at = 0; at < stream.length; at += size) {
+      const piece = stream.subarray(at, at + size);
+      buffer.set(piece);
+      framer.push(buffer.subarray(0, piece.length));
+      for (let next = framer.next(); next !== null; next = framer.next()) found.push(next.slice());
+      framer.keepRest();
+      buffer.fill(0xee);
+    }
+    expect(found).toEqual(whole);
   }
 });
