@@ -29,6 +29,10 @@ export class Effects implements EngineView {
     return this.engine.replication.dataAge;
   }
 
+  isStreaming(): boolean {
+    return this.engine.replication.isStreaming;
+  }
+
   keysIn(slot: number): number {
     return this.engine.membership.countKeys(slot);
   }

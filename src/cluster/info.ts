@@ -7,11 +7,10 @@ import type { ClusterState } from './state.ts';
 /** `overflows`: connections that were ended because too much was owed over them. */
 export function infoText(state: ClusterState, overflows: number): string {
   const count = { ok: 0, pfail: 0, fail: 0 };
-  for (const owner of state.owners) {
-    if (owner === null) continue;
-    if (owner.is(FAIL)) count.fail++;
-    else if (owner.is(PFAIL)) count.pfail++;
-    else count.ok++;
+  for (const node of state.nodes.values()) {
+    if (node.is(FAIL)) count.fail += node.slots.size;
+    else if (node.is(PFAIL)) count.pfail += node.slots.size;
+    else count.ok += node.slots.size;
   }
   const fields: (readonly [string, string | number])[] = [
     ['cluster_state', state.ok ? 'ok' : 'fail'],

@@ -140,6 +140,8 @@ export interface EngineView {
   replicationOffset(): number;
   /** Milliseconds since the master was last heard, as a replica; Infinity where it never was. */
   dataAge(): number;
+  /** As a replica: the master's stream comes in, so that offsets of both can be compared. */
+  isStreaming(): boolean;
   keysIn(slot: number): number;
   isEmpty(): boolean;
 }

@@ -6,7 +6,8 @@
  *   vars currentEpoch 6 lastVoteEpoch 5
  *
  * Slots that are being moved stand with the node whose file it is. What newer versions write behind the host's name
- * (`,shard-id=...`) is read over, and so are variables that we don't know.
+ * (`,shard-id=...`) is read over, and so are variables that we don't know. A variable of our own, which Redis reads over, is
+ * `unclaimed 77,80-91`: slots that their owners claim no more.
  */
 import { PORT_MAX } from '../base/network.ts';
 import { BUS_PORT_INCREMENT } from './endpoints.ts';
@@ -19,6 +20,8 @@ export interface NodesFile {
   readonly nodes: readonly SavedNode[];
   readonly currentEpoch: number;
   readonly lastVoteEpoch: number;
+  /** Slots of others that these claim no more. */
+  readonly unclaimed: readonly SlotRange[];
 }
 
 export interface SavedNode {
@@ -70,10 +73,12 @@ const RANGE = /^(\d{1,5})(?:-(\d{1,5}))?$/;
 const MOVE = /^\[(\d{1,5})(->-|-<-)([0-9a-f]{40})\]$/;
 const NUMBER = /^\d{1,16}$/;
 const LEAST_WORDS = 8;
+const UNCLAIMED = 'unclaimed';
 
 export function formatNodesFile(file: NodesFile): string {
   const lines = file.nodes.map(formatNode);
-  return `${lines.join('')}vars currentEpoch ${file.currentEpoch} lastVoteEpoch ${file.lastVoteEpoch}\n`;
+  const unclaimed = file.unclaimed.length === 0 ? '' : ` ${UNCLAIMED} ${rangesText(file.unclaimed, ',')}`;
+  return `${lines.join('')}vars currentEpoch ${file.currentEpoch} lastVoteEpoch ${file.lastVoteEpoch}${unclaimed}\n`;
 }
 
 /** One line of nodes.conf and of CLUSTER NODES, with its line end. */
@@ -88,14 +93,23 @@ export function formatNode(node: SavedNode): string {
   return `${text}\n`;
 }
 
-/** What ranges are in text. A node whose slots lie scattered has thousands, and they are written again and again. */
+/** What many ranges are in text: a node whose slots lie scattered has thousands, and they are written again and again. */
 const texts = new WeakMap<readonly SlotRange[], string>();
+const MANY = 16;
 
 function slotsText(ranges: readonly SlotRange[]): string {
-  let text = texts.get(ranges);
-  if (text === undefined) {
-    text = ranges.map(({ start, end }) => (start === end ? start : `${start}-${end}`)).join(' ');
-    texts.set(ranges, text);
+  const kept = ranges.length < MANY ? undefined : texts.get(ranges);
+  if (kept !== undefined) return kept;
+  const text = rangesText(ranges, ' ');
+  if (ranges.length >= MANY) texts.set(ranges, text);
+  return text;
+}
+
+function rangesText(ranges: readonly SlotRange[], between: string): string {
+  let text = '';
+  for (const { start, end } of ranges) {
+    if (text !== '') text += between;
+    text += start === end ? start : `${start}-${end}`;
   }
   return text;
 }
@@ -114,6 +128,7 @@ class Reader {
   private readonly nodes = new Map<string, SavedNode>();
   private readonly owners = new Map<number, string>();
   private readonly variables = new Map<string, number>();
+  private unclaimed: readonly SlotRange[] = [];
   private myself = '';
   private line = 0;
 
@@ -131,12 +146,16 @@ class Reader {
     const lastVoteEpoch = this.variables.get('lastVoteEpoch');
     if (currentEpoch === undefined || lastVoteEpoch === undefined)
       this.refuse('the file ends without currentEpoch and lastVoteEpoch');
-    return { nodes: [...this.nodes.values()], currentEpoch, lastVoteEpoch };
+    return { nodes: [...this.nodes.values()], currentEpoch, lastVoteEpoch, unclaimed: this.unclaimed };
   }
 
   private takeVariables(words: readonly string[]): void {
     if (words.length % 2 !== 0) this.refuse('a variable without its value');
-    for (let i = 0; i < words.length; i += 2) this.variables.set(words[i], this.number(words[i + 1], words[i]));
+    for (let i = 0; i < words.length; i += 2) {
+      const [name, value] = [words[i], words[i + 1]];
+      if (name === UNCLAIMED) this.unclaimed = value.split(',').map((range) => this.slots(range));
+      else this.variables.set(name, this.number(value, name));
+    }
   }
 
   private takeNode(words: readonly string[]): void {
@@ -183,12 +202,17 @@ class Reader {
     return { ip: match[1], port, busPort, hostname };
   }
 
-  private range(word: string, id: string): SlotRange {
+  private slots(word: string): SlotRange {
     const match = RANGE.exec(word);
     if (match === null) this.refuse(`${word} are no slots`);
     const start = Number(match[1]);
     const end = match[2] === undefined ? start : Number(match[2]);
     if (!isSlot(start) || !isSlot(end) || start > end) this.refuse(`${word} are no slots`);
+    return { start, end };
+  }
+
+  private range(word: string, id: string): SlotRange {
+    const { start, end } = this.slots(word);
     for (let slot = start; slot <= end; slot++) {
       if (this.owners.has(slot)) this.refuse(`slot ${slot} has an owner already`);
       this.owners.set(slot, id);

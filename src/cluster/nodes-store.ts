@@ -246,18 +246,14 @@ function idOf(file: NodesFile): string {
 
 /** The CRC-64 as hexadecimal digits, without zeros in front. */
 function digestOf(text: string): string {
-  return digits(crc.reset().update(Buffer.from(text, 'latin1')));
-}
-
-function digits({ high, low }: Crc64): string {
-  return high === 0 ? low.toString(16) : high.toString(16) + low.toString(16).padStart(8, '0');
+  return crc.reset().update(Buffer.from(text, 'latin1')).digits();
 }
 
 function recordOf(follows: string, text: string): Buffer {
   const record = Buffer.allocUnsafe(HEADING_MOST + text.length + 1);
   record.write(text, HEADING_MOST, 'latin1');
   record[record.length - 1] = LINE_END;
-  const digest = digits(crc.reset().update(record, HEADING_MOST, text.length));
+  const digest = crc.reset().update(record, HEADING_MOST, text.length).digits();
   const heading = `follows ${follows} holds ${text.length} ${digest}\n`;
   const start = HEADING_MOST - heading.length;
   record.write(heading, start, 'latin1');

@@ -27,15 +27,19 @@ export function isSlot(value: number): boolean {
 
 export class SlotSet {
   private readonly bits: Uint8Array;
+  /** The same bits, 32 at a time. */
+  private readonly words: Int32Array;
   private members: number;
   /** What `bitmap` and `ranges` have handed out, until the set changes. */
   private copy: Uint8Array | null = null;
   private runs: readonly SlotRange[] | null = null;
 
-  /** Takes the bits over; BITMAP bytes. */
+  /** Takes the bits over, where they lie as words do; BITMAP bytes. */
   constructor(bits: Uint8Array | null = null) {
     assert(bits === null || bits.length === BITMAP, 'a bit a slot');
-    this.bits = bits ?? new Uint8Array(BITMAP);
+    if (bits === null) this.bits = new Uint8Array(BITMAP);
+    else this.bits = (bits.byteOffset & 3) === 0 ? bits : new Uint8Array(bits);
+    this.words = new Int32Array(this.bits.buffer, this.bits.byteOffset, BITMAP / 4);
     this.members = bits === null ? 0 : countBits(bits);
   }
 
@@ -89,14 +93,14 @@ export class SlotSet {
     return this.runs;
   }
 
-  /** Runs of whole bytes are passed over at once: this is asked for with each change of a slot. */
+  /** Runs of whole words are passed over at once: this is asked for with each change of a slot. */
   private findRanges(): SlotRange[] {
-    const { bits } = this;
+    const { words } = this;
     const found: SlotRange[] = [];
     let start = -1;
-    for (let byte = 0; byte < BITMAP; byte++) {
-      if (bits[byte] === (start < 0 ? 0 : 0xff)) continue;
-      for (let slot = byte * 8; slot < byte * 8 + 8; slot++) {
+    for (let word = 0; word < words.length; word++) {
+      if (words[word] === (start < 0 ? 0 : -1)) continue;
+      for (let slot = word * 32; slot < word * 32 + 32; slot++) {
         if (this.has(slot) === start >= 0) continue;
         if (start >= 0) found.push({ start, end: slot - 1 });
         start = start < 0 ? slot : -1;

@@ -60,8 +60,8 @@ export interface SlotKeeper {
   readonly isEmpty: boolean;
   /** Keys of a slot; O(1). */
   countKeys(slot: number): number;
-  /** Copies of up to `most` keys of a slot; O(keys). */
-  keysOf(slot: number, most: number): Slice[];
+  /** Shows `take` the first so many keys of a slot, of which there are as many; O(keys). */
+  eachKey(slot: number, count: number, take: (key: Slice) => void): void;
   /** Keys of slots that are another node's mean nothing here: they go, which the log and the replicas are told. How many. */
   dropKeys(slots: readonly number[]): number;
   /** Subscriptions of these slots' channels end: they are not served here any more. */

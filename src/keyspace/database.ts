@@ -337,14 +337,13 @@ export class Database {
     return this.slots === null ? 0 : this.slots.count(slot);
   }
 
-  /** Copies of up to `most` keys of a hash slot. */
-  keysOfSlot(slot: number, most: number): Slice[] {
-    const keys: Slice[] = [];
-    if (this.slots === null) return keys;
+  /** Shows `take` up to `most` keys of a hash slot, each in bytes of the image. */
+  eachKeyOfSlot(slot: number, most: number, take: (key: Slice) => void): void {
+    if (this.slots === null || most === 0) return;
     const cursor = this.slots.cursorOf(slot);
-    for (let e = keys.length < most ? cursor.next() : NULL; e !== NULL; e = keys.length < most ? cursor.next() : NULL)
-      keys.push(new Slice(entryKey(this.memory, e, this.scratch).copy()));
-    return keys;
+    let left = most;
+    for (let e = cursor.next(); e !== NULL; e = --left > 0 ? cursor.next() : NULL)
+      take(entryKey(this.memory, e, this.scratch));
   }
 
   /**

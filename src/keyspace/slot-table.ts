@@ -40,6 +40,7 @@ import {
   dictMoveTables,
   dictNew,
   dictRandom,
+  dictRehash,
   dictRehashFor,
   dictRelink,
   dictRelocate,
@@ -62,6 +63,8 @@ const MIN_BUCKETS = 4;
 const SHRUNK_AT_ONCE = 128;
 /** Keys that are fetched together. */
 const WARMED = 32;
+/** Buckets that are moved in one step: some tens of microseconds, for which their keys are found at one step until the next. */
+const GROWN_AT_ONCE = 256;
 /** Dicts that are moved along between two looks at the clock. */
 const REHASHED_AT_ONCE = 16;
 
@@ -237,9 +240,18 @@ export class SlotTable implements Table {
   }
 
   insert(key: Slice, entry: Addr, hash: number): void {
+    const { memory, tables } = this;
     const slot = slotOf(key);
-    dictInsert(this.memory, this.dictOf(slot), entry, hash);
+    const dict = this.dictOf(slot);
+    dictInsert(memory, dict, entry, hash);
     this.sizes.add(slot, 1);
+    if (tables[2 * slot] === NULL || dictIsResizing(memory, dict)) this.grow(slot, dict);
+  }
+
+  /** What is small moves to its larger table at once, unless a view would have to preserve all of it. */
+  private grow(slot: number, dict: Addr): void {
+    const { memory } = this;
+    if (!memory.frozen && dictMask(memory, dict, 0) < GROWN_AT_ONCE) dictRehash(memory, dict, GROWN_AT_ONCE);
     this.follow(slot);
   }
 

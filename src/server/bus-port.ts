@@ -32,8 +32,8 @@ export class BusPort {
     this.acceptor = new Acceptor({ network, fast: fastWiresOf(network), tls: serverTls, log });
   }
 
-  /** `port` 0: one that is free. False where it can't be had; the log has been told why. */
-  async open(port: number, welcome: (guest: Guest) => void): Promise<boolean> {
+  /** `port` 0: one that is free. `fleeting` as Place has it. False where it can't be had; the log has been told why. */
+  async open(port: number, welcome: (guest: Guest) => void, fleeting = false): Promise<boolean> {
     const { config, environment, log } = this.parts;
     const { settings } = config;
     const { tcpBacklog: backlog } = settings;
@@ -41,7 +41,7 @@ export class BusPort {
       { addresses: settings.bind, port, network: environment.network, log },
       (endpoint) =>
         this.acceptor
-          .listen({ ...endpoint, backlog }, () => settings.tlsCluster, welcome)
+          .listen({ ...endpoint, backlog, fleeting }, () => settings.tlsCluster, welcome)
           .catch((error) => {
             throw new ListenError(codeOf(error));
           }),

@@ -116,7 +116,7 @@ export function nodesFile(seats: readonly Seat[], number: number): string {
       slots: master === null ? [{ start, end }] : [],
     };
   });
-  return formatNodesFile({ nodes, currentEpoch: FIRST_EPOCH + masters - 1, lastVoteEpoch: 0 });
+  return formatNodesFile({ nodes, currentEpoch: FIRST_EPOCH + masters - 1, lastVoteEpoch: 0, unclaimed: [] });
 }
 
 function leads({ engine }: CinnabarServer): boolean {

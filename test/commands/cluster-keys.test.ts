@@ -133,9 +133,9 @@ describe('a node of a cluster', () => {
     const effects = new Effects();
     engine.propagation.attach(effects);
     await call('WATCH', '{tag}0');
-    const names = engine.membership.keysOf(slot, 1000).map((key) => key.latin1());
+    const names: string[] = [];
+    engine.membership.eachKey(slot, 1000, (key) => names.push(key.latin1()));
     expect(names.length).toBe(100);
-    expect(engine.membership.keysOf(slot, 3).length).toBe(3);
     engine.enter();
     expect(engine.membership.dropKeys([slot, 0])).toBe(100);
     engine.beforeWrite();

@@ -15,7 +15,8 @@
  *   elected,   a replica that had not got it became the master. An election loses nothing that was there for longer than a
  *   forced     replica's data may be old; a failover that the master agreed to loses nothing at all
  *   overtaken  a node claimed the slot with a later epoch, not knowing that it had been moved
- *   misplaced  an administrator moved it to a master that had been deposed
+ *   misplaced  an administrator moved it to a master that had been deposed, or that another one claims the slot beside, with
+ *              the same config epoch: which of the two keeps it is open until they meet
  *
  * Who has ended is judged by what it had in memory: with appendfsync always all that it acknowledged is on its disk too.
  */
@@ -45,6 +46,8 @@ export class Keys {
   /** For how long data may have been there at the most, for an election to lose them, ms. */
   private readonly oldest: number;
   private readonly excused = new Set<Key>();
+  /** Those that a node is asked to move, and to which. */
+  private readonly underWay = new Map<Key, Life>();
 
   constructor(lives: ReadonlyMap<string, Life>, slots: readonly number[], oldest: number, now: () => number) {
     this.lives = lives;
@@ -65,21 +68,37 @@ export class Keys {
     if (!this.isSafe(key)) this.excuse(key, 'late');
   }
 
-  /** An administrator has moved these, or tried to. */
-  moved(names: readonly string[], to: Life): void {
-    const deposed = this.isDeposed(to);
+  /** An administrator asks for these to be moved: their node drops them once they have come, and he hears of it later. */
+  moving(names: readonly string[], to: Life): void {
+    for (const name of names) {
+      const key = this.all.get(name);
+      if (key !== undefined) this.underWay.set(key, to);
+    }
+  }
+
+  /** They were moved, or not. */
+  moved(names: readonly string[]): void {
     for (const name of names) {
       const key = this.all.get(name);
       if (key === undefined) continue;
       if (key.since > 0) key.since = this.now();
-      if (deposed && !this.isSafe(key)) this.excuse(key, 'misplaced');
+      this.isMisplaced(key);
+      this.underWay.delete(key);
     }
+  }
+
+  private isMisplaced(key: Key): boolean {
+    const to = this.underWay.get(key);
+    if (to === undefined || this.isSafe(key)) return false;
+    if (!this.isDeposed(to) && !this.isContested(to, key.slot)) return false;
+    this.excuse(key, 'misplaced');
+    return true;
   }
 
   /** A node is about to decide something: until then nothing was lost. Throws Broken. */
   audit(): void {
     for (const key of this.all.values())
-      if (key.since > 0 && !this.excused.has(key) && !this.isSafe(key))
+      if (key.since > 0 && !this.excused.has(key) && !this.isSafe(key) && !this.isMisplaced(key))
         throw new Broken(`${key.name} of slot ${key.slot} lies nowhere: ${this.whereabouts(key)}`);
   }
 
@@ -137,6 +156,11 @@ export class Keys {
 
   private isDeposed(life: Life): boolean {
     return !this.slots.some((slot) => life.owns(slot) && this.ownersOf(slot).includes(life));
+  }
+
+  private isContested(life: Life, slot: number): boolean {
+    const owners = this.ownersOf(slot);
+    return owners.length > 1 && owners.includes(life);
   }
 
   /** Who has it, and who claims its slot, for people to read. */

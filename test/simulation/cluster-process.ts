@@ -231,13 +231,16 @@ export class ClusterProcess extends RulesProcess<Write, Sent> implements EngineV
       if (this.now >= this.paused) this.offset += 10;
       return;
     }
-    const master = this.surroundings.process(this.master);
-    const serves = master.up && master !== this && master.master === '' && this.network.isFree(this, master);
-    if (!serves) this.synced = this.now + SYNC;
+    if (!this.isServed) this.synced = this.now + SYNC;
     else if (this.now >= this.synced) {
-      this.offset = master.offset;
+      this.offset = this.surroundings.process(this.master).offset;
       this.heard = this.now;
     }
+  }
+
+  private get isServed(): boolean {
+    const master = this.surroundings.process(this.master);
+    return master.up && master !== this && master.master === '' && this.network.isFree(this, master);
   }
 
   replicationOffset(): number {
@@ -246,6 +249,10 @@ export class ClusterProcess extends RulesProcess<Write, Sent> implements EngineV
 
   dataAge(): number {
     return this.now - this.heard;
+  }
+
+  isStreaming(): boolean {
+    return this.master !== '' && this.isServed && this.now >= this.synced;
   }
 
   keysIn(): number {

@@ -346,8 +346,9 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
       const keys = answer as string[];
       if (keys.length === 0) return;
       const target = [to, String(PORT), '', '0', String(MIGRATE_TIMEOUT)];
+      this.keys.moving(keys, this.lives.get(to)!);
       await this.order(asking, from, 'MIGRATE', ...target, ...options, 'KEYS', ...keys).finally(() => {
-        this.hold(() => this.keys.moved(keys, this.lives.get(to)!));
+        this.hold(() => this.keys.moved(keys));
       });
     }
   }
@@ -577,10 +578,14 @@ class ClusterServersWorld extends ServersWorld implements LifeWatcher {
     }
     for (const { name, slot } of this.keys.required())
       if (!found.has(name)) throw new Broken(`${name} of slot ${slot} is lost`);
-    for (const life of this.lives.values()) {
-      const { master } = life.state.myself;
-      if (master !== null && digests.get(master.ip) !== digests.get(life.name))
-        throw new Broken(`${life.name} has not the data of its master ${master.ip}`);
+    for (const { name, state } of this.lives.values()) {
+      const { master } = state.myself;
+      if (master === null || digests.get(master.ip) === digests.get(name)) continue;
+      // It may have gone to an orphaned master a moment ago.
+      await this.untilAgreed(this.world.clock.now() + PATIENCE, LOOK_AGAIN);
+      const ip = state.myself.master?.ip ?? name;
+      if ((await ask(ip, 'DEBUG', 'DIGEST')) !== (await ask(name, 'DEBUG', 'DIGEST')))
+        throw new Broken(`${name} has not the data of its master ${ip}`);
     }
   }
 }

@@ -31,6 +31,17 @@ export function startNode(kind: NodeKind, ...settings: string[]): Promise<Server
   return kind === 'redis' ? startRedis(...USUAL, ...settings) : startCinnabar(...USUAL, ...settings);
 }
 
+/** What `redis-cli --cluster` says, all its questions answered with yes; rejects where it fails or takes longer (ms). */
+export async function clusterCli(words: readonly string[], timeout: number): Promise<string> {
+  const running = run(oracle('redis-cli'), ['--cluster', ...words, '--cluster-yes'], { timeout });
+  const { stdin } = running.child;
+  // Where it has failed at once nobody reads the answers.
+  stdin?.on('error', () => {});
+  // There are questions that --cluster-yes does not answer.
+  stdin?.end('yes\n');
+  return (await running).stdout;
+}
+
 export class TestCluster {
   readonly nodes: ServerProcess[] = [];
 
@@ -58,10 +69,7 @@ export class TestCluster {
 
   /** What `redis-cli --cluster` says; rejects where it fails. */
   async cli(...words: string[]): Promise<string> {
-    const running = run(oracle('redis-cli'), ['--cluster', ...words, '--cluster-yes'], { timeout: 60_000 });
-    // There are questions that --cluster-yes does not answer.
-    running.child.stdin?.end('yes\n');
-    return (await running).stdout;
+    return clusterCli(words, 60_000);
   }
 
   /** Waits until all say that the cluster is up, and know each other's roles alike. */

@@ -48,9 +48,10 @@ export const keys: readonly Command[] = [
       const most = c.integer(3);
       if (most === undefined) return;
       if (!isSlot(slot) || most < 0) return c.reply.error('ERR Invalid slot or number of keys');
-      const found = c.engine.membership.keysOf(slot, most);
-      c.reply.array(found.length);
-      for (const key of found) c.reply.bulk(key);
+      const { membership } = c.engine;
+      const count = Math.min(most, membership.countKeys(slot));
+      c.reply.array(count);
+      membership.eachKey(slot, count, (key) => c.reply.bulk(key));
     },
   ),
 ];

@@ -36,8 +36,8 @@ export function removeNode(turn: Turn, node: Node): void {
 }
 
 /**
- * Gives a slot to a node, or to nobody, whoever has it. That it is ours no longer, a loss of power leaves: whoever had
- * forgotten it would take keys of it that come back to us for left over, and drop them as soon as its owner is heard.
+ * Gives a slot to a node, or to nobody, whoever has it. That it is ours no longer, a loss of power leaves where nobody would
+ * tell us so: whose claim is later than ours does.
  */
 export function assign(turn: Turn, slot: number, node: Node | null): void {
   const { state } = turn;
@@ -52,8 +52,10 @@ export function assign(turn: Turn, slot: number, node: Node | null): void {
     if (before === state.myself) state.migrating.delete(slot);
   }
   if (node !== null) own(state, slot, node);
-  if (before === state.myself) turn.commit();
-  else if (node === state.myself) turn.keep();
+  if (before === state.myself) {
+    if (node !== null && node.configEpoch > before.configEpoch) turn.giveUp(slot);
+    else turn.commit();
+  } else if (node === state.myself) turn.keep();
   else turn.persist();
 }
 

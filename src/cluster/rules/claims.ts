@@ -51,12 +51,21 @@ export function heardSlots(turn: Turn, sender: Node, header: Header): void {
  * until somebody claims it, with whatever epoch: else who missed the move would hold the new owner's claim for old once the
  * former one has a later epoch, and would tell it so.
  */
-function heardUnclaimed({ state }: Turn, master: Node, slots: Uint8Array): void {
-  const { owners, unclaimed } = state;
+function heardUnclaimed(turn: Turn, master: Node, slots: Uint8Array): void {
+  const { owners, unclaimed } = turn.state;
   if (unclaimed.size === 0 && master.slots.equals(slots)) return;
   const claimed = new SlotSet(slots.slice());
-  for (const slot of unclaimed) if (owners[slot] === master && claimed.has(slot)) unclaimed.delete(slot);
-  for (const slot of claimed.missing(master.slots.bitmap())) unclaimed.add(slot);
+  let isChanged = false;
+  for (const slot of unclaimed) {
+    if (owners[slot] !== master || !claimed.has(slot)) continue;
+    unclaimed.delete(slot);
+    isChanged = true;
+  }
+  for (const slot of claimed.missing(master.slots.bitmap())) {
+    isChanged ||= !unclaimed.has(slot);
+    unclaimed.add(slot);
+  }
+  if (isChanged) turn.persist();
 }
 
 /** Somebody tells of a third node that has the slots that we claim. */

@@ -6,6 +6,7 @@ import { MOST_NODES } from '../state.ts';
 import { assign, makeMaster, removeNode } from './changes.ts';
 import { bumpEpoch } from './epochs.ts';
 import { countReports } from './failures.ts';
+import { announce } from './heartbeats.ts';
 import { meet } from './introductions.ts';
 import { sendTo } from './links.ts';
 import { beginManual, resetManual } from './manual.ts';
@@ -41,8 +42,10 @@ export function obey(turn: Turn, command: Command): Answer {
     case 'setslot':
       return setSlot(turn, command);
     case 'bumpepoch': {
-      const word = bumpEpoch(turn) ? 'BUMPED' : 'STILL';
-      return { kind: 'status', text: `${word} ${turn.state.myself.configEpoch}` };
+      const isBumped = bumpEpoch(turn);
+      // Told at once: who takes a slot from us before it knows would choose the same epoch.
+      if (isBumped) announce(turn, 'all');
+      return { kind: 'status', text: `${isBumped ? 'BUMPED' : 'STILL'} ${turn.state.myself.configEpoch}` };
     }
     case 'set-config-epoch':
       return setConfigEpoch(turn, command.epoch);

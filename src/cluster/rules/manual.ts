@@ -59,7 +59,9 @@ export function heardPaused(turn: Turn, sender: Node, offset: number): void {
 export function checkManual(turn: Turn): void {
   const { manual } = turn.state;
   if (manual.end === 0 || manual.canStart || manual.masterOffset === -1) return;
-  if (turn.world.engine.replicationOffset() !== manual.masterOffset) return;
+  const { engine } = turn.world;
+  // A replica that has yet to synchronize may stand at the same offset of another history, such as 0 after both were restarted.
+  if (!engine.isStreaming() || engine.replicationOffset() !== manual.masterOffset) return;
   manual.canStart = true;
   turn.log('warning', 'All master replication stream processed, manual failover can start.');
   turn.failoverIsDue = true;

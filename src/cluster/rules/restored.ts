@@ -21,6 +21,11 @@ export function restoredState(file: NodesFile, now: number): ClusterState {
     for (const { start, end } of node.slots) for (let slot = start; slot <= end; slot++) own(state, slot, restored);
     state.currentEpoch = Math.max(state.currentEpoch, node.configEpoch);
   }
+  for (const { start, end } of file.unclaimed)
+    for (let slot = start; slot <= end; slot++) {
+      const owner = state.owners[slot];
+      if (owner !== null && owner !== state.myself) state.unclaimed.add(slot);
+    }
   return state;
 }
 

@@ -62,6 +62,7 @@ export function setSlot(turn: Turn, { slot, action }: Command & { readonly name:
   if (node.isReplica) return error('Target node is not a master');
   if (action.kind === 'node') return giveSlot(turn, slot, node);
   if (state[action.kind].get(slot) === node) turn.confirm();
+  else if (action.kind === 'importing') turn.takeBack(slot);
   else turn.keep();
   state[action.kind].set(slot, node);
   return OK;

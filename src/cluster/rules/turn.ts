@@ -33,6 +33,8 @@ export class Turn {
   /** The last version that binds us, and the last that must be synced for that. */
   private binding = 0;
   private synced = 0;
+  /** Slots that we gave up, and with which version, as long as that is not synced. */
+  private readonly givenUp = new Map<number, number>();
 
   constructor(state: ClusterState, world: World, now: number) {
     this.state = state;
@@ -111,10 +113,25 @@ export class Turn {
     this.binds = true;
   }
 
-  /** Our own epochs, vote or role have changed, or a slot is ours no longer: a loss of power must leave that as well. */
+  /** Our own epochs, vote or role have changed: a loss of power must leave that as well. */
   commit(): void {
     this.keep();
     this.syncs = true;
+  }
+
+  /** A slot went to a node whose claim is later than ours: were it forgotten by a loss of power, that node would tell us. */
+  giveUp(slot: number): void {
+    this.keep();
+    this.givenUp.set(slot, this.versions.last + 1);
+  }
+
+  /**
+   * Keys of a slot are to come to us. Had we forgotten by then that we gave it up, they would seem to have been left over, and
+   * would be dropped as soon as its owner is heard.
+   */
+  takeBack(slot: number): void {
+    if (this.givenUp.has(slot)) this.commit();
+    else this.keep();
   }
 
   /** A command has found all as it is to be: its answer promises that as well, though nothing is to be written twice. */
@@ -123,7 +140,10 @@ export class Turn {
   }
 
   persisted(version: number): void {
-    this.versions.written(version);
+    const { synced, versions, givenUp } = this;
+    if (synced > versions.durable && version >= synced)
+      for (const [slot, since] of givenUp) if (since <= version) givenUp.delete(slot);
+    versions.written(version);
   }
 
   persistFailed(version: number, reason: string): void {

@@ -49,6 +49,17 @@ function refusal(text: string): string {
   return '';
 }
 
+test('slots that their owners claim no more stand behind what Redis reads', () => {
+  const text = `${MINE}\n${VARS} unclaimed 7,9-11\n`;
+  const file = parseNodesFile(text);
+  expect(file.unclaimed).toEqual([
+    { start: 7, end: 7 },
+    { start: 9, end: 11 },
+  ]);
+  expect(formatNodesFile(file)).toBe(text);
+  expect(refusal(`${MINE}\n${VARS} unclaimed 7,9-\n`)).toBe('line 2: 9- are no slots');
+});
+
 describe('files of real nodes', () => {
   test.each([
     ['with a slot that goes', MIGRATING],

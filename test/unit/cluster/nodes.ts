@@ -85,9 +85,12 @@ export class Machine implements EngineView {
   readonly outputs: Output[] = [];
   offset = 0;
   age = 0;
+  streaming = true;
   readonly keys = new Map<number, number>();
   private readonly nodes: Nodes;
   private saved: NodesFile;
+  /** The last of what was saved that a loss of power leaves. */
+  private synced: NodesFile;
   private readonly ends = new Map<Connection, { readonly peer: Machine; readonly end: Connection }>();
   private waiting: (Output & { readonly kind: 'persist' })[] = [];
   private held: (Output & { readonly kind: 'send' })[] = [];
@@ -98,6 +101,7 @@ export class Machine implements EngineView {
     this.number = number;
     this.ip = `10.0.0.${number}`;
     this.saved = file;
+    this.synced = file;
     this.settings = {
       ...{ nodeTimeout: NODE_TIMEOUT, replicaValidityFactor: 10, replPingPeriod: 1000, migrationBarrier: 1 },
       ...{ allowReplicaMigration: true, requireFullCoverage: true, replicaNoFailover: false },
@@ -115,7 +119,7 @@ export class Machine implements EngineView {
     return this.cluster.state.nodes.get(other.id)!;
   }
 
-  /** Begins anew with what was synced. */
+  /** Begins anew with what was saved. */
   start(): void {
     this.ends.clear();
     this.durable = 0;
@@ -132,6 +136,13 @@ export class Machine implements EngineView {
       this.ends.delete(connection);
       peer.lose(end);
     }
+  }
+
+  /** Begins anew with what was synced. */
+  losePower(): void {
+    this.stop();
+    this.saved = this.synced;
+    this.start();
   }
 
   meet(ip: string): Answer {
@@ -178,8 +189,9 @@ export class Machine implements EngineView {
     const [written, free] = [this.waiting, this.held];
     this.waiting = [];
     this.held = [];
-    for (const { version, file } of written) {
+    for (const { version, file, need } of written) {
       this.saved = file;
+      if (need === 'synced') this.synced = file;
       this.durable = version;
       this.step({ kind: 'persisted', version });
     }
@@ -236,6 +248,10 @@ export class Machine implements EngineView {
 
   replicationOffset(): number {
     return this.offset;
+  }
+
+  isStreaming(): boolean {
+    return this.streaming;
   }
 
   dataAge(): number {

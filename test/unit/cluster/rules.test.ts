@@ -371,6 +371,19 @@ describe('a failover that is asked for', () => {
     expect(master.told('unpause').length).toBe(1);
   });
 
+  test('and until what it has is of the history that its master has now', () => {
+    const nodes = new Nodes(3, 1);
+    const [, , , replica] = nodes.all;
+    replica.streaming = false;
+    replica.call({ name: 'failover', form: 'agreed' });
+    nodes.pass(1000);
+    expect(replica.log()).toContain('Received replication offset for paused master manual failover: 0');
+    expect(replica.cluster.state.myself.isReplica).toBe(true);
+    replica.streaming = true;
+    nodes.pass(300);
+    expect(replica.cluster.state.myself.isMaster).toBe(true);
+  });
+
   test('is given up after five seconds', () => {
     const nodes = new Nodes(3, 1);
     const [master, , , replica] = nodes.all;
@@ -444,23 +457,45 @@ describe('slots', () => {
     expect(from.told('slots-lost')).toEqual([{ kind: 'slots-lost', slots: [7] }]);
   });
 
-  test('that have gone outlive a loss of power as such, whoever is heard of it from', () => {
+  test('that have gone to a claim of later may be forgotten with the power, but not once they are to come back', () => {
     const nodes = new Nodes(3);
     const [from, to] = nodes.all;
+    to.call({ name: 'bumpepoch' });
+    nodes.pass(1500);
     to.call({ name: 'setslot', slot: 7, action: { kind: 'importing', node: from.id } });
     from.call({ name: 'setslot', slot: 7, action: { kind: 'migrating', node: to.id } });
-    expect(from.told('persist').at(-1)).toMatchObject({ need: 'soon' });
     // Its PONG tells the former owner before the administrator does.
     to.call({ name: 'setslot', slot: 7, action: { kind: 'node', node: to.id } });
     expect(from.cluster.state.owners[7]).toBe(from.sees(to));
+    expect(from.told('persist').at(-1)).toMatchObject({ need: 'soon' });
+    from.losePower();
+    expect(from.cluster.state.owners[7]).toBe(from.cluster.state.myself);
+    nodes.pass(1500);
+    expect(from.cluster.state.owners[7]).toBe(from.sees(to));
+    from.call({ name: 'setslot', slot: 7, action: { kind: 'importing', node: to.id } });
     expect(from.told('persist').at(-1)).toMatchObject({ need: 'synced' });
     from.keys.set(7, 1);
-    from.stop();
-    from.start();
+    from.losePower();
     from.step({ kind: 'loaded' });
     nodes.pass(1500);
     expect(from.told('drop-keys')).toEqual([]);
     expect(from.cluster.state.importing.get(7)).toBe(from.sees(to));
+  });
+
+  test('that have gone to nobody, or to a claim of before, outlive a loss of power as such', () => {
+    const nodes = new Nodes(3);
+    const [from, to] = nodes.all;
+    const synced = (action: () => void): void => {
+      nodes.clear();
+      action();
+      expect(from.told('persist').at(-1)).toMatchObject({ need: 'synced' });
+    };
+    synced(() => from.call({ name: 'delslots', ranges: [{ start: 5, end: 5 }] }));
+    from.call({ name: 'bumpepoch' });
+    synced(() => from.call({ name: 'setslot', slot: 7, action: { kind: 'node', node: to.id } }));
+    from.losePower();
+    expect(from.cluster.state.owners[5]).toBe(null);
+    expect(from.cluster.state.owners[7]).toBe(from.sees(to));
   });
 
   test('that another has by a later configuration take their keys along', () => {
@@ -511,13 +546,27 @@ describe('slots', () => {
     third.start();
     tell(third, from.ip, headerOf(from), { type: 'ping', ...NO_NEWS });
     expect(third.cluster.state.owners[7]).toBe(third.sees(from));
-    const saved = savedState(third.cluster.state).nodes.find(({ id }) => id === from.id);
-    expect(saved?.slots[0]).toEqual({ start: 0, end: 6 });
+    third.stop();
+    third.start();
     tell(third, to.ip, headerOf(to), { type: 'ping', ...NO_NEWS });
     expect(third.cluster.state.owners[7]).toBe(third.sees(to));
     expect(third.packets('update')).toEqual([]);
     nodes.pass(1500);
     expect(to.told('drop-keys')).toEqual([]);
+  });
+
+  test('that their owner does not claim any more are his after a start, whoever has keys of them', () => {
+    const nodes = withOneThatMissedTheMove();
+    const [from, , third] = nodes.all;
+    third.start();
+    tell(third, from.ip, headerOf(from), { type: 'ping', ...NO_NEWS });
+    third.stop();
+    third.keys.set(7, 1);
+    third.start();
+    third.step({ kind: 'loaded' });
+    expect(third.cluster.state.owners[7]).toBe(third.sees(from));
+    expect(third.cluster.state.importing.get(7)).toBe(third.sees(from));
+    expect(third.cluster.state.unclaimed.has(7)).toBe(true);
   });
 
   test('that are claimed with an epoch are told with it: no other packet than a heartbeat teaches one', () => {

@@ -57,7 +57,13 @@ class Host {
       random: new SeededRandom(number),
       network,
       dialer: new Dialer({ network, fast: null, clock, tls: () => null }),
-      engine: { replicationOffset: () => 0, dataAge: () => 0, keysIn: () => 0, isEmpty: () => true },
+      engine: {
+        replicationOffset: () => 0,
+        dataAge: () => 0,
+        isStreaming: () => false,
+        keysIn: () => 0,
+        isEmpty: () => true,
+      },
       log,
       newId: () => String(number + 3).repeat(40),
       write: (file, synced) => {

@@ -1,7 +1,8 @@
 /** Sets of slots: a bit each, as packets and nodes.conf have them. */
 import { expect, test } from 'vitest';
+import { SeededRandom } from '../../../src/base/random.ts';
 import { sliceOf } from '../../../src/base/slice.ts';
-import { SlotSet, slotOf } from '../../../src/cluster/slots.ts';
+import { BITMAP, SlotSet, slotOf } from '../../../src/cluster/slots.ts';
 
 test('a set counts its slots and tells them as bits and ranges', () => {
   const set = SlotSet.of([
@@ -22,6 +23,25 @@ test('a set counts its slots and tells them as bits and ranges', () => {
   ]);
   expect(new SlotSet(set.bitmap()).size).toBe(set.size);
   set.verify();
+});
+
+test('ranges of any set are those of its slots, wherever the bits that it takes over lie', () => {
+  const random = new SeededRandom(5);
+  for (let round = 0; round < 50; round++) {
+    const room = new Uint8Array(BITMAP + 3);
+    const bits = room.subarray(round % 4, (round % 4) + BITMAP);
+    for (let i = random.below(8); i > 0; i--) {
+      const from = random.below(BITMAP);
+      bits.fill(random.below(2) === 0 ? 255 : random.below(256), from, from + 1 + random.below(BITMAP - from));
+    }
+    const set = new SlotSet(bits);
+    const slots = set
+      .ranges()
+      .flatMap(({ start, end }) => Array.from({ length: end - start + 1 }, (_, i) => start + i));
+    expect(slots).toEqual([...set]);
+    const ranges = set.ranges();
+    for (let i = 1; i < ranges.length; i++) expect(ranges[i].start).toBeGreaterThan(ranges[i - 1].end + 1);
+  }
 });
 
 test('keys with one tag share a slot', () => {

@@ -9,6 +9,7 @@ import { SlotSizes } from '../../../src/keyspace/slot-sizes.ts';
 import { setString } from '../../../src/keyspace/strings.ts';
 import { type Addr, NULL } from '../../../src/memory/address.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { FrozenView } from '../../../src/memory/view.ts';
 import { entryKey } from '../../../src/values/entry.ts';
 
 const NO_LFU = { lfu: false, logFactor: 10, decayMinutes: 1 };
@@ -28,6 +29,12 @@ function put(db: Database, name: string, expires = false): void {
 
 function nameOf(db: Database, e: Addr): string {
   return entryKey(db.memory, e, new Slice()).latin1();
+}
+
+function keysOf(db: Database, slot: number, most: number): string[] {
+  const keys: string[] = [];
+  db.eachKeyOfSlot(slot, most, (key) => keys.push(key.latin1()));
+  return keys;
 }
 
 /** Few tags with many keys each, and keys all over the slots. */
@@ -64,10 +71,10 @@ describe('keys by slots', () => {
         } else {
           const names = inSlot(slot);
           expect(db.countSlot(slot)).toBe(names.length);
-          const listed = db.keysOfSlot(slot, 1000).map((key) => key.latin1());
+          const listed = keysOf(db, slot, 1000);
           expect(listed.sort()).toEqual(names.sort());
           const most = random.below(names.length + 2);
-          expect(db.keysOfSlot(slot, most).length).toBe(Math.min(most, names.length));
+          expect(keysOf(db, slot, most).length).toBe(Math.min(most, names.length));
         }
         if (step % 100 === 0) db.rehashFor(() => random.below(2) === 0);
         if (step % 1000 === 999) {
@@ -107,6 +114,26 @@ describe('keys by slots', () => {
       if (calls % 50 === 0) db.rehashFor(() => true);
     } while (cursor !== 0);
     expect(staying.filter((name) => !seen.has(name))).toEqual([]);
+  });
+
+  test('few keys move to a larger table at once, many on the way, and none while a view is open', () => {
+    const { db, memory } = setUp();
+    for (let i = 0; i < 500; i++) {
+      put(db, `{few}${i}`);
+      expect(db.rehashFor(() => true)).toBe(false);
+    }
+    for (let i = 0; i < 513; i++) put(db, `{many}${i}`);
+    expect(db.rehashFor(() => true)).toBe(true);
+    db.verify();
+    const view = new FrozenView(memory);
+    for (let i = 0; i < 30; i++) put(db, `{viewed}${i}`);
+    expect(db.rehashFor(() => true)).toBe(true);
+    db.verify();
+    view.close();
+    put(db, '{viewed}more');
+    while (db.rehashFor(() => true));
+    expect(db.size).toBe(500 + 513 + 31);
+    db.verify();
   });
 
   test('random keys are drawn from slots by what these hold', () => {
