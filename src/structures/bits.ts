@@ -1,7 +1,7 @@
 /**
  * Strings of bits: counting, finding, combining. Bit 0 is the highest of the first byte, as SETBIT numbers them.
  *
- * Long runs are worked on a 32-bit word at a time wherever their bytes lie on a multiple of four (those of the image do);
+ * Long runs are counted and searched by words of 32 bits and combined by lanes of 64 wherever their bytes lie on multiples;
  * the words' byte order matters to none of the loops.
  */
 
@@ -147,10 +147,22 @@ export type BitOperation = 0 | 1 | 2 | 3;
 /** Bytes that are worked through all sources before the next: they stay in the cache meanwhile. */
 const STRETCH = 32 * 1024;
 
-function wordsOf(bytes: Slice): Uint32Array | null {
-  const at = bytes.buffer.byteOffset + bytes.start;
-  if (bytes.length < WORDS_FROM || (at & 3) !== 0) return null;
-  return new Uint32Array(bytes.buffer.buffer, at, bytes.length >>> 2);
+/** A string, and the 64-bit lanes behind its first `head` bytes: V8 combines them twice as fast as words, without a bigint. */
+interface Operand {
+  readonly bytes: Slice;
+  /** One for all long strings of the image; -1 for what is too short to have lanes. */
+  readonly head: number;
+  readonly lanes: BigInt64Array;
+}
+
+const NO_LANES = new BigInt64Array(0);
+
+function operandOf(bytes: Slice): Operand {
+  const { buffer, start, length } = bytes;
+  if (length < WORDS_FROM) return { bytes, head: -1, lanes: NO_LANES };
+  const at = buffer.byteOffset + start;
+  const head = -at & 7;
+  return { bytes, head, lanes: new BigInt64Array(buffer.buffer, at + head, (length - head) >>> 3) };
 }
 
 function combineBytes(operation: BitOperation, target: Slice, source: Slice, from: number, to: number): void {
@@ -164,17 +176,65 @@ function combineBytes(operation: BitOperation, target: Slice, source: Slice, fro
   else for (; i < end; i++, j++) x[i] ^= y[j];
 }
 
-function combineWords(operation: BitOperation, x: Uint32Array, y: Uint32Array, from: number, to: number): void {
-  if (operation === BITS_AND) for (let i = from; i < to; i++) x[i] &= y[i];
-  else if (operation === BITS_OR) for (let i = from; i < to; i++) x[i] |= y[i];
-  else for (let i = from; i < to; i++) x[i] ^= y[i];
+/** A multiple of four lanes: four a turn take two thirds of the time. */
+function combineLanes(operation: BitOperation, x: BigInt64Array, y: BigInt64Array, from: number, to: number): void {
+  if (operation === BITS_AND) {
+    for (let i = from; i < to; i += 4) {
+      x[i] &= y[i];
+      x[i + 1] &= y[i + 1];
+      x[i + 2] &= y[i + 2];
+      x[i + 3] &= y[i + 3];
+    }
+  } else if (operation === BITS_OR) {
+    for (let i = from; i < to; i += 4) {
+      x[i] |= y[i];
+      x[i + 1] |= y[i + 1];
+      x[i + 2] |= y[i + 2];
+      x[i + 3] |= y[i + 3];
+    }
+  } else {
+    for (let i = from; i < to; i += 4) {
+      x[i] ^= y[i];
+      x[i + 1] ^= y[i + 1];
+      x[i + 2] ^= y[i + 2];
+      x[i + 3] ^= y[i + 3];
+    }
+  }
 }
 
-function invert(target: Slice): void {
-  const words = wordsOf(target);
-  if (words !== null) for (let i = 0; i < words.length; i++) words[i] = ~words[i];
-  const from = target.start + (words === null ? 0 : words.length * 4);
-  for (let i = from; i < target.start + target.length; i++) target.buffer[i] ^= 0xff;
+function combine(operation: BitOperation, target: Operand, source: Operand, from: number, to: number): void {
+  const { head } = target;
+  const first = (from - head + 7) >> 3;
+  const last = first + ((((to - head) >> 3) - first) & ~3);
+  if (head !== source.head || head < 0 || first >= last) {
+    combineBytes(operation, target.bytes, source.bytes, from, to);
+    return;
+  }
+  combineBytes(operation, target.bytes, source.bytes, from, head + first * 8);
+  combineLanes(operation, target.lanes, source.lanes, first, last);
+  combineBytes(operation, target.bytes, source.bytes, head + last * 8, to);
+}
+
+/** The same of one string, by way of exclusive or: V8 makes bigints for `~`. */
+function invertLanes(x: BigInt64Array, count: number): void {
+  for (let i = 0; i < count; i += 4) {
+    x[i] ^= -1n;
+    x[i + 1] ^= -1n;
+    x[i + 2] ^= -1n;
+    x[i + 3] ^= -1n;
+  }
+}
+
+function invertBytes(x: Uint8Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) x[i] ^= 0xff;
+}
+
+function invert({ bytes: { buffer, start, length }, head, lanes }: Operand): void {
+  const first = start + Math.max(head, 0);
+  invertBytes(buffer, start, first);
+  const count = lanes.length & ~3;
+  invertLanes(lanes, count);
+  invertBytes(buffer, first + count * 8, start + length);
 }
 
 /**
@@ -182,25 +242,19 @@ function invert(target: Slice): void {
  * a shorter source goes on as zeroes. NOT takes one source.
  */
 export function combineBits(operation: BitOperation, target: Slice, sources: readonly Slice[]): void {
-  const wide = wordsOf(target);
-  const words = sources.map(wordsOf);
+  const whole = operandOf(target);
+  const others = sources.slice(1).map(operandOf);
   for (let from = 0; from < target.length; from += STRETCH) {
     const to = Math.min(from + STRETCH, target.length);
     for (let k = 0; k < sources.length; k++) {
       const source = sources[k];
       const end = Math.max(from, Math.min(to, source.length));
-      if (k === 0) {
-        copyBytes(target.buffer, target.start + from, source.buffer, source.start + from, end - from);
-      } else {
-        const narrow = words[k];
-        const middle = wide !== null && narrow !== null ? from + ((end - from) & ~3) : from;
-        if (wide !== null && narrow !== null) combineWords(operation, wide, narrow, from >>> 2, middle >>> 2);
-        combineBytes(operation, target, source, middle, end);
-      }
-      if (k === 0 || operation === BITS_AND) target.buffer.fill(0, target.start + end, target.start + to);
+      if (k === 0) copyBytes(target.buffer, target.start + from, source.buffer, source.start + from, end - from);
+      else combine(operation, whole, others[k - 1], from, end);
+      if (end < to && (k === 0 || operation === BITS_AND)) target.buffer.fill(0, target.start + end, target.start + to);
     }
   }
-  if (operation === BITS_NOT) invert(target);
+  if (operation === BITS_NOT) invert(whole);
 }
 
 /** The `width` bits (at most 53) from bit `offset` of `value`, the highest first; what lies behind its end is zero. */

@@ -18,6 +18,7 @@ import type { Memory, Reader } from '../memory/memory.ts';
 const ENTRY_KEY_AT = 4;
 
 const borrowed = new Slice();
+const other = new Slice();
 
 /** Bytes of the key field of a key of `length` bytes: the varint and the key. */
 export function keyFieldSize(length: number): number {
@@ -83,14 +84,31 @@ export function hasKey(r: Reader, entry: Addr, key: Slice): boolean {
   return true;
 }
 
+/**
+ * Whether two entries with their key fields at byte 5, as sets have them, have one key. Of most keys the first word tells
+ * the length with two bytes, and what follows is compared by words as well.
+ */
+export function haveSameKey(r: Reader, a: Addr, b: Addr): boolean {
+  const length = r.u8(a, ENTRY_KEY_AT + 1);
+  if (length < 2 || length >= 0x80) return hasKey(r, a, entryKey(r, b, other));
+  if (r.u32(a, ENTRY_KEY_AT) !== r.u32(b, ENTRY_KEY_AT)) return false;
+  let at = ENTRY_KEY_AT + 2 + length;
+  for (const words = at & ~3; at > words; ) if (r.u8(a, --at) !== r.u8(b, at)) return false;
+  while (at > ENTRY_KEY_AT + 4) {
+    at -= 4;
+    if (r.u32(a, at) !== r.u32(b, at)) return false;
+  }
+  return true;
+}
+
 function hasLongKey(r: Reader, entry: Addr, key: Slice): boolean {
   if (r.u8(entry, r.u8(entry, ENTRY_KEY_AT)) !== ((key.length & 0x7f) | 0x80)) return false;
-  const other = entryKey(r, entry, borrowed);
-  if (other.length !== key.length) return false;
-  const x = other.buffer;
+  const own = entryKey(r, entry, borrowed);
+  if (own.length !== key.length) return false;
+  const x = own.buffer;
   const y = key.buffer;
   const low = key.start;
-  const shift = other.start - low;
+  const shift = own.start - low;
   for (let i = low + key.length - 1; i >= low; i--) if (x[i + shift] !== y[i]) return false;
   return true;
 }

@@ -37,7 +37,7 @@ import { type Addr, NULL } from '../memory/address.ts';
 import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { entryKey, hasKey } from './dict-entry.ts';
+import { entryKey, hasKey, haveSameKey } from './dict-entry.ts';
 import { hashBytes } from './hash.ts';
 
 const Head = layout({
@@ -56,6 +56,7 @@ const Head = layout({
 export const MIN_BUCKETS = 4;
 /** The largest block that the allocator gives is 1 GiB. */
 const MAX_BUCKETS = 2 ** 28;
+const ALL_BITS = 2 ** 31 - 1;
 const FORCED_LOAD = 5;
 const CROWDED_LOAD = 1.618;
 const MIN_FILL_PERCENT = 10;
@@ -259,6 +260,31 @@ function lookUpBoth(r: Reader, d: Addr, key: Slice, hash: number): Addr {
 function lookUpChain(r: Reader, first: Addr, linkAt: number, key: Slice): Addr {
   let e = first;
   while (e !== NULL && !hasKey(r, e, key)) e = r.addr(e, linkAt);
+  return e;
+}
+
+/**
+ * Which bits of a hash finding or adding looks at now: those of both tables, and all where a larger one may come. Others'
+ * may be anything.
+ */
+export function dictHashBits(r: Reader, d: Addr): number {
+  const crowded = r.u32(d, Head.used0) > r.u32(d, Head.mask0) || r.addr(d, Head.table0) === NULL;
+  return crowded ? ALL_BITS : r.u32(d, Head.mask0) | r.u32(d, Head.mask1);
+}
+
+/** `dictLookup` of the key that an entry of another dict has, in sets. */
+export function dictLookupEntry(r: Reader, d: Addr, entry: Addr, hash: number): Addr {
+  const table = r.addr(d, Head.table0);
+  if (table === NULL) return NULL;
+  const e = dictFindEntryIn(r, table, r.u32(d, Head.mask0), entry, hash);
+  if (e !== NULL || r.u32(d, Head.rehashAt) === 0) return e;
+  return dictFindEntryIn(r, r.addr(d, Head.table1), r.u32(d, Head.mask1), entry, hash);
+}
+
+/** `dictFindIn` of the same. */
+export function dictFindEntryIn(r: Reader, table: Addr, mask: number, entry: Addr, hash: number): Addr {
+  let e = r.addr(table, (hash & mask) << 2);
+  while (e !== NULL && !haveSameKey(r, e, entry)) e = r.addr(e, 0);
   return e;
 }
 

@@ -75,6 +75,15 @@ export class DictCursor {
     return e;
   }
 
+  /** Of the hash of the entry just returned: the bits that its table tells, and which they are. */
+  get hash(): number {
+    return this.bucket - 1;
+  }
+
+  get hashBits(): number {
+    return this.mask;
+  }
+
   /** Has what hangs in the next buckets brought near: the first entries, then those behind them. */
   private warm(): void {
     const { reader: r, ahead } = this;

@@ -224,12 +224,29 @@ export function intsetValidate(bytes: Slice, deep: boolean): boolean {
   const count = view.getUint32(Head.length, true);
   if (count === 0 || Head.size + count * width !== length) return false;
   if (!deep) return true;
-  const at = (i: number): number | bigint => {
-    const offset = Head.size + i * width;
-    if (width === 2) return view.getInt16(offset, true);
-    return width === 4 ? view.getInt32(offset, true) : view.getBigInt64(offset, true);
-  };
-  for (let i = 1; i < count; i++) if (at(i - 1) >= at(i)) return false;
+  return width === 8 ? ascendWide(view) : ascend(view, width);
+}
+
+function ascend(view: DataView, width: number): boolean {
+  const end = view.byteLength;
+  let before = narrowIn(view, Head.size, width);
+  for (let at = Head.size + width; at < end; at += width) {
+    const value = narrowIn(view, at, width);
+    if (value <= before) return false;
+    before = value;
+  }
+  return true;
+}
+
+function narrowIn(view: DataView, at: number, width: number): number {
+  return width === 2 ? view.getInt16(at, true) : view.getInt32(at, true);
+}
+
+function ascendWide(view: DataView): boolean {
+  for (let at = Head.size + 8; at < view.byteLength; at += 8) {
+    const order = view.getInt32(at + 4, true) - view.getInt32(at - 4, true);
+    if (order < 0 || (order === 0 && view.getUint32(at, true) <= view.getUint32(at - 8, true))) return false;
+  }
   return true;
 }
 

@@ -202,6 +202,19 @@ export class HashValue extends ValueAccessor {
     return false;
   }
 
+  /** `put` of a field that is known to be new. */
+  append(field: Slice, value: Slice): void {
+    if (this.slot.encoding === ENC_LISTPACK) {
+      if (this.fits(field, value)) {
+        this.appendPacked(field, value);
+        return;
+      }
+      this.toHashtable();
+    }
+    const m = this.m;
+    dictInsert(m, this.slot.root, newHashEntry(m, field, value), hashBytes(m.seed, field));
+  }
+
   private fits(field: Slice, value: Slice): boolean {
     const { listpackValue } = this.limits;
     return (
@@ -220,14 +233,14 @@ export class HashValue extends ValueAccessor {
       if (fresh !== lp) this.slot.update(fresh, ENC_LISTPACK);
       return false;
     }
-    this.append(lp, field, value);
-    if (lpLength(m, this.slot.root) >>> 1 > this.limits.listpackEntries) this.toHashtable();
+    this.appendPacked(field, value);
     return true;
   }
 
   /** Both or, when memory runs out between them, neither. */
-  private append(lp: Addr, field: Slice, value: Slice): void {
+  private appendPacked(field: Slice, value: Slice): void {
     const m = this.m;
+    const lp = this.slot.root;
     const half = lpAppend(m, lp, field);
     if (half !== lp) this.slot.update(half, ENC_LISTPACK);
     try {
@@ -237,6 +250,7 @@ export class HashValue extends ValueAccessor {
       this.slot.update(lpDelete(m, half, lpLast(m, half)), ENC_LISTPACK);
       throw error;
     }
+    if (lpLength(m, this.slot.root) >>> 1 > this.limits.listpackEntries) this.toHashtable();
   }
 
   /** Whether the field was there. */

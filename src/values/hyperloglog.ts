@@ -124,6 +124,8 @@ export function mergeRegisters({ buffer, start, length }: Slice, registers: Uint
     return true;
   }
   return eachRun(buffer, start + HEADER, start + length, (first, count, value) => {
+    // Most of a sparse one are runs of thousands that raise nothing.
+    if (value === 0) return;
     for (let i = first; i < first + count; i++) if (registers[i] < value) registers[i] = value;
   });
 }

@@ -16,26 +16,37 @@ import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
 import {
   DictCursor,
+  dictBuckets,
   dictDrain,
   dictExpand,
   dictFairRandom,
   dictFairRandoms,
   dictFind,
+  dictFindEntryIn,
+  dictHashBits,
   dictInsert,
+  dictIsResizing,
   dictLookup,
+  dictLookupEntry,
+  dictMask,
   dictNew,
+  dictRehashFor,
   dictRemove,
   dictScan,
+  dictShrink,
   dictShrinkIfNeeded,
   dictSize,
+  dictTable,
   dictVerify,
   entryKey,
+  entryKeyEnd,
   keyFieldSize,
   writeKeyField,
 } from '../structures/dict.ts';
 import { hashBytes } from '../structures/hash.ts';
 import {
   Int64,
+  intsetGet,
   intsetInsert,
   intsetLength,
   intsetNew,
@@ -54,6 +65,8 @@ export class SetLimits {
 }
 
 const KEY_AT = 5;
+/** A dict with more buckets than so many a member is made smaller once all members are there. */
+const SPARSE = 4;
 /** Redis's own ceiling over the limit. */
 const MOST_INTSET_ENTRIES = 2 ** 30;
 
@@ -66,6 +79,8 @@ export const setEntryMember = entryKey;
 export class SetValue extends ValueAccessor {
   /** What the last `random` or `show` showed; good until the next store. */
   readonly member = new Slice();
+  /** Members that a dict is made for, should there be one. */
+  room = 0;
   private readonly limits: SetLimits;
   private readonly walk: SetCursor;
 
@@ -90,12 +105,17 @@ export class SetValue extends ValueAccessor {
     return setHas(this.m, this.m.seed, this.slot.encoding, this.slot.root, member);
   }
 
+  /** What finds members of walks over other sets in this one, until one of them changes. */
+  lookup(): MemberLookup {
+    return new MemberLookup(this.m, this.slot.encoding, this.slot.root);
+  }
+
   /** Whether the member is new. */
   add(member: Slice): boolean {
     const m = this.m;
     const { root, encoding } = this.slot;
     if (encoding !== ENC_HASHTABLE) {
-      if (integer.parse(member)) return this.addInteger(root);
+      if (integer.parse(member)) return this.addInteger(root, integer);
       this.toHashtable();
       insertMember(m, this.slot.root, member, hashBytes(m.seed, member));
       return true;
@@ -106,11 +126,28 @@ export class SetValue extends ValueAccessor {
     return true;
   }
 
-  private addInteger(root: Addr): boolean {
+  /** Adds the member that a walk over another set has stepped to. */
+  addAt(cursor: SetCursor): boolean {
+    const { m } = this;
+    const { root, encoding } = this.slot;
+    const { entry } = cursor;
+    if (encoding !== ENC_HASHTABLE)
+      return entry === NULL ? this.addInteger(root, cursor.integer) : this.add(cursor.show());
+    if (entry === NULL) return this.add(cursor.show());
+    const hash = cursor.hash(m.seed, dictHashBits(m, root));
+    if (dictLookupEntry(m, root, entry, hash) !== NULL) return false;
+    const size = entryKeyEnd(m, entry);
+    const e = m.allocate(size);
+    m.copy(e, KEY_AT - 1, entry, KEY_AT - 1, size - (KEY_AT - 1));
+    dictInsert(m, root, e, hash);
+    return true;
+  }
+
+  private addInteger(root: Addr, { hi, lo }: Int64): boolean {
     const m = this.m;
-    const at = intsetSearch(m, root, integer.hi, integer.lo);
+    const at = intsetSearch(m, root, hi, lo);
     if (at >= 0) return false;
-    const fresh = intsetInsert(m, root, ~at, integer.hi, integer.lo);
+    const fresh = intsetInsert(m, root, ~at, hi, lo);
     if (fresh !== root) this.slot.update(fresh, ENC_INTSET);
     const length = intsetLength(m, fresh);
     if (length > this.limits.intsetEntries || length > MOST_INTSET_ENTRIES) this.toHashtable();
@@ -201,13 +238,22 @@ export class SetValue extends ValueAccessor {
     if (encoding === ENC_HASHTABLE) return;
     const d = dictNew(m);
     const length = intsetLength(m, root);
-    dictExpand(m, d, length);
+    dictExpand(m, d, Math.max(length, this.room));
     for (let i = 0; i < length; i++) {
       const member = intsetText(m, root, i, key);
       insertMember(m, d, member, hashBytes(m.seed, member));
     }
     m.release(root);
     this.slot.update(d, ENC_HASHTABLE);
+  }
+
+  /** Gives back what a dict has of room for many more members than there are. */
+  fit(): void {
+    const { m } = this;
+    const { root, encoding } = this.slot;
+    // Under a frozen view moving entries would have every page preserved.
+    if (encoding !== ENC_HASHTABLE || m.frozen || dictSize(m, root) * SPARSE > dictBuckets(m, root)) return;
+    if (dictShrink(m, root)) dictRehashFor(m, root, () => false);
   }
 
   verify(): void {
@@ -231,15 +277,22 @@ function insertMember(m: Memory, d: Addr, member: Slice, hash: number): void {
 /**
  * A walk over the members of a set, over live or frozen memory: `while (cursor.next()) ... cursor.member`. The set must not
  * change meanwhile; the member is good until the next step.
+ *
+ * Where members are looked up in other sets, `while (cursor.step())` does without showing them (`lookup`, `addAt`).
  */
 export class SetCursor {
   readonly member = new Slice();
+  /** Of a dict: the entry of the member. NULL where the member is `integer`. */
+  entry: Addr = NULL;
+  readonly integer = new Int64();
   private readonly entries: DictCursor;
   private reader: Reader;
   private root: Addr = NULL;
   /** The next index of an intset; -1 when the entries of a dict are walked. */
   private index = 0;
   private length = 0;
+  /** The hash of the member, or -1. */
+  private whole = -1;
 
   constructor(reader: Reader) {
     this.reader = reader;
@@ -249,6 +302,7 @@ export class SetCursor {
   reset(reader: Reader, encoding: Encoding, root: Addr): this {
     this.reader = reader;
     this.root = root;
+    this.entry = NULL;
     if (encoding === ENC_HASHTABLE) {
       this.index = -1;
       this.entries.reset(reader, root);
@@ -259,17 +313,73 @@ export class SetCursor {
     return this;
   }
 
-  /** Steps to the next member; false when there is none. */
+  /** Steps to the next member, and shows it; false when there is none. */
   next(): boolean {
-    if (this.index >= 0) {
-      if (this.index >= this.length) return false;
-      intsetText(this.reader, this.root, this.index++, this.member);
+    if (this.index < 0) {
+      const e = this.entries.next();
+      if (e === NULL) return false;
+      entryKey(this.reader, e, this.member);
       return true;
     }
-    const e = this.entries.next();
-    if (e === NULL) return false;
-    entryKey(this.reader, e, this.member);
+    if (this.index >= this.length) return false;
+    intsetText(this.reader, this.root, this.index++, this.member);
     return true;
+  }
+
+  /** Steps to the next member; false when there is none. */
+  step(): boolean {
+    this.whole = -1;
+    if (this.index < 0) {
+      this.entry = this.entries.next();
+      return this.entry !== NULL;
+    }
+    if (this.index >= this.length) return false;
+    intsetGet(this.reader, this.root, this.index++, this.integer);
+    return true;
+  }
+
+  /** Shows the member that has been stepped to. */
+  show(): Slice {
+    const { entry } = this;
+    if (entry !== NULL) return entryKey(this.reader, entry, this.member);
+    return intsetText(this.reader, this.root, this.index - 1, this.member);
+  }
+
+  /** The `bits` of the hash of a member in a dict: as good as free where its own table looks at no fewer. */
+  hash(seed: Uint32Array, bits: number): number {
+    if ((bits & ~this.entries.hashBits) === 0) return this.entries.hash;
+    if (this.whole < 0) this.whole = hashBytes(seed, this.show());
+    return this.whole;
+  }
+}
+
+/** Looks members of other sets up in one, while none of them changes. */
+export class MemberLookup {
+  private readonly m: Memory;
+  private readonly encoding: Encoding;
+  private readonly root: Addr;
+  /** Of a dict that is not being resized, else NULL. */
+  private readonly table: Addr = NULL;
+  private readonly mask: number = 0;
+
+  constructor(m: Memory, encoding: Encoding, root: Addr) {
+    this.m = m;
+    this.encoding = encoding;
+    this.root = root;
+    if (encoding !== ENC_HASHTABLE || dictIsResizing(m, root)) return;
+    this.table = dictTable(m, root, 0);
+    this.mask = dictMask(m, root, 0);
+  }
+
+  /** Whether the member that a walk has stepped to is in the set. */
+  has(cursor: SetCursor): boolean {
+    const { m, table, mask, root, encoding } = this;
+    const { entry } = cursor;
+    if (entry !== NULL && table !== NULL)
+      return dictFindEntryIn(m, table, mask, entry, cursor.hash(m.seed, mask)) !== NULL;
+    if (entry === NULL && encoding === ENC_INTSET)
+      return intsetSearch(m, root, cursor.integer.hi, cursor.integer.lo) >= 0;
+    return setHas(m, m.seed, encoding, root, cursor.show());
   }
 }
 

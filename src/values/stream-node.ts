@@ -10,6 +10,7 @@
  *
  *   01 01  00 01  01 01  81 66 02  00 01 | 02 01  00 01  00 01  81 76 02  04 01 | ff      one entry, field f, value v
  */
+import { emptyShowing } from '../base/showing.ts';
 import { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
@@ -34,20 +35,29 @@ export const NODE_MAX_BYTES = LP_MAX_BYTES;
 export const LIVE_AT = 6;
 
 const TWO_32 = 4294967296;
+/** Room to begin with, and the most that is kept from one entry to the next. */
+const LEAST = 4096;
+const KEPT = 65_536;
 const integer = new EntryInteger();
 const encoded = new EncodedEntry();
 const bytes = new Slice();
 
 /** Entries of a listpack put together in a row, to be appended at once. */
 export class EntryBuffer {
-  bytes = new Uint8Array(4096);
+  bytes = new Uint8Array(LEAST);
   length = 0;
   count = 0;
 
   clear(): void {
     this.length = 0;
     this.count = 0;
-    if (this.bytes.length > 65536) this.bytes = new Uint8Array(4096);
+  }
+
+  /** What is in it has been taken: much room is not kept. */
+  taken(): void {
+    if (this.bytes.length <= KEPT) return;
+    emptyShowing(this.bytes);
+    this.bytes = new Uint8Array(LEAST);
   }
 
   integer(value: number): void {

@@ -219,6 +219,7 @@ export class StreamValue extends ValueAccessor {
     buffer.integer(0);
     encode(id, id, true, args, from, pairs);
     const lp = lpAppendEncoded(m, lpNew(m, buffer.length + 7), buffer.bytes, buffer.length, buffer.count);
+    buffer.taken();
     try {
       idtInsert(m, tree, id);
     } catch (error) {
@@ -240,6 +241,7 @@ export class StreamValue extends ValueAccessor {
     if (this.head.live < SHORT_COUNT) m.setU8(lp, LIVE_AT, this.head.live + 1);
     else this.count(lp, 1, 0);
     lpAppendEncoded(m, lp, buffer.bytes, buffer.length, buffer.count);
+    buffer.taken();
   }
 
   // Taking away.

@@ -12,16 +12,6 @@ import { replyDocs } from './docs.ts';
 import { accessWords, replyInfo } from './info.ts';
 import { Remembered } from './remembered.ts';
 
-/** The command of that name, 'container|sub' included. */
-function findByName(c: Call, name: Slice): Registered | undefined {
-  const text = name.keyword().toLowerCase();
-  const bar = text.indexOf('|');
-  const table = c.engine.table;
-  if (bar < 0) return table.find(name);
-  const container = table.all().find((r) => r.word === text.slice(0, bar));
-  return container?.subcommands?.all().find((r) => r.word === text.slice(bar + 1));
-}
-
 const infos = new Remembered(replyInfo);
 const documents = new Remembered(replyDocs);
 
@@ -62,7 +52,7 @@ const info = command({
     }
     c.reply.array(c.argc - 2);
     for (let i = 2; i < c.argc; i++) {
-      const registered = findByName(c, c.arg(i));
+      const registered = c.engine.table.findByName(c.arg(i));
       if (registered) infos.reply(c.reply, registered);
       else c.reply.null();
     }
@@ -83,7 +73,7 @@ const docs = command({
     const named: Registered[] = [];
     if (c.argc === 2) named.push(...c.engine.table.all());
     for (let i = 2; i < c.argc; i++) {
-      const registered = findByName(c, c.arg(i));
+      const registered = c.engine.table.findByName(c.arg(i));
       if (registered) named.push(registered);
     }
     c.reply.map(named.length);

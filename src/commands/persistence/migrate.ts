@@ -14,9 +14,12 @@
  *
  * The effect is a DEL of the acknowledged keys.
  */
+
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { copyBytes } from '../../base/copy.ts';
 import { isWord, Slice } from '../../base/slice.ts';
+import { EXTENSION } from '../../base/thread.ts';
 import type { Call } from '../../engine/call.ts';
 import { command, type KeyFinderInput, type KeySpec } from '../../engine/command.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -29,7 +32,6 @@ import { entryExpiry } from '../../values/entry.ts';
 import type { ThreadData } from './migrate-thread.ts';
 import { DONE, LINKS, Links, type Migration, type Outcome, type ThreadTask } from './migration.ts';
 
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 /** The time limit where none, or one that is none, is given, in ms. */
 const USUAL_TIMEOUT = 1000;
 /** What a thread may take beyond the time limits of its waits, in ms: it has to start. */
@@ -188,10 +190,10 @@ class Batch {
   readonly sent: number[] = [];
   private readonly engine: Engine;
   private readonly db: Database;
-  private readonly keys: ReadonlyMap<number, Uint8Array>;
+  private readonly keys: ReadonlyMap<number, Slice>;
   private readonly replace: boolean;
 
-  constructor(c: Call, keys: ReadonlyMap<number, Uint8Array>, replace: boolean) {
+  constructor(c: Call, keys: ReadonlyMap<number, Slice>, replace: boolean) {
     this.engine = c.engine;
     this.db = c.db;
     this.keys = keys;
@@ -210,10 +212,9 @@ class Batch {
   }
 
   /** Null for a key whose time has run out meanwhile. */
-  private request(name: Uint8Array): Request | null {
+  private request(name: Slice): Request | null {
     const { db, engine } = this;
-    const slice = new Slice(name);
-    const e = db.peek(slice, db.hash(slice));
+    const e = db.peek(name, db.hash(name));
     if (e === NULL) return null;
     const expiry = entryExpiry(engine.memory, e);
     const left = expiry < 0 ? 0 : expiry - engine.clock.now();
@@ -221,12 +222,33 @@ class Batch {
     const ttl = expiry < 0 ? 0 : Math.max(1, left);
     const request = [
       engine.membership.joined ? 'RESTORE-ASKING' : 'RESTORE',
-      name,
+      name.view(),
       String(ttl),
       engine.server.persistence.dump(e),
     ];
     return this.replace ? [...request, 'REPLACE'] : request;
   }
+}
+
+/** Those of the keys that are there, by their positions, in memory of their own: one piece for all. */
+function keysThere(c: Call, { first, count }: Options): Map<number, Slice> {
+  const found: number[] = [];
+  let bytes = 0;
+  for (let i = first; i < first + count; i++) {
+    if (c.find(i) === NULL) continue;
+    found.push(i);
+    bytes += c.arg(i).length;
+  }
+  const names = new Uint8Array(bytes);
+  const keys = new Map<number, Slice>();
+  let at = 0;
+  for (const i of found) {
+    const { buffer, start, length } = c.arg(i);
+    copyBytes(names, at, buffer, start, length);
+    keys.set(i, new Slice(names, at, length));
+    at += length;
+  }
+  return keys;
 }
 
 /** What a migration leaves for when it is over. */
@@ -268,9 +290,7 @@ function run(c: Call): void {
   if (timeout === undefined) return;
   const db = c.int64(4);
   if (db === undefined) return;
-  const keys = new Map<number, Uint8Array>();
-  for (let i = options.first; i < options.first + options.count; i++)
-    if (c.find(i) !== NULL) keys.set(i, c.arg(i).copy());
+  const keys = keysThere(c, options);
   if (keys.size === 0) {
     c.reply.status('NOKEY');
     return;

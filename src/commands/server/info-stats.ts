@@ -1,21 +1,15 @@
 /** The sections of INFO that have a line for each command or error. */
 import { percentileText } from '../../config/special.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { Registered } from '../../engine/table.ts';
 
 /** Characters that would break a line of INFO are shown as underscores. */
 function fieldName(name: string): string {
   return name.replace(/[#:\n\r]/g, '_');
 }
 
-/** Commands and their subcommands, containers before what they contain. */
-export function everyCommand(engine: Engine): Registered[] {
-  return engine.table.all().flatMap((each) => [each, ...(each.subcommands?.all() ?? [])]);
-}
-
 export function commandStats(engine: Engine): string {
   let text = '';
-  for (const { name, calls, microseconds, rejected, failed } of everyCommand(engine)) {
+  for (const { name, calls, microseconds, rejected, failed } of engine.table.seen()) {
     if (calls === 0 && rejected === 0 && failed === 0) continue;
     const each = calls === 0 ? 0 : microseconds / calls;
     text += `cmdstat_${fieldName(name)}:calls=${calls},usec=${Math.round(microseconds)},usec_per_call=${each.toFixed(2)},`;
@@ -34,7 +28,7 @@ export function errorStats(engine: Engine): string {
 export function latencyStats(engine: Engine): string {
   const percentiles = engine.server.settings.latencyTrackingInfoPercentiles;
   let text = '';
-  for (const { name, histogram } of everyCommand(engine)) {
+  for (const { name, histogram } of engine.table.seen()) {
     if (!histogram || histogram.total === 0) continue;
     const values = percentiles.map((p) => `p${percentileText(p)}=${histogram.percentile(p).toFixed(3)}`);
     text += `latency_percentiles_usec_${fieldName(name)}:${values.join(',')}\r\n`;

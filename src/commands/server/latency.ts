@@ -5,7 +5,6 @@ import { bytes, many, optional } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import type { LatencySample, LatencySeries } from '../../engine/latency.ts';
 import type { Registered } from '../../engine/table.ts';
-import { everyCommand } from './info-stats.ts';
 
 const COMMON = {
   group: 'server',
@@ -93,16 +92,15 @@ const histogram = command({
   summary: 'Tells how the durations of commands are distributed.',
   args: [optional(many(bytes('command')))],
   run(c) {
-    const all = everyCommand(c.engine);
+    const { table } = c.engine;
     if (c.argc === 2) {
-      mapOfHistograms(c, all);
+      mapOfHistograms(c, table.seen());
       return;
     }
     const chosen = new Set<Registered>();
     for (let i = 2; i < c.argc; i++) {
-      const name = c.arg(i).keyword().toLowerCase();
-      const found = all.find((each) => each.name === name);
-      if (!found) continue;
+      const found = table.findByName(c.arg(i));
+      if (found === undefined) continue;
       if (found.subcommands) for (const sub of found.subcommands.all()) chosen.add(sub);
       chosen.add(found);
     }

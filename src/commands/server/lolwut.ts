@@ -9,9 +9,15 @@ const WIDTH = 40;
 const HEIGHT = 16;
 const SHADES = [' ', '░', '▒', '▓', '█'];
 
+interface Seed {
+  readonly x: number;
+  readonly y: number;
+  readonly shade: number;
+}
+
 /** Facets: every point takes the shade of the seed that is nearest to it, within the outline of a gem. */
 function crystal(random: Random, width: number, height: number): string {
-  const seeds = Array.from({ length: 9 }, () => ({
+  const seeds: readonly Seed[] = Array.from({ length: 9 }, () => ({
     x: random.below(width),
     y: random.below(height),
     shade: 1 + random.below(SHADES.length - 1),
@@ -21,16 +27,23 @@ function crystal(random: Random, width: number, height: number): string {
     let row = '';
     for (let x = 0; x < width; x++) {
       const inside = Math.abs(x - width / 2) / (width / 2) + Math.abs(y - height / 2) / (height / 2) < 1;
-      const nearest = seeds.reduce((best, s) => (distance(s, x, y) < distance(best, x, y) ? s : best));
-      row += inside ? SHADES[nearest.shade] : ' ';
+      row += inside ? SHADES[nearest(seeds, x, y).shade] : ' ';
     }
     rows.push(row.trimEnd());
   }
   return rows.join('\n');
 }
 
-function distance(seed: { x: number; y: number }, x: number, y: number): number {
-  return (seed.x - x) ** 2 + 4 * (seed.y - y) ** 2;
+function nearest(seeds: readonly Seed[], x: number, y: number): Seed {
+  let best = seeds[0];
+  let least = Number.POSITIVE_INFINITY;
+  for (const seed of seeds) {
+    const distance = (seed.x - x) ** 2 + 4 * (seed.y - y) ** 2;
+    if (distance >= least) continue;
+    best = seed;
+    least = distance;
+  }
+  return best;
 }
 
 export const lolwut = command({

@@ -1,13 +1,16 @@
 /** Intersections, unions and differences of sets, answered or stored. */
 import { parseInteger } from '../../base/numbers.ts';
-import { isWord, type Slice } from '../../base/slice.ts';
+import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { after, integer, key, many, numkeys, optional } from '../../engine/grammar.ts';
 import { ENC_INTSET, TYPE_SET } from '../../values/entry.ts';
-import { SetValue, setFree, setNew } from '../../values/set.ts';
+import { type MemberLookup, type SetCursor, SetValue, setFree, setNew } from '../../values/set.ts';
 import { LooseSlot } from '../../values/value.ts';
 import { replyAll } from './members.ts';
+
+/** Members that room is made for ahead; beyond them a table grows with what comes. */
+const MOST_ROOM = 16_384;
 
 /** The sets at arguments `from` to the last; null stands for an absent key, undefined for a WRONGTYPE replied. */
 function openSets(c: Call, from: number, to: number): (SetValue | null)[] | undefined {
@@ -20,29 +23,56 @@ function openSets(c: Call, from: number, to: number): (SetValue | null)[] | unde
   return sets;
 }
 
-/** The sets to intersect, the smallest first; null when one of them is absent and so nothing is common to all. */
+/** The sets to intersect, the smallest before the others; null when one of them is absent and so nothing is common to all. */
 function openIntersection(c: Call, from: number, to: number): SetValue[] | null | undefined {
   const sets = openSets(c, from, to);
   if (sets === undefined) return undefined;
-  const present = sets.filter((set) => set !== null);
-  if (present.length < sets.length) return null;
-  return present.sort((a, b) => a.length - b.length);
+  const present: SetValue[] = [];
+  for (const set of sets) {
+    if (set === null) return null;
+    present.push(set);
+    if (set.length >= present[0].length) continue;
+    present[present.length - 1] = present[0];
+    present[0] = set;
+  }
+  return present;
 }
 
-/** Hands every common member to `visit` until it answers false. */
-function intersect(sets: readonly SetValue[], visit: (member: Slice) => boolean): void {
-  const cursor = sets[0].cursor();
-  while (cursor.next()) {
-    let common = true;
-    for (let i = 1; common && i < sets.length; i++) common = sets[i].holds(cursor.member);
-    if (common && !visit(cursor.member)) return;
+/** A walk over the members that all sets have: those of the first that are in every other. */
+class CommonMembers {
+  readonly cursor: SetCursor;
+  private readonly others: readonly MemberLookup[];
+
+  constructor(sets: readonly SetValue[]) {
+    this.cursor = sets[0].cursor();
+    this.others = sets.slice(1).map((set) => set.lookup());
+  }
+
+  /** Steps to the next one; false when there is none. */
+  step(): boolean {
+    const { cursor, others } = this;
+    while (cursor.step()) {
+      let common = true;
+      for (let i = 0; common && i < others.length; i++) common = others[i].has(cursor);
+      if (common) return true;
+    }
+    return false;
   }
 }
 
+/** For up to `most` members to come. */
+function makeRoom(into: SetValue, most: number): void {
+  into.room = Math.min(most, MOST_ROOM);
+}
+
 function unite(sets: readonly (SetValue | null)[], into: SetValue): void {
+  makeRoom(
+    into,
+    sets.reduce((sum, set) => sum + (set?.length ?? 0), 0),
+  );
   for (const set of sets) {
     const cursor = set?.cursor();
-    while (cursor?.next()) into.add(cursor.member);
+    while (cursor?.step()) into.addAt(cursor);
   }
 }
 
@@ -50,6 +80,7 @@ function unite(sets: readonly (SetValue | null)[], into: SetValue): void {
 function subtract(sets: readonly (SetValue | null)[], into: SetValue): void {
   const first = sets[0];
   if (!first) return;
+  makeRoom(into, first.length);
   const others = sets.slice(1).filter((set) => set !== null);
   const all = others.reduce((sum, set) => sum + set.length, first.length);
   if ((first.length * (others.length + 1)) / 2 > all) {
@@ -60,12 +91,12 @@ function subtract(sets: readonly (SetValue | null)[], into: SetValue): void {
     }
     return;
   }
-  others.sort((a, b) => b.length - a.length);
+  const lookups = others.sort((a, b) => b.length - a.length).map((set) => set.lookup());
   const cursor = first.cursor();
-  while (cursor.next()) {
+  while (cursor.step()) {
     let found = false;
-    for (let i = 0; !found && i < others.length; i++) found = others[i].holds(cursor.member);
-    if (!found) into.add(cursor.member);
+    for (let i = 0; !found && i < lookups.length; i++) found = lookups[i].has(cursor);
+    if (!found) into.addAt(cursor);
   }
 }
 
@@ -84,6 +115,7 @@ class Result {
   store(c: Call, event: string): void {
     const length = this.set.length;
     if (length > 0) {
+      this.set.fit();
       this.stored = true;
       c.storeValue(1, TYPE_SET, this.slot.encoding, this.slot.root);
       c.reply.int(length);
@@ -149,12 +181,9 @@ const sinter = command({
       return;
     }
     const handle = c.reply.deferArray();
+    const common = new CommonMembers(sets);
     let count = 0;
-    intersect(sets, (member) => {
-      c.reply.bulk(member);
-      count++;
-      return true;
-    });
+    for (; common.step(); count++) c.reply.bulk(common.cursor.show());
     c.reply.settleSet(handle, count);
   },
 });
@@ -181,8 +210,9 @@ const sintercard = command({
     if (limit === undefined) return;
     const sets = openIntersection(c, 2, 2 + keys);
     if (sets === undefined) return;
+    const common = sets === null ? null : new CommonMembers(sets);
     let count = 0;
-    if (sets !== null) intersect(sets, () => ++count !== limit);
+    while (common?.step() && ++count !== limit);
     c.reply.int(count);
   },
 });
@@ -221,10 +251,9 @@ const sinterstore = command({
     }
     const result = new Result(c);
     try {
-      intersect(sets, (member) => {
-        result.set.add(member);
-        return true;
-      });
+      makeRoom(result.set, sets[0].length);
+      const common = new CommonMembers(sets);
+      while (common.step()) result.set.addAt(common.cursor);
       result.store(c, 'sinterstore');
     } finally {
       result.end();

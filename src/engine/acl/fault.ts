@@ -38,12 +38,11 @@ export interface RefusedRule {
   readonly fault: AclFault;
 }
 
-const SPACES = new Set([' ', '\t', '\n', '\v', '\f', '\r', '\0']);
+const SPACES = [' ', '\t', '\n', '\v', '\f', '\r', '\0'];
 
 /** Whether a name or pattern has what none may have: a space, or a zero byte. */
 export function hasSpaces(text: string): boolean {
-  for (const c of text) if (SPACES.has(c)) return true;
-  return false;
+  return SPACES.some((space) => text.includes(space));
 }
 
 /** Names end at a zero byte, as C's do. */

@@ -26,6 +26,8 @@ export class User {
   /** The first is the user's own, which rules without parentheses change. */
   selectors: Selector[];
   private readonly basis: AclBasis;
+  /** What `describe` has told, until a rule changes it: to find rules again takes long, and lists tell all users. */
+  private description: string | null = null;
 
   constructor(name: string, basis: AclBasis) {
     this.name = name;
@@ -46,6 +48,7 @@ export class User {
 
   /** Takes over everything but the name. */
   become(other: User): void {
+    this.description = null;
     this.enabled = other.enabled;
     this.nopass = other.nopass;
     this.sanitizes = other.sanitizes;
@@ -78,6 +81,7 @@ export class User {
   }
 
   apply(rule: string): AclFault | undefined {
+    this.description = null;
     switch (rule.toLowerCase()) {
       case '':
         return undefined;
@@ -180,11 +184,12 @@ export class User {
   /** As it stands behind the name in ACL LIST and in files. */
   describe(): string {
     const [own, ...others] = this.selectors;
-    return [
+    this.description ??= [
       ...this.flags(),
       ...this.passwords.map((hash) => `#${hash}`),
       own.describe(),
       ...others.map((selector) => `(${selector.describe()})`),
     ].join(' ');
+    return this.description;
   }
 }

@@ -30,6 +30,8 @@ const TWO_64 = 2 ** 64;
 /** The most bytes that one byte under LZF can stand for. */
 const LZF_MOST = 264;
 const INTEGER_TEXT = 24;
+const UNPACKED_LEAST = 1024;
+const NOTHING = new Uint8Array(0);
 /** The room of a longer string is not kept for the next one. */
 const LARGE = 1 << 24;
 
@@ -39,6 +41,16 @@ export interface Measures {
   readonly stored: number;
   readonly packed: boolean;
 }
+
+/** Where strings under LZF are expanded to, one after the other. */
+interface Unpacked {
+  bytes: Uint8Array;
+  /** Room for longer ones is not kept. */
+  readonly most: number;
+}
+
+/** Of payloads, which are many and small. */
+const OF_PAYLOADS: Unpacked = { bytes: NOTHING, most: 1 << 16 };
 
 /** The bytes that come next have not arrived yet. */
 export class MoreNeeded extends Error {
@@ -61,7 +73,8 @@ export class RdbInput {
   private readonly pending: (() => boolean) | null;
   private readonly sum: Crc64 | null;
   private buffer: Uint8Array;
-  private words: DataView;
+  /** Over the buffer, once a number is read; what else only some values need is made when the first of them comes, too. */
+  private numbers: DataView | null = null;
   private at = 0;
   private end = 0;
   /** With `pending`: what was read from here on may be read again. */
@@ -69,8 +82,8 @@ export class RdbInput {
   /** Bytes before the window. */
   private before = 0;
   private summed = 0;
-  private readonly integer = new Uint8Array(INTEGER_TEXT);
-  private unpacked = new Uint8Array(1024);
+  private integer: Uint8Array | null = null;
+  private unpacked: Unpacked;
 
   private constructor(
     source: ByteSource | null,
@@ -78,13 +91,14 @@ export class RdbInput {
     end: number,
     checksum: boolean,
     pending: (() => boolean) | null = null,
+    unpacked: Unpacked = { bytes: NOTHING, most: LARGE },
   ) {
     this.source = source;
     this.pending = pending;
     this.buffer = buffer;
-    this.words = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     this.end = end;
     this.sum = checksum ? new Crc64() : null;
+    this.unpacked = unpacked;
   }
 
   static from(source: ByteSource, checksum: boolean): RdbInput {
@@ -96,9 +110,9 @@ export class RdbInput {
     return new RdbInput(source, new Uint8Array(WINDOW), 0, checksum, pending);
   }
 
-  /** Over bytes that stay as they are for as long as this is in use. */
+  /** Over bytes that stay as they are for as long as this is in use, which ends before another one begins. */
   static over(bytes: Uint8Array): RdbInput {
-    return new RdbInput(null, bytes, bytes.length, false);
+    return new RdbInput(null, bytes, bytes.length, false, null, OF_PAYLOADS);
   }
 
   /** Bytes read so far. */
@@ -254,21 +268,22 @@ export class RdbInput {
   }
 
   private integerText(value: number, into: Slice): Slice {
+    this.integer ??= new Uint8Array(INTEGER_TEXT);
     return into.set(this.integer, 0, writeInteger(this.integer, 0, value));
   }
 
   private expanded(packed: number, length: number, into: Slice): Slice {
     this.bytes(packed, into);
-    if (length === 0) return into.set(this.unpacked, 0, 0);
+    if (length === 0) return into.set(NOTHING, 0, 0);
     if (length > packed * LZF_MOST) damaged(BAD_LZF);
-    let { unpacked } = this;
-    if (unpacked.length < length) {
+    let { bytes } = this.unpacked;
+    if (bytes.length < length) {
       if (lzfLength(into) !== length) damaged(BAD_LZF);
-      unpacked = roomFor(length > LARGE ? length : 2 * length);
+      bytes = roomFor(length > this.unpacked.most ? length : Math.max(UNPACKED_LEAST, 2 * length));
     }
-    if (length <= LARGE) this.unpacked = unpacked;
-    if (!lzfDecompress(into, unpacked, 0, length)) damaged(BAD_LZF);
-    return into.set(unpacked, 0, length);
+    if (length <= this.unpacked.most) this.unpacked.bytes = bytes;
+    if (!lzfDecompress(into, bytes, 0, length)) damaged(BAD_LZF);
+    return into.set(bytes, 0, length);
   }
 
   /** The sum over all bytes read so far, for comparison with the eight that follow; null where none is kept. */
@@ -321,7 +336,13 @@ export class RdbInput {
   private replace(fresh: Uint8Array): void {
     copyBytes(fresh, 0, this.buffer, 0, this.end);
     this.buffer = fresh;
-    this.words = new DataView(fresh.buffer);
+    this.numbers = null;
+  }
+
+  private get words(): DataView {
+    const { buffer } = this;
+    this.numbers ??= new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    return this.numbers;
   }
 }
 

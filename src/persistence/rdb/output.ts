@@ -10,6 +10,8 @@ const LONGEST_INT32 = 11;
 /** A shorter string is not worth packing, nor one that packing shortens by less. */
 const PACK_FROM = 21;
 const PACK_GAIN = 4;
+/** Room for the packed form of a longer string is not kept. */
+const KEPT = 1024 * 1024;
 const TWO_32 = 2 ** 32;
 const TWO_63 = 2 ** 63;
 
@@ -137,11 +139,13 @@ export class RdbOutput extends ChunkedOutput {
 
   /** The sum over all so far, zero where none is kept; then everything is handed on. */
   finish(): void {
-    const sum = new Uint8Array(8);
-    this.flush();
-    this.sum?.write(sum, 0);
-    super.handOn(sum);
-    this.flushed += sum.length;
+    this.room(8);
+    this.buffer.fill(0, this.at, this.at + 8);
+    this.sum?.update(this.buffer, 0, this.at).write(this.buffer, this.at);
+    this.at += 8;
+    super.handOn(this.buffer.subarray(0, this.at));
+    this.flushed += this.at;
+    this.at = 0;
   }
 
   protected override handOn(bytes: Uint8Array): void {
@@ -170,13 +174,14 @@ export class RdbOutput extends ChunkedOutput {
 
   private packed(s: Slice): boolean {
     const { length } = s;
-    if (this.packing.length < length) this.packing = new Uint8Array(length);
-    const packed = lzfCompress(s, this.packing, length - PACK_GAIN);
+    const packing = this.packing.length < length ? new Uint8Array(length) : this.packing;
+    if (length <= KEPT) this.packing = packing;
+    const packed = lzfCompress(s, packing, length - PACK_GAIN);
     if (packed === 0) return false;
     this.u8(0xc3);
     this.size(packed);
     this.size(length);
-    this.bytes(this.packing, 0, packed);
+    this.bytes(packing, 0, packed);
     return true;
   }
 }

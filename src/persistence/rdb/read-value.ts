@@ -12,6 +12,7 @@ import { Slice } from '../../base/slice.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
 import type { Memory } from '../../memory/memory.ts';
 import { dictExpand } from '../../structures/dict.ts';
+import { hashBytes } from '../../structures/hash.ts';
 import { intsetFromBytes, intsetLength, intsetValidate } from '../../structures/intset.ts';
 import { ListpackCursor, lpBytes, lpFromBytes, lpLength, lpValidate } from '../../structures/listpack.ts';
 import { qlAppendListpack, qlConfigure, qlLength, qlPushTail } from '../../structures/quicklist.ts';
@@ -379,11 +380,14 @@ export class ValueReader {
       hash.toHashtable();
       dictExpand(this.memory, slot.root, Math.min(count, EXPECTED_MOST));
     }
+    // A field whose hash is new need not be looked for in a listpack, from its first field to its last.
+    const hashes = new Set<number>();
     const one = (): void => {
       const field = input.keep(this.room, this.first);
       const value = input.string(this.second);
       const packed = slot.encoding === ENC_LISTPACK;
-      if (!hash.put(field, value)) damaged(packed && deep ? faults.SAME_FIELD : faults.SAME_FIELD_OF_MANY);
+      if (packed && hashes.size < hashes.add(hashBytes(this.memory.seed, field)).size) hash.append(field, value);
+      else if (!hash.put(field, value)) damaged(packed && deep ? faults.SAME_FIELD : faults.SAME_FIELD_OF_MANY);
     };
     return { left: count, one, end: () => {} };
   }

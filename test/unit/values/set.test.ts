@@ -152,3 +152,64 @@ test.each(ENCODINGS)('a frozen view shows a set that was an %s as it was', (_, e
   set.verify();
   expect(set.length).toBe(1100);
 });
+
+/** Short ones and long ones, integers, and some that begin or end alike. */
+function someMember(random: SeededRandom, kinds: number): string {
+  const n = random.below(700);
+  const kind = random.below(kinds);
+  if (kind === 0) return String(n - 300);
+  if (kind === 1) return n < 20 ? 'x'.repeat(n) : `member:${n}`;
+  if (kind === 2) return `${n}${'and so on '.repeat(12 + (n % 3))}`;
+  return `${String.fromCharCode(n & 255)}${n % 5}`;
+}
+
+test.each([1, 2, 3, 4])('members of one set are looked up in others, and added to them, seed %i', (seed) => {
+  const random = new SeededRandom(seed);
+  const m = createMemory();
+  for (let round = 0; round < 40; round++) {
+    // Of integers alone, or of all kinds; left at any step of a rehash.
+    const sets = [1, 2, 3].map(() => {
+      const set = new SetValue(m, new SetLimits()).bind(new LooseSlot(m, setNew(m), ENC_INTSET));
+      const kinds = random.below(3) === 0 ? 1 : 4;
+      const model = new Set<string>();
+      for (let count = random.below(2) === 0 ? random.below(9) : random.below(600); count > 0; count--)
+        model.add(someMember(random, kinds));
+      for (const member of model) set.add(sliceOf(member));
+      return { set, model };
+    });
+    const [one, other, into] = sets;
+    const common: string[] = [];
+    const lookup = other.set.lookup();
+    const cursor = one.set.cursor();
+    while (cursor.step()) if (lookup.has(cursor)) common.push(cursor.show().latin1());
+    expect(common.sort()).toEqual([...one.model].filter((member) => other.model.has(member)).sort());
+    for (const { set, model } of [one, other]) {
+      into.set.room = random.below(2000);
+      const walk = set.cursor();
+      while (walk.step()) {
+        const text = walk.show().latin1();
+        expect(into.set.addAt(walk)).toBe(!into.model.has(text));
+        into.model.add(text);
+      }
+      expect(model.size).toBe(set.length);
+    }
+    into.set.fit();
+    for (const { set, model } of sets) {
+      set.verify();
+      expect(members(set).sort()).toEqual([...model].sort());
+      setFree(m, set.encoding, set.root);
+    }
+  }
+  expect(m.used).toBe(0);
+});
+
+test('a dict that was made for many more members is made to fit', () => {
+  const { m, set } = newSet(ENC_INTSET);
+  set.room = 10_000;
+  for (let i = 0; i < 100; i++) set.add(sliceOf(`member:${i}`));
+  const before = m.used;
+  set.fit();
+  expect(before - m.used).toBeGreaterThan(60_000);
+  set.verify();
+  expect(set.length).toBe(100);
+});
