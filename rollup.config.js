@@ -19,7 +19,12 @@ import ts from '@typescript/typescript6';
 
 const REQUIRED = ['embed/jest', 'embed/redis-memory-server', 'embed/ioredis'];
 const EMBED = ['embed/vitest', ...REQUIRED];
-const THREADS = ['persistence/save/worker', 'commands/persistence/migrate-thread', 'net/io-threads/io-thread'];
+const THREADS = [
+  'persistence/save/worker',
+  'commands/persistence/migrate-thread',
+  'net/io-threads/io-thread',
+  'memory/last-owner-thread',
+];
 /** The console's page: its script is joined as well, the rest lies beside it as it is. */
 const PAGE_SCRIPT = join('page', 'page.js');
 const PAGE_FILES = ['index.html', 'page.css', 'icon.svg'];

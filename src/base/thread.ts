@@ -10,6 +10,9 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 
+/** What the files of threads end with: the source's, or the build's. */
+export const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
 /** How far a thread in the background stands back, of 19: another one that wants the processor gets three times as much. */
 const BACKGROUND = 5;
 

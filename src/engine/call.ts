@@ -99,6 +99,12 @@ export class Call {
     this.reply = session.reply;
   }
 
+  /** It is over, and keeps none of its arguments alive. */
+  forget(): void {
+    this.args = NO_ARGS;
+    this.argc = 0;
+  }
+
   begin(session: Session, registered: Registered, args: readonly Slice[], argc: number): void {
     this.session = session;
     this.registered = registered;

@@ -127,8 +127,9 @@ export class Engine implements SessionHost<Session> {
   /** Whether durations are put into histograms (latency-tracking). */
   trackLatency = true;
   readonly pool: ChunkPool;
+  /** By the depth that commands are nested in; each is used again. */
+  readonly calls: Call[] = [];
   private readonly verified = verifies();
-  private readonly calls: Call[] = [];
   private depth = 0;
   /** Errors that the calls within the present one replied: it has not failed by those. */
   private nestedErrors = 0;

@@ -107,6 +107,8 @@ export interface ReplicationPort {
   readonly dataOffset: number;
   /** Milliseconds since the master was last heard, as a replica; Infinity where it never was. */
   readonly dataAge: number;
+  /** As a replica: the master's stream comes in, so that `dataOffset` stands in the history that the master has now. */
+  readonly isStreaming: boolean;
   /** Follows a master from now on, if it does not already; before anything is loaded, once it is. */
   follow(host: string, port: number): void;
   /** Follows nobody any more. */
@@ -147,6 +149,7 @@ export const NO_REPLICATION: ReplicationPort = {
   isReplica: false,
   dataOffset: 0,
   dataAge: Number.POSITIVE_INFINITY,
+  isStreaming: false,
   follow: () => {},
   promote: () => {},
   bufferBytes: 0,

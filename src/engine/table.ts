@@ -5,7 +5,7 @@
  *   slots: open addressing over a hash of the folded name; at most half full
  */
 import { assert } from '../base/assert.ts';
-import type { Slice } from '../base/slice.ts';
+import { Slice } from '../base/slice.ts';
 import { existsIn, type Version } from '../base/version.ts';
 import type { Declaration, KeySpec } from './declaration.ts';
 import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
@@ -103,6 +103,8 @@ export class Registered {
   }
 }
 
+const BAR = 124;
+
 function fold(name: string): string {
   return name.toLowerCase();
 }
@@ -110,7 +112,7 @@ function fold(name: string): string {
 /** A place in a table, whose command becomes a `Registered` when it is first asked for: most servers never see most commands. */
 class Listed {
   private readonly make: () => Registered;
-  private made: Registered | null = null;
+  made: Registered | null = null;
 
   constructor(make: () => Registered) {
     this.make = make;
@@ -191,8 +193,29 @@ export class CommandTable {
     return found.subcommands.find(args[1]) ?? (found.run === null ? undefined : found);
   }
 
+  /** The command of that name, or the subcommand where it is 'container|sub'. */
+  findByName({ buffer, start, length }: Slice): Registered | undefined {
+    let bar = start;
+    const end = start + Math.min(length, NAME_MAX + 1);
+    while (bar < end && buffer[bar] !== BAR) bar++;
+    if (bar === end) return this.find(new Slice(buffer, start, length));
+    const container = this.find(new Slice(buffer, start, bar - start));
+    return container?.subcommands?.find(new Slice(buffer, bar + 1, start + length - bar - 1));
+  }
+
   get size(): number {
     return this.entries.length;
+  }
+
+  /** Those that somebody has asked for, and their subcommands, containers before what they contain: no other was called. */
+  seen(): Registered[] {
+    const found: Registered[] = [];
+    for (const { made } of this.entries) {
+      if (made === null) continue;
+      found.push(made);
+      if (made.subcommands !== null) for (const sub of made.subcommands.seen()) found.push(sub);
+    }
+    return found;
   }
 
   all(): readonly Registered[] {

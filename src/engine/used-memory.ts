@@ -86,6 +86,11 @@ export class UsedMemory {
     return this.engine.sessions.size * SESSION_BYTES + this.registers;
   }
 
+  /** And what lies in buffers beside the image. */
+  get inBuffers(): number {
+    return this.total - this.engine.memory.used - this.inHeap;
+  }
+
   /** The largest that `total` has been seen to be, and never less than the image has been. */
   get peak(): number {
     return Math.max(this.most, this.engine.memory.peak, this.total);

@@ -15,12 +15,22 @@
  *
  * Whether the second way has led anywhere is told by the buffers themselves as they are finalized; where it hasn't, the
  * first way follows.
+ *
+ * Ordinary buffers, a client's words among them, V8 does count, and still lets gigabytes of dead ones lie: it marks by small
+ * steps, between which a busy client brings the next hundred megabytes, and an idle server takes none. So they are looked
+ * at as well.
  */
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { LastOwner } from './last-owner.ts';
 
 /** More than the 64 MiB beyond which V8 looks, by what else may have gone since the last time. */
 const PRESSING_BYTES = 96 * 1024 * 1024;
+/** Bytes that may have died since the last collection: while the server is busy, and when it is not. */
+const BUSY_GROWTH = 256 * 1024 * 1024;
+const QUIET_GROWTH = 32 * 1024 * 1024;
+/** A larger heap, as a script may have, takes long to collect, and is collected by V8 often enough while it grows. */
+const SMALL_HEAP = 64 * 1024 * 1024;
 /** Calls of `step` between the two ways, two seconds of cron; at most, where neither led anywhere before. */
 const PATIENCE = 20;
 const MOST_PATIENCE = 600;
@@ -33,6 +43,8 @@ export interface Collector {
   thoroughly(): void;
   /** Has V8 begin by itself; whether it could be asked. */
   soon(): boolean;
+  /** What ordinary buffers take, and what the heap has in use, in bytes; null where they are others' as well. */
+  ordinary(): { readonly bytes: number; readonly heap: number } | null;
   /**
    * Whether a quiet server is kept awake until all has been collected. A guest is not: when V8 collects depends on everything
    * else in its process, and what a server does on a clock of its own must not.
@@ -49,7 +61,8 @@ const collect: { run?: Gc } = {};
 function gc(): Gc {
   if (collect.run === undefined) {
     setFlagsFromString('--expose-gc');
-    const found: unknown = runInNewContext('gc');
+    // Where it is no V8, there is none.
+    const found: unknown = runInNewContext("typeof gc === 'function' ? gc : undefined");
     collect.run = typeof found === 'function' ? (found as Gc) : () => {};
     setFlagsFromString('--no-expose-gc');
   }
@@ -81,6 +94,10 @@ export const PROMPT: Collector = {
   now: collectGarbage,
   thoroughly: shrinkHeap,
   soon: beginCollection,
+  ordinary: () => {
+    const { external_memory: bytes, used_heap_size: heap } = getHeapStatistics();
+    return { bytes, heap };
+  },
   keepsAwake: true,
 };
 /** For a process in which the server is a guest: a pause for the whole of somebody else's heap is never forced. */
@@ -88,11 +105,37 @@ export const GENTLE: Collector = {
   now: beginCollection,
   thoroughly: beginCollection,
   soon: beginCollection,
+  ordinary: () => null,
   keepsAwake: false,
 };
 
+/** What is dead and not collected yet of ordinary buffers and, once scripts have filled it, of the heap. */
+export class DeadBuffers {
+  private readonly collector: Collector;
+  /** The least since the last collection, which leaves what is alive in the heap, and some in V8's count alone. */
+  private least = 0;
+
+  constructor(collector: Collector) {
+    this.collector = collector;
+  }
+
+  /** Has them collected, where there are many; `alive` bytes are in use, `quiet` says that nobody has asked for anything for a while. */
+  look(alive: number, quiet: boolean): void {
+    const counted = this.collector.ordinary();
+    if (counted === null) return;
+    const { bytes, heap } = counted;
+    const dead = bytes + heap - alive;
+    this.least = Math.min(this.least, dead);
+    if (dead - this.least < (quiet ? QUIET_GROWTH : BUSY_GROWTH)) return;
+    if (heap > SMALL_HEAP && !quiet) return;
+    this.collector.now();
+    this.least = dead;
+  }
+}
+
 /** A buffer that was let go of: what it takes, and how often V8 had been asked by then. */
 interface Leftover {
+  readonly id: number;
   readonly bytes: number;
   readonly round: number;
 }
@@ -102,7 +145,10 @@ export class Leftovers {
   /** What they take. */
   bytes = 0;
   private readonly collector: Collector;
-  private readonly registry = new FinalizationRegistry<Leftover>((leftover) => this.gone(leftover));
+  /** Where there is one. */
+  private readonly owner: LastOwner | null;
+  private readonly registry = new FinalizationRegistry<Leftover>((leftover) => this.found(leftover));
+  private added = 0;
   /** How often V8 has been asked, and what is still there of the buffers that it was last asked for. */
   private round = 0;
   private asked = 0;
@@ -111,21 +157,29 @@ export class Leftovers {
   /** Buffers were let go of since the heap was last cut down. */
   private released = false;
 
-  constructor(collector: Collector) {
+  constructor(collector: Collector, owner: LastOwner | null = null) {
     this.collector = collector;
+    this.owner = owner;
   }
 
   /** `bytes` of the buffer take memory. */
   add(buffer: SharedArrayBuffer, bytes: number): void {
     this.bytes += bytes;
     this.released = true;
-    this.registry.register(buffer, { bytes, round: this.round });
+    const id = this.added++;
+    this.registry.register(buffer, { id, bytes, round: this.round });
+    this.owner?.hold(id, buffer);
   }
 
-  private gone({ bytes, round }: Leftover): void {
-    this.bytes -= bytes;
+  /** Nobody here holds it any more. */
+  private found({ id, bytes, round }: Leftover): void {
     if (round < this.round) this.asked -= bytes;
     this.patience = PATIENCE;
+    const gone = (): void => {
+      this.bytes -= bytes;
+    };
+    if (this.owner === null) gone();
+    else this.owner.release(id, gone);
   }
 
   /** Works towards having them collected; to be called again and again for as long as there are too many. */

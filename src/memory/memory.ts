@@ -15,8 +15,9 @@ import type { Slice } from '../base/slice.ts';
 import { type Addr, GRANULE_MASK, SEGMENT_BYTES } from './address.ts';
 import { Allocator } from './allocator.ts';
 import type { Barrier } from './barrier.ts';
-import { type Collector, GENTLE, Leftovers } from './collect.ts';
+import { type Collector, DeadBuffers, GENTLE, Leftovers } from './collect.ts';
 import { OutOfMemory } from './errors.ts';
+import type { LastOwner } from './last-owner.ts';
 import { Renewal } from './renewal.ts';
 import type { Renewed, Segments } from './segments.ts';
 
@@ -48,6 +49,8 @@ export interface MemoryOptions {
   readonly reserve?: boolean;
   /** How buffers that were let go of are collected; gently when absent. */
   readonly collector?: Collector;
+  /** Who holds buffers that were let go of to the last; nobody when absent. */
+  readonly owner?: LastOwner;
 }
 
 const NONE = new Uint8Array(0);
@@ -80,6 +83,7 @@ export class Memory implements Reader, Segments {
   stored = true;
   readonly collector: Collector;
   private readonly leftovers: Leftovers;
+  private readonly dead: DeadBuffers;
   private observedAt = 0;
   readonly limit: number;
   /** Told when `scarce` changes. */
@@ -104,7 +108,8 @@ export class Memory implements Reader, Segments {
     this.limit = options.limit ?? Number.POSITIVE_INFINITY;
     this.reserves = options.reserve ?? false;
     this.collector = options.collector ?? GENTLE;
-    this.leftovers = new Leftovers(this.collector);
+    this.leftovers = new Leftovers(this.collector, options.owner);
+    this.dead = new DeadBuffers(this.collector);
     this.allocator = new Allocator(this);
   }
 
@@ -293,8 +298,13 @@ export class Memory implements Reader, Segments {
     this.leftovers.quiet();
   }
 
+  /** Ordinary buffers of the process, of which `alive` bytes are in use, go where many are dead. */
+  collectBuffers(alive: number, quiet: boolean): void {
+    this.dead.look(alive, quiet);
+  }
+
   /** Bytes that were let go of, and that are waited for until they are collected. */
-  private get awaited(): number {
+  get awaited(): number {
     return this.collector.keepsAwake ? this.leftovers.bytes : 0;
   }
 

@@ -37,9 +37,9 @@ class HandleWires extends RawRoom implements FastWires {
     return wire;
   }
 
-  listen({ host, port }: WirePlace, backlog: number, accept: (arrival: Arrival) => void): Listener {
+  listen({ host, port, fleeting = false }: WirePlace, backlog: number, accept: (arrival: Arrival) => void): Listener {
     return listenRaw(this.bindings, { host, port, ipv6Only: host.includes(':') }, backlog, (handle) =>
-      accept({ wire: () => new HandleWire(this, handle, false), stream: () => streamOver(handle) }),
+      accept({ wire: () => new HandleWire(this, handle, fleeting), stream: () => streamOver(handle) }),
     );
   }
 }

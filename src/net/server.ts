@@ -219,6 +219,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
 
   private continueResumed(): void {
     const { resumed } = this;
+    if (resumed.length === 0) return;
     for (let i = 0; i < resumed.length; i++) resumed[i].continue();
     resumed.length = 0;
   }
@@ -230,7 +231,7 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
     this.continueResumed();
     for (let i = 0; i < list.length; i++) {
       list[i].continue();
-      if (this.resumed.length > 0) this.continueResumed();
+      this.continueResumed();
     }
     const { clientMemory } = this.host;
     if (clientMemory?.active) clientMemory.prepare();
@@ -252,7 +253,8 @@ export class NetServer<S extends TransportSession> implements ClientHost<S> {
       clientMemory.settle();
       this.removeDone();
     }
-    list.length = 0;
+    // An array whose length is set gives up its room, which would be taken anew with every turn.
+    while (list.length > 0) list.pop();
     this.spareList = list;
     this.timed = this.scheduled;
   }

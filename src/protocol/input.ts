@@ -6,7 +6,11 @@
  *
  * As long as whole commands arrive there is no buffer at all. A small one comes from a list that connections share and
  * goes back there once it is empty; a large one is kept for the next large argument until `shrink()` finds it idle.
+ *
+ * When a buffer is let go of no command runs from it, and whoever goes on showing its bytes does so by neglect: a slice that
+ * is made once and pointed somewhere again and again. They show nothing from then on, so that none keeps it alive.
  */
+import { emptyShowing } from '../base/showing.ts';
 import type { RequestParser } from './request.ts';
 
 const SMALL_BYTES = 16 * 1024;
@@ -15,6 +19,8 @@ const DOUBLE_UP_TO = 1024 * 1024;
 const MANY_MARKED = 64 * 1024;
 /** A buffer up to here is not worth shrinking while its connection is active. */
 const SHRINK_FROM = 32 * 1024;
+/** Up to here one that is kept alive is no loss. */
+const EMPTIED_FROM = 256 * 1024;
 const IDLE_MS = 2000;
 /** What an active connection is said to hold (qbuf + qbuf-free): its share of the receive buffer, by Redis's figure. */
 const ACTIVE_SHARE = 20474;
@@ -133,8 +139,12 @@ export class Waiting {
   /** Takes another buffer in place of the present one. */
   private hold(bytes: Uint8Array): void {
     this.buffers.held += bytes.length - this.bytes.length;
-    if (this.bytes.length === SMALL_BYTES) this.buffers.give(this.bytes);
+    const before = this.bytes;
+    if (before.length === SMALL_BYTES) this.buffers.give(before);
     this.bytes = bytes;
+    if (before.length < EMPTIED_FROM) return;
+    this.parser.forget(before);
+    emptyShowing(before);
   }
 
   private reserve(needed: number, wanted: number): void {
@@ -156,7 +166,7 @@ export class Waiting {
 
   private replace(bytes: Uint8Array): void {
     bytes.set(this.bytes.subarray(0, this.length));
-    this.hold(bytes);
     if (this.length > 0) this.parser.moved(bytes, 0);
+    this.hold(bytes);
   }
 }

@@ -339,10 +339,13 @@ export class Reply extends Output {
   }
 
   private settle(handle: number, kind: number, length: number): void {
-    const chunk = this.deferredChunks[handle - 1];
-    const offset = this.deferredAt[handle - 1];
-    this.deferredChunks.length = handle - 1;
-    this.deferredAt.length = handle - 1;
+    let chunk = DETACHED;
+    let offset = 0;
+    // Those that were begun within it and never settled go with it.
+    while (this.deferredAt.length >= handle) {
+      chunk = this.deferredChunks.pop()!;
+      offset = this.deferredAt.pop()!;
+    }
     // What was begun before the reply was cut is settled.
     if (this.silent && (!this.short || chunk === DETACHED)) return;
     const size = 3 + digitCount(length);

@@ -45,6 +45,8 @@ const WAIT = -2;
 const INVALID = -3;
 const OVERLONG = -4;
 
+const NONE = new Uint8Array(0);
+
 const scratch = new Slice();
 
 export class RequestParser {
@@ -119,6 +121,15 @@ export class RequestParser {
     }
   }
 
+  /** `buffer` is let go of: no argument of a command that is done with shows it any more. */
+  forget(buffer: Uint8Array): void {
+    for (const arg of this.args) {
+      if (arg.buffer !== buffer) continue;
+      arg.buffer = NONE;
+      arg.length = 0;
+    }
+  }
+
   /**
    * The next command among the bytes before `to`: READY with `args` and `argc` (empty lines and empty multibulks are
    * skipped), MORE when it isn't complete, BROKEN when the client is to be told `error` and let go. `trusted` lifts the
@@ -179,7 +190,8 @@ export class RequestParser {
       return;
     }
     const arg = this.args[index];
-    arg.buffer = buffer;
+    // A young buffer under an old slice is noted for the collector with every store.
+    if (arg.buffer !== buffer) arg.buffer = buffer;
     arg.start = start;
     arg.length = length;
   }

@@ -249,6 +249,10 @@ export class Replication implements ReplicationPort {
     return this.follower.dataAge;
   }
 
+  get isStreaming(): boolean {
+    return this.follower.connected;
+  }
+
   get bufferBytes(): number {
     return this.master.buffer?.bytes ?? 0;
   }

@@ -19,9 +19,10 @@ const ITEM_BYTES = 4;
 /** An error costs as much as so many items. */
 const ERROR_ITEMS = 64;
 
-/** From so many bytes, or items of one table, on it is looked first how many there are in all. */
+/** From so many bytes, or items, in one table or in all, on it is looked first how many there are. */
 const MANY_BYTES = 2 ** 20;
 const MANY_ITEMS = 2 ** 16;
+const MANY_IN_ALL = 2 ** 15;
 /** What is visited in one step: bytes, of which an item counts for so many more. */
 const STEP_BYTES = 2 ** 18;
 const ITEM_WORK = 64;
@@ -264,6 +265,7 @@ class ValueWriter implements ReplyWriter {
     this.phase = phase;
     this.walk = new Walk(this.value);
     this.bytes = 0;
+    this.items = 0;
   }
 
   private measure(reply: Reply): boolean {
@@ -298,8 +300,7 @@ class ValueWriter implements ReplyWriter {
       }
       const content = item instanceof LuaTable ? contentOf(item, slot) : null;
       const bytes = bytesOf(item, content);
-      this.bytes += bytes;
-      if (this.phase === 'try' && (this.bytes > MANY_BYTES || isLong(content))) {
+      if (this.phase === 'try' && this.isMuch(bytes, content)) {
         seen = true;
         return Number.POSITIVE_INFINITY;
       }
@@ -307,6 +308,13 @@ class ValueWriter implements ReplyWriter {
       return bytes;
     }, most);
     return all && !seen;
+  }
+
+  /** Whether a first try has come to one item, or to more in all, that may take long. */
+  private isMuch(bytes: number, content: Items | null): boolean {
+    this.bytes += bytes;
+    this.items++;
+    return this.bytes > MANY_BYTES || this.items > MANY_IN_ALL || isLong(content);
   }
 
   private item(reply: Reply, item: Value, content: Items | null): void {

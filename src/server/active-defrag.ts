@@ -12,7 +12,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 
 /** A slice begins every so many ms. */
-const PERIOD = 20;
+const PERIOD = 10;
 const SLICE_MICROS_MAX = 5000;
 /** Elements of one value in a row, whatever is configured. */
 const PORTION_MAX = 1000;
@@ -37,8 +37,11 @@ export class ActiveDefrag {
     this.clock = clock;
   }
 
-  /** Once a tick of the cron. */
-  tick(): void {
+  /**
+   * Once a tick of the cron; `expiring` while keys fall due faster than they are removed: what they leave behind is more than
+   * what is moved, and moved with them for nothing.
+   */
+  tick(expiring: boolean): void {
     const { memory, keyspaces, defrag } = this.engine;
     const { defragmenter } = keyspaces;
     defragmenter.portion = Math.min(PORTION_MAX, this.settings.activeDefragMaxScanFields);
@@ -46,8 +49,8 @@ export class ActiveDefrag {
     const share = this.share();
     if (!defragmenter.running) {
       // What values that are being released leave behind may be free soon.
-      if (share === 0 || !keyspaces.reclaimer.idle || this.clock.now() < this.restUntil || !defragmenter.begin())
-        return;
+      const isSoonFree = !keyspaces.reclaimer.idle || (expiring && !this.settings.activedefrag);
+      if (share === 0 || isSoonFree || this.clock.now() < this.restUntil || !defragmenter.begin()) return;
       this.wasteBefore = memory.active - memory.used;
     }
     defrag.begin(share, this.clock.monotonic());

@@ -155,7 +155,7 @@ export class Cron {
     this.memoryLimit.settle();
     engine.server.persistence.tick();
     this.inTurn(now, this.tidying);
-    this.defrag.tick();
+    this.defrag.tick(this.expiry.behind);
     this.redirectWaiters();
     engine.usedMemory.measure();
     engine.pool.trim(this.clock.now());
@@ -180,9 +180,15 @@ export class Cron {
   private readonly resizing = (): void => this.resizeDicts();
 
   private readonly tidying = (): void => {
-    const { memory, keyspaces } = this.engine;
+    const { memory, keyspaces, usedMemory, calls } = this.engine;
+    const { idle } = this;
     if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
-    if (this.idle) memory.quiet();
+    if (idle) {
+      // What was called last shows its arguments, which may be large.
+      for (const call of calls) call.forget();
+      memory.quiet();
+    }
+    memory.collectBuffers(usedMemory.inBuffers, idle);
   };
 
   private tidyOn(): void {

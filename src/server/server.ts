@@ -28,6 +28,8 @@ import type { Log, Manager, ServerMode, ShutdownRequest } from '../engine/server
 import { Keyspaces } from '../keyspace/keyspaces.ts';
 import type { Collector } from '../memory/collect.ts';
 import { createMemory } from '../memory/create.ts';
+import { OwningThread } from '../memory/last-owner.ts';
+import type { MemoryOptions } from '../memory/memory.ts';
 import { Network } from '../net/network.ts';
 import { Persistence } from '../persistence/persistence.ts';
 import { faultOf, jsonOf, type SeedData, snapshotOf } from '../persistence/records/seed.ts';
@@ -172,6 +174,14 @@ function load(config: Config, name: string, value: GivenValue): void {
   }
 }
 
+/** How memory goes back to the system; with a thread for it only in a process that is all the server's. */
+function givingBack(collector: Collector | undefined, { clock, threads }: Environment): MemoryOptions {
+  if (collector === undefined) return {};
+  return collector.keepsAwake && threads !== null
+    ? { collector, owner: new OwningThread(clock, threads) }
+    : { collector };
+}
+
 function settingWord(value: Exclude<GivenValue, object>): string {
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : narrow(String(value));
 }
@@ -209,7 +219,7 @@ class Server implements CinnabarServer {
     const log = options.log ?? silentLog();
     // The order in which keys lie is part of what a given randomness decides.
     const seed = options.random && Uint32Array.from({ length: 4 }, () => random.bits32());
-    const memory = createMemory({ seed, ...(options.collector && { collector: options.collector }) });
+    const memory = createMemory({ seed, ...givingBack(options.collector, environment) });
     const limits = followLimits(config);
     const { databases, clusterEnabled, raftEnabled } = config.settings;
     const keyspaces = new Keyspaces(memory, clock, databases, limits.usage, random, clusterEnabled);

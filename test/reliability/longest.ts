@@ -4,7 +4,8 @@
  * longest; the longest words by the superuser, in the longest form alone, and what is refused before anybody looks at the
  * word (no command or subcommand has that name, there are too many arguments) once for all commands. None may end the
  * server, show a fault of ours, or hold others for longer than the bytes take to be copied, hashed and compared once or
- * twice (A_MEGABYTE), and a million arguments to be read and served (AN_ARGUMENT); fresh memory is paid for apart.
+ * twice (A_MEGABYTE), and a million arguments to be read and served (AN_ARGUMENT); fresh memory is paid for apart. Nor may
+ * what they take stay when they have been answered (RESIDENT).
  *
  * Commands are made from the grammar that they declare: as short as may be, and with every option. While they come, one
  * client watches a key and another hears of all changes, so that words get to those as well; behind each the server
@@ -28,6 +29,8 @@ const GAP = 100;
 /** A new key is hashed twice and copied into the data, for who waits or watches, and for each message that names it. */
 const A_MEGABYTE = 6;
 const AN_ARGUMENT = 0.003;
+/** MiB that are resident at the most, however many words have come: what the longest takes where it is read, kept and told of. */
+const RESIDENT = 8 * 512;
 /** ms of wall time for one request on a busy machine. */
 const PATIENCE = 120_000;
 const PIECE = Buffer.alloc(4 * MIB, 'x');
@@ -366,7 +369,9 @@ class Trial {
     if (head === null) return { fault: 'no reply', gap };
     if (head.includes('internal error')) return { fault: head, gap };
     const allowed = GAP + ((bytesOf(words) + (request.made ?? 0)) / MIB) * A_MEGABYTE + words.length * AN_ARGUMENT;
-    return { fault: gap > allowed ? `a gap of ${gap} ms` : null, gap: Math.round(gap - allowed + GAP) };
+    let fault = gap > allowed ? `a gap of ${gap} ms` : null;
+    if (this.peak > RESIDENT) fault = `${Math.round(this.peak)} MiB resident`;
+    return { fault, gap: Math.round(gap - allowed + GAP) };
   }
 
   async end(): Promise<void> {
@@ -391,6 +396,7 @@ const NAMED: readonly (readonly Word[])[] = [
   ['XAUTOCLAIM', 'a stream', UNSPEAKABLE, 'c', '0', '0'],
   ['MIGRATE', UNSPEAKABLE, '1', 'k', '0', '10'],
   ['CLIENT', 'SETNAME', UNSPEAKABLE - 100],
+  ['ACL', 'SETUSER', 100_000_000],
 ];
 
 /** They were compared with each other, each with all. */
@@ -399,6 +405,13 @@ const PREFIXES: Request = {
   what: '500,000 prefixes',
   words: () =>
     ['CLIENT', 'TRACKING', 'ON', 'BCAST', ...numbers(500_000).flatMap((i) => ['PREFIX', `${i}:`])].slice(0, -2),
+};
+
+/** Each was merged register by register. */
+const SKETCHES: Request = {
+  name: 'pfcount',
+  what: 'a sketch a million times',
+  words: () => ['PFCOUNT', ...new Array<string>(1_000_000).fill('a sketch')],
 };
 
 /** A value is made that no string can hold, and asked for. */
@@ -417,10 +430,11 @@ const VALUE: Request = {
 export async function namedWords(count = NAMED.length): Promise<Longest> {
   return await tried([
     PREFIXES,
+    SKETCHES,
     VALUE,
     ...NAMED.slice(0, count).map((words) => {
       const [first, second] = words.map((word) => String(word).toLowerCase());
-      const name = ['function', 'xgroup', 'client'].includes(first) ? `${first}|${second}` : first;
+      const name = ['function', 'xgroup', 'client', 'acl'].includes(first) ? `${first}|${second}` : first;
       return {
         name,
         what: words.map((word) => (typeof word === 'string' ? word : `${word} bytes`)).join(' '),

@@ -297,6 +297,10 @@ const NAMED: readonly string[] = [
   "return #string.format(string.rep('%%',2e8))",
   "return #struct.pack(string.rep('x',2e8))",
   "local a=string.rep('z',8000) while true do a:byte(1,7000) end",
+  "pcall(string.gsub,string.rep('x',1e6),'\\0',string.rep('y',3e7))",
+  "pcall(string.gsub,string.rep('x',1e6),'x',string.rep('y',3e7)..'%0')",
+  "pcall(string.gsub,string.rep('x',1e6),'x',{x=string.rep('y',3e7)})",
+  "local t,p={},string.rep('y',3e7) for i=1,1e5 do t[i]=p end pcall(table.concat,t)",
   "local a,b=string.rep('x',1e8),string.rep('x',1e8) while a==b do end",
   "local a,b=string.rep('x',1e8)..'a',string.rep('x',1e8)..'b' while a<b do end",
   "local s=(' '):rep(1e8) while true do tonumber(s) end",
@@ -366,14 +370,10 @@ const NAMED: readonly string[] = [
   "redis.setresp(3) for i=1,60 do local m={} for k=1,7000 do m[k]=i*7000+k end redis.call('sadd','s',unpack(m)) end return type(redis.call('smembers','s'))",
 ];
 
-export interface Fault {
-  readonly script: string;
-  readonly fault: string;
-}
-
 export interface Costs {
   readonly scripts: number;
-  readonly failures: readonly Fault[];
+  /** What was wrong, and the script. */
+  readonly failures: readonly string[];
   /** The longest gap of all, ms, and the most memory, MiB. */
   readonly gap: number;
   readonly peak: number;
@@ -394,7 +394,7 @@ function judged({ answer, dead, gap, peak }: Watched): string | null {
 /** Runs scripts one after the other; what fails is tried twice more, on servers of their own. */
 async function tried(scripts: Iterable<string>): Promise<Costs> {
   let server = await startCinnabar(...BUSY);
-  const failures: Fault[] = [];
+  const failures: string[] = [];
   const total = { scripts: 0, gap: 0, peak: 0, killed: 0, ended: 0 };
   for (const script of scripts) {
     let run: Watched = await watch(server, script, PATIENCE);
@@ -410,7 +410,7 @@ async function tried(scripts: Iterable<string>): Promise<Costs> {
     if (run.killed) total.killed++;
     else total.ended++;
     if (fault === null) continue;
-    failures.push({ script: script.replace(HELPERS, ''), fault });
+    failures.push(`${fault}: ${script.replace(HELPERS, '')}`);
     server = await anew(server);
   }
   await server.stop();

@@ -1,10 +1,11 @@
 /**
- * What the system counts as the server's against what it uses: after filling, after deleting a random half and a PURGE, and
- * within 5 s of a FLUSHALL; each beyond what an empty server takes.
+ * What the system counts as the server's against what it uses: after filling, as PURGE answers after a random half was
+ * deleted, and within 5 s of a FLUSHALL; each beyond what an empty server takes. Then while long words come, a GB in all, and
+ * 5 s afterwards.
  */
 import { SeededRandom } from '../../src/base/random.ts';
 import { Pipeline } from '../support/pipeline.ts';
-import { startCinnabar } from '../support/server-process.ts';
+import { type ServerProcess, startCinnabar } from '../support/server-process.ts';
 import { MIB, pause, resident } from './harness.ts';
 
 export interface ResidentReport {
@@ -14,6 +15,9 @@ export interface ResidentReport {
   readonly halved: { readonly usedMiB: number; readonly ratio: number; readonly most: number };
   /** MiB beyond the empty server 5 s after FLUSHALL. */
   readonly flushed: { readonly MiB: number; readonly most: number };
+  /** MiB beyond the empty server at the most while long words come, and 5 s afterwards. */
+  readonly words: { readonly MiB: number; readonly most: number };
+  readonly behind: { readonly MiB: number; readonly most: number };
   readonly failures: string[];
 }
 
@@ -21,6 +25,9 @@ const BATCH = 500;
 const MOST_FILLED = 1.3;
 const MOST_HALVED = 1.5;
 const MOST_FLUSHED = 40;
+const MOST_WORDS = 450;
+const WORD = 'x'.repeat(32 * MIB);
+const PLACES = 32;
 const GRACE = 5000;
 /** The first write warms code up, which is no data. */
 const WARM_UP = 20_000;
@@ -53,6 +60,18 @@ async function deleteHalf(client: Pipeline, count: number, random: SeededRandom)
   }
 }
 
+/** A long word at each place of a command, by a client of its own; the most that is resident meanwhile. */
+async function longWords({ port, pid }: ServerProcess): Promise<number> {
+  let most = 0;
+  for (let place = 0; place < PLACES; place++) {
+    const client = new Pipeline(port);
+    await client.call('EXISTS', ...Array.from({ length: PLACES }, (_, i) => (i === place ? WORD : `key:${i}`)));
+    most = Math.max(most, resident(pid));
+    client.close();
+  }
+  return most;
+}
+
 export async function residentMemory(mebibytes: number, seed: number): Promise<ResidentReport> {
   const server = await startCinnabar();
   const client = new Pipeline(server.port);
@@ -70,16 +89,20 @@ export async function residentMemory(mebibytes: number, seed: number): Promise<R
     const filled = await ratio(MOST_FILLED);
     await deleteHalf(client, count, random);
     await client.call('MEMORY', 'PURGE');
-    await pause(GRACE);
     const halved = await ratio(MOST_HALVED);
     await client.call('FLUSHALL');
     await pause(GRACE);
-    const flushed = { MiB: (resident(server.pid) - empty) / MIB, most: MOST_FLUSHED };
+    const beyond = (bytes: number, most: number) => ({ MiB: (bytes - empty) / MIB, most });
+    const flushed = beyond(resident(server.pid), MOST_FLUSHED);
+    const words = beyond(await longWords(server), MOST_WORDS);
+    await pause(GRACE);
+    const behind = beyond(resident(server.pid), MOST_FLUSHED);
     const failures: string[] = [];
     if (filled.ratio > MOST_FILLED) failures.push(`filled: ${filled.ratio.toFixed(2)} x`);
     if (halved.ratio > MOST_HALVED) failures.push(`a half deleted: ${halved.ratio.toFixed(2)} x`);
-    if (flushed.MiB > MOST_FLUSHED) failures.push(`flushed: ${flushed.MiB.toFixed(0)} MiB`);
-    return { emptyMiB: empty / MIB, filled, halved, flushed, failures };
+    for (const [name, { MiB, most }] of Object.entries({ flushed, words, behind }))
+      if (MiB > most) failures.push(`${name}: ${MiB.toFixed(0)} MiB`);
+    return { emptyMiB: empty / MIB, filled, halved, flushed, words, behind, failures };
   } finally {
     client.close();
     await server.stop();

@@ -82,7 +82,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
           five: await raftRounds(option('five', 50), seed, { members: 5 }),
         },
   cluster: async () => ({
-    ours: await clusterRounds('cinnabar', option('count', 100), seed),
+    ours: shown(await clusterRounds('cinnabar', option('count', 100), seed)),
     redis: await clusterRounds('redis', option('count', 100), seed),
   }),
   soak: () => soak(option('operations', 172_800_000), seed),
@@ -105,6 +105,12 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   restore: () => restoreFuzzAll(option('count', 100_000), seed, option('from', 0)),
   stalls: () => stalls(option('count', 2_000_000), option('elements', 10_000_000), seed),
 };
+
+/** Told at once: what comes next takes as long again. */
+function shown<Report>(report: Report): Report {
+  console.log(inspect(report, { depth: 6 }));
+  return report;
+}
 
 /** What a report, or a part of it, lists as failures. */
 function failuresOf(report: unknown): unknown[] {

@@ -3,7 +3,8 @@
  *
  * Other jobs of the machine don't count: a gap is the processor time that the server's main thread used while a PING
  * waited for its answer, not the time that went by. Nor does what a long text takes to be copied once into memory that
- * the system hands out for it: that is told by the thread's page faults.
+ * the system hands out for it: that is told by the thread's page faults. And times are those of a quick processor: where a
+ * given piece of work takes longer, all is taken to do so.
  */
 import { readFileSync } from 'node:fs';
 import { copyBytes } from '../../src/base/copy.ts';
@@ -33,7 +34,32 @@ function priceOfPage(): number {
   return Math.max(LEAST, best / 1000 / (PROBE / PAGE_BYTES));
 }
 
-const price: { ofPage?: number } = {};
+/** ms that `mix` takes a quick processor, and a loaded one of its kind. */
+const QUICK = 10;
+const WORDS = 65_536;
+const ROUNDS = 100;
+
+/** Arithmetic on numbers in a table, as a server does it. */
+function mix(words: Uint32Array): number {
+  let sum = 0;
+  for (let round = 0; round < ROUNDS; round++)
+    for (let i = 0; i < words.length; i++) sum = (Math.imul(sum, 31) + words[i]) | 0;
+  return sum;
+}
+
+/** How many times as long as a quick one this processor takes, 1 at least. */
+function slowness(): number {
+  const words = new Uint32Array(WORDS);
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const before = process.cpuUsage();
+    words[i] = mix(words);
+    best = Math.min(best, process.cpuUsage(before).user);
+  }
+  return Math.max(1, best / 1000 / QUICK);
+}
+
+const price: { ofPage?: number; slowness?: number } = {};
 
 /** What /proc tells of a server's main thread from its third field on; nothing when there is none. */
 function statOf(pid: number): string[] {
@@ -54,11 +80,12 @@ export function mainThread(pid: number): number {
   return spent(statOf(pid));
 }
 
-/** The same without what fresh memory takes. */
+/** The same without what fresh memory takes, as of a quick processor. */
 export function working(pid: number): number {
   price.ofPage ??= priceOfPage();
+  price.slowness ??= slowness();
   const fields = statOf(pid);
-  return spent(fields) - Math.round(Number(fields[7] ?? 0) * price.ofPage);
+  return Math.round((spent(fields) - Number(fields[7] ?? 0) * price.ofPage) / price.slowness);
 }
 
 export function residentOr0(pid: number): number {
@@ -92,8 +119,12 @@ export interface Patience {
   readonly giveUp: number;
 }
 
+/** Characters of each part of a reply that are worth showing: quoted, the longest would become no string. */
+const SHOWN = 1_000_000;
+
 export function shown(answer: Answer): string {
-  return answer instanceof Error ? `-${answer.message}` : JSON.stringify(answer);
+  if (answer instanceof Error) return `-${answer.message}`;
+  return JSON.stringify(answer, (_, part: unknown) => (typeof part === 'string' ? part.slice(0, SHOWN) : part));
 }
 
 /** Runs a script on a server whose busy-reply-threshold is `patience.threshold`. */

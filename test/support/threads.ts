@@ -4,7 +4,12 @@ import { basename, join, resolve } from 'node:path';
 import { build } from 'vite';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const THREADS = ['persistence/save/worker.ts', 'commands/persistence/migrate-thread.ts', 'net/io-threads/io-thread.ts'];
+const THREADS = [
+  'persistence/save/worker.ts',
+  'commands/persistence/migrate-thread.ts',
+  'net/io-threads/io-thread.ts',
+  'memory/last-owner-thread.ts',
+];
 
 const MODULES = join(ROOT, 'node_modules');
 const PREFIX = '.cinnabar-threads-';

@@ -9,11 +9,13 @@
  * either were closed the other would close the number again, whosesoever it is then: so neither ever is, and the number
  * stays with the process.
  */
+
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { isMainThread, type Worker } from 'node:worker_threads';
 import type { Environment } from '../../base/environment.ts';
+import { EXTENSION } from '../../base/thread.ts';
 import type { FastTransport } from '../fast.ts';
 import type { NetLog } from '../parts.ts';
 import {
@@ -31,7 +33,6 @@ import type { IoThreadData } from './io-thread.ts';
 import { type Accepted, type IoCounters, MainSide } from './main-side.ts';
 import { makeRing, RingReader, RingWriter } from './ring.ts';
 
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const SECRET_BYTES = 32;
 const PIPE_BYTES = 4096;
 const WAKE = Uint8Array.of(46);

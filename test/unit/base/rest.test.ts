@@ -17,12 +17,12 @@ describe('checksums', () => {
 
   test('pieces of any length make the same sum', () => {
     const random = new SeededRandom(9);
-    const bytes = Uint8Array.from({ length: 1000 }, () => random.below(256));
+    const bytes = Uint8Array.from({ length: 5003 }, () => random.below(256));
     const whole = crc64(bytes);
     for (let round = 0; round < 50; round++) {
       const sum = new Crc64();
       for (let at = 0; at < bytes.length; ) {
-        const some = Math.min(bytes.length - at, random.below(30));
+        const some = Math.min(bytes.length - at, random.below(round % 2 === 0 ? 30 : 3000));
         sum.update(bytes, at, some);
         at += some;
       }

@@ -5,6 +5,7 @@ import type { Addr } from '../../../src/memory/address.ts';
 import { OutOfMemory } from '../../../src/memory/errors.ts';
 import { Memory } from '../../../src/memory/memory.ts';
 import { FrozenView } from '../../../src/memory/view.ts';
+import { IDLE_COLLECTOR } from '../../support/collector.ts';
 import { STEPS } from '../../support/long.ts';
 
 const MiB = 1024 * 1024;
@@ -302,7 +303,7 @@ describe('the allocator', () => {
 
   test('a server is kept awake for what V8 has not collected yet, but not where it is a guest', () => {
     for (const keepsAwake of [true, false]) {
-      const m = new Memory({ collector: { now: () => {}, thoroughly: () => {}, soon: () => true, keepsAwake } });
+      const m = new Memory({ collector: { ...IDLE_COLLECTOR, keepsAwake } });
       const blocks = Array.from({ length: 200 }, () => m.allocate(MiB));
       for (const a of blocks) m.release(a);
       for (let now = 0; now < 5000; now += 100) m.tidy(now, false, notLate);

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { mapped } from '../../../src/base/copy.ts';
-import { collectGarbage, Leftovers } from '../../../src/memory/collect.ts';
+import { collectGarbage, DeadBuffers, Leftovers } from '../../../src/memory/collect.ts';
+import { IDLE_COLLECTOR } from '../../support/collector.ts';
 
 function counting() {
   const calls = { now: 0, thoroughly: 0, soon: 0 };
   const collector = {
+    ...IDLE_COLLECTOR,
     now: () => void calls.now++,
     thoroughly: () => void calls.thoroughly++,
     soon: () => ++calls.soon > 0,
-    keepsAwake: true,
   };
   return { calls, leftovers: new Leftovers(collector) };
 }
@@ -64,4 +65,32 @@ test('large pieces are mapped by themselves and look like other bytes', () => {
   expect(bytes.length).toBe(300_000);
   expect((bytes.buffer as ArrayBuffer).resizable, 'so the system has the pages back').toBe(true);
   expect(Buffer.from(bytes.subarray(299_990)).equals(Buffer.alloc(10))).toBe(true);
+});
+
+test('ordinary buffers are collected when many of them have died since the last time, few where nobody asks', () => {
+  const MB = 1024 * 1024;
+  const process = { bytes: 0, heap: 10 * MB };
+  let collected = 0;
+  const dead = new DeadBuffers({ ...IDLE_COLLECTOR, now: () => void collected++, ordinary: () => process });
+  process.bytes = 600 * MB;
+  dead.look(600 * MB, false);
+  expect(collected, 'all are in use').toBe(0);
+  dead.look(100 * MB, false);
+  expect(collected, '500 MB are not any more').toBe(1);
+  for (let i = 0; i < 3; i++) dead.look(100 * MB, true);
+  expect(collected, 'V8 counts them for a while yet').toBe(1);
+  process.bytes = 100 * MB;
+  dead.look(100 * MB, true);
+  process.bytes = 140 * MB;
+  dead.look(100 * MB, false);
+  expect(collected, 'too few while it is busy').toBe(1);
+  dead.look(100 * MB, true);
+  expect(collected).toBe(2);
+  process.bytes = 100 * MB;
+  dead.look(100 * MB, true);
+  process.heap = 400 * MB;
+  dead.look(100 * MB, false);
+  expect(collected, 'while a large heap grows, V8 sees to it').toBe(2);
+  dead.look(100 * MB, true);
+  expect(collected, 'not once nobody asks for anything').toBe(3);
 });

@@ -4,24 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { environmentWith, type Threads } from '../../../src/base/environment.ts';
-import { startThread } from '../../../src/base/thread.ts';
+import { environmentWith } from '../../../src/base/environment.ts';
 import { VirtualClock } from '../../../src/base/time.ts';
 import type { Dataset } from '../../../src/persistence/save/dataset.ts';
 import { type JobEnd, SaveJob } from '../../../src/persistence/save/job.ts';
 import { Saver } from '../../../src/persistence/save/saver.ts';
 import { createServer } from '../../../src/server/server.ts';
+import { StartedThreads } from '../../support/started-threads.ts';
 
 const OLD = 'what was there before';
 const state = { folder: '' };
 const clock = new VirtualClock();
-const threads: Worker[] = [];
-const start: Threads['start'] = (...args) => {
-  const thread = startThread(...args);
-  threads.push(thread);
-  return thread;
-};
-const saver = new Saver(environmentWith({ clock, threads: { start } }));
+const started = new StartedThreads();
+const threads = started.all;
+const saver = new Saver(environmentWith({ clock, threads: started }));
 
 beforeEach(() => {
   state.folder = mkdtempSync(join(tmpdir(), 'cinnabar-job-'));

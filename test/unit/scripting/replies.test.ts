@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Reply } from '../../../src/protocol/reply.ts';
 import { Lua } from '../../../src/scripting/lua/lua.ts';
-import type { Value } from '../../../src/scripting/lua/value.ts';
+import { LuaTable, type Value } from '../../../src/scripting/lua/value.ts';
 import { ReplyReader } from '../../../src/scripting/replies.ts';
 import { type ReplyWriter, writeError, writeValue } from '../../../src/scripting/value-writer.ts';
 
@@ -55,6 +55,29 @@ test('what is large is measured and written by many, none of which adds much', (
   expect(text).toBe(`*400000\r\n${Array.from({ length: 400_000 }, (_, i) => `*1\r\n:${(i + 1) % 10}\r\n`).join('')}`);
   expect(steps).toBeGreaterThan(200);
   expect(most).toBeLessThan(STEP_BYTES);
+});
+
+test('many small tables are looked at by many steps as well, the first one included', () => {
+  const value = returned('local t = {1} for i = 1, 6 do t = {t, t, t, t, t, t, t, t} end return t');
+  const { getStr } = LuaTable.prototype;
+  let looks = 0;
+  LuaTable.prototype.getStr = function (this: LuaTable, key: string) {
+    if (key === 'err') looks++;
+    return getStr.call(this, key);
+  };
+  try {
+    const reply = new Reply();
+    const writer = writeValue(reply, value, false)!;
+    let [most, before] = [0, 0];
+    for (let over = false; !over; before = looks) {
+      over = writer.step(reply);
+      most = Math.max(most, looks - before);
+    }
+    expect(looks).toBeGreaterThan(2 * 8 ** 6);
+    expect(most).toBeLessThan(2 ** 16);
+  } finally {
+    LuaTable.prototype.getStr = getStr;
+  }
 });
 
 test('errors in a large reply are counted once', () => {

@@ -1,13 +1,17 @@
 /**
  * Text that a native puts together bit by bit: kept in flat pieces of some PIECE characters, each counted, as time and as
- * memory, when it is full. What is longer than a piece stays as it is.
+ * memory, when it is full. What is longer than a piece stays as it is, and counts each time: the same text may come often.
  */
+import { constants } from 'node:buffer';
+import { unhandled } from '../errors.ts';
 import { flat } from '../meter.ts';
 import { MORE, type Runtime } from '../runtime.ts';
 import type { Result } from '../value.ts';
 import { BYTES_SHIFT } from '../work.ts';
 
 const PIECE = 16_384;
+/** No string of V8 is longer. */
+const { MAX_STRING_LENGTH } = constants;
 
 export class Output {
   private readonly rt: Runtime;
@@ -26,6 +30,8 @@ export class Output {
   add(text: string): void {
     if (text.length > PIECE) {
       this.flush();
+      if (this.whole + text.length > MAX_STRING_LENGTH) throw unhandled('not enough memory');
+      this.rt.charge(text.length >>> BYTES_SHIFT);
       this.pieces.push(text);
       this.whole += text.length;
       return;
