@@ -3,18 +3,21 @@
  *
  *   --keys N      keys with a time to live (5,000,000)
  *   --within N    seconds in which they fall due, evenly (10)
+ *   --shared      the system decides which core does what; else the server's main thread has one to itself
  *   --smoke       20,000 keys within 1 s: does it work
  *
  * One server after the other holds the keys while redis-benchmark asks for others, and a client by itself sends one GET after
- * another. `gone after` is how long after the last key was due none was left; the percentiles are that client's. `calm` is
- * the same client before the first key is due.
+ * another, before all others on a core where that is allowed. `gone after` is how long after the last key was due none was
+ * left; the percentiles are that client's. `calm` is the same client before the first key is due.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
-import { cpuOf } from './figures.ts';
+import { Apart } from './apart.ts';
+import { cpuOf, percentile } from './figures.ts';
 import { Options, sleep } from './options.ts';
+import { probeWhile } from './sets.ts';
 
 const BATCH = 1000;
 const CALM = 2000;
@@ -38,24 +41,20 @@ interface Outcome {
   readonly cpu: number;
 }
 
-function percentiles(values: number[]): Latencies {
-  const sorted = values.sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 };
-}
-
-/** Sends one GET after another until `done`, and tells how long each took, in ms. */
-async function probe(port: number, done: () => boolean): Promise<Latencies> {
-  const client = new Pipeline(port);
-  const took: number[] = [];
-  while (!done()) {
-    const begin = performance.now();
-    await client.call('GET', 'another');
-    took.push(performance.now() - begin);
-    await sleep(1);
-  }
-  client.close();
-  return percentiles(took);
+/** What a client that sends one GET after another, with a pause in between, waits for while `during` runs. */
+async function waits(server: ServerProcess, during: () => Promise<void>): Promise<Latencies> {
+  const task = {
+    port: server.port,
+    keys: 1,
+    valueBytes: 3,
+    most: 1_000_000,
+    command: 'GET',
+    warming: 0,
+    pause: 1,
+    first: true,
+  } as const;
+  const sorted = await apart.during(server, () => probeWhile(task, during));
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), max: percentile(sorted, 1) };
 }
 
 /** Sets keys that fall due evenly within `within` ms from `from` on, unix time in ms. */
@@ -98,14 +97,14 @@ async function play(start: typeof startRedis, keys: number, within: number): Pro
     if (Date.now() > from) throw new Error('the first keys were due before the last were set');
     others = load(server.port);
     await sleep(Math.max(0, from - Date.now() - CALM));
-    const calm = await probe(server.port, () => Date.now() >= from);
+    const calm = await waits(server, () => sleep(from - Date.now()));
     const cpu = cpuOf(server.pid);
-    let gone = false;
-    const due = probe(server.port, () => gone);
-    while (Number(await client.call('DBSIZE')) > 0 && Date.now() < from + within + PATIENCE) await sleep(20);
-    const goneAfter = (Date.now() - from - within) / 1000;
-    gone = true;
-    return { calm, due: await due, goneAfter, cpu: cpuOf(server.pid) - cpu };
+    let goneAfter = 0;
+    const due = await waits(server, async () => {
+      while (Number(await client.call('DBSIZE')) > 0 && Date.now() < from + within + PATIENCE) await sleep(20);
+      goneAfter = (Date.now() - from - within) / 1000;
+    });
+    return { calm, due, goneAfter, cpu: cpuOf(server.pid) - cpu };
   } finally {
     others?.kill();
     client.close();
@@ -113,10 +112,13 @@ async function play(start: typeof startRedis, keys: number, within: number): Pro
   }
 }
 
-const options = new Options('npm run bench:expiry --', ['keys', 'within']);
+const options = new Options('npm run bench:expiry --', ['keys', 'within'], ['shared']);
 const keys = options.number('keys', 5_000_000, 20_000);
 const within = options.number('within', 10, 1) * 1000;
-console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${keys} keys due in ${within} ms`);
+const apart = new Apart(!options.flag('shared'));
+console.log(
+  `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${keys} keys due in ${within} ms; ${apart.told}`,
+);
 console.log('         calm p50   p99   max    due p50   p99   max ms   gone after s   CPU s');
 let redisGone = 0;
 for (const [name, start] of [

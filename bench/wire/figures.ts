@@ -43,6 +43,11 @@ export interface Line {
   readonly above?: number;
 }
 
+/** That of samples in rising order below which this share of them lies. */
+export function percentile(sorted: Float64Array, share: number): number {
+  return sorted[Math.floor((sorted.length - 1) * share)];
+}
+
 export function picked(values: readonly number[], pick: Line['pick']): number {
   const sorted = [...values].sort((a, b) => a - b);
   return pick === 'least' ? sorted[0] : pick === 'most' ? sorted[sorted.length - 1] : sorted[sorted.length >> 1];

@@ -3,15 +3,20 @@
  *
  *   --only a,b        of set, hash, zset, list, keys
  *   --elements N      elements of the value, or keys (10,000,000)
+ *   --repeat N        rounds, each on one server after the other (2); the least counts
+ *   --shared          the system decides which core does what; else the servers' main threads have one to themselves
  *   --smoke           20,000 elements: does it work
  *
  * One value of so many elements goes by UNLINK, or so many keys by FLUSHALL ASYNC, and another time by DEL or FLUSHALL SYNC,
- * while one client sends a GET after another. `longest` is what that client waited at most from then on until all is released and
- * what was free has been given back; `calm` is the same client beforehand.
+ * while one client sends a GET after another, before all others on a core where that is allowed. `longest` is what that client
+ * waited at most from then on until all is released and what was free has been given back; `calm` is the same client beforehand.
+ * What the machine does besides makes one round's longest; what the server does makes every round's.
  */
 import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { Apart } from './apart.ts';
+import { percentile } from './figures.ts';
 import { Options, sleep } from './options.ts';
 import { probeWhile } from './sets.ts';
 
@@ -41,10 +46,17 @@ interface Waits {
   readonly longest: number;
 }
 
-async function waits(port: number, during: () => Promise<void>): Promise<Waits> {
-  const task = { port, keys: 1, valueBytes: 3, most: 10_000_000, command: 'GET' } as const;
-  const taken = await probeWhile(task, during);
-  return { p999: taken[Math.floor(taken.length * 0.999)], longest: taken[taken.length - 1] };
+async function waits(server: ServerProcess, during: () => Promise<void>): Promise<Waits> {
+  const task = { port: server.port, keys: 1, valueBytes: 3, most: 10_000_000, command: 'GET', first: true } as const;
+  const taken = await apart.during(server, () => probeWhile(task, during));
+  return { p999: percentile(taken, 0.999), longest: percentile(taken, 1) };
+}
+
+function least(rounds: readonly Waits[]): Waits {
+  return {
+    p999: Math.min(...rounds.map(({ p999 }) => p999)),
+    longest: Math.min(...rounds.map(({ longest }) => longest)),
+  };
 }
 
 async function fill(client: Pipeline, elements: number, make: Make): Promise<void> {
@@ -71,7 +83,7 @@ async function play(server: ServerProcess, kind: string, elements: number, comma
   try {
     await fill(client, elements, KINDS[kind]);
     await sleep(500);
-    return await waits(server.port, async () => {
+    return await waits(server, async () => {
       await client.call(...command);
       await released(client);
       await sleep(AFTERWARDS);
@@ -81,9 +93,13 @@ async function play(server: ServerProcess, kind: string, elements: number, comma
   }
 }
 
-const options = new Options('npm run bench:lazyfree --', ['only', 'elements']);
+const options = new Options('npm run bench:lazyfree --', ['only', 'elements', 'repeat'], ['shared']);
 const elements = options.number('elements', 10_000_000, 20_000);
-console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${elements} elements`);
+const repeat = options.number('repeat', 2, 1);
+const apart = new Apart(!options.flag('shared'));
+console.log(
+  `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${elements} elements, ${repeat} rounds; ${apart.told}`,
+);
 console.log('                        redis p99.9 longest    ours p99.9 longest ms');
 const shown = ({ p999, longest }: Waits): string => `${p999.toFixed(2).padStart(13)} ${longest.toFixed(2).padStart(7)}`;
 const servers = [await startRedis(), await startCinnabar()];
@@ -93,12 +109,14 @@ try {
     measure: (server: ServerProcess) => Promise<Waits>,
     most?: number,
   ): Promise<void> => {
-    const cells: Waits[] = [];
-    for (const server of servers) cells.push(await measure(server));
+    const rounds: Waits[][] = [[], []];
+    for (let i = 0; i < repeat; i++)
+      for (const [which, server] of servers.entries()) rounds[which].push(await measure(server));
+    const cells = rounds.map(least);
     const verdict = most === undefined ? '' : `  ${cells[1].longest <= most ? 'met' : 'MISSED'} (<= ${most})`;
     console.log(`${name.padEnd(22)}${cells.map(shown).join('')}${verdict}`);
   };
-  await row('calm', (server) => waits(server.port, () => sleep(CALM)));
+  await row('calm', (server) => waits(server, () => sleep(CALM)));
   for (const kind of options.list('only', Object.keys(KINDS))) {
     const whole = kind === 'keys';
     const lazily = whole ? ['FLUSHALL', 'ASYNC'] : ['UNLINK', 'large'];

@@ -20,7 +20,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
-import { cpuOf, type Line, memoryOf, Results } from './figures.ts';
+import { cpuOf, type Line, memoryOf, percentile, Results } from './figures.ts';
 import { type FigureOptions, figureOptions, sleep } from './options.ts';
 import { fill, probeWhile } from './sets.ts';
 
@@ -68,11 +68,10 @@ async function pause(server: ServerProcess, name: 'redis' | 'ours', keys: number
     seconds = await save(server, client);
   });
   await settled(client);
-  const at = (samples: Float64Array, part: number): number => samples[Math.floor((samples.length - 1) * part)];
-  results.add('calm p99.9', name, at(calm, 0.999));
-  results.add('calm max', name, at(calm, 1));
-  results.add('BGSAVE p99.9', name, at(taken, 0.999));
-  results.add('BGSAVE max', name, at(taken, 1));
+  results.add('calm p99.9', name, percentile(calm, 0.999));
+  results.add('calm max', name, percentile(calm, 1));
+  results.add('BGSAVE p99.9', name, percentile(taken, 0.999));
+  results.add('BGSAVE max', name, percentile(taken, 1));
   results.add('BGSAVE under load', name, seconds);
   results.add('SETs during it', name, taken.length / seconds);
   const cpu = cpuOf(server.pid);

@@ -12,8 +12,9 @@
  * `everysec`. A group syncs its log before it replies, whatever appendfsync says.
  *
  *   writes    redis-benchmark's SET of 50 clients, pipeline 16; processor time is that of the leader, and of one follower
- *   latency   one client sets one key after another. What it is to be is measured beside it: a round trip (a GET of the server
- *             alone), and a sync (100 bytes appended to a file in the same folder, with fdatasync)
+ *   latency   one client sets one key after another; processor time a SET of the leader, and of all members. What it is to be
+ *             is measured beside it: a round trip (a GET of the server alone), and a sync (100 bytes appended to a file in the
+ *             same folder, with fdatasync)
  */
 import { execFile } from 'node:child_process';
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
@@ -23,7 +24,7 @@ import { promisify } from 'node:util';
 import { callOnce } from '../../test/support/groups.ts';
 import { waitFor } from '../../test/support/sentinels.ts';
 import { type ServerProcess, startCinnabar } from '../../test/support/server-process.ts';
-import { cpuOf, type Line, picked, Results } from './figures.ts';
+import { cpuOf, type Line, percentile, picked, Results } from './figures.ts';
 import { Options, sleep } from './options.ts';
 import { probeWhile } from './sets.ts';
 
@@ -149,8 +150,6 @@ function probe(subject: Subject, command: 'SET' | 'GET', seconds: number): Promi
   return probeWhile(task, () => sleep(seconds * 1000));
 }
 
-const at = (sorted: Float64Array, share: number): number => sorted[Math.floor((sorted.length - 1) * share)];
-
 /** Milliseconds of a sync, in rising order. */
 function syncs(folder: string): Float64Array {
   const file = openSync(join(folder, 'syncs'), 'a');
@@ -174,13 +173,19 @@ async function latency({ always, group }: Subjects, plan: Plan, results: Told, c
   for (const [server, subject] of [['alone', always] as const, ['ours', group] as const]) {
     const before = subject.cpu();
     const taken = await probe(subject, 'SET', plan.seconds);
-    results.add('p50', server, at(taken, 0.5));
-    results.add('p99', server, at(taken, 0.99));
+    results.add('p50', server, percentile(taken, 0.5));
+    results.add('p99', server, percentile(taken, 0.99));
     const requests = WARMING + taken.length;
-    results.add('cpu of one client', server, ((subject.cpu()[0] - before[0]) / requests) * 1e6);
+    const cpu = subject.cpu().map((after, i) => ((after - before[i]) / requests) * 1e6);
+    results.add('leader cpu of one', server, cpu[0]);
+    results.add(
+      'all cpu of one',
+      server,
+      cpu.reduce((sum, each) => sum + each, 0),
+    );
   }
-  costs.trips.push(at(await probe(always, 'GET', plan.seconds), 0.5));
-  costs.syncs.push(at(syncs(always.processes[0].folder), 0.5));
+  costs.trips.push(percentile(await probe(always, 'GET', plan.seconds), 0.5));
+  costs.syncs.push(percentile(syncs(always.processes[0].folder), 0.5));
 }
 
 function print(results: Told, { trips, syncs }: Costs): void {
@@ -192,7 +197,8 @@ function print(results: Told, { trips, syncs }: Costs): void {
     { figure: 'follower cpu', unit: 'us', pick: 'middle' },
     { figure: 'p50', unit: 'ms', pick: 'middle' },
     { figure: 'p99', unit: 'ms', pick: 'middle' },
-    { figure: 'cpu of one client', unit: 'us', pick: 'middle' },
+    { figure: 'leader cpu of one', unit: 'us', pick: 'middle' },
+    { figure: 'all cpu of one', unit: 'us', pick: 'middle' },
   ];
   if (trips.length === 0) {
     results.print(lines);

@@ -20,7 +20,7 @@ import { connect, type Socket } from 'node:net';
 import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
-import { cpuOf, type Line, memoryOf, Results } from './figures.ts';
+import { cpuOf, type Line, memoryOf, percentile, Results } from './figures.ts';
 import { type FigureOptions, figureOptions, sleep } from './options.ts';
 import { fill, probeWhile } from './sets.ts';
 
@@ -128,7 +128,7 @@ async function lag({ kind, toMaster }: Pair, keys: number, results: Results): Pr
   }
   samples.sort();
   results.add('lag p50', kind, samples[samples.length >> 1]);
-  results.add('lag p99', kind, samples[Math.floor((samples.length - 1) * 0.99)]);
+  results.add('lag p99', kind, percentile(samples, 0.99));
 }
 
 /** A replica that asks for everything, and then reads no more. */
@@ -198,7 +198,7 @@ async function serving(pair: Pair, keys: number, results: Results): Promise<void
     await pair.linked();
     seconds = (performance.now() - begin) / 1000;
   });
-  results.add('served p99', kind, samples[Math.floor((samples.length - 1) * 0.99)]);
+  results.add('served p99', kind, percentile(samples, 0.99));
   results.add('served longest', kind, samples[samples.length - 1]);
   results.add('swapdb', kind, seconds);
 }

@@ -5,25 +5,11 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { startThread } from '../../src/base/thread.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type CinnabarServer, createServer } from '../../src/server/server.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { freePort } from '../support/ports.ts';
-
-const threads = vi.hoisted((): Worker[] => []);
-
-vi.mock('../../src/base/thread.ts', async (original) => {
-  const real = (await original()) as { readonly startThread: typeof startThread };
-  return {
-    startThread: (...args: Parameters<typeof startThread>) => {
-      const thread = real.startThread(...args);
-      threads.push(thread);
-      return thread;
-    },
-  };
-});
+import { StartedThreads } from '../support/started-threads.ts';
 
 /** Other work may hold the machine. */
 const PATIENCE = { timeout: 30_000 };
@@ -31,17 +17,18 @@ const PATIENCE = { timeout: 30_000 };
 let folder: string;
 let server: CinnabarServer;
 let client: Pipeline;
+let threads: StartedThreads;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cinnabar-killed-'));
-  threads.length = 0;
+  threads = new StartedThreads();
   const settings = {
     dir: folder,
     save: '900 1000000',
     'enable-debug-command': 'yes',
     'rdb-key-save-delay': 1_000_000,
   } as const;
-  server = createServer({ port: await freePort(), settings });
+  server = createServer({ port: await freePort(), threads, settings });
   await server.listen();
   client = new Pipeline(server.port);
 });
@@ -59,7 +46,7 @@ const saving = async (): Promise<boolean> =>
 async function killSave(): Promise<void> {
   expect(await client.call('BGSAVE')).toBe('Background saving started');
   expect(await saving()).toBe(true);
-  await threads.at(-1)?.terminate();
+  await threads.all.at(-1)?.terminate();
   await expect.poll(saving, PATIENCE).toBe(false);
 }
 
@@ -100,7 +87,7 @@ test('a table does not grow while a snapshot is under way, and grows when its th
   expect(await saving()).toBe(true);
   await client.call('MSET', 'k1', 'v1', 'k2', 'v2');
   expect(String(await client.call('DEBUG', 'HTSTATS', '0'))).not.toContain('table size: 8192');
-  await threads.at(-1)?.terminate();
+  await threads.all.at(-1)?.terminate();
   await expect.poll(saving, PATIENCE).toBe(false);
   await client.call('SET', 'k3', 'v3');
   expect(String(await client.call('DEBUG', 'HTSTATS', '0'))).toContain('table size: 8192');
@@ -115,7 +102,7 @@ test('a replica that was to be sent the file is shown out, and the next one is s
   expect(await first.call('PSYNC', '?', '-1')).toMatch(/^FULLRESYNC /);
   expect(await saving()).toBe(true);
   const gone = first.send([[]]);
-  await threads.at(-1)?.terminate();
+  await threads.all.at(-1)?.terminate();
   expect(await gone).toEqual([new Error('connection closed')]);
   await client.call('CONFIG', 'SET', 'rdb-key-save-delay', '0');
   const second = new Pipeline(server.port);

@@ -5,6 +5,8 @@ const RDB_VERSION = 10;
 const RDB_STRING = 0;
 const RDB_LIST = 1;
 const RDB_HASH = 4;
+const RDB_INTSET = 11;
+const RDB_HASH_LISTPACK = 16;
 
 /** A length or a string as a snapshot has it: of less than 16,384. */
 const rdbLength = (length: number): string =>
@@ -27,6 +29,27 @@ const HASH = payload(
   RDB_HASH,
   rdbLength(SOME) + flat(SOME, (i) => [rdbString(`field:${i}`), rdbString(`value:${i}`)]).join(''),
 );
+/** A listpack of texts of less than 64 bytes. */
+function listpack(texts: readonly string[]): string {
+  const entries = texts.map(
+    (text) => `${String.fromCharCode(0x80 | text.length)}${text}${String.fromCharCode(text.length + 1)}`,
+  );
+  const head = Buffer.alloc(6);
+  head.writeUInt32LE(entries.join('').length + 7);
+  head.writeUInt16LE(texts.length, 4);
+  return `${head.toString('latin1')}${entries.join('')}\xff`;
+}
+
+function intset(values: readonly number[]): string {
+  const bytes = Buffer.alloc(8 + 2 * values.length);
+  bytes.writeUInt32LE(2);
+  bytes.writeUInt32LE(values.length, 4);
+  for (const [i, value] of values.entries()) bytes.writeInt16LE(value, 8 + 2 * i);
+  return bytes.toString('latin1');
+}
+
+const PACKED_HASH = payload(RDB_HASH_LISTPACK, rdbString(listpack(flat(SOME, (i) => [`field:${i}`, `value:${i}`]))));
+const INTEGERS = payload(RDB_INTSET, rdbString(intset(times(SOME, (i) => i * 3))));
 const LIST = payload(RDB_LIST, rdbLength(1000) + flat(1000, (i) => [rdbString(`element:${i}`)]).join(''));
 
 /** Databases of their own: of many keys, and of one. */
@@ -104,6 +127,8 @@ function copies(): Row[] {
     one('DUMP of a sorted set of 1,000', () => ['DUMP', 'zset']),
     one('RESTORE of a string', () => ['RESTORE', 'restored', '0', STRING, 'REPLACE']),
     one('RESTORE of a hash of 100', () => ['RESTORE', 'restored', '0', HASH, 'REPLACE']),
+    one('RESTORE of a packed hash of 100', () => ['RESTORE', 'restored', '0', PACKED_HASH, 'REPLACE']),
+    one('RESTORE of 100 integers', () => ['RESTORE', 'restored', '0', INTEGERS, 'REPLACE']),
     one('RESTORE of a list of 1,000', () => ['RESTORE', 'restored', '0', LIST, 'REPLACE']),
     one('RESTORE-ASKING of a string', () => ['RESTORE-ASKING', 'restored', '0', STRING, 'REPLACE']),
     one('OBJECT ENCODING', () => ['OBJECT', 'ENCODING', 'string']),

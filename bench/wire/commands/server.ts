@@ -133,6 +133,11 @@ export const server: Family = {
     yield* filling(['SADD', 'set'], medium, (i) => [`member:${i}`]);
     yield* filling(['ZADD', 'zset'], medium, (i) => [String(random(i, medium) / 8), `member:${i}`]);
     yield* filling(['MSET'], medium, (i) => [`key:${i}`, `value:${i}`]);
+    // Ten slow commands on both servers, and none of those that come by chance.
+    yield ['CONFIG', 'SET', 'slowlog-log-slower-than', '0'];
+    yield ['SLOWLOG', 'RESET'];
+    yield* times(10, (i): Words => ['GET', `key:${i}`]);
+    yield ['CONFIG', 'SET', 'slowlog-log-slower-than', '-1'];
     yield ['ACL', 'SETUSER', 'anna', 'on', '>secret', '~key*', '&*', '+@all', '-@dangerous', '(+set ~other*)'];
   },
   rows: () => [...figures, ...configuration, ...clients, ...users, ...transactions, ...channels],
