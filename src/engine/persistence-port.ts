@@ -48,14 +48,10 @@ export interface PersistencePort {
   readonly forkMicros: number;
   /** Whether checksums of payloads and files are not compared (DEBUG SET-SKIP-CHECKSUM-VALIDATION). */
   skipChecksum: boolean;
-  /** INFO's fields from `loading` to `rdb_last_load_keys_loaded`. */
-  figures(): Readonly<Record<string, string | number>>;
-  /** INFO's fields from `aof_enabled` on, as far as there is something to tell. */
-  aofFigures(): Readonly<Record<string, string | number>>;
+  /** INFO's fields, as far as there is something to tell, in groups that follow on one another. */
+  figures(): readonly Readonly<Record<string, string | number>>[];
   /** Bytes that wait to be written to the append-only file. */
   readonly aofBuffer: number;
-  /** INFO's fields of a load that is under way, which stand at the end of the section. */
-  loadFigures(): Readonly<Record<string, string | number>>;
   resetStats(): void;
 
   /** Saves at once, while everything waits; whether that went well. */

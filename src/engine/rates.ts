@@ -15,7 +15,9 @@ class Rate {
   }
 
   get mean(): number {
-    return this.samples.reduce((sum, each) => sum + each, 0) / SAMPLES;
+    let sum = 0;
+    for (const each of this.samples) sum += each;
+    return sum / SAMPLES;
   }
 
   reset(): void {

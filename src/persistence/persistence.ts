@@ -415,26 +415,25 @@ export class Persistence implements PersistencePort {
     this.values.sanitized = 0;
   }
 
-  figures(): Readonly<Record<string, string | number>> {
-    return {
-      loading: this.loading ? 1 : 0,
-      async_loading: this.parts.engine.gates.any(GATE_ASYNC_LOADING) ? 1 : 0,
-      ...this.background.figures(),
-      ...this.snapshots.figures(),
-      rdb_last_load_keys_expired: this.loads.lastExpired,
-      rdb_last_load_keys_loaded: this.loads.lastLoaded,
-    };
-  }
-
-  aofFigures(): Readonly<Record<string, string | number>> {
-    return this.aof.figures();
+  figures(): readonly Readonly<Record<string, string | number>>[] {
+    return [
+      {
+        loading: this.loading ? 1 : 0,
+        async_loading: this.parts.engine.gates.any(GATE_ASYNC_LOADING) ? 1 : 0,
+      },
+      this.background.figures(),
+      this.snapshots.figures(),
+      {
+        rdb_last_load_keys_expired: this.loads.lastExpired,
+        rdb_last_load_keys_loaded: this.loads.lastLoaded,
+      },
+      this.aof.figures(),
+      this.aof.liveFigures(),
+      this.loads.figures(),
+    ];
   }
 
   get aofBuffer(): number {
     return this.aof.writer.pending;
-  }
-
-  loadFigures(): Readonly<Record<string, string | number>> {
-    return this.loads.figures();
   }
 }

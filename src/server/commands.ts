@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts';
 import { clusterCommands } from '../cluster/commands/index.ts';
 import { commands } from '../commands/index.ts';
 import { ALL_SECTIONS, type InfoSection, infoCommand } from '../commands/server/info.ts';
-import { lines } from '../commands/server/info-sections.ts';
+import { lines } from '../commands/server/info-lines.ts';
 import type { Command } from '../engine/command.ts';
 import { clusterInGroup } from '../raft/cluster-views.ts';
 import { raftCommand, refuseInGroup, waitInGroup } from '../raft/commands.ts';

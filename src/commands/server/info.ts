@@ -20,13 +20,12 @@ export const ALL_SECTIONS: readonly InfoSection[] = [
 /** Shown only when asked for, by name or with 'all'. */
 const ON_DEMAND = new Set(['commandstats', 'latencystats']);
 
-/** The names of sections that the words ask for. */
+/** The names of sections that the words ask for, of which there is one at least. */
 function wanted(words: readonly Slice[], all: readonly InfoSection[]): ReadonlySet<string> {
   const names = new Set<string>();
   const usual = () => {
     for (const [name] of all) if (!ON_DEMAND.has(name)) names.add(name);
   };
-  if (words.length === 0) usual();
   for (const word of words) {
     const name = word.keyword().toLowerCase();
     if (name === 'all' || name === 'everything') for (const [each] of all) names.add(each);
@@ -37,11 +36,12 @@ function wanted(words: readonly Slice[], all: readonly InfoSection[]): ReadonlyS
 }
 
 export function infoText(engine: Engine, words: readonly Slice[], all = ALL_SECTIONS): string {
-  const names = wanted(words, all);
-  return all
-    .filter(([name]) => names.has(name))
-    .map(([, title, lines]) => `# ${title}\r\n${lines(engine)}`)
-    .join('\r\n');
+  const names = words.length === 0 ? null : wanted(words, all);
+  let text = '';
+  for (const [name, title, lines] of all)
+    if (names === null ? !ON_DEMAND.has(name) : names.has(name))
+      text += `${text === '' ? '' : '\r\n'}# ${title}\r\n${lines(engine)}`;
+  return text;
 }
 
 /** INFO of a server that has these sections. */

@@ -506,7 +506,7 @@ export class Aof {
   }
 
   figures(): Readonly<Record<string, string | number>> {
-    const { writer, rewriting } = this;
+    const { rewriting } = this;
     return {
       aof_enabled: this.enabled ? 1 : 0,
       aof_rewrite_in_progress: rewriting ? 1 : 0,
@@ -522,16 +522,20 @@ export class Aof {
       aof_last_cow_size: this.lastCow,
       module_fork_in_progress: 0,
       module_fork_last_cow_size: 0,
-      ...(this.enabled
-        ? {
-            aof_current_size: writer.size,
-            aof_base_size: this.baseSize,
-            aof_pending_rewrite: this.scheduled ? 1 : 0,
-            aof_buffer_length: writer.pending,
-            aof_pending_bio_fsync: writer.syncing ? 1 : 0,
-            aof_delayed_fsync: writer.delayed,
-          }
-        : {}),
+    };
+  }
+
+  /** Of the log that is written; none while there is none. */
+  liveFigures(): Readonly<Record<string, string | number>> {
+    if (!this.enabled) return {};
+    const { writer } = this;
+    return {
+      aof_current_size: writer.size,
+      aof_base_size: this.baseSize,
+      aof_pending_rewrite: this.scheduled ? 1 : 0,
+      aof_buffer_length: writer.pending,
+      aof_pending_bio_fsync: writer.syncing ? 1 : 0,
+      aof_delayed_fsync: writer.delayed,
     };
   }
 }
