@@ -68,25 +68,24 @@ export class Selector {
   allCommands = false;
   /** Whether commands that don't exist yet would be permitted: rendered as +@all with exceptions. */
   future = false;
-  bits: CommandSet;
+  readonly bits: CommandSet;
   /** Of commands that aren't permitted as such: the first arguments with which they are, by bit. */
   firstArgs = new Map<number, string[]>();
   private keys: KeyPattern[] = [];
   private channels: ChannelPattern[] = [];
   private readonly commands: AclCommands;
 
-  constructor(commands: AclCommands, allChannels: boolean) {
+  constructor(commands: AclCommands, allChannels: boolean, bits = commands.newSet()) {
     this.commands = commands;
     this.allChannels = allChannels;
-    this.bits = commands.newSet();
+    this.bits = bits;
   }
 
   copy(): Selector {
-    const copy = new Selector(this.commands, this.allChannels);
+    const copy = new Selector(this.commands, this.allChannels, this.bits.copy());
     copy.allKeys = this.allKeys;
     copy.allCommands = this.allCommands;
     copy.future = this.future;
-    copy.bits = this.bits.copy();
     for (const [bit, words] of this.firstArgs) copy.firstArgs.set(bit, [...words]);
     copy.keys = this.keys.map((pattern) => ({ ...pattern }));
     copy.channels = [...this.channels];

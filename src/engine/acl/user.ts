@@ -15,6 +15,10 @@ export interface AclBasis {
 /** What a user takes without name, passwords and selectors, in bytes. */
 const USER_BYTES = 256;
 
+function newSelector(basis: AclBasis): Selector {
+  return new Selector(basis.commands, basis.allChannels());
+}
+
 export class User {
   readonly name: string;
   enabled = false;
@@ -29,31 +33,31 @@ export class User {
   /** What `describe` has told, until a rule changes it: to find rules again takes long, and lists tell all users. */
   private description: string | null = null;
 
-  constructor(name: string, basis: AclBasis) {
+  constructor(name: string, basis: AclBasis, selectors: Selector[] = [newSelector(basis)]) {
     this.name = name;
     this.basis = basis;
-    this.selectors = [this.newSelector()];
-  }
-
-  private newSelector(): Selector {
-    return new Selector(this.basis.commands, this.basis.allChannels());
+    this.selectors = selectors;
   }
 
   /** A user of the same name and permissions, to try rules on. */
   copy(): User {
-    const copy = new User(this.name, this.basis);
-    copy.become(this);
+    const selectors = this.selectors.map((selector) => selector.copy());
+    const copy = new User(this.name, this.basis, selectors);
+    copy.enabled = this.enabled;
+    copy.nopass = this.nopass;
+    copy.sanitizes = this.sanitizes;
+    copy.passwords = [...this.passwords];
     return copy;
   }
 
-  /** Takes over everything but the name. */
+  /** Takes over everything but the name from one that is not used any more. */
   become(other: User): void {
     this.description = null;
     this.enabled = other.enabled;
     this.nopass = other.nopass;
     this.sanitizes = other.sanitizes;
-    this.passwords = [...other.passwords];
-    this.selectors = other.selectors.map((selector) => selector.copy());
+    this.passwords = other.passwords;
+    this.selectors = other.selectors;
   }
 
   /** Roughly what it takes on the heap. */
@@ -123,7 +127,7 @@ export class User {
     this.nopass = false;
     this.passwords = [];
     this.sanitizes = true;
-    this.selectors = [this.newSelector()];
+    this.selectors = [newSelector(this.basis)];
   }
 
   private addPassword(rule: string): AclFault | undefined {
@@ -145,7 +149,7 @@ export class User {
   }
 
   private addSelector(rules: string): AclFault | undefined {
-    const selector = this.newSelector();
+    const selector = newSelector(this.basis);
     for (const rule of rules.split(' ')) {
       const fault = selector.apply(rule);
       if (fault !== undefined) return fault;
