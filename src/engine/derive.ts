@@ -231,3 +231,9 @@ export const CATEGORIES: readonly string[] = [
   'transaction',
   'scripting',
 ];
+
+/** The bit of a category, by its name in lower case; 0 where there is none of this name. */
+export function categoryBit(name: string): number {
+  const index = CATEGORIES.indexOf(name);
+  return index < 0 ? 0 : 1 << index;
+}

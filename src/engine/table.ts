@@ -8,7 +8,16 @@ import { assert } from '../base/assert.ts';
 import { Slice } from '../base/slice.ts';
 import { existsIn, type Version } from '../base/version.ts';
 import type { Declaration, KeySpec } from './declaration.ts';
-import { arityOf, categoriesOf, flagBit, flagBits, hasMovableKeys, keySpecsOf, legacyRange } from './derive.ts';
+import {
+  arityOf,
+  categoriesOf,
+  categoryBit,
+  flagBit,
+  flagBits,
+  hasMovableKeys,
+  keySpecsOf,
+  legacyRange,
+} from './derive.ts';
 import { GATES_OF_SCRIPTS, gatesOf } from './gates.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { commandIn } from './profile.ts';
@@ -48,6 +57,7 @@ export class Registered {
   failed = 0;
   histogram: LatencyHistogram | null = null;
   private categoryNames: readonly string[] | null = null;
+  private categoryBits = 0;
 
   constructor(command: Declaration, word: string, parent: Registered | null) {
     const depth = parent ? 2 : 1;
@@ -72,6 +82,13 @@ export class Registered {
 
   get categories(): readonly string[] {
     return (this.categoryNames ??= categoriesOf(this.command));
+  }
+
+  /** Whether it is of the category with this bit (`categoryBit`). */
+  isOf(category: number): boolean {
+    // Every command has a category: it is fast or slow.
+    if (this.categoryBits === 0) for (const name of this.categories) this.categoryBits |= categoryBit(name);
+    return (this.categoryBits & category) !== 0;
   }
 
   /** The gates that concern it where the bits of its flags are these. */
@@ -127,6 +144,8 @@ export class CommandTable {
   private readonly entries: Listed[] = [];
   private names: Uint8Array[] = [];
   private slots: Int32Array;
+  /** What `all` has told, until a command comes or goes. */
+  private everything: readonly Registered[] | null = null;
 
   constructor(size = 4) {
     this.slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
@@ -151,6 +170,7 @@ export class CommandTable {
     assert(word.length <= NAME_MAX, 'a command has a short name');
     const bytes = new Uint8Array(word.length);
     for (let i = 0; i < word.length; i++) bytes[i] = word.charCodeAt(i);
+    this.everything = null;
     this.entries.push(listed);
     this.names.push(bytes);
     if (this.entries.length * 2 > this.slots.length) this.rebuild(this.slots.length * 4);
@@ -161,6 +181,7 @@ export class CommandTable {
   remove(word: string): Registered | undefined {
     const index = this.names.findIndex((name) => String.fromCharCode(...name) === word);
     if (index < 0) return undefined;
+    this.everything = null;
     const [gone] = this.entries.splice(index, 1);
     this.names.splice(index, 1);
     this.rebuild(this.slots.length);
@@ -219,7 +240,7 @@ export class CommandTable {
   }
 
   all(): readonly Registered[] {
-    return this.entries.map(({ registered }) => registered);
+    return (this.everything ??= this.entries.map(({ registered }) => registered));
   }
 
   /** Those that there are now, each asked for when it is come to. */

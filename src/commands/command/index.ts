@@ -3,7 +3,7 @@ import { globMatch } from '../../base/glob.ts';
 import { isWord, type Slice, sliceOf } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
-import { CATEGORIES } from '../../engine/derive.ts';
+import { categoryBit } from '../../engine/derive.ts';
 import { bytes, many, oneOf, optional, pattern } from '../../engine/grammar.ts';
 import { help } from '../../engine/help.ts';
 import { findKeys, hasKeys } from '../../engine/keys.ts';
@@ -103,8 +103,8 @@ function readFilter(c: Call): Filter | undefined {
     return (r) => r.command.module === module;
   }
   if (isWord(by, 'ACLCAT')) {
-    const category = value.keyword().toLowerCase();
-    return CATEGORIES.includes(category) ? (r) => r.categories.includes(category) : () => false;
+    const category = categoryBit(value.keyword().toLowerCase());
+    return (r) => r.isOf(category);
   }
   if (isWord(by, 'PATTERN')) {
     return (r) => globMatch(value, sliceOf(r.name), true);
