@@ -248,7 +248,8 @@ export function stringHead(first: number): number {
 export function isCanonical(buffer: Uint8Array, at: number, size: number): boolean {
   const first = buffer[at];
   if (first < 0x80) return true;
-  if (first < 0xc0) return !parseCanonical(probe.text.set(buffer, at + 1, size - 1));
+  // Most texts don't begin as a number would, with a digit or a minus.
+  if (first < 0xc0) return buffer[at + 1] > 57 || !parseCanonical(probe.text.set(buffer, at + 1, size - 1));
   if (first >= 0xe0 && first < 0xf0) return size >= 2 + 64;
   if (first === 0xf0) return size >= 5 + 4096;
   integerIn(buffer, at, probe.integer);

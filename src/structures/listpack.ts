@@ -337,8 +337,19 @@ export function lpInsert(m: Memory, lp: Addr, p: number, where: number, value: S
   return insertAt(m, lp, where === LP_BEFORE ? p : endAt(m, lp, p), value);
 }
 
+/** Behind the last entry nothing moves: the end is written anew. */
 export function lpAppend(m: Memory, lp: Addr, value: Slice): Addr {
-  return insertAt(m, lp, m.u32(lp, 0) - 1, value);
+  const own = apart(m, lp, value);
+  encodeEntry(own, entry);
+  const { total } = entry;
+  const at = lpReserve(m, lp, total);
+  const bytes = m.u32(at, 0);
+  writeEntry(m, at, bytes - 1, own);
+  m.setU8(at, bytes - 1 + total, END);
+  m.setU32(at, 0, bytes + total);
+  addCount(m, at, 1);
+  lpAt.position = bytes - 1;
+  return at;
 }
 
 export function lpPrepend(m: Memory, lp: Addr, value: Slice): Addr {
