@@ -20,6 +20,8 @@ export interface ReloadOptions {
 
 /** Libraries of functions as snapshots carry them; scripting/ hangs itself in. */
 export interface Libraries {
+  /** Another object whenever a library has come or gone. */
+  readonly edition: object;
   /** Source texts, in the order in which they are to be loaded. */
   sources(): readonly Uint8Array[];
   /**

@@ -30,7 +30,7 @@ import { receive } from './incoming.ts';
 import { Loading } from './loading.ts';
 import type { PersistenceParts } from './parts.ts';
 import { Dumper, readPayload, verifyPayload } from './rdb/dump.ts';
-import { dumpLibraries, readLibraries } from './rdb/dump-libraries.ts';
+import { LibraryDump, readLibraries } from './rdb/dump-libraries.ts';
 import { storeValue } from './rdb/load.ts';
 import { ValueReader } from './rdb/read-value.ts';
 import { Snapshots } from './snapshots.ts';
@@ -50,6 +50,7 @@ export class Persistence implements PersistencePort {
   private readonly parts: PersistenceParts;
   private readonly background: Background;
   private readonly values: ValueReader;
+  private readonly libraryDump = new LibraryDump();
   /** Made when it is first used. */
   private dumper: Dumper | null = null;
 
@@ -399,7 +400,7 @@ export class Persistence implements PersistencePort {
   // Libraries of functions.
 
   dumpLibraries(): Uint8Array {
-    return dumpLibraries(this.libraries?.sources() ?? [], this.parts.config.settings.rdbcompression);
+    return this.libraryDump.of(this.libraries, this.parts.config.settings.rdbcompression);
   }
 
   readLibraries(payload: Slice, take: (source: string) => string | null): string | null {

@@ -10,7 +10,7 @@ import type { Engine } from '../engine/engine.ts';
 import { GATE_PAUSED_WRITE } from '../engine/gates.ts';
 import type { Session } from '../engine/session.ts';
 import { Suspension } from '../engine/suspension.ts';
-import { coding, mainOf, type Text } from './lua/chunk.ts';
+import { coded, coding, mainOf, type Text } from './lua/chunk.ts';
 import type { FunctionCode } from './lua/code.ts';
 import type { Steps } from './lua/expressions.ts';
 import type { Lua } from './lua/lua.ts';
@@ -58,6 +58,9 @@ function main(lua: Lua, text: Text, { code }: Compiled): LuaFunction {
 export class Compilations {
   private readonly engine: Engine;
   private readonly ready = new WeakMap<Session, readonly Compiled[]>();
+  /** The short text that was compiled last: clients that start load the same library one after the other. */
+  private last: { readonly source: string; readonly name: string; readonly code: readonly FunctionCode[] } | null =
+    null;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -67,7 +70,16 @@ export class Compilations {
   compile(c: Call, lua: Lua, text: Text): LuaFunction | null {
     const compiled = this.find(c.session, text);
     if (compiled !== undefined) return main(lua, text, compiled);
-    return this.prepare(c, [text]) ? lua.compile(text.source, text.name, text.globals) : null;
+    return this.prepare(c, [text]) ? mainOf(lua.runtime, text, this.coded(text)) : null;
+  }
+
+  private coded(text: Text): readonly FunctionCode[] {
+    const { source, name } = text;
+    const { last } = this;
+    if (last?.source === source && last.name === name) return last.code;
+    const code = coded(text);
+    if (source.length < AT_ONCE) this.last = { source, name, code };
+    return code;
   }
 
   /** Has texts compiled that the command at hand will need, where they are long: false where it waits for that. */

@@ -60,8 +60,11 @@ const UNCOMPILED = (): null => null;
 class LibrarySet {
   readonly libraries = new Map<string, Library>();
   readonly functions = new Map<string, Owned>();
+  /** Another object whenever a library has come or gone. */
+  edition: object = {};
 
   add(library: Library): void {
+    this.edition = {};
     this.libraries.set(library.name, library);
     for (const registered of library.functions)
       this.functions.set(registered.name.toLowerCase(), { library: library.name, registered });
@@ -70,6 +73,7 @@ class LibrarySet {
   remove(name: string): boolean {
     const library = this.libraries.get(name);
     if (library === undefined) return false;
+    this.edition = {};
     for (const each of library.functions) this.functions.delete(each.name.toLowerCase());
     return this.libraries.delete(name);
   }
@@ -154,6 +158,10 @@ export class Libraries implements LibrariesPort {
   }
 
   // ---- as snapshots carry them
+
+  get edition(): object {
+    return this.set.edition;
+  }
 
   sources(): readonly Uint8Array[] {
     return this.all.map(({ source }) => bytesOf(source));

@@ -34,6 +34,9 @@ export function librariesOf(engine: Engine): Libraries {
 export function attachScripting(engine: Engine): void {
   leaveToOthers();
   engine.server.persistence.libraries = {
+    get edition() {
+      return librariesOf(engine).edition;
+    },
     sources: () => librariesOf(engine).sources(),
     load: (source, replace) => librariesOf(engine).load(source, replace),
     replacing: (sources) => librariesOf(engine).replacing(sources),

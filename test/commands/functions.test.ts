@@ -270,8 +270,40 @@ describe('FCALL', () => {
     ));
 });
 
+test('a library that is loaded again begins anew', () => {
+  const counter = load('local n = 0\nredis.register_function("count", function() n = n + 1 return n end)');
+  const count = ['FCALL', 'count', '0'];
+  return both.same([counter, count, count, counter, count, counter, counter, count, count]);
+});
+
 describe('payloads', () => {
   const two = [load(f, 'a'), load(f.replace('"f"', '"g"'), 'b')];
+
+  test('are of the libraries that there are now, packed as the configuration says', async () => {
+    const changes = [
+      ...two.slice(0, 1),
+      ['CONFIG', 'SET', 'rdbcompression', 'no'],
+      ...two.slice(1),
+      ['FUNCTION', 'DELETE', 'a'],
+      load(f, 'b'),
+      ['FUNCTION', 'FLUSH'],
+      ['CONFIG', 'SET', 'rdbcompression', 'yes'],
+    ];
+    const [none] = await both.ours.send([['FUNCTION', 'DUMP']]);
+    const seen = [String(none)];
+    for (const change of changes) {
+      await both.ours.send([change]);
+      const twice = await both.ours.send([
+        ['FUNCTION', 'DUMP'],
+        ['FUNCTION', 'DUMP'],
+      ]);
+      expect(twice[1]).toEqual(twice[0]);
+      seen.push(String(twice[0]));
+    }
+    // All differ, but that of none is the same before and after.
+    expect(new Set(seen).size).toBe(seen.length - 2);
+    expect(seen.slice(-2)).toEqual([seen[0], seen[0]]);
+  });
 
   /** The payload of what one of the servers holds. */
   async function dumped(from: 'ours' | 'theirs'): Promise<string> {

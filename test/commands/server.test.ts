@@ -274,6 +274,8 @@ describe('the rest, beside the real server', () => {
       ROLE x
       TIME x
       LOLWUT VERSION x
+      LOLWUT VERSION 9
+      LOLWUT VERSION 9 x
       COMMAND NOSUCH
     `));
 

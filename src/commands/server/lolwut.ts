@@ -1,4 +1,4 @@
-/** LOLWUT: a crystal that grows differently each time, and the version. */
+/** LOLWUT: a crystal that grows differently each time, and the version; that alone in place of versions that draw nothing. */
 import type { Random } from '../../base/random.ts';
 import { isWord } from '../../base/slice.ts';
 import { narrow } from '../../base/text.ts';
@@ -7,6 +7,8 @@ import { after, integer, optional } from '../../engine/grammar.ts';
 
 const WIDTH = 40;
 const HEIGHT = 16;
+/** Versions of Redis that have a drawing. */
+const DRAWING = [5, 6];
 const SHADES = [' ', '░', '▒', '▓', '█'];
 
 interface Seed {
@@ -56,8 +58,14 @@ export const lolwut = command({
   args: [optional(after('VERSION', integer('version')))],
   run(c) {
     let at = 1;
+    const told = `Redis ver. ${c.engine.server.version.text}\n`;
     if (c.argc >= 3 && isWord(c.arg(1), 'VERSION')) {
-      if (c.integer(2) === undefined) return;
+      const version = c.integer(2);
+      if (version === undefined) return;
+      if (!DRAWING.includes(version)) {
+        c.reply.verbatim(told);
+        return;
+      }
       at = 3;
     }
     const sizes: number[] = [];
@@ -67,7 +75,7 @@ export const lolwut = command({
       sizes.push(Math.max(4, Math.min(size, 120)));
     }
     const art = crystal(c.random, sizes[0] ?? WIDTH, Math.min(sizes[1] ?? HEIGHT, 60));
-    const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. Redis ver. ${c.engine.server.version.text}\n`;
+    const text = `${art}\n\nCinnabar, grown from ${c.engine.keyspaces.databases.length} databases. ${told}`;
     c.reply.verbatim(narrow(text));
   },
 });

@@ -4,21 +4,43 @@
  *   [f5 source]...[version u16][crc64 u64]
  */
 import { Slice } from '../../base/slice.ts';
+import type { Libraries } from '../../engine/persistence-port.ts';
 import { FOOT, Payloads } from './dump.ts';
 import { OP_FUNCTION_PRE, OP_FUNCTION2 } from './format.ts';
 import { RdbInput } from './input.ts';
 import { LibraryError, readLibrary } from './library.ts';
 
-const made: { payloads: Payloads | null } = { payloads: null };
+/** A longer payload is not kept for the next time. */
+const KEPT = 64 * 1024;
 
-export function dumpLibraries(sources: readonly Uint8Array[], compress: boolean): Uint8Array {
-  made.payloads ??= new Payloads();
-  const out = made.payloads.begin(compress);
-  for (const source of sources) {
-    out.u8(OP_FUNCTION2);
-    out.string(new Slice(source));
+/** The payload of all libraries; packing them is most of it, and they change seldom. */
+export class LibraryDump {
+  private payloads: Payloads | null = null;
+  private last: Uint8Array | null = null;
+  /** What the last one was made of. */
+  private edition: object | null = null;
+  private compressed = false;
+
+  /** No libraries at all are none. */
+  of(libraries: Libraries | null, compress: boolean): Uint8Array {
+    const edition = libraries?.edition ?? null;
+    if (this.last !== null && this.edition === edition && this.compressed === compress) return this.last;
+    const payload = this.make(libraries?.sources() ?? [], compress);
+    this.last = payload.length > KEPT ? null : payload;
+    this.edition = edition;
+    this.compressed = compress;
+    return payload;
   }
-  return made.payloads.end();
+
+  private make(sources: readonly Uint8Array[], compress: boolean): Uint8Array {
+    this.payloads ??= new Payloads();
+    const out = this.payloads.begin(compress);
+    for (const source of sources) {
+      out.u8(OP_FUNCTION2);
+      out.string(new Slice(source));
+    }
+    return this.payloads.end();
+  }
 }
 
 /**

@@ -55,10 +55,15 @@ export function* compiling(runtime: Runtime, text: Text): Steps<LuaFunction> {
   return mainOf(runtime, text, yield* coding(text));
 }
 
-/** The same at one go. */
-export function compile(runtime: Runtime, text: Text): LuaFunction {
-  for (const steps = compiling(runtime, text); ; ) {
+/** `coding` at one go. */
+export function coded(text: Text): readonly FunctionCode[] {
+  for (const steps = coding(text); ; ) {
     const step = steps.next();
     if (step.done) return step.value;
   }
+}
+
+/** `compiling` at one go. */
+export function compile(runtime: Runtime, text: Text): LuaFunction {
+  return mainOf(runtime, text, coded(text));
 }
