@@ -4,6 +4,8 @@
  *   --only a,b    of writes latency
  *   --requests N  pipelined SETs of a round (500,000)
  *   --seconds N   for which one client sets, of a round (5)
+ *   --warm N      pipelined SETs of each server before the first round (5,000,000): V8 compiles what leads and follows anew
+ *                 until then, which a server pays once
  *   --repeat N    rounds, each on one server after the other (5); of each the median counts
  *   --quick       three rounds of a fifth of that
  *   --smoke       one round that only shows that it works
@@ -14,19 +16,19 @@
  *   writes    redis-benchmark's SET of 50 clients, pipeline 16; processor time is that of the leader, and of one follower
  *   latency   one client sets one key after another; processor time a SET of the leader, and of all members. What it is to be
  *             is measured beside it: a round trip (a GET of the server alone), and a sync (100 bytes appended to a file in the
- *             same folder, with fdatasync)
+ *             same folder, with fdatasync), alone and while the other members' folders have theirs: they share a disk here
  */
 import { execFile } from 'node:child_process';
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { callOnce } from '../../test/support/groups.ts';
 import { waitFor } from '../../test/support/sentinels.ts';
 import { type ServerProcess, startCinnabar } from '../../test/support/server-process.ts';
+import { startWorker } from '../../test/support/worker.ts';
 import { cpuOf, type Line, percentile, picked, Results } from './figures.ts';
 import { Options, sleep } from './options.ts';
 import { probeWhile } from './sets.ts';
+import { SyncedFile } from './synced-file.ts';
 
 const KEYS = 100_000;
 const VALUE_BYTES = 32;
@@ -34,7 +36,6 @@ const MEMBERS = 3;
 /** Requests of one client before those that count: each waits for a disk. */
 const WARMING = 200;
 const SYNCS = 200;
-const ENTRY = Buffer.alloc(100, 'x');
 
 const run = promisify(execFile);
 
@@ -42,16 +43,18 @@ interface Plan {
   readonly only: readonly string[];
   readonly requests: number;
   readonly seconds: number;
+  readonly warm: number;
   readonly repeat: number;
 }
 
 function plan(): Plan {
-  const options = new Options('npm run bench:raft --', ['only', 'requests', 'seconds', 'repeat'], ['quick']);
+  const options = new Options('npm run bench:raft --', ['only', 'requests', 'seconds', 'warm', 'repeat'], ['quick']);
   const quick = options.flag('quick');
   return {
     only: options.list('only', ['writes', 'latency']),
     requests: options.number('requests', quick ? 100_000 : 500_000, 5000),
     seconds: options.number('seconds', quick ? 1 : 5, 0.2),
+    warm: options.number('warm', quick ? 100_000 : 5_000_000, 5000),
     repeat: options.number('repeat', quick ? 3 : 5, 1),
   };
 }
@@ -150,23 +153,27 @@ function probe(subject: Subject, command: 'SET' | 'GET', seconds: number): Promi
   return probeWhile(task, () => sleep(seconds * 1000));
 }
 
-/** Milliseconds of a sync, in rising order. */
-function syncs(folder: string): Float64Array {
-  const file = openSync(join(folder, 'syncs'), 'a');
-  const taken = new Float64Array(SYNCS);
-  for (let i = 0; i < SYNCS; i++) {
-    const begun = performance.now();
-    writeSync(file, ENTRY);
-    fdatasyncSync(file);
-    taken[i] = performance.now() - begun;
-  }
-  closeSync(file);
-  return taken.sort();
+/** Milliseconds of a sync in the middle, while as many threads more as there are other folders do the same in theirs. */
+async function syncOf([folder, ...others]: readonly string[]): Promise<number> {
+  const threads = others.map((other) => {
+    const thread = startWorker(new URL('./syncer.ts', import.meta.url));
+    thread.postMessage(other);
+    return thread;
+  });
+  await Promise.all(threads.map((thread) => new Promise((begun) => thread.once('message', begun))));
+  const file = new SyncedFile(folder);
+  const taken = Float64Array.from({ length: SYNCS }, () => file.sync()).sort();
+  file.close();
+  for (const thread of threads) thread.postMessage('end');
+  await Promise.all(threads.map((thread) => new Promise((ended) => thread.once('exit', ended))));
+  return percentile(taken, 0.5);
 }
 
 interface Costs {
   readonly trips: number[];
+  /** Of one alone, and of those of all members at once. */
   readonly syncs: number[];
+  readonly syncsAtOnce: number[];
 }
 
 async function latency({ always, group }: Subjects, plan: Plan, results: Told, costs: Costs): Promise<void> {
@@ -185,10 +192,11 @@ async function latency({ always, group }: Subjects, plan: Plan, results: Told, c
     );
   }
   costs.trips.push(percentile(await probe(always, 'GET', plan.seconds), 0.5));
-  costs.syncs.push(percentile(syncs(always.processes[0].folder), 0.5));
+  costs.syncs.push(await syncOf([always.processes[0].folder]));
+  costs.syncsAtOnce.push(await syncOf(group.processes.map(({ folder }) => folder)));
 }
 
-function print(results: Told, { trips, syncs }: Costs): void {
+function print(results: Told, { trips, syncs, syncsAtOnce }: Costs): void {
   const lines: Line[] = [
     { figure: 'SET always', unit: '/s', pick: 'middle', ratio: ['>=', 0.5] },
     { figure: 'SET everysec', unit: '/s', pick: 'middle' },
@@ -204,14 +212,17 @@ function print(results: Told, { trips, syncs }: Costs): void {
     results.print(lines);
     return;
   }
-  const [trip, sync] = [picked(trips, 'middle'), picked(syncs, 'middle')];
-  console.log(`a round trip ${trip.toFixed(3)} ms, a sync ${sync.toFixed(3)} ms`);
-  const above = Number((2 * trip + sync).toFixed(3));
+  const [trip, sync, atOnce] = [trips, syncs, syncsAtOnce].map((each) => picked(each, 'middle'));
+  const told = `a round trip ${trip.toFixed(3)} ms, a sync ${sync.toFixed(3)} ms`;
+  console.log(`${told}, one of ${MEMBERS} at once ${atOnce.toFixed(3)} ms`);
+  const above = Number((2 * trip + atOnce).toFixed(3));
   results.print(lines.map((line) => (line.figure === 'p50' ? { ...line, above } : line)));
 }
 
 async function main(plan: Plan): Promise<void> {
-  console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${plan.repeat} rounds`);
+  console.log(
+    `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${plan.repeat} rounds, ${plan.warm} SETs before them`,
+  );
   const running: Subject[] = [];
   const started = async (starting: Promise<Subject>): Promise<Subject> => {
     const subject = await starting;
@@ -225,10 +236,12 @@ async function main(plan: Plan): Promise<void> {
       group: await started(Subject.group()),
     };
     const results: Told = new Results('alone');
-    const costs: Costs = { trips: [], syncs: [] };
-    // The first round finds code that is not compiled yet, and memory that nobody has touched.
+    const costs: Costs = { trips: [], syncs: [], syncsAtOnce: [] };
+    if (plan.only.includes('writes')) for (const subject of running) await write(subject, plan.warm);
+    // The first round finds memory that nobody has touched.
     for (let round = -1; round < plan.repeat; round++) {
-      const [into, beside] = round < 0 ? [new Results('alone'), { trips: [], syncs: [] }] : [results, costs];
+      const none: Costs = { trips: [], syncs: [], syncsAtOnce: [] };
+      const [into, beside] = round < 0 ? [new Results('alone'), none] : [results, costs];
       if (plan.only.includes('writes')) await writes(subjects, plan, into);
       if (plan.only.includes('latency')) await latency(subjects, plan, into, beside);
     }
