@@ -6,7 +6,7 @@
  *   --repeat N    rounds, A B A B (3); of each kind the best counts
  *   --smoke       2,000 keys, one round, a short wait: does it work
  *
- *   idle       six nodes, every second a replica, do nothing for 30 s, after five minutes in which they get to know each other
+ *   idle       six nodes, every second a replica, do nothing for 30 s, after ten minutes in which they get to know each other
  *              and V8 compiles what nodes do all the time, which with so little to do takes it as long
  *   moving     redis-cli moves 4,096 slots, with all keys in them, from one master to another; and so many empty ones
  *   requests   redis-benchmark --cluster with three masters
@@ -191,7 +191,7 @@ const plan: Plan = {
   only: options.list('only', FIGURES),
   keys: options.number('keys', 100_000, 2000),
   repeat: options.number('repeat', 3, 1),
-  warmSeconds: options.number('warm', 300, 2),
+  warmSeconds: options.number('warm', 600, 2),
   idleSeconds: options.number('idle', 30, 2),
   requests: options.number('requests', 1_000_000, 20_000),
   busSeconds: options.number('bus', 60, 5),
