@@ -2,13 +2,12 @@
  * What a server does by itself, `hz` times a second: expiry, moving dicts along, the memory's housekeeping, samples for
  * INFO. Values that are released lazily are worked off between, whenever there are any.
  *
- * Every piece of work is a slice of about a millisecond, so that no client waits longer for it.
+ * Every piece of work is a slice of a quarter of a millisecond, or of one, so that no client waits longer for it.
  */
 import { BEATS_A_SECOND, type Beat } from '../base/beat.ts';
 import { type Clock, sliceOf, type Timer } from '../base/time.ts';
 import type { Config } from '../config/config.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Database } from '../keyspace/database.ts';
 import { ExpireCycle } from '../keyspace/expire-cycle.ts';
 import { ActiveDefrag } from './active-defrag.ts';
 import type { MemoryLimit } from './eviction.ts';
@@ -23,12 +22,13 @@ const QUIET_PAUSE_MICROS = 950_000;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const SHORTEST_TIMER_MICROS = 1000;
-const REHASH_MICROS = 1000;
+/** A slice of moving dicts along, or of copying a segment, for which whoever asks waits; and the pause between two, ms. */
+const SLICE_MICROS = 250;
+const SLICE_PAUSE = 1;
+/** Slices of moving dicts along, from one tick to the next. */
+const REHASH_SLICES = 4;
 /** Microseconds of a turn after which what takes a slice waits for the next. */
 const FULL_TURN_MICROS = 300;
-/** A slice of copying a segment, and the pause between two, ms. */
-const TIDY_MICROS = 1000;
-const TIDY_PAUSE = 3;
 /** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
 const RECLAIM_MOST_MICROS = 2000;
@@ -182,7 +182,7 @@ export class Cron {
   private readonly tidying = (): void => {
     const { memory, keyspaces, usedMemory, calls } = this.engine;
     const { idle } = this;
-    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
+    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(SLICE_MICROS, this.clock))) this.tidyOn();
     if (idle) {
       // What was called last shows its arguments, which may be large.
       for (const call of calls) call.forget();
@@ -192,10 +192,10 @@ export class Cron {
   };
 
   private tidyOn(): void {
-    this.tidyTimer ??= this.clock.after(TIDY_PAUSE, () => {
+    this.tidyTimer ??= this.clock.after(SLICE_PAUSE, () => {
       this.tidyTimer = null;
       // Otherwise a later tick goes on with it.
-      if (this.mayWork && this.engine.memory.tidyOn(sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
+      if (this.mayWork && this.engine.memory.tidyOn(sliceOf(SLICE_MICROS, this.clock))) this.tidyOn();
     });
   }
 
@@ -276,26 +276,32 @@ export class Cron {
     else this.expire();
   }
 
-  /** Shrinks tables that have become too large, and spends up to a millisecond on moving the next that is on its way. */
+  /** Shrinks tables that have become too large, and begins to move the next that is on its way. */
   private resizeDicts(): void {
-    const { memory, keyspaces } = this.engine;
-    if (memory.frozen) return;
-    const { databases } = keyspaces;
+    const { memory, keyspaces, server } = this.engine;
     // A snapshot that is loaded has made room ahead.
-    if (!this.engine.server.persistence.loading) for (const db of databases) db.shrinkMore();
-    if (!this.config.settings.activerehashing) return;
-    for (let i = 0; i < databases.length; i++) {
-      if (this.rehash(databases[this.rehashedDatabase])) {
-        this.busyAt = this.clock.monotonic();
-        return;
-      }
-      this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
-    }
+    if (!memory.frozen && !server.persistence.loading) for (const db of keyspaces.databases) db.shrinkMore();
+    if (this.config.settings.activerehashing) this.rehash(REHASH_SLICES);
   }
 
-  /** Says whether there is more to move in this database. */
-  private rehash(db: Database): boolean {
-    return db.rehashFor(sliceOf(REHASH_MICROS, this.clock));
+  /** So many slices, with a look at what has arrived in between. */
+  private rehash(slices: number): void {
+    if (this.engine.memory.frozen || !this.rehashNext()) return;
+    this.busyAt = this.clock.monotonic();
+    if (slices > 1)
+      this.clock.after(SLICE_PAUSE, () => {
+        if (this.mayWork) this.rehash(slices - 1);
+      });
+  }
+
+  /** One slice; says whether there was more to move. */
+  private rehashNext(): boolean {
+    const { databases } = this.engine.keyspaces;
+    for (let i = 0; i < databases.length; i++) {
+      if (databases[this.rehashedDatabase].rehashFor(sliceOf(SLICE_MICROS, this.clock))) return true;
+      this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
+    }
+    return false;
   }
 
   private reclaimSoon(): void {
