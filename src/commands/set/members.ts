@@ -66,7 +66,8 @@ const smove = command({
   args: [key('source', 'RW ACCESS DELETE'), key('destination', 'RW INSERT'), bytes('member')],
   run(c) {
     // Both keys go where their time is up, whatever the other holds.
-    for (const i of [1, 2]) c.peek(i);
+    c.peek(1);
+    c.peek(2);
     const source = c.setForWrite(1, false, 0);
     if (source === undefined) return;
     if (source === null) {
@@ -86,7 +87,7 @@ const smove = command({
     }
     c.changed(1, 'srem');
     c.dropEmpty(1, source);
-    const added = c.setForWrite(2, true, 1);
+    const added = target ?? c.setForWrite(2, true, 1);
     if (added?.add(member)) c.changed(2, 'sadd');
     c.reply.int(1);
   },
