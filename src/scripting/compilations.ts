@@ -21,10 +21,25 @@ export const AT_ONCE = 65_536;
 /** Microseconds between two turns. */
 const SLICE = 5000;
 
+/** What the code of a text depends on. */
+type Written = Required<Pick<Text, 'source' | 'name' | 'traced' | 'level'>>;
+
 /** A text that has been compiled, or can't be. */
-interface Compiled {
-  readonly source: string;
+interface Compiled extends Written {
   readonly code: readonly FunctionCode[] | LuaError;
+}
+
+interface Coded extends Compiled {
+  readonly code: readonly FunctionCode[];
+}
+
+function written({ source, name, traced = false, level = 0 }: Text): Written {
+  return { source, name, traced, level };
+}
+
+function isOf(compiled: Compiled, text: Text): boolean {
+  const { source, name, traced, level } = written(text);
+  return compiled.source === source && compiled.name === name && compiled.traced === traced && compiled.level === level;
 }
 
 /** Texts that are being compiled for the command of a session. */
@@ -36,9 +51,9 @@ interface Work {
 /** Compiles a text in pieces. */
 function* compiling(text: Text): Steps<Compiled> {
   try {
-    return { source: text.source, code: yield* coding(text) };
+    return { ...written(text), code: yield* coding(text) };
   } catch (error) {
-    if (error instanceof LuaError) return { source: text.source, code: error };
+    if (error instanceof LuaError) return { ...written(text), code: error };
     throw error;
   }
 }
@@ -59,8 +74,7 @@ export class Compilations {
   private readonly engine: Engine;
   private readonly ready = new WeakMap<Session, readonly Compiled[]>();
   /** The short text that was compiled last: clients that start load the same library one after the other. */
-  private last: { readonly source: string; readonly name: string; readonly code: readonly FunctionCode[] } | null =
-    null;
+  private last: Coded | null = null;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -74,11 +88,10 @@ export class Compilations {
   }
 
   private coded(text: Text): readonly FunctionCode[] {
-    const { source, name } = text;
     const { last } = this;
-    if (last?.source === source && last.name === name) return last.code;
+    if (last !== null && isOf(last, text)) return last.code;
     const code = coded(text);
-    if (source.length < AT_ONCE) this.last = { source, name, code };
+    if (text.source.length < AT_ONCE) this.last = { ...written(text), code };
     return code;
   }
 
@@ -98,8 +111,8 @@ export class Compilations {
     return () => main(lua, text, compiled);
   }
 
-  private find(session: Session, { source }: Text): Compiled | undefined {
-    return this.ready.get(session)?.find((compiled) => compiled.source === source);
+  private find(session: Session, text: Text): Compiled | undefined {
+    return this.ready.get(session)?.find((compiled) => isOf(compiled, text));
   }
 
   private later(work: Work): void {
