@@ -22,13 +22,15 @@ const QUIET_PAUSE_MICROS = 950_000;
 const HZ_MAX = 500;
 const SAMPLE_MICROS = 100_000;
 const SHORTEST_TIMER_MICROS = 1000;
-/** A slice of moving dicts along, or of copying a segment, for which whoever asks waits; and the pause between two, ms. */
-const SLICE_MICROS = 250;
-const SLICE_PAUSE = 1;
-/** Slices of moving dicts along, from one tick to the next. */
+/** A slice of moving dicts along, the pause between two, ms, and how many there are from one tick to the next. */
+const REHASH_MICROS = 250;
+const REHASH_PAUSE = 1;
 const REHASH_SLICES = 4;
 /** Microseconds of a turn after which what takes a slice waits for the next. */
 const FULL_TURN_MICROS = 300;
+/** A slice of copying a segment, and the pause between two, ms. In shorter ones more is stored meanwhile than is copied. */
+const TIDY_MICROS = 1000;
+const TIDY_PAUSE = 3;
 /** A slice of releasing; at most the second after a pause that was longer than asked for, of which it takes half. */
 const RECLAIM_MICROS = 1000;
 const RECLAIM_MOST_MICROS = 2000;
@@ -182,7 +184,7 @@ export class Cron {
   private readonly tidying = (): void => {
     const { memory, keyspaces, usedMemory, calls } = this.engine;
     const { idle } = this;
-    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(SLICE_MICROS, this.clock))) this.tidyOn();
+    if (memory.tidy(this.clock.now(), !keyspaces.reclaimer.idle, sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
     if (idle) {
       // What was called last shows its arguments, which may be large.
       for (const call of calls) call.forget();
@@ -192,10 +194,10 @@ export class Cron {
   };
 
   private tidyOn(): void {
-    this.tidyTimer ??= this.clock.after(SLICE_PAUSE, () => {
+    this.tidyTimer ??= this.clock.after(TIDY_PAUSE, () => {
       this.tidyTimer = null;
       // Otherwise a later tick goes on with it.
-      if (this.mayWork && this.engine.memory.tidyOn(sliceOf(SLICE_MICROS, this.clock))) this.tidyOn();
+      if (this.mayWork && this.engine.memory.tidyOn(sliceOf(TIDY_MICROS, this.clock))) this.tidyOn();
     });
   }
 
@@ -289,7 +291,7 @@ export class Cron {
     if (this.engine.memory.frozen || !this.rehashNext()) return;
     this.busyAt = this.clock.monotonic();
     if (slices > 1)
-      this.clock.after(SLICE_PAUSE, () => {
+      this.clock.after(REHASH_PAUSE, () => {
         if (this.mayWork) this.rehash(slices - 1);
       });
   }
@@ -298,7 +300,7 @@ export class Cron {
   private rehashNext(): boolean {
     const { databases } = this.engine.keyspaces;
     for (let i = 0; i < databases.length; i++) {
-      if (databases[this.rehashedDatabase].rehashFor(sliceOf(SLICE_MICROS, this.clock))) return true;
+      if (databases[this.rehashedDatabase].rehashFor(sliceOf(REHASH_MICROS, this.clock))) return true;
       this.rehashedDatabase = (this.rehashedDatabase + 1) % databases.length;
     }
     return false;
