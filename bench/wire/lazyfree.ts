@@ -10,8 +10,7 @@
  * One value of so many elements goes by UNLINK, or so many keys by FLUSHALL ASYNC, and another time by DEL or FLUSHALL SYNC,
  * while one client sends a GET after another, before all others on a core where that is allowed. `longest` is what that client
  * waited at most from then on until all is released and what was free has been given back; `calm` is the same client beforehand.
- * What the machine does besides makes one round's longest; what the server does makes every round's. Requests during which a
- * thread that goes before all others was not woken in time are left out (stalls.ts), and counted.
+ * What the machine does besides makes one round's longest; what the server does makes every round's.
  */
 import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
@@ -19,8 +18,7 @@ import { type ServerProcess, startCinnabar, startRedis } from '../../test/suppor
 import { Apart } from './apart.ts';
 import { percentile } from './figures.ts';
 import { Options, sleep } from './options.ts';
-import { probe } from './sets.ts';
-import { Stalls } from './stalls.ts';
+import { probeWhile } from './sets.ts';
 
 const BATCH = 1000;
 const BATCHES = 8;
@@ -48,15 +46,9 @@ interface Waits {
   readonly longest: number;
 }
 
-/** Requests that were left out. */
-let left = 0;
-
 async function waits(server: ServerProcess, during: () => Promise<void>): Promise<Waits> {
   const task = { port: server.port, keys: 1, valueBytes: 3, most: 10_000_000, command: 'GET', first: true } as const;
-  const stalls = await Stalls.seenOn(cpus().map((_, core) => String(core)));
-  const { taken, without } = await stalls.without(await apart.during(server, () => probe(task, during)));
-  taken.sort();
-  left += without;
+  const taken = await apart.during(server, () => probeWhile(task, during));
   return { p999: percentile(taken, 0.999), longest: percentile(taken, 1) };
 }
 
@@ -132,7 +124,6 @@ try {
     for (const command of [lazily, atOnce])
       await row(`${kind} ${command.join(' ')}`, (server) => play(server, kind, elements, command), MOST);
   }
-  console.log(`${left} requests left out, while the machine was away`);
 } finally {
   for (const server of servers) await server.stop();
 }

@@ -1,7 +1,7 @@
 /** SETs of many keys for the benches: filling a server, and a client that goes on while it saves or loads. */
 import { connect, type Socket } from 'node:net';
 import { startWorker } from '../../test/support/worker.ts';
-import type { Probed, ProbeTask } from './prober.ts';
+import type { ProbeTask } from './prober.ts';
 
 /** Digits of a key after `key:`, so that a key has 16 bytes. */
 const DIGITS = 12;
@@ -91,20 +91,15 @@ export async function fill(port: number, count: number, valueBytes: number): Pro
   socket.destroy();
 }
 
-/** What a client that goes on while `during` runs has waited for each command, one after the other. */
-export async function probe(task: ProbeTask, during: () => Promise<void>): Promise<Probed> {
+/** Milliseconds of each command of a client that goes on while `during` runs, in rising order. */
+export async function probeWhile(task: ProbeTask, during: () => Promise<void>): Promise<Float64Array> {
   const worker = startWorker(new URL('./prober.ts', import.meta.url));
   worker.postMessage(task);
   await new Promise((begun) => worker.once('message', begun));
-  const probed = new Promise<Probed>((resolve) => worker.once('message', resolve));
+  const taken = new Promise<Float64Array>((resolve) => worker.once('message', resolve));
   await during();
   worker.postMessage('end');
-  const samples = await probed;
+  const samples = await taken;
   await worker.terminate();
-  return samples;
-}
-
-/** Milliseconds of each command of such a client, in rising order. */
-export async function probeWhile(task: ProbeTask, during: () => Promise<void>): Promise<Float64Array> {
-  return (await probe(task, during)).taken.sort();
+  return samples.sort();
 }
