@@ -3,10 +3,15 @@
  *
  *                      ┌───────────────────── failed, SHUTDOWN ABORT ──────────────────────┐
  *   running ──> asked ──> waiting ──> saving ──> ending ──> ended                          └──> running
- *               (signal)  (replicas)  (snapshot, log)  (connections close)
+ *               (signal)  (replicas,  (snapshot, log)  (connections close)
+ *                          first base)
  *
  * A signal comes into force with the next turn, and once nothing is left half way; until then it can be taken back. While
  * replicas are waited for no client writes, which SHUTDOWN ABORT ends. Clients that sent SHUTDOWN wait as long.
+ *
+ * A log that was just turned on has no base yet, and a server must not end without one. redis-server refuses at once; its
+ * child has written a small one within milliseconds, though, where a thread that has yet to start may take half a second
+ * on a machine at load. So a base is waited for, for a moment, before the shutdown is refused in the same words.
  *
  * `abandoned` follows any state: the server can't keep what it has promised and ends at once.
  */
@@ -44,6 +49,8 @@ const NEXT: Readonly<Record<State, readonly State[]>> = {
 
 /** How long what holds a shutdown up (a cron that DEBUG has paused, a replica) is waited for before it is looked at again, ms. */
 const LOOK_AGAIN = 100;
+/** How long the first base of a log is waited for, ms. */
+const FIRST_BASE = 2000;
 const NOT_ENDED = 'Errors trying to shut down the server. Check the logs for more information.';
 const NOT_ENDED_REPLY = 'ERR Errors trying to SHUTDOWN. Check logs.';
 
@@ -57,8 +64,9 @@ export class Shutdown {
   private readonly sessions = new Set<Session>();
   /** Ends the pause that is the shutdown's own. */
   private release: (() => void) | null = null;
-  /** When replicas are no longer waited for, ms of the clock. */
+  /** When replicas, and the first base of the log, are no longer waited for, ms of the clock. */
   private deadline = 0;
+  private baseDeadline = 0;
 
   constructor(parts: ShutdownParts) {
     this.parts = parts;
@@ -80,7 +88,7 @@ export class Shutdown {
         this.giveUp(NOT_ENDED);
         return 'failed';
       }
-      this.waitForReplicas(request);
+      this.wait(request);
     }
     this.sessions.add(session);
     return 'waiting';
@@ -99,7 +107,7 @@ export class Shutdown {
         return;
       }
       this.begin();
-      if (this.mustWait(request)) this.waitForReplicas(request);
+      if (this.mustWait(request)) this.wait(request);
       else void this.saveAside(request);
     };
     this.timer = this.parts.clock.after(0, begin);
@@ -151,24 +159,34 @@ export class Shutdown {
     this.parts.log.warning('User requested shutdown...');
   }
 
-  // Replicas.
+  // What is waited for.
 
   private mustWait(request: ShutdownRequest): boolean {
-    return !request.now && this.parts.settings.shutdownTimeout > 0 && this.behind() > 0;
+    const { clock, settings } = this.parts;
+    const now = clock.now();
+    this.deadline = now + (request.now ? 0 : settings.shutdownTimeout * 1000);
+    this.baseDeadline = now + (request.now || request.force ? 0 : FIRST_BASE);
+    return this.waits;
+  }
+
+  /** Whether there is something to wait for, and time. */
+  private get waits(): boolean {
+    const now = this.parts.clock.now();
+    if (now < this.deadline && this.behind() > 0) return true;
+    return now < this.baseDeadline && this.parts.persistence.aof.writesFirstBase;
   }
 
   private behind(): number {
     return this.parts.engine.replication.lags().filter(({ bytes }) => bytes !== 0).length;
   }
 
-  private waitForReplicas(request: ShutdownRequest): void {
-    const { clock, engine, log, settings } = this.parts;
+  private wait(request: ShutdownRequest): void {
+    const { clock, engine, log } = this.parts;
     this.go('waiting');
-    this.deadline = clock.now() + settings.shutdownTimeout * 1000;
     this.release = engine.pause.holdWrites();
-    log.notice('Waiting for replicas before shutting down.');
+    if (this.behind() > 0) log.notice('Waiting for replicas before shutting down.');
     const look = (): void => {
-      if (this.behind() > 0 && clock.now() < this.deadline) {
+      if (this.waits) {
         this.timer = clock.after(LOOK_AGAIN, look);
         return;
       }

@@ -549,7 +549,8 @@ describe('ending', () => {
   test('not before there is a first base, unless forced', async () => {
     const server = await start({ appendonly: 'no' });
     await server.run(`SET a 1\nCONFIG SET rdb-key-save-delay ${SLOW}\nCONFIG SET appendonly yes`);
-    expect(String(await server.client.call('SHUTDOWN'))).toBe('ReplyError: ERR Errors trying to SHUTDOWN. Check logs.');
+    const refused = await server.client.call('SHUTDOWN', 'NOW');
+    expect(String(refused)).toBe('ReplyError: ERR Errors trying to SHUTDOWN. Check logs.');
     expect(server.said("Writing initial AOF, can't exit.")).toBe(1);
     server.client.post(['SHUTDOWN', 'FORCE']);
     await until(() => server.exits.length > 0);

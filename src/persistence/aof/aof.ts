@@ -103,6 +103,11 @@ export class Aof {
     return this.parts.background.kind === 'rewrite';
   }
 
+  /** Whether what the log begins with is being written, without which the server must not end. */
+  get writesFirstBase(): boolean {
+    return this.waiting && this.rewriting;
+  }
+
   /** Why writes must be refused, in the system's words; null where they needn't be. */
   get fault(): string | null {
     return this.state === 'off' ? null : this.writer.fault;
@@ -477,7 +482,7 @@ export class Aof {
   finish(force: boolean): boolean {
     const { log } = this.parts;
     if (this.rewriting) {
-      if (this.state === 'waiting') {
+      if (this.writesFirstBase) {
         log.warning(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.");
         if (!force) return false;
       }

@@ -1,16 +1,19 @@
-/** A shutdown that waits for replicas which are behind, as redis-server 7.0 does: its end, its taking back, its limits. */
+/** A shutdown that waits for replicas which are behind, as redis-server 7.0 does, or for the log's first base. */
 
+import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
+import { MemoryDisk } from '../../../src/base/memory-disk.ts';
 import { VirtualClock } from '../../../src/base/time.ts';
 import { NO_REPLICATION, type ReplicaLag } from '../../../src/engine/replication-port.ts';
-import { createServer } from '../../../src/server/server.ts';
+import { createServer, type ServerOptions } from '../../../src/server/server.ts';
 
 interface Behind {
   bytes: number;
 }
 
-function make(settings: Record<string, string> = {}) {
+function make(settings: Record<string, string> = {}, options: ServerOptions = {}) {
   const clock = new VirtualClock();
   const exits: number[] = [];
   const said: string[] = [];
@@ -21,6 +24,7 @@ function make(settings: Record<string, string> = {}) {
     settings: { 'shutdown-timeout': '3', ...settings },
     log: { debug: () => {}, verbose: () => {}, notice: say, warning: say },
     onExit: (code) => exits.push(code),
+    ...options,
   });
   const lags = (): ReplicaLag[] => [{ name: '127.0.0.1:7000', seconds: 3, state: 'online', ...replica }];
   server.engine.replication = { ...NO_REPLICATION, lags };
@@ -120,5 +124,77 @@ describe('a shutdown with a replica that is behind', () => {
     clock.advance(3200);
     await settle();
     expect([exits, failures]).toEqual([[0], 1]);
+  });
+});
+
+describe('a shutdown while the first base of the log is written', () => {
+  const REFUSED = 'ERR Errors trying to SHUTDOWN. Check logs.';
+
+  /** `hangs`: what saves never comes to its end; otherwise it does after a millisecond. */
+  async function turnedOn(hangs: boolean) {
+    const worker = Object.assign(new EventEmitter(), {
+      postMessage: () => {},
+      unref: () => {},
+      terminate: async () => 0,
+    });
+    const threads = hangs ? { start: () => worker as unknown as Worker } : null;
+    const made = make({}, { disk: new MemoryDisk(), threads });
+    made.replica.bytes = 0;
+    expect(await made.session.call('CONFIG', 'SET', 'appendonly', 'yes')).toBe('OK');
+    const shutdown = (...options: string[]): Promise<string> =>
+      made.server
+        .session()
+        .call('SHUTDOWN', 'NOSAVE', ...options)
+        .then(String, (error) => error.message);
+    return { ...made, shutdown };
+  }
+
+  test('waits for it', async () => {
+    const { clock, exits, said, shutdown } = await turnedOn(false);
+    const asked = shutdown();
+    await settle();
+    expect(exits).toEqual([]);
+    clock.advance(100);
+    await settle();
+    expect(exits).toEqual([0]);
+    expect(await asked).toBe('The session is closed');
+    expect(said).toContain('Background AOF rewrite finished successfully');
+  });
+
+  test('is refused after two seconds, and may be repeated', async () => {
+    const { clock, exits, said, shutdown, other } = await turnedOn(true);
+    for (let refusals = 1; refusals < 3; refusals++) {
+      const asked = shutdown();
+      clock.advance(1900);
+      await settle();
+      expect(said).not.toContain("Writing initial AOF, can't exit.");
+      clock.advance(200);
+      expect(await asked).toBe(REFUSED);
+      expect(said.filter((line) => line === "Writing initial AOF, can't exit.").length).toBe(1);
+      said.length = 0;
+    }
+    clock.advance(1);
+    expect(await other.call('SET', 'a', '1')).toBe('OK');
+    expect(exits).toEqual([]);
+  });
+
+  test('is refused at once with NOW, and comes about at once with FORCE', async () => {
+    const { exits, shutdown } = await turnedOn(true);
+    expect(await shutdown('NOW')).toBe(REFUSED);
+    expect(exits).toEqual([]);
+    void shutdown('FORCE');
+    await settle();
+    expect(exits).toEqual([0]);
+  });
+
+  test('can be taken back', async () => {
+    const { clock, exits, shutdown, other } = await turnedOn(true);
+    const asked = shutdown();
+    await settle();
+    expect(await other.call('SHUTDOWN', 'ABORT')).toBe('OK');
+    expect(await asked).toBe(REFUSED);
+    clock.advance(10_000);
+    await settle();
+    expect(exits).toEqual([]);
   });
 });
