@@ -4,8 +4,8 @@
  *   npm run bench:commands [-- --only sort,zsets,CONFIG | --repeat N | --milliseconds N | --smoke]
  *
  * `--only` names families (commands/families.ts) or words of which a row's name has one. One connection sends batches of a
- * row's steps and waits for the end of each. Two servers serve a family and take turns, A B A B, after some that do
- * not count; a turn lasts until the server has used `--milliseconds` of its processor. Of the turns the least counts.
+ * row's steps and waits for the end of each. Two servers serve a family and take turns, A B A B, after those
+ * that do not count, until what a step costs has settled; a turn lasts until the server has used `--milliseconds` of its processor. Of the turns the least counts.
  * Rows are printed by their ratio, ours over Redis's, at the end.
  */
 import { Pipeline } from '../../test/support/pipeline.ts';
@@ -22,10 +22,10 @@ const MOST_AT_ONCE = 64;
 const BATCH_SECONDS = 0.0005;
 /** Steps by which their cost is estimated. */
 const TRIED = 8;
-const LEAST_WARMING = 5;
-const MOST_WARMING = 12;
-/** A turn that takes this much of the fastest before it tells that all is compiled. */
-const SETTLED = 0.95;
+/** V8 has compiled all it will once the least of so many turns is about what was the least before them. */
+const LATEST = 6;
+const FASTER = 0.95;
+const SLOWER = 1.1;
 const FILLED_AT_ONCE = 1000;
 /** From this ratio on a row is named at the end. */
 const SLOW = 1.5;
@@ -35,6 +35,8 @@ interface Plan {
   readonly repeat: number;
   /** Processor seconds of a turn. */
   readonly turn: number;
+  /** The most turns that a row is given to settle. */
+  readonly warming: number;
   readonly sizes: Sizes;
 }
 
@@ -114,14 +116,10 @@ class Bench {
     return { steps, bytes };
   }
 
-  /** Turns that do not count, in which code is compiled: until one is hardly faster than those before it. */
+  /** Turns that do not count, in which code is compiled. */
   private async warm(driver: Driver, pid: number, batches: Batches): Promise<void> {
-    let least = Number.POSITIVE_INFINITY;
-    for (let turn = 0; turn < MOST_WARMING; turn++) {
-      const microseconds = await this.turn(driver, pid, batches);
-      if (turn >= LEAST_WARMING && microseconds > least * SETTLED) return;
-      least = Math.min(least, microseconds);
-    }
+    const turns: number[] = [];
+    while (turns.length < this.plan.warming && !settled(turns)) turns.push(await this.turn(driver, pid, batches));
   }
 
   /** Microseconds of the processor a step. */
@@ -136,6 +134,12 @@ class Bench {
     }
     return (used * 1e6) / (sent * steps);
   }
+}
+
+/** Whether the latest turns have become neither faster than those before them nor, while code is compiled anew, slower. */
+function settled(turns: readonly number[]): boolean {
+  const change = Math.min(...turns.slice(-LATEST)) / Math.min(...turns.slice(0, -LATEST));
+  return change > FASTER && change < SLOWER;
 }
 
 /** Throws where a row's commands are refused: what is measured is no error. */
@@ -202,6 +206,7 @@ const plan: Plan = {
   only: given.list('only', []),
   repeat: given.number('repeat', 3, 1),
   turn: given.number('milliseconds', 50, 2) / 1000,
+  warming: given.smoke ? 5 : 40,
   sizes: given.smoke ? SMOKE_SIZES : USUAL_SIZES,
 };
 const figures: Figure[] = [];
