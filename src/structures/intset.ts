@@ -218,28 +218,41 @@ export function intsetRemove(m: Memory, s: Addr, index: number): Addr {
 export function intsetValidate(bytes: Slice, deep: boolean): boolean {
   const { buffer, start, length } = bytes;
   if (length < Head.size) return false;
-  const view = new DataView(buffer.buffer, buffer.byteOffset + start, length);
-  const width = view.getUint32(Head.encoding, true);
+  const width = wordIn(buffer, start + Head.encoding);
   if (width !== 2 && width !== 4 && width !== 8) return false;
-  const count = view.getUint32(Head.length, true);
+  const count = wordIn(buffer, start + Head.length) >>> 0;
   if (count === 0 || Head.size + count * width !== length) return false;
   if (!deep) return true;
-  return width === 8 ? ascendWide(view) : ascend(view, width);
+  const from = start + Head.size;
+  if (width === 2) return ascend16(buffer, from, start + length);
+  if (width === 4) return ascend32(buffer, from, start + length);
+  return ascendWide(new DataView(buffer.buffer, buffer.byteOffset + start, length));
 }
 
-function ascend(view: DataView, width: number): boolean {
-  const end = view.byteLength;
-  let before = narrowIn(view, Head.size, width);
-  for (let at = Head.size + width; at < end; at += width) {
-    const value = narrowIn(view, at, width);
+// Of what is short, to make a view takes longer than to put its numbers together of their bytes.
+
+function wordIn(buffer: Uint8Array, at: number): number {
+  return buffer[at] | (buffer[at + 1] << 8) | (buffer[at + 2] << 16) | (buffer[at + 3] << 24);
+}
+
+function ascend16(buffer: Uint8Array, from: number, end: number): boolean {
+  let before = -0x8001;
+  for (let at = from; at < end; at += 2) {
+    const value = ((buffer[at] << 16) | (buffer[at + 1] << 24)) >> 16;
     if (value <= before) return false;
     before = value;
   }
   return true;
 }
 
-function narrowIn(view: DataView, at: number, width: number): number {
-  return width === 2 ? view.getInt16(at, true) : view.getInt32(at, true);
+function ascend32(buffer: Uint8Array, from: number, end: number): boolean {
+  let before = wordIn(buffer, from);
+  for (let at = from + 4; at < end; at += 4) {
+    const value = wordIn(buffer, at);
+    if (value <= before) return false;
+    before = value;
+  }
+  return true;
 }
 
 function ascendWide(view: DataView): boolean {

@@ -42,6 +42,7 @@ import { hashBytes } from '../structures/hash.ts';
 import {
   LP_MAX_BYTES,
   lpAppend,
+  lpAppendEncoded,
   lpBytes,
   lpDelete,
   lpDeleteRange,
@@ -59,6 +60,7 @@ import {
 import { sdsBytes, sdsFree, sdsNew, sdsOverwrite, sdsVerify } from '../structures/sds.ts';
 import { ENC_HASHTABLE, ENC_LISTPACK, type Encoding } from './entry.ts';
 import { pickDistinct } from './pick.ts';
+import type { EntryBuffer } from './stream-node.ts';
 import { ValueAccessor } from './value.ts';
 
 /** Up to where a hash stays a listpack; the options hash-max-listpack-entries and -value write here. */
@@ -202,25 +204,20 @@ export class HashValue extends ValueAccessor {
     return false;
   }
 
-  /** `put` of a field that is known to be new. */
-  append(field: Slice, value: Slice): void {
-    if (this.slot.encoding === ENC_LISTPACK) {
-      if (this.fits(field, value)) {
-        this.appendPacked(field, value);
-        return;
-      }
-      this.toHashtable();
-    }
-    const m = this.m;
-    dictInsert(m, this.slot.root, newHashEntry(m, field, value), hashBytes(m.seed, field));
+  /** Appends pairs, of fields that are new and of which each `fits` with those before it, to a hash that stays a listpack. */
+  appendEncoded(pairs: EntryBuffer): void {
+    const { root } = this.slot;
+    const fresh = lpAppendEncoded(this.m, root, pairs.bytes, pairs.length, pairs.count);
+    if (fresh !== root) this.slot.update(fresh, ENC_LISTPACK);
   }
 
-  private fits(field: Slice, value: Slice): boolean {
+  /** Whether a listpack may hold the pair, with `more` bytes beside what it has. */
+  fits(field: Slice, value: Slice, more = 0): boolean {
     const { listpackValue } = this.limits;
     return (
       field.length <= listpackValue &&
       value.length <= listpackValue &&
-      lpBytes(this.m, this.slot.root) + field.length + value.length <= LP_MAX_BYTES
+      lpBytes(this.m, this.slot.root) + more + field.length + value.length <= LP_MAX_BYTES
     );
   }
 

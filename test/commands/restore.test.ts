@@ -10,6 +10,7 @@ import { corpus, type Payload } from '../durability/payloads.ts';
 import { Beside } from '../support/beside.ts';
 import { latin, size, str, u16, u32, ziplist } from '../support/rdb-format.ts';
 
+const HASH = 4;
 const HASH_LISTPACK = 16;
 const ZSET_LISTPACK = 17;
 const LIST_QUICKLIST_2 = 18;
@@ -78,6 +79,38 @@ describe('listpacks in which equal values have other bytes than here', () => {
       ['RESTORE', 'twice', '0', payload(Buffer.of(HASH_LISTPACK), listpack(form(5), a, Buffer.of(5, 1), a))],
     ]);
   });
+});
+
+describe('hashes that are read field by field', () => {
+  /** So many that their pairs do not go into the listpack at one go. */
+  const names = Array.from({ length: 500 }, (_, i) => (i % 5 === 0 ? String(i * 1000) : `field:${i}`));
+  const hash = (fields: readonly string[], value: (i: number) => string): string =>
+    payload(Buffer.of(HASH), size(fields.length), ...fields.flatMap((field, i) => [str(field), str(value(i))]));
+  const long = (i: number): string => `${i}`.repeat(20);
+
+  test.each([
+    ['short enough for a listpack', names, long],
+    ['of which one is too long', names, (i: number) => (i === 400 ? 'x'.repeat(65) : long(i))],
+    ['of which the last is too long', names, (i: number) => (i === 499 ? 'x'.repeat(65) : long(i))],
+    ['of which one comes again soon', [...names.slice(0, 9), names[8]], long],
+    ['of which one comes again late', [...names.slice(0, 499), names[1]], long],
+    ['of which one comes again behind one that is too long', [...names.slice(0, 99), names[9]], () => 'x'.repeat(65)],
+  ])('%s', (_name, fields, value) =>
+    both.same([
+      ['RESTORE', 'hash', '0', hash(fields, value)],
+      ['OBJECT', 'ENCODING', 'hash'],
+      ['HLEN', 'hash'],
+      ['HMGET', 'hash', ...names],
+      ['HSET', 'hash', 'another', 'value'],
+      ['HGET', 'hash', 'another'],
+    ]),
+  );
+
+  test('in the order of the payload', () =>
+    both.same([
+      ['RESTORE', 'hash', '0', hash(names, long)],
+      ['HGETALL', 'hash'],
+    ]));
 });
 
 describe('payloads that claim more than they hold, or hold more than they seem to', () => {

@@ -133,7 +133,7 @@ function setInListpack(hash: Payload): Payload {
 
 /** A stream without groups as Redis 5 wrote it, from one of today. */
 function oldStream(stream: Payload): Payload {
-  const input = RdbInput.over(stream.bytes);
+  const input = RdbInput.over(new Slice(stream.bytes));
   const scratch = new Slice();
   input.u8();
   for (let nodes = input.size(); nodes > 0; nodes--) {

@@ -48,7 +48,7 @@ export class LibraryDump {
  * does, or where the payload holds something else. Redis loads each as it comes, and so tells the first error there is.
  */
 export function readLibraries(payload: Slice, take: (source: string) => string | null): string | null {
-  const input = RdbInput.over(payload.view());
+  const input = RdbInput.over(payload);
   try {
     while (payload.length - input.offset > FOOT) {
       const type = input.u8();

@@ -84,7 +84,7 @@ export function readPayload(
   deep: boolean,
   tell: (message: string) => void,
 ): boolean {
-  const input = RdbInput.over(payload.view());
+  const input = RdbInput.over(payload);
   try {
     const type = input.u8();
     if (!isValueType(type)) return false;

@@ -79,7 +79,7 @@ export class RdbInput {
   private end = 0;
   /** With `pending`: what was read from here on may be read again. */
   private kept = 0;
-  /** Bytes before the window. */
+  /** Bytes before the window; of a payload, less those before it in its buffer. */
   private before = 0;
   private summed = 0;
   private integer: Uint8Array | null = null;
@@ -111,8 +111,11 @@ export class RdbInput {
   }
 
   /** Over bytes that stay as they are for as long as this is in use, which ends before another one begins. */
-  static over(bytes: Uint8Array): RdbInput {
-    return new RdbInput(null, bytes, bytes.length, false, null, OF_PAYLOADS);
+  static over({ buffer, start, length }: Slice): RdbInput {
+    const input = new RdbInput(null, buffer, start + length, false, null, OF_PAYLOADS);
+    input.at = start;
+    input.before = -start;
+    return input;
   }
 
   /** Bytes read so far. */

@@ -40,6 +40,7 @@ import { type HashLimits, HashValue, hashNew } from '../../values/hash.ts';
 import { type ListLimits, listNew } from '../../values/list.ts';
 import { type SetLimits, SetValue, setNew } from '../../values/set.ts';
 import { type StreamLimits, StreamValue, streamNew } from '../../values/stream.ts';
+import { EntryBuffer } from '../../values/stream-node.ts';
 import { LooseSlot } from '../../values/value.ts';
 import { ZSET_ADDED, type ZsetLimits, ZsetValue, zsetNew } from '../../values/zset.ts';
 import * as faults from './faults.ts';
@@ -70,6 +71,8 @@ const LARGEST_TABLE = 2 ** 60;
 const EMPTY_LISTPACK = 7;
 /** Of a larger listpack the names are not kept in the heap while they are compared. */
 const SMALL_LISTPACK = 1 << 16;
+/** So many bytes of pairs are appended at a time: the listpack is not made longer for each of them. */
+const PAIRS_BYTES = 1 << 14;
 const MODULE_SIGNED = 1;
 const MODULE_UNSIGNED = 2;
 const MODULE_FLOAT = 3;
@@ -103,6 +106,8 @@ export class ValueReader {
   private readonly first = new Slice();
   private readonly second = new Slice();
   private readonly walk = new ListpackCursor();
+  /** Of a hash that is read: what is yet to be appended to its listpack. */
+  private readonly pairs = new EntryBuffer();
   private growing: Growing | null = null;
 
   constructor(memory: Memory, limits: ReadLimits) {
@@ -382,14 +387,32 @@ export class ValueReader {
     }
     // A field whose hash is new need not be looked for in a listpack, from its first field to its last.
     const hashes = new Set<number>();
+    const { pairs } = this;
+    pairs.clear();
     const one = (): void => {
       const field = input.keep(this.room, this.first);
       const value = input.string(this.second);
       const packed = slot.encoding === ENC_LISTPACK;
-      if (packed && hashes.size < hashes.add(hashBytes(this.memory.seed, field)).size) hash.append(field, value);
-      else if (!hash.put(field, value)) damaged(packed && deep ? faults.SAME_FIELD : faults.SAME_FIELD_OF_MANY);
+      if (packed && hash.fits(field, value, pairs.length)) {
+        if (hashes.size < hashes.add(hashBytes(this.memory.seed, field)).size) {
+          pairs.value(field);
+          pairs.value(value);
+          if (pairs.length > PAIRS_BYTES) this.appendPairs(hash);
+          return;
+        }
+      }
+      this.appendPairs(hash);
+      if (!hash.put(field, value)) damaged(packed && deep ? faults.SAME_FIELD : faults.SAME_FIELD_OF_MANY);
     };
-    return { left: count, one, end: () => {} };
+    return { left: count, one, end: () => this.appendPairs(hash) };
+  }
+
+  private appendPairs(hash: HashValue): void {
+    const { pairs } = this;
+    if (pairs.count === 0) return;
+    hash.appendEncoded(pairs);
+    pairs.clear();
+    pairs.taken();
   }
 
   // Streams.

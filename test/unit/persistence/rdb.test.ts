@@ -389,7 +389,7 @@ describe('files of older versions', () => {
         const at = 2 + nameLength + random.below(Math.min(200, record.length - 2 - nameLength));
         record[at] = random.below(256);
       }
-      const input = RdbInput.over(new Uint8Array(record.subarray(2 + nameLength)));
+      const input = RdbInput.over(new Slice(record.subarray(2 + nameLength)));
       try {
         reader.read(input, record[0], round % 2 === 0);
         reader.drop();
