@@ -21,6 +21,7 @@
  * values always have equal bytes: entries are compared without being decoded.
  */
 import { assert } from '../base/assert.ts';
+import { copyBytes } from '../base/copy.ts';
 import { writeInteger } from '../base/numbers.ts';
 import { Slice } from '../base/slice.ts';
 
@@ -114,6 +115,14 @@ export function writeBackLength(target: Uint8Array, at: number, size: number): n
   }
   target[at] = rest;
   return at + bytes;
+}
+
+/** Writes the whole entry that `value` becomes at `at`. */
+export function writeEncoded(target: Uint8Array, at: number, entry: EncodedEntry, value: Slice): void {
+  const { head, headSize, tail, size } = entry;
+  for (let i = 0; i < headSize; i++) target[at + i] = head[i];
+  if (tail > 0) copyBytes(target, at + headSize, value.buffer, value.start, tail);
+  writeBackLength(target, at + size, size);
 }
 
 export function encodeEntry(value: Slice, into: EncodedEntry): void {

@@ -36,14 +36,16 @@ import {
   sizeIn,
   stringHead,
   totalBy,
-  writeBackLength,
+  writeEncoded,
   writeEntryInteger,
 } from './listpack-entry.ts';
 
 const HEADER = 6;
 /** Where the first entry lies, if there is one. */
 export const LP_FIRST = HEADER;
-const END = 0xff;
+/** The byte behind the last entry. */
+export const LP_END = 0xff;
+const END = LP_END;
 const EMPTY_BYTES = HEADER + 1;
 const UNCOUNTED = 65535;
 
@@ -136,8 +138,11 @@ export function lpEntryBytes(value: Slice): number {
 
 export function lpLength(r: Reader, lp: Addr): number {
   const count = r.u16(lp, 4);
-  if (count !== UNCOUNTED) return count;
-  const { buffer, start, length } = r.borrow(whole, lp, 0, r.u32(lp, 0));
+  return count !== UNCOUNTED ? count : lpCount(r.borrow(whole, lp, 0, r.u32(lp, 0)));
+}
+
+/** Entries of the valid listpack whose bytes these are, by walking. */
+export function lpCount({ buffer, start, length }: Slice): number {
   return countIn(buffer, start + HEADER, start + length - 1);
 }
 
@@ -301,9 +306,18 @@ function shrunk(m: Memory, lp: Addr, bytes: number): Addr {
 /** Writes the encoded entry at `p`, where `splice` has made room. */
 function writeEntry(m: Memory, lp: Addr, p: number, value: Slice): void {
   const { buffer, start } = m.writable(gap, lp, p, entry.total);
-  for (let i = 0; i < entry.headSize; i++) buffer[start + i] = entry.head[i];
-  writeBackLength(buffer, start + entry.size, entry.size);
-  if (entry.tail > 0) m.write(lp, p + entry.headSize, value);
+  writeEncoded(buffer, start, entry, value);
+}
+
+/** Writes the header of a listpack of `total` bytes and `count` entries, wherever it lies. */
+export function lpWriteHeader({ buffer, start }: Slice, total: number, count: number): void {
+  buffer[start] = total;
+  buffer[start + 1] = total >>> 8;
+  buffer[start + 2] = total >>> 16;
+  buffer[start + 3] = total >>> 24;
+  const counted = count > UNCOUNTED ? UNCOUNTED : count;
+  buffer[start + 4] = counted;
+  buffer[start + 5] = counted >>> 8;
 }
 
 function addCount(m: Memory, lp: Addr, by: number): void {
@@ -311,12 +325,12 @@ function addCount(m: Memory, lp: Addr, by: number): void {
   if (count !== UNCOUNTED) m.setU16(lp, 4, count + by > UNCOUNTED ? UNCOUNTED : count + by);
 }
 
-/** `value` itself, or a copy of it where it lies in `lp`, whose bytes are about to move. */
-function apart(m: Memory, lp: Addr, value: Slice): Slice {
-  m.borrow(whole, lp, 0, 0);
+/** `value` itself, or a copy of it where it lies in the block at `a`, whose bytes are about to move. */
+export function apart(m: Memory, a: Addr, value: Slice): Slice {
+  m.borrow(whole, a, 0, 0);
   if (value.buffer !== whole.buffer) return value;
   const distance = value.start - whole.start;
-  return distance < 0 || distance >= m.u32(lp, 0) ? value : new Slice(value.copy());
+  return distance < 0 || distance >= m.sizeOf(a) ? value : new Slice(value.copy());
 }
 
 function insertAt(m: Memory, lp: Addr, p: number, value: Slice): Addr {

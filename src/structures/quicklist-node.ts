@@ -1,11 +1,14 @@
 /**
  * The nodes of a quicklist. What is done to chains of them is in quicklist.ts.
  *
- *   node   [next][prev][data][bytes][count][packed][plain]           u32 each
+ *   node   [next][prev][data][bytes][count][packed][plain][gap]      u32 each
  *
- *   plain 0, packed 0     data is a listpack of `count` entries and `bytes` bytes
+ *   plain 0, packed 0     data holds a listpack of `count` entries and `bytes` bytes, behind a gap of `gap` bytes
  *   plain 0, packed n     data is that listpack under LZF, n bytes
  *   plain 1               data is one element of `bytes` bytes that is too large for a listpack
+ *
+ * The gap is what quicklist-ends.ts works with at the front; whatever else is written has the listpack at the beginning
+ * of its block (`listpackOf`).
  *
  * Reading never unpacks in the image: a packed node is expanded beside it, so a frozen view reads as the live image does.
  */
@@ -17,9 +20,18 @@ import { type Addr, NULL } from '../memory/address.ts';
 import { OutOfMemory } from '../memory/errors.ts';
 import { layout } from '../memory/layout.ts';
 import type { Memory, Reader } from '../memory/memory.ts';
-import { lpAppend, lpBytes, lpEntryBytes, lpLength, lpNew, lpValidate } from './listpack.ts';
+import { lpAppend, lpBytes, lpCount, lpEntryBytes, lpNew, lpValidate } from './listpack.ts';
 
-const Node = layout({ next: 'u32', prev: 'u32', data: 'u32', bytes: 'u32', count: 'u32', packed: 'u32', plain: 'u32' });
+const Node = layout({
+  next: 'u32',
+  prev: 'u32',
+  data: 'u32',
+  bytes: 'u32',
+  count: 'u32',
+  packed: 'u32',
+  plain: 'u32',
+  gap: 'u32',
+});
 
 /** A shorter listpack is never packed, nor one that packing would shorten by less. */
 const PACK_FROM = 48;
@@ -47,6 +59,8 @@ export const nodeBytes = (r: Reader, n: Addr): number => r.u32(n, Node.bytes);
 export const nodeCount = (r: Reader, n: Addr): number => r.u32(n, Node.count);
 /** Length under LZF, 0 where the node is as it is. */
 export const nodePacked = (r: Reader, n: Addr): number => r.u32(n, Node.packed);
+/** Where in its block the listpack begins; 0 unless the node is a listpack as it is. */
+export const nodeGap = (r: Reader, n: Addr): number => r.u32(n, Node.gap);
 export const nodeIsPlain = (r: Reader, n: Addr): boolean => r.u32(n, Node.plain) !== 0;
 
 export function setNext(m: Memory, n: Addr, next: Addr): void {
@@ -64,6 +78,14 @@ export function setListpack(m: Memory, n: Addr, lp: Addr, count: number): void {
   m.setU32(n, Node.count, count);
 }
 
+/** The node's listpack lies `gap` bytes into its block `data` from now on, of `bytes` bytes and `count` entries. */
+export function placeListpack(m: Memory, n: Addr, data: Addr, gap: number, bytes: number, count: number): void {
+  m.setAddr(n, Node.data, data);
+  m.setU32(n, Node.gap, gap);
+  m.setU32(n, Node.bytes, bytes);
+  m.setU32(n, Node.count, count);
+}
+
 /** A node of no list over `data`, which it takes; `data` is released when there is no room for a node. */
 export function newNode(m: Memory, data: Addr, bytes: number, count: number, plain: boolean): Addr {
   const node = allocateOr(m, Node.size, data);
@@ -74,6 +96,7 @@ export function newNode(m: Memory, data: Addr, bytes: number, count: number, pla
   m.setU32(node, Node.count, count);
   m.setU32(node, Node.packed, 0);
   m.setU32(node, Node.plain, plain ? 1 : 0);
+  m.setU32(node, Node.gap, 0);
   return node;
 }
 
@@ -87,11 +110,11 @@ function allocateOr(m: Memory, size: number, otherwise: Addr): Addr {
   }
 }
 
-/** A node that holds `value` alone; where that is a listpack, with `room` bytes in all or as many as it takes. */
-export function newNodeOf(m: Memory, value: Slice, plain: boolean, room = 0): Addr {
+/** A node that holds `value` alone. */
+export function newNodeOf(m: Memory, value: Slice, plain: boolean): Addr {
   const length = value.length;
   if (!plain) {
-    const lp = lpAppend(m, lpNew(m, Math.max(room, lpEntryBytes(value) + FRAME)), value);
+    const lp = lpAppend(m, lpNew(m, lpEntryBytes(value) + FRAME), value);
     return newNode(m, lp, lpBytes(m, lp), 1, false);
   }
   const data = m.allocate(length > 0 ? length : 1);
@@ -104,7 +127,7 @@ export function copyNode(m: Memory, n: Addr): Addr {
   const packed = nodePacked(m, n);
   const length = packed === 0 ? nodeBytes(m, n) : packed;
   const data = m.allocate(length > 0 ? length : 1);
-  m.copy(data, 0, nodeData(m, n), 0, length);
+  m.copy(data, 0, nodeData(m, n), nodeGap(m, n), length);
   const node = newNode(m, data, nodeBytes(m, n), nodeCount(m, n), nodeIsPlain(m, n));
   m.setU32(node, Node.packed, packed);
   return node;
@@ -153,13 +176,14 @@ export function pack(m: Memory, n: Addr): void {
   if (nodePacked(m, n) !== 0 || nodeIsPlain(m, n) || bytes < PACK_FROM) return;
   if (packing.room.length < bytes) packing.room = new Uint8Array(bytes);
   const data = nodeData(m, n);
-  const packed = lzfCompress(m.borrow(scratch, data, 0, bytes), packing.room, bytes - PACK_GAIN - 1);
+  const packed = lzfCompress(m.borrow(scratch, data, nodeGap(m, n), bytes), packing.room, bytes - PACK_GAIN - 1);
   if (packed === 0) return;
   const block = allocateQuietly(m, packed);
   if (block === NULL) return;
   m.writeBytes(block, 0, packing.room, 0, packed);
   m.setAddr(n, Node.data, block);
   m.setU32(n, Node.packed, packed);
+  m.setU32(n, Node.gap, 0);
   m.release(data);
 }
 
@@ -172,7 +196,7 @@ function allocateQuietly(m: Memory, size: number): Addr {
   }
 }
 
-/** Makes a packed node's listpack a listpack again, to be written. */
+/** Makes a packed node's listpack a listpack again. */
 export function unpack(m: Memory, n: Addr): void {
   const packed = nodePacked(m, n);
   if (packed === 0) return;
@@ -189,6 +213,23 @@ export function unpack(m: Memory, n: Addr): void {
   m.release(data);
 }
 
+/** The node's listpack unpacked and at the beginning of its block, to be written. */
+export function listpackOf(m: Memory, n: Addr): Addr {
+  unpack(m, n);
+  const data = nodeData(m, n);
+  const gap = nodeGap(m, n);
+  if (gap > 0) {
+    m.copy(data, 0, data, gap, nodeBytes(m, n));
+    m.setU32(n, Node.gap, 0);
+  }
+  return data;
+}
+
+/** Shows the node's bytes as they lie: a listpack, packed or not, or an element. */
+export function nodeStored(r: Reader, n: Addr, into: Slice): Slice {
+  return r.borrow(into, nodeData(r, n), nodeGap(r, n), nodePacked(r, n) || nodeBytes(r, n));
+}
+
 /** Room for the expanded bytes of one packed node, owned by a reader. */
 export class NodeRoom {
   private bytes = new Uint8Array(0);
@@ -196,11 +237,10 @@ export class NodeRoom {
 
   /** Shows the node's listpack or element through `into`, expanded into this room where it is packed. */
   content(r: Reader, n: Addr, into: Slice): Slice {
+    if (nodePacked(r, n) === 0) return nodeStored(r, n, into);
     const length = nodeBytes(r, n);
-    const packed = nodePacked(r, n);
-    if (packed === 0) return r.borrow(into, nodeData(r, n), 0, length);
     if (this.bytes.length < length) this.bytes = new Uint8Array(length);
-    r.borrow(this.source, nodeData(r, n), 0, packed);
+    nodeStored(r, n, this.source);
     assert(lzfDecompress(this.source, this.bytes, 0, length), 'a packed node expands');
     return into.set(this.bytes, 0, length);
   }
@@ -211,17 +251,17 @@ export function verifyNode(m: Memory, n: Addr): void {
   const count = nodeCount(m, n);
   const bytes = nodeBytes(m, n);
   assert(count > 0, 'a node is never empty');
+  const gap = nodeGap(m, n);
+  assert(gap === 0 || (nodePacked(m, n) === 0 && !nodeIsPlain(m, n)), 'a gap lies before a listpack only');
   if (nodeIsPlain(m, n)) {
     assert(count === 1 && nodePacked(m, n) === 0, 'a plain node holds one element as it is');
     assert(bytes <= m.sizeOf(nodeData(m, n)), 'an element lies in its block');
     return;
   }
   const lp = verifyRoom.content(m, n, new Slice());
-  assert(lpValidate(lp, true), 'a node holds a valid listpack');
-  if (nodePacked(m, n) !== 0) return;
-  const data = nodeData(m, n);
-  assert(bytes === lpBytes(m, data) && bytes <= m.sizeOf(data), 'a node knows the bytes of its listpack');
-  assert(count === lpLength(m, data), 'a node knows the length of its listpack');
+  assert(lpValidate(lp, true), 'a node holds a valid listpack of the bytes that it knows');
+  assert(count === lpCount(lp), 'a node knows the length of its listpack');
+  if (nodePacked(m, n) === 0) assert(gap + bytes <= m.sizeOf(nodeData(m, n)), 'a listpack lies in its block');
 }
 
 const verifyRoom = new NodeRoom();

@@ -7,10 +7,7 @@
  * `fill` bounds a node: -1 to -5 are 4, 8, 16, 32, 64 KiB, a positive number counts entries (of 8 KiB at most). `depth`
  * nodes at either end stay as they are, those between are packed; 0 packs none.
  *
- * Work at the head would shift a whole listpack for every element, and moving bytes by an odd distance is slow in shared
- * memory. So, where nothing is packed, the head node is kept short while its list is worked on there: pushing begins a
- * new head node once the first is no longer short, and joins the two that follow where they make one allowed node; popping
- * cuts a long one in half.
+ * Elements come and go at both ends without the others of their node being moved (quicklist-ends.ts).
  *
  * Invariants (qlVerify): the links agree both ways; count and nodes are true; no node is empty; every node is valid
  * (verifyNode); with depth 0 no node is packed, else none of the `depth` nodes at either end.
@@ -27,27 +24,26 @@ import {
   ListpackCursor,
   LP_AFTER,
   LP_BEFORE,
-  lpAppend,
+  LP_FIRST,
   lpAt,
   lpCopyRange,
   lpDelete,
   lpDeleteRange,
   lpFind,
-  lpFirst,
-  lpGetBytes,
   lpInsert,
   lpLast,
   lpLength,
   lpMerge,
-  lpPrepend,
   lpPrev,
   lpReplace,
   lpSeek,
 } from './listpack.ts';
+import { dropFirst, dropLast, giveBackAll, pushFirst, pushLast } from './quicklist-ends.ts';
 import {
   accepts,
   copyNode,
   freeNode,
+  listpackOf,
   mayMerge,
   movedNode,
   NodeRoom,
@@ -70,12 +66,6 @@ import {
 } from './quicklist-node.ts';
 
 const Root = layout({ head: 'u32', tail: 'u32', count: 'u32', nodes: 'u32', fill: 'u32', depth: 'u32' });
-
-/** A listpack of fewer bytes, or of fewer entries, is shifted without a second thought. */
-const SHORT = 128;
-const FEW = 8;
-/** What a head node that will be filled gets at once, so that it is not moved again and again while it grows. */
-const HEAD_ROOM = SHORT + 32;
 
 /** An element of so many bytes gets a node of its own, unless DEBUG QUICKLIST-PACKED-THRESHOLD says otherwise. */
 export const QL_PLAIN_FROM = 0x40000000;
@@ -232,9 +222,8 @@ function settle(m: Memory, ql: Addr, touched: Addr): void {
 function merge(m: Memory, ql: Addr, a: Addr, b: Addr): Addr {
   const count = nodeCount(m, a) + nodeCount(m, b);
   try {
-    unpack(m, a);
-    unpack(m, b);
-    setListpack(m, a, lpMerge(m, nodeData(m, a), nodeData(m, b)), count);
+    const first = listpackOf(m, a);
+    setListpack(m, a, lpMerge(m, first, listpackOf(m, b)), count);
   } catch (error) {
     if (error instanceof OutOfMemory) return NULL;
     throw error;
@@ -257,12 +246,12 @@ function mergeAround(m: Memory, ql: Addr, node: Addr): void {
 
 /** Moves the entries from `p` on into a node of their own behind this one. */
 function split(m: Memory, ql: Addr, node: Addr, p: number): Addr {
-  unpack(m, node);
-  const right = lpCopyRange(m, nodeData(m, node), p, 0);
+  const lp = listpackOf(m, node);
+  const right = lpCopyRange(m, lp, p, 0);
   const count = lpLength(m, right);
   const fresh = newNode(m, right, 0, 0, false);
   setListpack(m, fresh, right, count);
-  setListpack(m, node, lpDeleteRange(m, nodeData(m, node), p, count), nodeCount(m, node) - count);
+  setListpack(m, node, lpDeleteRange(m, lp, p, count), nodeCount(m, node) - count);
   link(m, ql, node, fresh, nodeNext(m, node));
   return fresh;
 }
@@ -275,18 +264,12 @@ export function qlPushHead(m: Memory, ql: Addr, value: Slice, plainFrom: number)
   if (plain || head === NULL || !accepts(m, head, value.length, fillOf(m, ql))) {
     const node = newNodeOf(m, value, plain);
     link(m, ql, NULL, node, head);
-    addCount(m, ql, 1);
-    settle(m, ql, node);
-  } else if (nodeBytes(m, head) > SHORT && nodeCount(m, head) >= FEW && depthOf(m, ql) === 0) {
-    const node = newNodeOf(m, value, false, HEAD_ROOM);
-    link(m, ql, NULL, node, head);
-    addCount(m, ql, 1);
-    mergeIfAllowed(m, ql, head, nodeNext(m, head), head);
+    leftBehind(m, ql, node, head);
   } else {
     unpack(m, head);
-    setListpack(m, head, lpPrepend(m, nodeData(m, head), value), nodeCount(m, head) + 1);
-    addCount(m, ql, 1);
+    pushFirst(m, head, value);
   }
+  addCount(m, ql, 1);
 }
 
 export function qlPushTail(m: Memory, ql: Addr, value: Slice, plainFrom: number): void {
@@ -295,22 +278,26 @@ export function qlPushTail(m: Memory, ql: Addr, value: Slice, plainFrom: number)
   if (plain || tail === NULL || !accepts(m, tail, value.length, fillOf(m, ql))) {
     const node = newNodeOf(m, value, plain);
     link(m, ql, tail, node, NULL);
-    addCount(m, ql, 1);
-    settle(m, ql, node);
+    leftBehind(m, ql, node, tail);
   } else {
     unpack(m, tail);
-    setListpack(m, tail, lpAppend(m, nodeData(m, tail), value), nodeCount(m, tail) + 1);
-    addCount(m, ql, 1);
+    pushLast(m, tail, value);
   }
+  addCount(m, ql, 1);
+}
+
+/** `node` has become an end of the list in the place of `old`, which may be NULL. */
+function leftBehind(m: Memory, ql: Addr, node: Addr, old: Addr): void {
+  if (old !== NULL) giveBackAll(m, old);
+  settle(m, ql, node);
 }
 
 /** The first or last element of a list that has one; good until the list changes. */
 export function qlPeek(r: Reader, ql: Addr, atHead: boolean, into: Slice): Slice {
   const node = atHead ? qlHead(r, ql) : qlTail(r, ql);
-  const data = nodeData(r, node);
-  if (nodeIsPlain(r, node)) return r.borrow(into, data, 0, nodeBytes(r, node));
-  if (nodePacked(r, node) === 0) return lpGetBytes(r, data, atHead ? lpFirst(r, data) : lpLast(r, data), into);
-  walker.resetBytes(room.content(r, node, scratch), 0);
+  const content = room.content(r, node, scratch);
+  if (nodeIsPlain(r, node)) return into.like(content);
+  walker.resetBytes(content, 0);
   if (atHead) walker.toFirst();
   else walker.toLast();
   return walker.bytes(into);
@@ -319,30 +306,27 @@ export function qlPeek(r: Reader, ql: Addr, atHead: boolean, into: Slice): Slice
 /** Removes the first element of a list that has one. */
 export function qlDropHead(m: Memory, ql: Addr): void {
   const head = qlHead(m, ql);
-  if (nodeCount(m, head) >= FEW * 2 && nodeBytes(m, head) > SHORT * 2 && depthOf(m, ql) === 0) halve(m, ql, head);
-  qlDeleteAt(m, ql, head, FIRST);
+  if (nodeCount(m, head) === 1) {
+    removeNode(m, ql, head);
+    settle(m, ql, NULL);
+    return;
+  }
+  unpack(m, head);
+  dropFirst(m, head);
+  addCount(m, ql, -1);
 }
 
 /** Removes the last element of a list that has one. */
 export function qlDropTail(m: Memory, ql: Addr): void {
   const tail = qlTail(m, ql);
-  unpack(m, tail);
-  qlDeleteAt(m, ql, tail, nodeIsPlain(m, tail) ? 0 : lpLast(m, nodeData(m, tail)));
-}
-
-/** Position of the first entry of any listpack. */
-const FIRST = 6;
-/** Cuts a node in two; want of memory leaves it as it is. */
-function halve(m: Memory, ql: Addr, node: Addr): void {
-  const half = nodeBytes(m, node) >>> 1;
-  walker.reset(m, nodeData(m, node), FIRST);
-  while (walker.position < half) walker.next();
-  if (!walker.more) return;
-  try {
-    split(m, ql, node, walker.position);
-  } catch (error) {
-    if (!(error instanceof OutOfMemory)) throw error;
+  if (nodeCount(m, tail) === 1) {
+    removeNode(m, ql, tail);
+    settle(m, ql, NULL);
+    return;
   }
+  unpack(m, tail);
+  dropLast(m, tail);
+  addCount(m, ql, -1);
 }
 
 // At a place: `node` and the position `p` of an entry in its listpack (whatever in a plain node), as a cursor tells them.
@@ -358,18 +342,17 @@ export function qlInsert(
   plainFrom: number,
 ): void {
   const fill = fillOf(m, ql);
-  unpack(m, node);
+  const data = listpackOf(m, node);
   const plainNode = nodeIsPlain(m, node);
   const large = value.length >= plainFrom;
   if (!large && accepts(m, node, value.length, fill)) {
-    const lp = lpInsert(m, nodeData(m, node), p, after ? LP_AFTER : LP_BEFORE, value);
+    const lp = lpInsert(m, data, p, after ? LP_AFTER : LP_BEFORE, value);
     setListpack(m, node, lp, nodeCount(m, node) + 1);
     addCount(m, ql, 1);
     settle(m, ql, node);
     return;
   }
-  const data = nodeData(m, node);
-  const edge = plainNode || p === (after ? lpLast(m, data) : FIRST);
+  const edge = plainNode || p === (after ? lpLast(m, data) : LP_FIRST);
   if (edge) insertBeside(m, ql, node, after, value, large);
   else insertBetween(m, ql, node, p, after, value, large);
 }
@@ -379,9 +362,8 @@ function insertBeside(m: Memory, ql: Addr, node: Addr, after: boolean, value: Sl
   const neighbour = after ? nodeNext(m, node) : nodePrev(m, node);
   if (!large && neighbour !== NULL && accepts(m, neighbour, value.length, fillOf(m, ql))) {
     unpack(m, neighbour);
-    const data = nodeData(m, neighbour);
-    const lp = after ? lpPrepend(m, data, value) : lpAppend(m, data, value);
-    setListpack(m, neighbour, lp, nodeCount(m, neighbour) + 1);
+    if (after) pushFirst(m, neighbour, value);
+    else pushLast(m, neighbour, value);
     addCount(m, ql, 1);
     settle(m, ql, neighbour);
   } else {
@@ -424,8 +406,7 @@ function lpStep(m: Memory, lp: Addr, p: number): number {
 export function qlReplace(m: Memory, ql: Addr, node: Addr, p: number, value: Slice, plainFrom: number): void {
   const large = value.length >= plainFrom;
   if (!nodeIsPlain(m, node) && !large) {
-    unpack(m, node);
-    setListpack(m, node, lpReplace(m, nodeData(m, node), p, value), nodeCount(m, node));
+    setListpack(m, node, lpReplace(m, listpackOf(m, node), p, value), nodeCount(m, node));
     settle(m, ql, node);
     return;
   }
@@ -441,8 +422,7 @@ export function qlDeleteAt(m: Memory, ql: Addr, node: Addr, p: number): void {
     settle(m, ql, NULL);
     return;
   }
-  unpack(m, node);
-  setListpack(m, node, lpDelete(m, nodeData(m, node), p), count - 1);
+  setListpack(m, node, lpDelete(m, listpackOf(m, node), p), count - 1);
   addCount(m, ql, -1);
   settle(m, ql, node);
 }
@@ -474,8 +454,7 @@ export function qlDeleteRange(m: Memory, ql: Addr, start: number, count: number)
 }
 
 function deleteWithin(m: Memory, ql: Addr, node: Addr, offset: number, count: number): void {
-  unpack(m, node);
-  const lp = nodeData(m, node);
+  const lp = listpackOf(m, node);
   setListpack(m, node, lpDeleteRange(m, lp, lpSeek(m, lp, offset), count), nodeCount(m, node) - count);
   addCount(m, ql, -count);
   settle(m, ql, node);
@@ -497,7 +476,7 @@ function holds(m: Memory, node: Addr, value: Slice): boolean {
   const content = room.content(m, node, scratch);
   if (nodeIsPlain(m, node)) return sameBytes(content, value);
   walker.aim(value);
-  for (walker.resetBytes(content, FIRST); walker.more; walker.next()) if (walker.hit(value)) return true;
+  for (walker.resetBytes(content, LP_FIRST); walker.more; walker.next()) if (walker.hit(value)) return true;
   return false;
 }
 
@@ -506,9 +485,8 @@ function removeWithin(m: Memory, ql: Addr, node: Addr, value: Slice, limit: numb
   const count = nodeCount(m, node);
   let removed = 0;
   if (count > 1) {
-    unpack(m, node);
-    let lp = nodeData(m, node);
-    let p = backwards ? findBack(m, lp, lpLast(m, lp), value) : lpFind(m, lp, FIRST, value, 0);
+    let lp = listpackOf(m, node);
+    let p = backwards ? findBack(m, lp, lpLast(m, lp), value) : lpFind(m, lp, LP_FIRST, value, 0);
     while (p !== 0) {
       lp = lpDelete(m, lp, p);
       removed++;

@@ -5,7 +5,7 @@ import type { Reader } from '../../memory/memory.ts';
 import { intsetBytes } from '../../structures/intset.ts';
 import { lpBytes } from '../../structures/listpack.ts';
 import { qlHead, qlNodes } from '../../structures/quicklist.ts';
-import { nodeBytes, nodeData, nodeIsPlain, nodeNext, nodePacked } from '../../structures/quicklist-node.ts';
+import { nodeBytes, nodeIsPlain, nodeNext, nodePacked, nodeStored } from '../../structures/quicklist-node.ts';
 import { slLength } from '../../structures/skiplist.ts';
 import {
   ENC_HASHTABLE,
@@ -90,9 +90,9 @@ export class ValueWriter {
     for (let n = qlHead(r, ql); n !== NULL; n = nodeNext(r, n)) {
       out.size(nodeIsPlain(r, n) ? rdb.NODE_PLAIN : rdb.NODE_PACKED);
       const packed = nodePacked(r, n);
-      const length = nodeBytes(r, n);
-      if (packed === 0) out.string(r.borrow(scratch, nodeData(r, n), 0, length));
-      else out.packedString(r.borrow(scratch, nodeData(r, n), 0, packed), length);
+      const stored = nodeStored(r, n, scratch);
+      if (packed === 0) out.string(stored);
+      else out.packedString(stored, nodeBytes(r, n));
     }
   }
 
