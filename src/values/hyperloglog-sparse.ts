@@ -22,6 +22,7 @@ export class Run {
   width = 0;
   value = 0;
   length = 0;
+  before = 0;
 
   /** Reads the opcode at `at`; false when it does not lie before `end` as a whole. */
   read(bytes: Uint8Array, at: number, end: number): boolean {
@@ -40,6 +41,30 @@ export class Run {
       this.length = (((first & 63) << 8) | bytes[at + 1]) + 1;
     }
     return at < end;
+  }
+
+  /**
+   * Reads the run that register `index` is of, looking from `at` on: the number of its first register, -1 when there is none
+   * before `end`. The one before it is left at `before`; of the first that is itself.
+   */
+  find(bytes: Uint8Array, at: number, end: number, index: number): number {
+    let before = at;
+    for (let first = 0; at < end; ) {
+      const head = bytes[at];
+      let next = first + 1;
+      let after = at + 1;
+      if (head >= VAL) next += head & 3;
+      else if (head < XZERO) next += head;
+      else next += ((head & 63) << 8) | bytes[after++];
+      if (index < next) {
+        this.before = before;
+        return this.read(bytes, at, end) ? first : -1;
+      }
+      before = at;
+      at = after;
+      first = next;
+    }
+    return -1;
   }
 }
 

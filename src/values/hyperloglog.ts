@@ -211,18 +211,13 @@ export class HyperLogLog {
   private raiseSparse(index: number, value: number, sparseMax: number): number | undefined {
     const bytes = sdsBytes(this.m, this.root, shown);
     const end = bytes.start + bytes.length;
-    let at = bytes.start + HEADER;
-    let previous = at;
-    let first = 0;
-    for (; ; previous = run.at, at += run.width, first += run.length) {
-      if (at >= end || !run.read(bytes.buffer, at, end)) return HLL_CORRUPT;
-      if (index < first + run.length) break;
-    }
+    const first = run.find(bytes.buffer, bytes.start + HEADER, end, index);
+    if (first < 0) return HLL_CORRUPT;
     if (run.value >= value) return HLL_SAME;
     const width = writeSplit(sequence.buffer, run, index - first, value);
     const more = width - run.width;
     if (more > 0 && bytes.length + more > sparseMax) return undefined;
-    const from = previous - bytes.start;
+    const from = run.before - bytes.start;
     this.replace(run.at - bytes.start, run.width, width);
     this.mergeFrom(from);
     this.invalidate();

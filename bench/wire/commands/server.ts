@@ -174,6 +174,7 @@ export const scripts: Family = {
       one('FUNCTION LIST', () => ['FUNCTION', 'LIST']),
       one('FUNCTION DUMP', () => ['FUNCTION', 'DUMP']),
       one('FUNCTION LOAD', () => ['FUNCTION', 'LOAD', 'REPLACE', LIBRARY]),
+      one('FUNCTION LOAD of another text', (i) => ['FUNCTION', 'LOAD', 'REPLACE', `${LIBRARY} -- ${i}`]),
       one('SCRIPT EXISTS', () => ['SCRIPT', 'EXISTS', GET_SHA, 'absent']),
       one('SCRIPT LOAD', () => ['SCRIPT', 'LOAD', GET]),
     ];
