@@ -5,15 +5,20 @@
  *   --smoke           a few thousand requests: does it work
  *   --tests a,b       of set get incr lpush rpop sadd hset zadd zpopmin lrange_100 mset
  *   --pipeline 1,16   --keys 1,1000000   --repeat N
+ *   --value N         bytes of a value (3)
+ *   --tls             by TLS, with certificates made for the run
  *   --memory          only used_memory per key
  *
  * Both servers run throughout; each test runs on one, then on the other, and so on (A B A B), from one client thread of
  * 50 connections; the better run of each counts. CPU is the server's utime + stime from /proc over its requests.
  */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type Certificates, makeCertificates } from '../test/support/certificates.ts';
+import { freePort } from '../test/support/ports.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../test/support/server-process.ts';
 import { bytesPerKey } from './memory.ts';
 import { Options } from './wire/options.ts';
@@ -32,6 +37,21 @@ interface Plan {
   readonly requests: number;
   readonly memoryKeys: number;
   readonly onlyMemory: boolean;
+  readonly valueBytes: number;
+  readonly tls: boolean;
+}
+
+/** A server, and how redis-benchmark comes to it. */
+interface Subject {
+  readonly server: ServerProcess;
+  readonly reach: readonly string[];
+}
+
+interface Load {
+  readonly keys: number;
+  readonly pipeline: number;
+  readonly requests: number;
+  readonly valueBytes: number;
 }
 
 interface Run {
@@ -48,7 +68,8 @@ interface Row {
 }
 
 function plan(): Plan {
-  const options = new Options('npm run bench --', ['tests', 'pipeline', 'keys', 'repeat'], ['quick', 'memory']);
+  const names = ['tests', 'pipeline', 'keys', 'repeat', 'value'];
+  const options = new Options('npm run bench --', names, ['quick', 'memory', 'tls']);
   const { smoke } = options;
   const quick = options.flag('quick');
   return {
@@ -59,6 +80,8 @@ function plan(): Plan {
     requests: smoke ? 3000 : quick ? 50_000 : 200_000,
     memoryKeys: smoke ? 20_000 : 1_000_000,
     onlyMemory: options.flag('memory'),
+    valueBytes: options.number('value', 3, 3),
+    tls: options.flag('tls'),
   };
 }
 
@@ -69,24 +92,27 @@ function cpuOf(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS) * 1e6;
 }
 
-function benchmark(port: number, args: readonly string[]): number {
-  const all = ['-h', '127.0.0.1', '-p', String(port), '-c', '50', '--csv', ...args];
-  const lines = execFileSync('redis-benchmark', all, { encoding: 'latin1', stdio: ['ignore', 'pipe', 'ignore'] })
-    .trim()
-    .split('\n');
-  return Number(lines[lines.length - 1].split('","')[1]);
+/** Without blocking: a server waits where nobody reads what it logs. */
+async function benchmark({ reach }: Subject, args: readonly string[]): Promise<number> {
+  const all = ['-h', '127.0.0.1', ...reach, '-c', '50', '--csv', ...args];
+  const { stdout } = await promisify(execFile)('redis-benchmark', all, { encoding: 'latin1' });
+  const last = stdout.trim().split('\n').at(-1);
+  return Number(last?.split('","')[1]);
 }
 
-function measure(server: ServerProcess, test: string, keys: number, pipeline: number, requests: number): Run {
+async function measure(subject: Subject, test: string, { keys, pipeline, requests, valueBytes }: Load): Promise<Run> {
+  const { pid } = subject.server;
   const random = keys > 1 ? ['-r', String(keys)] : [];
+  const size = ['-d', String(valueBytes)];
   const what = test === 'lrange_100' ? LRANGE : ['-t', test];
   if (test === 'lrange_100') {
-    benchmark(server.port, ['-n', '1', 'DEL', 'mylist']);
-    benchmark(server.port, ['-n', LIST_ELEMENTS, '-t', 'lpush']);
+    await benchmark(subject, ['-n', '1', 'DEL', 'mylist']);
+    await benchmark(subject, ['-n', LIST_ELEMENTS, ...size, '-t', 'lpush']);
   }
-  const before = cpuOf(server.pid);
-  const perSecond = benchmark(server.port, ['-n', String(requests), '-P', String(pipeline), ...random, ...what]);
-  return { perSecond, cpuMicroseconds: (cpuOf(server.pid) - before) / requests };
+  const before = cpuOf(pid);
+  const load = ['-n', String(requests), '-P', String(pipeline)];
+  const perSecond = await benchmark(subject, [...load, ...size, ...random, ...what]);
+  return { perSecond, cpuMicroseconds: (cpuOf(pid) - before) / requests };
 }
 
 function better(a: Run | undefined, b: Run): Run {
@@ -133,19 +159,21 @@ function printMeans(rows: readonly Row[]): void {
   }
 }
 
-function speed(given: Plan, redis: ServerProcess, ours: ServerProcess): Row[] {
+async function speed(given: Plan, redis: Subject, ours: Subject): Promise<Row[]> {
   const rows: Row[] = [];
+  const { valueBytes } = given;
   console.log('test            keys   P    redis/s     ours/s   ratio  redis us   ours us   ratio');
   for (const keys of given.keys) {
-    for (const server of [redis, ours]) benchmark(server.port, ['-n', '1', 'FLUSHALL']);
+    for (const subject of [redis, ours]) await benchmark(subject, ['-n', '1', 'FLUSHALL']);
     for (const pipeline of given.pipelines)
       for (const test of given.tests) {
         const requests = given.requests * (pipeline > 1 ? 5 : 1) * (test === 'mset' || test === 'lrange_100' ? 0.5 : 1);
+        const load = { keys, pipeline, requests, valueBytes };
         let row: { redis?: Run; ours?: Run } = {};
         for (let i = 0; i < given.repeat; i++)
           row = {
-            redis: better(row.redis, measure(redis, test, keys, pipeline, requests)),
-            ours: better(row.ours, measure(ours, test, keys, pipeline, requests)),
+            redis: better(row.redis, await measure(redis, test, load)),
+            ours: better(row.ours, await measure(ours, test, load)),
           };
         if (row.redis === undefined || row.ours === undefined) continue;
         rows.push({ test, keys, pipeline, redis: row.redis, ours: row.ours });
@@ -155,29 +183,48 @@ function speed(given: Plan, redis: ServerProcess, ours: ServerProcess): Row[] {
   return rows;
 }
 
+/** Started with what lets redis-benchmark come to it. */
+async function subject(
+  start: (...options: string[]) => Promise<ServerProcess>,
+  certificates: Certificates | null,
+): Promise<Subject> {
+  if (certificates === null) {
+    const server = await start();
+    return { server, reach: ['-p', String(server.port)] };
+  }
+  const port = String(await freePort());
+  const files = ['ca-cert-file', 'ca.crt', 'cert-file', 'server.crt', 'key-file', 'server.key'];
+  const options = files.map((word, i) => (i % 2 === 0 ? `--tls-${word}` : certificates.path(word)));
+  const server = await start('--tls-port', port, '--tls-auth-clients', 'no', ...options);
+  return { server, reach: ['-p', port, '--tls', '--cacert', certificates.path('ca.crt')] };
+}
+
 async function main(given: Plan): Promise<void> {
-  const redis = await startRedis();
-  let ours: ServerProcess | undefined;
+  const certificates = given.tls ? makeCertificates() : null;
+  const started: Subject[] = [];
   try {
-    ours = await startCinnabar();
+    for (const start of [startRedis, startCinnabar]) started.push(await subject(start, certificates));
+    const [redis, ours] = started;
     console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}`);
     const perKey = {
-      redis: await bytesPerKey(redis.port, given.memoryKeys),
-      ours: await bytesPerKey(ours.port, given.memoryKeys),
+      redis: await bytesPerKey(redis.server.port, given.memoryKeys),
+      ours: await bytesPerKey(ours.server.port, given.memoryKeys),
     };
     console.log(
       `used_memory per key, ${given.memoryKeys} of 16 bytes with values of 3: ` +
         `redis ${perKey.redis.toFixed(1)}, ours ${perKey.ours.toFixed(1)}`,
     );
     if (given.onlyMemory) return;
-    const rows = speed(given, redis, ours);
+    const rows = await speed(given, redis, ours);
     printMeans(rows);
     const folder = join(import.meta.dirname, '.results');
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${Date.now()}.json`), JSON.stringify({ node: process.version, perKey, rows }, null, 1));
+    const { valueBytes, tls } = given;
+    const results = { node: process.version, valueBytes, tls, perKey, rows };
+    writeFileSync(join(folder, `${Date.now()}.json`), JSON.stringify(results, null, 1));
   } finally {
-    await redis.stop();
-    await ours?.stop();
+    for (const { server } of started) await server.stop();
+    certificates?.remove();
   }
 }
 

@@ -9,7 +9,8 @@ const SET_HEAD = '*3\r\n$3\r\nSET\r\n$16\r\nkey:';
 const GET_HEAD = '*2\r\n$3\r\nGET\r\n$16\r\nkey:';
 /** Commands written at once while filling. */
 const BATCH = 5000;
-const OK_BYTES = 5;
+/** Of a reply to SET. */
+export const OK_BYTES = 5;
 const LETTERS = Buffer.from('abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_', 'latin1');
 
 /** SET commands of one size, side by side in one buffer, whose keys and values are written anew for each use. */
