@@ -366,10 +366,6 @@ export function lpAppend(m: Memory, lp: Addr, value: Slice): Addr {
   return at;
 }
 
-export function lpPrepend(m: Memory, lp: Addr, value: Slice): Addr {
-  return insertAt(m, lp, HEADER, value);
-}
-
 const NOTHING = new Slice();
 
 /** Makes sure that the listpack can take `more` bytes without asking for memory. */

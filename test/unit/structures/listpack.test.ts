@@ -8,6 +8,7 @@ import {
   ListpackValue,
   LP_AFTER,
   LP_BEFORE,
+  LP_FIRST,
   lpAppend,
   lpAt,
   lpBytes,
@@ -27,7 +28,6 @@ import {
   lpMerge,
   lpNew,
   lpNext,
-  lpPrepend,
   lpPrev,
   lpReplace,
   lpSeek,
@@ -189,7 +189,7 @@ describe('values', () => {
     const long = 'abcdefgh'.repeat(30);
     let lp = build(m, ['x', long, 'y']);
     for (let i = 0; i < 20; i++) {
-      lp = lpPrepend(m, lp, lpGetBytes(m, lp, lpSeek(m, lp, -2), out));
+      lp = lpInsert(m, lp, LP_FIRST, LP_BEFORE, lpGetBytes(m, lp, lpSeek(m, lp, -2), out));
       expect(lpGetBytes(m, lp, lpFirst(m, lp), out).latin1()).toBe(long);
     }
     lp = lpReplace(m, lp, lpSeek(m, lp, -1), lpGetBytes(m, lp, lpSeek(m, lp, 0), out));
@@ -280,7 +280,7 @@ function step(m: Memory, lp: Addr, model: string[], roll: (n: number) => number)
       return lpAppend(m, lp, sliceOf(value));
     case 1:
       model.unshift(value);
-      return lpPrepend(m, lp, sliceOf(value));
+      return lpInsert(m, lp, LP_FIRST, LP_BEFORE, sliceOf(value));
     case 2:
       model.splice(at, 0, value);
       return lpInsert(m, lp, p, LP_BEFORE, sliceOf(value));
