@@ -1,4 +1,5 @@
 /** The accessors of aggregate values, made once a server and bound to an entry at each use. */
+import { assert } from '../base/assert.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import { type Encoding, entryEncoding, entryValue, setEntryValue } from '../values/entry.ts';
@@ -42,6 +43,9 @@ export interface ValueLimits {
   readonly stream: StreamLimits;
 }
 
+/** Values of one type that a command has open at once. One that names many keys, a million perhaps, goes from one to the next. */
+const MOST = 4;
+
 /** Accessors of one type, made when first asked for. */
 class AccessorPool<T extends ValueAccessor> {
   private readonly memory: Memory;
@@ -56,6 +60,7 @@ class AccessorPool<T extends ValueAccessor> {
 
   /** Accessor number `which`, bound to the value of `entry`. */
   open(entry: Addr, which: number): T {
+    assert(which < MOST, 'accessors stay for as long as the server, so there are few');
     while (this.accessors.length <= which) {
       this.accessors.push(this.make());
       this.slots.push(new EntrySlot(this.memory));

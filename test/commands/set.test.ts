@@ -55,6 +55,34 @@ describe('beside the real server', () => {
       SISMEMBER ints 9007199254740992
     `));
 
+  test('many sets at once, some of them again and again', () => {
+    const many = ['a', 'b', 'ints', 'nokey', 'c'];
+    const all = Array.from({ length: 200 }, (_, i) => many[i % many.length]).join(' ');
+    const there = Array.from({ length: 200 }, (_, i) => ['a', 'b', 'c'][i % 3]).join(' ');
+    return same(`
+      FLUSHALL
+      SADD a 1 2 x y z
+      SADD b 2 x y 3 long-enough-for-a-block
+      SADD c x y 2
+      SADD ints 1 2 3
+      SUNION ${all}
+      SUNIONSTORE d ${all}
+      SCARD d
+      SINTER ${all}
+      SINTER ${there}
+      SINTER ${there} ints
+      SINTERCARD 200 ${there}
+      SINTERCARD 200 ${there} LIMIT 1
+      SINTERSTORE d ${there}
+      SMEMBERS d
+      SDIFF b ints ints nokey c ints
+      SDIFF b ${all}
+      SDIFFSTORE d b ints nokey ints ints
+      SCARD d
+      SDIFF nokey ${all}
+    `);
+  });
+
   test('wrong types', () =>
     same(`
       FLUSHALL

@@ -4,7 +4,8 @@ import { isWord } from '../../base/slice.ts';
 import type { Call } from '../../engine/call.ts';
 import { type Command, command } from '../../engine/command.ts';
 import { after, integer, key, many, numkeys, optional } from '../../engine/grammar.ts';
-import { ENC_INTSET, TYPE_SET } from '../../values/entry.ts';
+import { type Addr, NULL } from '../../memory/address.ts';
+import { ENC_INTSET, entryType, TYPE_SET } from '../../values/entry.ts';
 import { type MemberLookup, type SetCursor, SetValue, setFree, setNew } from '../../values/set.ts';
 import { LooseSlot } from '../../values/value.ts';
 import { replyAll } from './members.ts';
@@ -12,30 +13,51 @@ import { replyAll } from './members.ts';
 /** Members that room is made for ahead; beyond them a table grows with what comes. */
 const MOST_ROOM = 16_384;
 
-/** The sets at arguments `from` to the last; null stands for an absent key, undefined for a WRONGTYPE replied. */
-function openSets(c: Call, from: number, to: number): (SetValue | null)[] | undefined {
-  const sets: (SetValue | null)[] = [];
+/**
+ * The entries of the sets at arguments `from` to the last, NULL for an absent key; undefined for a WRONGTYPE replied. One
+ * accessor goes from one to the next: a command may name a million keys.
+ */
+function openSets(c: Call, from: number, to: number): Addr[] | undefined {
+  const sets: Addr[] = [];
   for (let i = from; i < to; i++) {
-    const set = c.setForRead(i, sets.length);
-    if (set === undefined) return undefined;
-    sets.push(set);
+    const entry = c.find(i);
+    if (entry !== NULL && entryType(c.memory, entry) !== TYPE_SET) {
+      c.wrongType();
+      return undefined;
+    }
+    sets.push(entry);
   }
   return sets;
 }
 
+function lengthOf(c: Call, set: Addr): number {
+  return set === NULL ? 0 : c.engine.accessors.set(set).length;
+}
+
+/** A walk over a set; it ends where another begins. */
+function walk(c: Call, set: Addr): SetCursor {
+  return c.engine.accessors.set(set).cursor();
+}
+
+function lookup(c: Call, set: Addr): MemberLookup {
+  return c.engine.accessors.set(set).lookup();
+}
+
 /** The sets to intersect, the smallest before the others; null when one of them is absent and so nothing is common to all. */
-function openIntersection(c: Call, from: number, to: number): SetValue[] | null | undefined {
+function openIntersection(c: Call, from: number, to: number): Addr[] | null | undefined {
   const sets = openSets(c, from, to);
   if (sets === undefined) return undefined;
-  const present: SetValue[] = [];
-  for (const set of sets) {
-    if (set === null) return null;
-    present.push(set);
-    if (set.length >= present[0].length) continue;
-    present[present.length - 1] = present[0];
-    present[0] = set;
+  let smallest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < sets.length; i++) {
+    const set = sets[i];
+    if (set === NULL) return null;
+    const length = lengthOf(c, set);
+    if (length >= smallest) continue;
+    smallest = length;
+    sets[i] = sets[0];
+    sets[0] = set;
   }
-  return present;
+  return sets;
 }
 
 /** A walk over the members that all sets have: those of the first that are in every other. */
@@ -43,9 +65,9 @@ class CommonMembers {
   readonly cursor: SetCursor;
   private readonly others: readonly MemberLookup[];
 
-  constructor(sets: readonly SetValue[]) {
-    this.cursor = sets[0].cursor();
-    this.others = sets.slice(1).map((set) => set.lookup());
+  constructor(c: Call, sets: readonly Addr[]) {
+    this.others = sets.slice(1).map((set) => lookup(c, set));
+    this.cursor = walk(c, sets[0]);
   }
 
   /** Steps to the next one; false when there is none. */
@@ -65,34 +87,35 @@ function makeRoom(into: SetValue, most: number): void {
   into.room = Math.min(most, MOST_ROOM);
 }
 
-function unite(sets: readonly (SetValue | null)[], into: SetValue): void {
+function unite(c: Call, sets: readonly Addr[], into: SetValue): void {
   makeRoom(
     into,
-    sets.reduce((sum, set) => sum + (set?.length ?? 0), 0),
+    sets.reduce((sum, set) => sum + lengthOf(c, set), 0),
   );
   for (const set of sets) {
-    const cursor = set?.cursor();
-    while (cursor?.step()) into.addAt(cursor);
+    if (set === NULL) continue;
+    for (const cursor = walk(c, set); cursor.step(); ) into.addAt(cursor);
   }
 }
 
 /** What is in the first set and in no other: looked up member by member, or taken away, whichever is less work. */
-function subtract(sets: readonly (SetValue | null)[], into: SetValue): void {
-  const first = sets[0];
-  if (!first) return;
-  makeRoom(into, first.length);
-  const others = sets.slice(1).filter((set) => set !== null);
-  const all = others.reduce((sum, set) => sum + set.length, first.length);
-  if ((first.length * (others.length + 1)) / 2 > all) {
-    unite([first], into);
+function subtract(c: Call, sets: readonly Addr[], into: SetValue): void {
+  const [first] = sets;
+  if (first === NULL) return;
+  const length = lengthOf(c, first);
+  makeRoom(into, length);
+  const others = sets.slice(1).filter((set) => set !== NULL);
+  const all = others.reduce((sum, set) => sum + lengthOf(c, set), length);
+  if ((length * (others.length + 1)) / 2 > all) {
+    unite(c, [first], into);
     for (const set of others) {
-      const cursor = set.cursor();
+      const cursor = walk(c, set);
       while (into.length > 0 && cursor.next()) into.remove(cursor.member);
     }
     return;
   }
-  const lookups = others.sort((a, b) => b.length - a.length).map((set) => set.lookup());
-  const cursor = first.cursor();
+  const lookups = others.sort((a, b) => lengthOf(c, b) - lengthOf(c, a)).map((set) => lookup(c, set));
+  const cursor = walk(c, first);
   while (cursor.step()) {
     let found = false;
     for (let i = 0; !found && i < lookups.length; i++) found = lookups[i].has(cursor);
@@ -138,14 +161,14 @@ function removeTarget(c: Call): void {
   if (removed) c.changed(1, 'del');
 }
 
-type Combination = (sets: readonly (SetValue | null)[], into: SetValue) => void;
+type Combination = (c: Call, sets: readonly Addr[], into: SetValue) => void;
 
 function combine(c: Call, combination: Combination): void {
   const sets = openSets(c, 1, c.argc);
   if (sets === undefined) return;
   const result = new Result(c);
   try {
-    combination(sets, result.set);
+    combination(c, sets, result.set);
     replyAll(c, result.set);
   } finally {
     result.end();
@@ -157,7 +180,7 @@ function combineAndStore(c: Call, combination: Combination, event: string): void
   if (sets === undefined) return;
   const result = new Result(c);
   try {
-    combination(sets, result.set);
+    combination(c, sets, result.set);
     result.store(c, event);
   } finally {
     result.end();
@@ -181,7 +204,7 @@ const sinter = command({
       return;
     }
     const handle = c.reply.deferArray();
-    const common = new CommonMembers(sets);
+    const common = new CommonMembers(c, sets);
     let count = 0;
     for (; common.step(); count++) c.reply.bulk(common.cursor.show());
     c.reply.settleSet(handle, count);
@@ -210,7 +233,7 @@ const sintercard = command({
     if (limit === undefined) return;
     const sets = openIntersection(c, 2, 2 + keys);
     if (sets === undefined) return;
-    const common = sets === null ? null : new CommonMembers(sets);
+    const common = sets === null ? null : new CommonMembers(c, sets);
     let count = 0;
     while (common?.step() && ++count !== limit);
     c.reply.int(count);
@@ -251,8 +274,8 @@ const sinterstore = command({
     }
     const result = new Result(c);
     try {
-      makeRoom(result.set, sets[0].length);
-      const common = new CommonMembers(sets);
+      makeRoom(result.set, lengthOf(c, sets[0]));
+      const common = new CommonMembers(c, sets);
       while (common.step()) result.set.addAt(common.cursor);
       result.store(c, 'sinterstore');
     } finally {
