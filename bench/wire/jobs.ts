@@ -7,10 +7,10 @@
  *
  * The client is this process, on both servers alike; the first round of each counts for nothing, since code is compiled then.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Queue, Worker } from 'bullmq';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { threadSecondsOf } from './commands/driver.ts';
 import { type Line, Results } from './figures.ts';
 import { Options } from './options.ts';
 
@@ -23,22 +23,15 @@ const LINES: readonly Line[] = [
   { figure: 'process cpu', unit: 'ms', pick: 'middle', ratio: ['<=', 1] },
 ];
 
-/** Milliseconds of a processor that all threads of a server have used so far. */
-function cpuOf({ pid }: ServerProcess): number {
-  const folder = `/proc/${pid}/task`;
-  const spent = readdirSync(folder).map((thread) => readFileSync(`${folder}/${thread}/schedstat`, 'latin1'));
-  return spent.reduce((sum, text) => sum + Number.parseInt(text, 10) / 1e6, 0);
-}
-
 type Told = (figure: string, value: number) => void;
 
 /** Does `work`, and tells what it took of time and of the server's processor. */
 async function timed(server: ServerProcess, figure: string, told: Told, work: () => Promise<void>): Promise<void> {
-  const cpu = cpuOf(server);
+  const cpu = threadSecondsOf(server.pid);
   const begin = performance.now();
   await work();
   told(figure, performance.now() - begin);
-  told(`${figure} cpu`, cpuOf(server) - cpu);
+  told(`${figure} cpu`, (threadSecondsOf(server.pid) - cpu) * 1000);
 }
 
 async function round(server: ServerProcess, jobs: number, told: Told): Promise<void> {

@@ -256,6 +256,12 @@ function split(m: Memory, ql: Addr, node: Addr, p: number): Addr {
   return fresh;
 }
 
+/** Removes a node of which no element is left to be kept. */
+function dropNode(m: Memory, ql: Addr, node: Addr): void {
+  removeNode(m, ql, node);
+  settle(m, ql, NULL);
+}
+
 // Both ends. An element of `plainFrom` bytes or more gets a node of its own.
 
 export function qlPushHead(m: Memory, ql: Addr, value: Slice, plainFrom: number): void {
@@ -307,8 +313,7 @@ export function qlPeek(r: Reader, ql: Addr, atHead: boolean, into: Slice): Slice
 export function qlDropHead(m: Memory, ql: Addr): void {
   const head = qlHead(m, ql);
   if (nodeCount(m, head) === 1) {
-    removeNode(m, ql, head);
-    settle(m, ql, NULL);
+    dropNode(m, ql, head);
     return;
   }
   unpack(m, head);
@@ -320,8 +325,7 @@ export function qlDropHead(m: Memory, ql: Addr): void {
 export function qlDropTail(m: Memory, ql: Addr): void {
   const tail = qlTail(m, ql);
   if (nodeCount(m, tail) === 1) {
-    removeNode(m, ql, tail);
-    settle(m, ql, NULL);
+    dropNode(m, ql, tail);
     return;
   }
   unpack(m, tail);
@@ -418,8 +422,7 @@ export function qlReplace(m: Memory, ql: Addr, node: Addr, p: number, value: Sli
 export function qlDeleteAt(m: Memory, ql: Addr, node: Addr, p: number): void {
   const count = nodeCount(m, node);
   if (count === 1) {
-    removeNode(m, ql, node);
-    settle(m, ql, NULL);
+    dropNode(m, ql, node);
     return;
   }
   setListpack(m, node, lpDelete(m, listpackOf(m, node), p), count - 1);
@@ -500,8 +503,7 @@ function removeWithin(m: Memory, ql: Addr, node: Addr, value: Slice, limit: numb
       return removed;
     }
   }
-  removeNode(m, ql, node);
-  settle(m, ql, NULL);
+  dropNode(m, ql, node);
   return count === 1 ? 1 : removed;
 }
 
