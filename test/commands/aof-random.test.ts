@@ -17,6 +17,7 @@ import { type Command, Side, treeOf } from '../differential/wire.ts';
 import { AofTail } from '../support/aof-tail.ts';
 import { LogServer } from '../support/log-server.ts';
 import { LONG } from '../support/long.ts';
+import { drawSeed } from '../support/seed.ts';
 import { startRedis } from '../support/server-process.ts';
 
 const STEPS = Number(process.env['CINNABAR_STEPS'] ?? (LONG ? 1500 : 250));
@@ -340,7 +341,7 @@ async function digestOf(folder: string): Promise<string> {
 }
 
 test('random writes leave the same log, which makes the same data', async () => {
-  const seed = Number(process.env['CINNABAR_SEED'] ?? Date.now() % 1_000_000);
+  const seed = drawSeed();
   const folder = mkdtempSync(join(tmpdir(), 'cinnabar-aof-'));
   const ours = await LogServer.start(folder, { appendfsync: 'no' });
   const redis = await startRedis('--enable-debug-command', 'yes', '--appendonly', 'yes', '--appendfsync', 'no');

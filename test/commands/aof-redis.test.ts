@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import { commandsOf, LogServer } from '../support/log-server.ts';
 import { Pipeline } from '../support/pipeline.ts';
+import { drawSeed } from '../support/seed.ts';
 import { type ServerProcess, startRedis } from '../support/server-process.ts';
 
 let folder: string;
@@ -205,7 +206,7 @@ function traffic(seed: number): string[][] {
 }
 
 test.each(['yes', 'no'])("ours is loaded by redis-server, and redis-server's by us (preamble %s)", async (preamble) => {
-  const seed = Date.now() % 1e6;
+  const seed = drawSeed();
   const shared = { 'aof-use-rdb-preamble': preamble, appendfsync: 'always' };
   const options = Object.entries(shared).flatMap(([name, value]) => [`--${name}`, value]);
   const ours = await LogServer.start(folder, shared);

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SeededRandom } from '../../src/base/random.ts';
 import { commandsOf, LogServer, until } from '../support/log-server.ts';
 import { Pipeline } from '../support/pipeline.ts';
+import { drawSeed } from '../support/seed.ts';
 import { startRedis } from '../support/server-process.ts';
 
 let folder: string;
@@ -88,7 +89,7 @@ function normal(list: readonly string[]): string[] {
 }
 
 test('the same commands as redis-server', async () => {
-  const seed = Date.now() % 1_000_000;
+  const seed = drawSeed();
   const list = commands(new SeededRandom(seed));
   const ours = await LogServer.start(folder, SETTINGS);
   const redis = await startRedis(
@@ -126,7 +127,7 @@ test('the same commands as redis-server', async () => {
 test.each(['yes', 'no'])(
   'the single file of before Redis 7, preamble %s: what is loaded is what redis-server loads',
   async (preamble) => {
-    const seed = Date.now() % 1_000_000;
+    const seed = drawSeed();
     const redis = await startRedis(
       '--appendonly',
       'yes',
@@ -196,7 +197,7 @@ test('no command has more than 64 elements; the time comes first where it is wan
 });
 
 test('while it is written the data goes on changing: base and increment together are the data', async () => {
-  const seed = Date.now() % 1_000_000;
+  const seed = drawSeed();
   const random = new SeededRandom(seed);
   const server = await LogServer.start(folder, { ...SETTINGS, 'rdb-key-save-delay': '200' });
   try {

@@ -9,6 +9,8 @@ import { createServer } from '../../src/server/server.ts';
 import { corpus, type Payload } from '../durability/payloads.ts';
 import { Beside } from '../support/beside.ts';
 import { latin, size, str, u16, u32, ziplist } from '../support/rdb-format.ts';
+import { drawSeed } from '../support/seed.ts';
+import { startRedisWithin } from '../support/server-process.ts';
 
 const HASH = 4;
 const HASH_LISTPACK = 16;
@@ -24,7 +26,8 @@ const folder = mkdtempSync(join(tmpdir(), 'cinnabar-restore-'));
 let both: Beside;
 
 beforeAll(async () => {
-  both = await Beside.start({ 'enable-debug-command': 'yes', 'enable-protected-configs': 'yes' });
+  const settings = { 'enable-debug-command': 'yes', 'enable-protected-configs': 'yes' };
+  both = await Beside.start(settings, undefined, (...options) => startRedisWithin(1_048_576, ...options));
   await both.same('DEBUG SET-SKIP-CHECKSUM-VALIDATION 1');
 });
 
@@ -286,7 +289,7 @@ describe('damage', () => {
   }
 
   test('what Redis refuses is refused, and what it takes is taken unless it could not see the damage', async () => {
-    const seed = Date.now() % 1_000_000;
+    const seed = drawSeed();
     const random = new SeededRandom(seed);
     let refusal = '';
     const log = { ...silentLog(), verbose: (message: string) => (refusal = message) };

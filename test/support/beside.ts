@@ -41,12 +41,16 @@ export class Beside {
     this.theirs = new Pipeline(redis.port);
   }
 
-  /** With `settings` on both sides, and those of `own` on one. */
-  static async start(settings: Settings = {}, own: { ours: Settings; theirs: Settings } = NONE): Promise<Beside> {
+  /** With `settings` on both sides, and those of `own` on one; `launch` starts the other side. */
+  static async start(
+    settings: Settings = {},
+    own: { ours: Settings; theirs: Settings } = NONE,
+    launch: typeof startRedis = startRedis,
+  ): Promise<Beside> {
     const server = createServer({ port: await freePort(), settings: { save: '', ...settings, ...own.ours } });
     await server.listen();
     const theirs = Object.entries({ ...settings, ...own.theirs }).flatMap(([name, text]) => [`--${name}`, text]);
-    return new Beside(server, await startRedis(...theirs));
+    return new Beside(server, await launch(...theirs));
   }
 
   get theirsPort(): number {

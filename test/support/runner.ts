@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { VitestTestRunner } from 'vitest/runners';
 import { getHooks } from 'vitest/suite';
 import { LEAVE } from './oracle.ts';
+import { DRAWN } from './seed.ts';
 
 type Suite = Parameters<VitestTestRunner['onBeforeRunSuite']>[0];
 type Test = Parameters<VitestTestRunner['onBeforeRunTask']>[0];
@@ -24,10 +25,12 @@ interface Running {
   pending: Pending | null;
   suite: Suite | null;
   test: Test | null;
+  /** Of the file that is collected, or whose tests run; a test's own are added after its file's. */
+  seeds: number[];
 }
 
 /** One a worker: it runs one task at a time. */
-const running: Running = { pending: null, suite: null, test: null };
+const running: Running = { pending: null, suite: null, test: null, seeds: [] };
 
 function leave(why: string): never {
   const { pending: Pending, suite, test } = running;
@@ -40,6 +43,12 @@ function leave(why: string): never {
 export default class Runner extends VitestTestRunner {
   private readonly home = process.cwd();
   private folder = '';
+  private seedsOfFile = 0;
+
+  onBeforeCollect(): void {
+    running.seeds = [];
+    Object.assign(globalThis, { [DRAWN]: (seed: number) => running.seeds.push(seed) });
+  }
 
   onBeforeRunFiles(): void {
     this.folder = mkdtempSync(join(tmpdir(), 'cinnabar-file-'));
@@ -73,11 +82,24 @@ export default class Runner extends VitestTestRunner {
 
   override async onBeforeRunTask(test: Test): Promise<void> {
     running.test = test;
+    this.seedsOfFile = running.seeds.length;
     await super.onBeforeRunTask(test);
   }
 
   override onAfterRunTask(test: Test): void {
     super.onAfterRunTask(test);
+    if (test.result?.state === 'fail') this.explain(test);
+    running.seeds.length = this.seedsOfFile;
     running.test = null;
+  }
+
+  /** Reports show a message or a stack, and the stack of a test that ran into its time limit lacks the message. */
+  private explain(test: Test): void {
+    const seeds = running.seeds.length > 0 ? `(seed ${running.seeds.join(', ')}) ` : '';
+    for (const error of test.result?.errors ?? []) {
+      const told = seeds + error.message;
+      error.stack = error.stack?.replace('STACK_TRACE_ERROR', () => error.message).replace(error.message, () => told);
+      error.message = told;
+    }
   }
 }

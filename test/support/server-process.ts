@@ -33,6 +33,15 @@ export function startRedis(...options: string[]): Promise<ServerProcess> {
   return start(oracle('redis-server'), [], options);
 }
 
+/**
+ * Starts the real redis-server with this much address space, in KiB: it reserves what a damaged payload claims to hold,
+ * tens of gigabytes, and writes to all of them, unless they can't be had.
+ */
+export function startRedisWithin(kib: number, ...options: string[]): Promise<ServerProcess> {
+  const limited = ['-c', `ulimit -v ${kib} && exec "$0" "$@"`, oracle('redis-server')];
+  return start('/bin/sh', limited, options);
+}
+
 /** Starts a Sentinel, ours or the real one, with these lines in its sentinel.conf. */
 export function startSentinel(kind: 'cinnabar' | 'redis', lines: readonly string[]): Promise<ServerProcess> {
   const [program, before] = kind === 'redis' ? [oracle('redis-server'), []] : [process.execPath, [MAIN]];

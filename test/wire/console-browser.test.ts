@@ -49,9 +49,23 @@ afterAll(async () => {
 });
 
 afterEach(async () => {
-  for (const context of browser?.contexts() ?? []) await context.close();
-  expect(complaints.splice(0)).toEqual([]);
+  await closePages();
+  expect(complaints.splice(0).join('\n')).toBe('');
 });
+
+async function closePages(): Promise<void> {
+  for (const context of browser?.contexts() ?? []) await context.close();
+}
+
+/** Pages go before the server that they ask every second: one that misses it complains. */
+async function during(other: ServerProcess, visits: () => Promise<void>): Promise<void> {
+  try {
+    await visits();
+  } finally {
+    await closePages();
+    await other.stop();
+  }
+}
 
 interface Visit {
   readonly colorScheme?: 'light' | 'dark';
@@ -269,7 +283,7 @@ describe('the topology is a picture', () => {
   test('of a cluster and its slots', async () => {
     const port = await freePort();
     const node = await startCinnabar('--cluster-enabled', 'yes', '--console-port', String(port));
-    try {
+    await during(node, async () => {
       const admin = new Redis(node.port, '127.0.0.1');
       await admin.cluster('ADDSLOTSRANGE', 0, 8191, 10_000, 16_383);
       admin.disconnect();
@@ -277,24 +291,20 @@ describe('the topology is a picture', () => {
       await page.getByRole('img', { name: 'Shard 1: 14,576 slots' }).waitFor();
       await page.getByRole('img', { name: `master ` }).waitFor();
       expect(await page.locator('.slots rect').count()).toBe(2);
-    } finally {
-      await node.stop();
-    }
+    });
   });
 
   test('of what a Sentinel watches, which has no keys to show', async () => {
     const port = await freePort();
     const lines = [`console-port ${port}`, `sentinel monitor mymaster 127.0.0.1 ${server.port} 1`];
     const sentinel = await startSentinel('cinnabar', lines);
-    try {
+    await during(sentinel, async () => {
       const page = await visit('topology', { at: `http://127.0.0.1:${port}` });
       await page.getByRole('img', { name: `master 127.0.0.1:${server.port}, well; sentinel` }).waitFor();
       expect(await page.getByRole('link', { name: 'Keys' }).count()).toBe(0);
       await page.getByRole('link', { name: 'Server' }).click();
       await page.getByText('A Sentinel keeps no data.').waitFor();
-    } finally {
-      await sentinel.stop();
-    }
+    });
   });
 });
 
@@ -307,14 +317,9 @@ test('the page finds its server again', async () => {
   await other.stop();
   await page.getByText('the server is not there').waitFor();
   other = await startCinnabar(...options);
-  try {
-    await page.locator('.status.up').waitFor();
-  } finally {
-    await other.stop();
-    await page.close();
-    // That it was not there is told to the console as well.
-    complaints.length = 0;
-  }
+  await during(other, () => page.locator('.status.up').waitFor());
+  // That it was not there is told to the console as well.
+  complaints.length = 0;
 });
 
 test('who may do little sees that, view by view', async () => {

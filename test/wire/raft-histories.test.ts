@@ -4,6 +4,7 @@ import { SeededRandom } from '../../src/base/random.ts';
 import { membershipOf } from '../../src/raft/owners.ts';
 import { History } from '../support/group-history.ts';
 import { type Settings, TestGroup, type TestMember } from '../support/groups.ts';
+import { drawSeed } from '../support/seed.ts';
 
 const LIFE_MS = 8000;
 const CLIENTS = 6;
@@ -58,7 +59,7 @@ const MODES: readonly (readonly [string, Settings])[] = [
 describe.each(MODES)('%s', (_name, settings) => {
   test('histories are linearizable', async () => {
     group = await TestGroup.start(3, settings);
-    const random = new SeededRandom(Date.now() % 1_000_000);
+    const random = new SeededRandom(drawSeed());
     const history = new History(() => random.double01(), KEYS, 'h');
     const clients = Array.from({ length: CLIENTS }, () => group.client());
     let stopped = false;

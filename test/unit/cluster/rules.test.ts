@@ -5,6 +5,7 @@ import type { Body, Header } from '../../../src/cluster/bus/packet.ts';
 import { FAIL, NOADDR, PFAIL } from '../../../src/cluster/flags.ts';
 import { formatNodesFile, parseNodesFile } from '../../../src/cluster/nodes-file.ts';
 import { savedState } from '../../../src/cluster/rules/saved.ts';
+import { drawSeed } from '../../support/seed.ts';
 import { headerOf, type Machine, NO_NEWS, NODE_TIMEOUT, Nodes, split, tell } from './nodes.ts';
 
 describe('nodes come to know one another', () => {
@@ -97,7 +98,7 @@ describe('nodes come to know one another', () => {
     const nodes = new Nodes(3, 1);
     const [machine, other] = nodes.all;
     const before = formatNodesFile({ ...savedState(machine.cluster.state) });
-    const seed = Date.now() % 1_000_000;
+    const seed = drawSeed();
     const random = new SeededRandom(seed);
     const bodies: Body[] = [
       { type: 'ping', ...NO_NEWS },

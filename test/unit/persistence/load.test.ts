@@ -10,6 +10,7 @@ import { ValueReader } from '../../../src/persistence/rdb/read-value.ts';
 import { eachOfZiplist } from '../../../src/persistence/rdb/ziplist.ts';
 import { type CinnabarServer, createServer } from '../../../src/server/server.ts';
 import { file, key, size, str, ziplist } from '../../support/rdb-format.ts';
+import { drawSeed } from '../../support/seed.ts';
 
 const STRING = 0;
 const SET = 2;
@@ -74,7 +75,7 @@ const i64 = (n: number): Buffer => {
 describe('strings', () => {
   test('short and long ones, in every form, each with what is said of it and of no other', async () => {
     await call('FLUSHALL');
-    const seed = Date.now() % 1_000_000;
+    const seed = drawSeed();
     const random = new SeededRandom(seed);
     const model = new Map<string, { value: string; expiry: number; db: number }>();
     const records: Buffer[] = [];

@@ -12,6 +12,7 @@ import { checkAof } from '../../../src/tools/check-aof.ts';
 import { LONG } from '../../support/long.ts';
 import { oracle } from '../../support/oracle.ts';
 import { key, file as rdbFile, str } from '../../support/rdb-format.ts';
+import { drawSeed } from '../../support/seed.ts';
 
 const state = { folder: '', cwd: '' };
 
@@ -238,7 +239,7 @@ describe('all files of a manifest', () => {
 });
 
 test('random damage', async () => {
-  const seed = Date.now() % 1_000_000;
+  const seed = drawSeed();
   const random = new SeededRandom(seed);
   for (let round = 0; round < (LONG ? 60 : 15); round++) {
     let text = '';

@@ -12,6 +12,7 @@ import { convertCommand } from '../../../src/tools/convert/convert.ts';
 import { oracle } from '../../support/oracle.ts';
 import { type Answer, Pipeline } from '../../support/pipeline.ts';
 import { double, file, intset, key, size, str, text, ziplist, zipmap } from '../../support/rdb-format.ts';
+import { drawSeed } from '../../support/seed.ts';
 import { type ServerProcess, startRedis } from '../../support/server-process.ts';
 
 let folder: string;
@@ -104,7 +105,7 @@ async function save(name: string): Promise<unknown> {
   return held();
 }
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const seed = drawSeed();
 
 /** Random bytes, often text, sometimes a number, sometimes long. */
 function word(random: SeededRandom): string {
@@ -171,7 +172,7 @@ function dataset(random: SeededRandom): string[][] {
   return commands;
 }
 
-describe(`data of every type (SEED=${seed})`, () => {
+describe('data of every type', () => {
   let before: unknown;
 
   beforeAll(async () => {
