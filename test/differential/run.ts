@@ -6,9 +6,9 @@
  *                                [--port-ours P] [--port-theirs P]
  *   npm run test:differential -- --connections [--steps N] [--seed S] [--pairs P] [--failures N]
  *
- * With --connections several clients at once (connections/). Otherwise a round is 2,000 commands on emptied servers, from a seed of its own, in RESP2 or RESP3, with thresholds of encodings
- * that are low enough to be crossed. A difference is shrunk to a minimal sequence and printed with its seed; a command
- * that has differed is left out of later rounds. `--port-theirs` with a second redis-server shows what is not
+ * With --connections several clients at once (connections/). Otherwise a round is 2,000 commands on emptied servers, from
+ * a seed of its own, in RESP2 or RESP3, with thresholds of encodings that are low enough to be crossed. A difference is
+ * shrunk to a minimal sequence and printed with its seed; a command that has differed is left out of later rounds. `--port-theirs` with a second redis-server shows what is not
  * deterministic in Redis itself. Planted bug, found within the first round: one count too many from ZADD.
  */
 import { SeededRandom } from '../../src/base/random.ts';
