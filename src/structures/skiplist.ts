@@ -22,7 +22,7 @@
  *   - every link at every level skips exactly `span` nodes, and towers never rise above the root's level;
  *   - backward links mirror the lowest level, the first node's is 0, the tail is the last node.
  *
- * Search, insert, delete, rank and by-rank are O(log n), next and previous O(1).
+ * Search, insert, delete, rank and by-rank are O(log n), next, previous and append O(1).
  */
 import { assert } from '../base/assert.ts';
 import { compareBytes, Slice } from '../base/slice.ts';
@@ -97,6 +97,13 @@ export function slMember(r: Reader, node: Addr, into: Slice): Slice {
 
 /** Adds a member that the list doesn't hold yet and returns its node; the caller enters it in the dict. */
 export function slInsert(m: Memory, sl: Addr, score: number, member: Slice): Addr {
+  const node = newNode(m, sl, score, member);
+  descend(m, sl, score, member);
+  link(m, sl, node);
+  return node;
+}
+
+function newNode(m: Memory, sl: Addr, score: number, member: Slice): Addr {
   const level = throwLevel(m, sl);
   const keyAt = TOWER + level * 8;
   const node = m.allocate(keyAt + keyFieldSize(member.length));
@@ -106,8 +113,6 @@ export function slInsert(m: Memory, sl: Addr, score: number, member: Slice): Add
   m.setU16(node, Node.pad, 0);
   m.setF64(node, Node.score, score);
   writeKeyField(m, node, keyAt, member);
-  descend(m, sl, score, member);
-  link(m, sl, node);
   return node;
 }
 
@@ -244,6 +249,101 @@ export function slFreeSome(m: Memory, sl: Addr, budget: number): boolean {
   }
   m.release(sl);
   return true;
+}
+
+// A list that is made at once begins as a chain, its nodes linked on the lowest level alone and in any order.
+
+/** Adds a node to the chain in an empty list, behind `last`: the chain's last node, or the root. */
+export function slChain(m: Memory, sl: Addr, last: Addr, score: number, member: Slice): Addr {
+  const node = newNode(m, sl, score, member);
+  m.setAddr(node, FORWARD, NULL);
+  m.setAddr(last, FORWARD, node);
+  return node;
+}
+
+/** Gives a node of a chain another score. */
+export function slRescore(m: Memory, node: Addr, score: number): void {
+  m.setF64(node, Node.score, score);
+}
+
+/**
+ * Sorts the chain. Runs that ascend already are merged with others of about their length: what comes from one sorted set
+ * is looked at once.
+ */
+export function slSortChain(m: Memory, sl: Addr): void {
+  // Of index i: 2^i runs merged, or null.
+  const merged: Addr[] = [];
+  for (let run = m.addr(sl, FORWARD); run !== NULL; ) {
+    const rest = cutRun(m, run);
+    let i = 0;
+    for (; i < merged.length && merged[i] !== NULL; i++) {
+      run = merge(m, merged[i], run);
+      merged[i] = NULL;
+    }
+    merged[i] = run;
+    run = rest;
+  }
+  m.setAddr(
+    sl,
+    FORWARD,
+    merged.reduce((all, run) => merge(m, run, all), NULL),
+  );
+}
+
+/** Ends the chain behind the run that it begins with, and returns what followed. */
+function cutRun(m: Memory, first: Addr): Addr {
+  let last = first;
+  let next = m.addr(last, FORWARD);
+  for (; next !== NULL && !stands(m, next, last); next = m.addr(last, FORWARD)) last = next;
+  m.setAddr(last, FORWARD, NULL);
+  return next;
+}
+
+function merge(m: Memory, a: Addr, b: Addr): Addr {
+  if (a === NULL) return b;
+  if (b === NULL) return a;
+  const first = stands(m, b, a) ? b : a;
+  // `last` is the last of those merged, `a` follows it and `b` waits.
+  let last = first;
+  if (first === b) b = a;
+  for (a = m.addr(last, FORWARD); a !== NULL; a = m.addr(last, FORWARD)) {
+    if (stands(m, b, a)) {
+      m.setAddr(last, FORWARD, b);
+      last = b;
+      b = a;
+    } else last = a;
+  }
+  m.setAddr(last, FORWARD, b);
+  return first;
+}
+
+/** Whether node `a` stands before node `b`. */
+function stands(r: Reader, a: Addr, b: Addr): boolean {
+  const score = r.f64(b, Node.score);
+  const there = r.f64(a, Node.score);
+  return there < score || (there === score && compareBytes(entryKey(r, a, key), entryKey(r, b, other)) < 0);
+}
+
+/**
+ * Takes the sorted chain out of the list, which is empty then, and returns its first node. `slAppend` puts the nodes back in as
+ * those of a list, one after another; nothing else may search or change a skip list in between.
+ */
+export function slUnchain(m: Memory, sl: Addr): Addr {
+  const first = m.addr(sl, FORWARD);
+  m.setAddr(sl, FORWARD, NULL);
+  path.fill(sl);
+  ranks.fill(0);
+  return first;
+}
+
+/** Puts in a node that stands after all others. */
+export function slAppend(m: Memory, sl: Addr, node: Addr): void {
+  link(m, sl, node);
+  const rank = ranks[0] + 1;
+  for (let i = m.u8(node, Node.level) - 1; i >= 0; i--) {
+    path[i] = node;
+    ranks[i] = rank;
+  }
 }
 
 /** Checks the invariants of the header. */

@@ -100,11 +100,6 @@ export class SetValue extends ValueAccessor {
     return integer.parse(member) && intsetSearch(this.m, root, integer.hi, integer.lo) >= 0;
   }
 
-  /** The same while a walk is under way, which may be over this very set: nothing moves. */
-  holds(member: Slice): boolean {
-    return setHas(this.m, this.m.seed, this.slot.encoding, this.slot.root, member);
-  }
-
   /** What finds members of walks over other sets in this one, until one of them changes. */
   lookup(): MemberLookup {
     return new MemberLookup(this.m, this.slot.encoding, this.slot.root);

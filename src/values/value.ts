@@ -5,6 +5,7 @@
  * never kept beyond the command: the slot names where the value hangs, and is told when the root moves or the encoding
  * changes.
  */
+import type { Slice } from '../base/slice.ts';
 import { type Addr, NULL } from '../memory/address.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { Encoding } from './entry.ts';
@@ -15,6 +16,12 @@ export interface ValueSlot {
   readonly encoding: Encoding;
   /** The value hangs off `root` in `encoding` from now on. */
   update(root: Addr, encoding: Encoding): void;
+}
+
+/** A member that is looked up in one value after another: hashed at most once, and only for one that has a dict. */
+export interface Sought {
+  readonly member: Slice;
+  readonly hash: number;
 }
 
 /** What the accessors of all types share: the slot that they are bound to. */

@@ -14,6 +14,7 @@ import {
   dictFind,
   dictFree,
   dictInsert,
+  dictLookup,
   dictNew,
   dictRemoveEntry,
   dictScan,
@@ -43,7 +44,7 @@ import {
   slVerify,
 } from '../structures/skiplist.ts';
 import { ENC_LISTPACK, ENC_SKIPLIST, type Encoding } from './entry.ts';
-import { ValueAccessor } from './value.ts';
+import { type Sought, ValueAccessor, type ValueSlot } from './value.ts';
 import { ZsetCursor } from './zset-cursor.ts';
 import {
   zlAppend,
@@ -361,11 +362,7 @@ export class ZsetValue extends ValueAccessor {
     if (encoding === ENC_LISTPACK) return;
     const { listpackEntries, listpackValue } = this.limits;
     if (slLength(m, sl) > listpackEntries || longest > listpackValue) return;
-    let lp = lpNew(m);
-    for (let node = slFirst(m, sl); node !== NULL; node = slNext(m, node))
-      lp = zlAppend(m, lp, slMember(m, node, key), slScore(m, node));
-    zsetFree(m, encoding, sl);
-    this.slot.update(lp, ENC_LISTPACK);
+    zsetPack(m, this.slot);
   }
 
   // Checking.
@@ -412,6 +409,16 @@ function newSkiplist(m: Memory): Addr {
   return sl;
 }
 
+/** Makes a listpack of a skip list, be it still a chain. */
+export function zsetPack(m: Memory, slot: ValueSlot): void {
+  const sl = slot.root;
+  let lp = lpNew(m);
+  for (let node = slFirst(m, sl); node !== NULL; node = slNext(m, node))
+    lp = zlAppend(m, lp, slMember(m, node, key), slScore(m, node));
+  zsetFree(m, ENC_SKIPLIST, sl);
+  slot.update(lp, ENC_LISTPACK);
+}
+
 /** An empty sorted set's root, in the encoding given. */
 export function zsetNew(m: Memory, encoding: Encoding = ENC_LISTPACK): Addr {
   return encoding === ENC_LISTPACK ? lpNew(m) : newSkiplist(m);
@@ -434,6 +441,16 @@ export function zsetFreeSome(m: Memory, encoding: Encoding, root: Addr, budget: 
     slSetOwner(m, root, NULL);
   }
   return slFreeSome(m, root, budget);
+}
+
+/** A member's score, NaN when there is none, for reading code: a rehash under way stays where it is. */
+export function zsetScore(r: Reader, encoding: Encoding, root: Addr, sought: Sought): number {
+  if (encoding === ENC_LISTPACK) {
+    const p = zlFind(r, root, sought.member);
+    return p === 0 ? Number.NaN : zlScore(r, root, p);
+  }
+  const node = dictLookup(r, slOwner(r, root), sought.member, sought.hash);
+  return node === NULL ? Number.NaN : slScore(r, node);
 }
 
 export function zsetLength(m: Reader, encoding: Encoding, root: Addr): number {

@@ -285,6 +285,18 @@ function generator(seed: number): () => string[] {
   const member = () => of([`m${roll(250)}`, `${roll(250)}`, 'x'.repeat(roll(68))]);
   const some = (f: () => string, most: number) => Array.from({ length: 1 + roll(most) }, f);
   const rank = () => `${roll(300) - 150}`;
+  let count = 0;
+  const sources = () => {
+    const keys = some(() => of(['a', 'b', 'c', 'a', 's', 't', 'none']), 3);
+    count = keys.length;
+    return [`${count}`, ...keys];
+  };
+  const weighing = () => [
+    ...(roll(2)
+      ? []
+      : ['WEIGHTS', ...Array.from({ length: count }, () => of(['0', '-0', '-1', '2.5', 'inf', '-inf']))]),
+    ...of([[], ['AGGREGATE', of(['SUM', 'MIN', 'MAX'])]]),
+  ];
   const limit = () => (roll(2) ? [] : ['LIMIT', `${roll(20) - 2}`, `${roll(20) - 5}`]);
   const steps: (() => string[])[] = [
     () => ['ZADD', key(), ...some(() => '', 12).flatMap(() => [score(), member()])],
@@ -297,11 +309,14 @@ function generator(seed: number): () => string[] {
     () => ['ZCOUNT', key(), bound(), bound()],
     () => [of(['ZPOPMIN', 'ZPOPMAX']), key(), `${roll(5)}`],
     () => ['ZREMRANGEBYSCORE', key(), score(), score()],
-    () => [of(['ZUNIONSTORE', 'ZINTERSTORE']), key(), '2', key(), key(), 'AGGREGATE', of(['SUM', 'MIN', 'MAX'])],
-    () => [of(['ZUNION', 'ZINTER', 'ZDIFF']), '3', key(), key(), key(), 'WITHSCORES'],
+    () => [of(['SADD', 'SADD', 'SREM']), of(['s', 't']), ...some(member, 20)],
+    () => [of(['ZUNIONSTORE', 'ZINTERSTORE']), key(), ...sources(), ...weighing()],
+    () => [of(['ZUNION', 'ZINTER']), ...sources(), ...weighing(), 'WITHSCORES'],
+    () => [...of([['ZDIFF'], ['ZDIFFSTORE', key()], ['ZINTERCARD']]), ...sources()],
+    () => ['ZINTERCARD', ...sources(), 'LIMIT', `${roll(9)}`],
     () => ['ZRANGESTORE', key(), key(), rank(), rank()],
   ];
-  const weights = [8, 3, 3, 3, 2, 2, 3, 2, 2, 1, 1, 2, 1];
+  const weights = [8, 3, 3, 3, 2, 2, 3, 2, 2, 1, 3, 2, 2, 2, 1, 1];
   const bag = weights.flatMap((weight, i) => Array.from({ length: weight }, () => steps[i]));
   return () => of(bag)();
 }

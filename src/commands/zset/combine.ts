@@ -5,8 +5,23 @@ import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { type Argument, after, integer, key, many, numkeys, oneOf, optional, token } from '../../engine/grammar.ts';
 import { type Addr, NULL } from '../../memory/address.ts';
-import { ENC_SKIPLIST, entryType, TYPE_SET, TYPE_ZSET } from '../../values/entry.ts';
-import { ADD_SIGNED_ZERO, type ZsetValue } from '../../values/zset.ts';
+import type { Memory } from '../../memory/memory.ts';
+import { hashBytes } from '../../structures/hash.ts';
+import {
+  ENC_HASHTABLE,
+  ENC_INTSET,
+  ENC_LISTPACK,
+  ENC_SKIPLIST,
+  type Encoding,
+  entryType,
+  TYPE_SET,
+  TYPE_ZSET,
+} from '../../values/entry.ts';
+import { type SetCursor, setHas } from '../../values/set.ts';
+import type { Sought } from '../../values/value.ts';
+import { zsetScore } from '../../values/zset.ts';
+import { ZsetBuilder } from '../../values/zset-builder.ts';
+import { ZsetCursor } from '../../values/zset-cursor.ts';
 import { Result, replyMember, replyMembers } from './common.ts';
 
 const UNION = 0;
@@ -14,13 +29,25 @@ const INTER = 1;
 const DIFF = 2;
 type Operation = typeof UNION | typeof INTER | typeof DIFF;
 
-const SUM = 0;
-const MIN = 1;
-const MAX = 2;
+/** Two scores of one member made one. */
+type Aggregate = (known: number, score: number) => number;
 
+/** Infinity and minus infinity make 0. */
+const sum: Aggregate = (known, score) => orZero(known + score);
+const least: Aggregate = (known, score) => (score < known ? score : known);
+const greatest: Aggregate = (known, score) => (score > known ? score : known);
+
+function orZero(score: number): number {
+  return Number.isNaN(score) ? 0 : score;
+}
+
+/** Where a command names a million keys there are as many of these. */
 interface Source {
   /** NULL for an absent key. */
   entry: Addr;
+  /** It tells the type as well. */
+  encoding: Encoding;
+  root: Addr;
   length: number;
   weight: number;
 }
@@ -28,7 +55,7 @@ interface Source {
 interface Plan {
   readonly operation: Operation;
   readonly sources: Source[];
-  aggregate: number;
+  aggregate: Aggregate;
   withScores: boolean;
   /** Members to count at most, 0 for all. */
   limit: number;
@@ -59,7 +86,7 @@ function readPlan(c: Call, at: number, operation: Operation, options: Options): 
     if (!source) return undefined;
     sources.push(source);
   }
-  const plan: Plan = { operation, sources, aggregate: SUM, withScores: false, limit: 0 };
+  const plan: Plan = { operation, sources, aggregate: sum, withScores: false, limit: 0 };
   if (!readOptions(c, at + 1 + count, plan, options)) return undefined;
   if (operation !== DIFF) sources.sort((a, b) => a.length - b.length);
   return plan;
@@ -67,13 +94,15 @@ function readPlan(c: Call, at: number, operation: Operation, options: Options): 
 
 function openSource(c: Call, i: number): Source | undefined {
   const entry = c.find(i);
-  if (entry === NULL) return { entry, length: 0, weight: 1 };
+  if (entry === NULL) return { entry, encoding: ENC_LISTPACK, root: NULL, length: 0, weight: 1 };
   const type = entryType(c.memory, entry);
-  const { accessors } = c.engine;
-  if (type === TYPE_ZSET) return { entry, length: accessors.zset(entry).length, weight: 1 };
-  if (type === TYPE_SET) return { entry, length: accessors.set(entry).length, weight: 1 };
-  c.wrongType();
-  return undefined;
+  if (type !== TYPE_ZSET && type !== TYPE_SET) {
+    c.wrongType();
+    return undefined;
+  }
+  const { encoding, root, length } =
+    type === TYPE_ZSET ? c.engine.accessors.zset(entry) : c.engine.accessors.set(entry);
+  return { entry, encoding, root, length, weight: 1 };
 }
 
 function readOptions(c: Call, i: number, plan: Plan, options: Options): boolean {
@@ -84,11 +113,12 @@ function readOptions(c: Call, i: number, plan: Plan, options: Options): boolean 
       if (!readWeights(c, i + 1, plan.sources)) return false;
       i += 1 + plan.sources.length;
     } else if (options.weights && left >= 2 && isWord(word, 'AGGREGATE')) {
-      plan.aggregate = aggregateOf(c.arg(i + 1));
-      if (plan.aggregate < 0) {
+      const aggregate = aggregateOf(c.arg(i + 1));
+      if (!aggregate) {
         c.syntaxError();
         return false;
       }
+      plan.aggregate = aggregate;
       i += 2;
     } else if (options.scores && isWord(word, 'WITHSCORES')) {
       plan.withScores = true;
@@ -122,80 +152,126 @@ function readWeights(c: Call, i: number, sources: Source[]): boolean {
   return true;
 }
 
-function aggregateOf(word: Slice): number {
-  if (isWord(word, 'SUM')) return SUM;
-  if (isWord(word, 'MIN')) return MIN;
-  return isWord(word, 'MAX') ? MAX : -1;
+function aggregateOf(word: Slice): Aggregate | undefined {
+  if (isWord(word, 'SUM')) return sum;
+  if (isWord(word, 'MIN')) return least;
+  return isWord(word, 'MAX') ? greatest : undefined;
 }
 
-function aggregated(target: number, score: number, aggregate: number): number {
-  if (aggregate === MIN) return score < target ? score : target;
-  if (aggregate === MAX) return score > target ? score : target;
-  const sum = target + score;
-  return Number.isNaN(sum) ? 0 : sum;
+function isSet({ encoding }: Source): boolean {
+  return encoding === ENC_HASHTABLE || encoding === ENC_INTSET;
 }
 
-/** Infinity times 0 counts as 0. */
-function weighed(score: number, weight: number): number {
-  const product = score * weight;
-  return Number.isNaN(product) ? 0 : product;
-}
+/** A walk over the members of a source and their scores: those of a sorted set ascend, which saves sorting the result. */
+class Walk implements Sought {
+  private readonly cursor: SetCursor | ZsetCursor | null;
+  private readonly seed: Uint32Array;
+  private hashed = -1;
 
-/** Shows each member of a source, from the highest score down, until `visit` answers false. */
-function walk(c: Call, source: Source, visit: (member: Slice, score: number) => boolean): void {
-  if (source.entry === NULL) return;
-  const { accessors } = c.engine;
-  if (entryType(c.memory, source.entry) === TYPE_ZSET) {
-    const cursor = accessors.zset(source.entry).cursor(0, true);
-    while (cursor.next()) if (!visit(cursor.member, cursor.score)) return;
-  } else {
-    const cursor = accessors.set(source.entry).cursor();
-    while (cursor.next()) if (!visit(cursor.member, 1)) return;
+  constructor(c: Call, source: Source) {
+    const { accessors } = c.engine;
+    if (source.entry === NULL) this.cursor = null;
+    else if (isSet(source)) this.cursor = accessors.set(source.entry).cursor();
+    else this.cursor = accessors.zset(source.entry).cursor();
+    this.seed = c.memory.seed;
+  }
+
+  /** Steps to the next member; false when there is none. */
+  next(): boolean {
+    this.hashed = -1;
+    return this.cursor?.next() ?? false;
+  }
+
+  get member(): Slice {
+    return this.cursor!.member;
+  }
+
+  get score(): number {
+    return this.cursor instanceof ZsetCursor ? this.cursor.score : 1;
+  }
+
+  get hash(): number {
+    if (this.hashed < 0) this.hashed = hashBytes(this.seed, this.member);
+    return this.hashed;
+  }
+
+  /** The member's score in a source, NaN when it is not there. */
+  scoreIn(m: Memory, source: Source): number {
+    const { encoding, root } = source;
+    if (root === NULL) return Number.NaN;
+    if (!isSet(source)) return zsetScore(m, encoding, root, this);
+    return setHas(m, m.seed, encoding, root, this.member) ? 1 : Number.NaN;
   }
 }
 
-/** A member's score in a source, NaN when it is not there. Leaves the accessors that `walk` uses alone. */
-function scoreIn(c: Call, source: Source, member: Slice): number {
-  if (source.entry === NULL) return Number.NaN;
-  const { accessors } = c.engine;
-  if (entryType(c.memory, source.entry) === TYPE_ZSET) return accessors.zset(source.entry, 1).score(member);
-  return accessors.set(source.entry, 1).holds(member) ? 1 : Number.NaN;
-}
+/** A walk over the members that all sources have: those of the first that are in every other. */
+class CommonMembers {
+  readonly walk: Walk;
+  /** The member's scores, aggregated. */
+  score = 0;
+  private readonly m: Memory;
+  private readonly first: Source;
+  private readonly others: readonly Source[];
+  private readonly aggregate: Aggregate;
 
-/** Shows each member of the result; of a union each of every source, with a score still to be aggregated. */
-function combine(c: Call, plan: Plan, emit: (member: Slice, score: number) => boolean): void {
-  const [first, ...others] = plan.sources;
-  if (plan.operation === UNION) {
-    for (const source of plan.sources) walk(c, source, (member, score) => emit(member, weighed(score, source.weight)));
-  } else if (plan.operation === DIFF) {
-    walk(c, first, (member, score) => {
-      for (const other of others)
-        if (other.entry === first.entry || !Number.isNaN(scoreIn(c, other, member))) return true;
-      return emit(member, score);
-    });
-  } else {
-    walk(c, first, (member, score) => {
-      let total = weighed(score, first.weight);
-      for (const other of others) {
-        const found = other.entry === first.entry ? score : scoreIn(c, other, member);
-        if (Number.isNaN(found)) return true;
-        total = aggregated(total, found * other.weight, plan.aggregate);
-      }
-      return emit(member, total);
-    });
+  constructor(c: Call, { sources, aggregate }: Plan) {
+    [this.first, ...this.others] = sources;
+    this.walk = new Walk(c, this.first);
+    this.m = c.memory;
+    this.aggregate = aggregate;
   }
-}
 
-/** Builds the result in `target`; returns the length of its longest member. */
-function build(c: Call, plan: Plan, target: ZsetValue): number {
-  let longest = 0;
-  combine(c, plan, (member, score) => {
-    if (member.length > longest) longest = member.length;
-    const known = plan.operation === UNION ? target.score(member) : Number.NaN;
-    target.add(member, Number.isNaN(known) ? score : aggregated(known, score, plan.aggregate), ADD_SIGNED_ZERO);
+  /** Steps to the next one; false when there is none. */
+  next(): boolean {
+    while (this.walk.next()) if (this.isCommon()) return true;
+    return false;
+  }
+
+  private isCommon(): boolean {
+    const { walk, first, others } = this;
+    const own = walk.score;
+    this.score = orZero(own * first.weight);
+    for (let i = 0; i < others.length; i++) {
+      const other = others[i];
+      const score = other.entry === first.entry ? own : walk.scoreIn(this.m, other);
+      if (Number.isNaN(score)) return false;
+      this.score = this.aggregate(this.score, score * other.weight);
+    }
     return true;
-  });
-  return longest;
+  }
+}
+
+function unite(c: Call, { sources, aggregate }: Plan, into: ZsetBuilder): void {
+  into.expect(sources[sources.length - 1].length);
+  for (const source of sources) {
+    const { weight } = source;
+    for (const walk = new Walk(c, source); walk.next(); ) into.merge(walk, orZero(walk.score * weight), aggregate);
+  }
+}
+
+function intersect(c: Call, plan: Plan, into: ZsetBuilder): void {
+  for (const common = new CommonMembers(c, plan); common.next(); ) into.add(common.walk.member, common.score);
+}
+
+/** What is in the first source and in no other. */
+function subtract(c: Call, { sources }: Plan, into: ZsetBuilder): void {
+  const [first, ...others] = sources;
+  if (others.some((other) => other.entry === first.entry)) return;
+  const walk = new Walk(c, first);
+  while (walk.next()) {
+    let found = false;
+    for (let i = 0; !found && i < others.length; i++) found = !Number.isNaN(walk.scoreIn(c.memory, others[i]));
+    if (!found) into.add(walk.member, walk.score);
+  }
+}
+
+/** Indexed by operation. */
+const COMBINATIONS = [unite, intersect, subtract] as const;
+
+function build(c: Call, plan: Plan, result: Result): ZsetBuilder {
+  const builder = new ZsetBuilder(result.slot, c.engine.accessors.limits.zset);
+  COMBINATIONS[plan.operation](c, plan, builder);
+  return builder;
 }
 
 function reply(c: Call, operation: Operation): void {
@@ -203,9 +279,9 @@ function reply(c: Call, operation: Operation): void {
   if (!plan) return;
   const result = new Result(c, ENC_SKIPLIST);
   try {
-    build(c, plan, result.zset);
-    replyMembers(c.reply, result.zset.length, plan.withScores);
-    for (const cursor = result.zset.cursor(); cursor.next(); )
+    const builder = build(c, plan, result);
+    replyMembers(c.reply, builder.length, plan.withScores);
+    for (const cursor = builder.sorted(); cursor.next(); )
       replyMember(c.reply, cursor.member, cursor.score, plan.withScores);
   } finally {
     result.end();
@@ -217,7 +293,7 @@ function store(c: Call, operation: Operation, event: string): void {
   if (!plan) return;
   const result = new Result(c, ENC_SKIPLIST);
   try {
-    result.zset.settle(build(c, plan, result.zset));
+    build(c, plan, result).finish();
     result.store(c, 1, event);
   } finally {
     result.end();
@@ -287,7 +363,7 @@ export const zintercard = command({
     const plan = readPlan(c, 1, INTER, { weights: false, scores: false, limit: true });
     if (!plan) return;
     let count = 0;
-    combine(c, plan, () => ++count !== plan.limit);
+    for (const common = new CommonMembers(c, plan); common.next() && ++count !== plan.limit; );
     c.reply.int(count);
   },
 });

@@ -64,7 +64,7 @@ function boundOf(bound: Slice, open: boolean): number {
 /** A sorted set that is built before it is stored, or sent and dropped. */
 export class Result {
   readonly zset: ZsetValue;
-  private readonly slot: LooseSlot;
+  readonly slot: LooseSlot;
   private stored = false;
 
   constructor(c: Call, encoding: Encoding = ENC_LISTPACK) {

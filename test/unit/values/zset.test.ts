@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compareBytes, sliceOf } from '../../../src/base/slice.ts';
 import { createMemory } from '../../../src/memory/create.ts';
+import { hashBytes } from '../../../src/structures/hash.ts';
 import { ENC_LISTPACK, ENC_SKIPLIST, type Encoding } from '../../../src/values/entry.ts';
 import { LooseSlot } from '../../../src/values/value.ts';
 import {
@@ -19,6 +20,7 @@ import {
   zsetFreeSome,
   zsetNew,
 } from '../../../src/values/zset.ts';
+import { ZsetBuilder } from '../../../src/values/zset-builder.ts';
 import { LexRange, parseLexBound, ScoreRange } from '../../../src/values/zset-range.ts';
 
 function fresh(encoding: Encoding, limits = new ZsetLimits()) {
@@ -108,6 +110,76 @@ describe('a sorted set against a map', () => {
   test('never a listpack', () => {
     wander(3, Object.assign(new ZsetLimits(), { listpackEntries: 0 }));
   });
+});
+
+/** Rows with scores and members that come up more than once, in runs that ascend. */
+function runs(roll: (below: number) => number): [string, number][] {
+  const run = () => {
+    const scores = Array.from({ length: 1 + roll(60) }, () => (roll(9) ? roll(40) - 20 : ODD[roll(ODD.length)]));
+    return scores.sort((a, b) => a - b).map((score): [string, number] => [`m${roll(200)}`, score]);
+  };
+  return Array.from({ length: roll(7) }, run).flat();
+}
+
+describe.each([1, 2, 3])('a set that is made at once, seed %i', (seed) => {
+  const roll = dice(seed);
+  const byOrder = (a: [string, number], b: [string, number]) =>
+    a[1] - b[1] || compareBytes(sliceOf(a[0]), sliceOf(b[0]));
+
+  test.each([0, 50, 1000])('of members that are merged, up to %i in a listpack', (listpackEntries) => {
+    for (let round = 0; round < 40; round++) {
+      const { memory, before, slot, zset, limits } = fresh(ENC_SKIPLIST);
+      limits.listpackEntries = listpackEntries;
+      const builder = new ZsetBuilder(slot, limits);
+      const model = new Map<string, number>();
+      builder.expect(roll(2) * 100);
+      for (const [member, score] of runs(roll)) {
+        const sought = { member: sliceOf(member), hash: hashBytes(memory.seed, sliceOf(member)) };
+        builder.merge(sought, score, (known, other) => Math.min(known, other));
+        model.set(member, Math.min(model.get(member) ?? score, score));
+      }
+      expect(builder.length).toBe(model.size);
+      builder.finish();
+      expect(slot.encoding).toBe(model.size <= listpackEntries ? ENC_LISTPACK : ENC_SKIPLIST);
+      zset.verify();
+      expect(rows(zset)).toEqual([...model].sort(byOrder));
+      while (!zsetFreeSome(memory, slot.encoding, slot.root, 9));
+      expect(memory.used).toBe(before);
+    }
+  });
+
+  test('of members that differ, to be shown or to stay', () => {
+    for (let round = 0; round < 40; round++) {
+      const { memory, before, slot, zset, limits } = fresh(ENC_SKIPLIST);
+      limits.listpackEntries = 10;
+      const builder = new ZsetBuilder(slot, limits);
+      const added = [...new Map(runs(roll))];
+      for (const [member, score] of added) builder.add(sliceOf(member), score);
+      added.sort(byOrder);
+      if (roll(2)) {
+        builder.finish();
+        zset.verify();
+        expect(rows(zset)).toEqual(added);
+        expect(rows(zset, 0, true)).toEqual(added.toReversed());
+      } else {
+        const shown: [string, number][] = [];
+        for (const cursor = builder.sorted(); cursor.next(); ) shown.push([cursor.member.latin1(), cursor.score]);
+        expect(shown).toEqual(added);
+      }
+      while (!zsetFreeSome(memory, slot.encoding, slot.root, 9));
+      expect(memory.used).toBe(before);
+    }
+  });
+});
+
+test('a member that a damaged listpack held twice comes into a skip list once', () => {
+  const { slot, zset, limits } = fresh(ENC_SKIPLIST);
+  limits.listpackEntries = 1;
+  const builder = new ZsetBuilder(slot, limits);
+  for (const score of [1, 2, 2]) builder.add(sliceOf('twice'), score);
+  builder.finish();
+  zset.verify();
+  expect(rows(zset)).toEqual([['twice', 1]]);
 });
 
 for (const encoding of [ENC_LISTPACK, ENC_SKIPLIST] as const) {
