@@ -2,7 +2,7 @@
  * One execution of a command: what a command's `run` works with.
  *
  * Calls are pooled, one a depth of nesting (EXEC and scripts call commands), so nothing of a call may be kept. Key
- * arguments are hashed once: `find(i)` remembers the hash and the entry for the other methods that name the same `i`.
+ * arguments are hashed once: the hashes of the two named last are remembered for the other methods that name them.
  *
  * Methods that answer `undefined` have replied the error; the command just returns.
  */
@@ -80,10 +80,12 @@ export class Call {
   spent = 0;
   /** Changes so far, as `rdb_changes_since_last_save` counts them. */
   dirty = 0;
-  private foundAt = -1;
-  private createdAt = -1;
+  /** The hash of the key at argument `hashedAt`, and that of the key hashed before: what moves from key to key names both by turns. */
+  private hashedAt = -1;
   private hash = 0;
-  private entry: Addr = NULL;
+  private hashedBefore = -1;
+  private hashBefore = 0;
+  private createdAt = -1;
   /** Who hears of the command as it came, and of whether it changed anything or not. */
   private heardBy = TO_ALL;
   private always = false;
@@ -118,9 +120,9 @@ export class Call {
     this.stillWaiting = false;
     this.spent = 0;
     this.dirty = 0;
-    this.foundAt = -1;
+    this.hashedAt = -1;
+    this.hashedBefore = -1;
     this.createdAt = -1;
-    this.entry = NULL;
     this.heardBy = TO_ALL;
     this.always = false;
     this.rewritten = false;
@@ -202,10 +204,12 @@ export class Call {
 
   /** Hash of the key at argument `i`. */
   hashOf(i: number): number {
-    if (this.foundAt !== i) {
-      this.hash = this.db.hash(this.args[i]);
-      this.entry = NULL;
-      this.foundAt = i;
+    if (this.hashedAt !== i) {
+      const hash = this.hashedBefore === i ? this.hashBefore : this.db.hash(this.args[i]);
+      this.hashedBefore = this.hashedAt;
+      this.hashBefore = this.hash;
+      this.hashedAt = i;
+      this.hash = hash;
     }
     return this.hash;
   }
@@ -242,10 +246,10 @@ export class Call {
   peek(i: number): Addr {
     const hash = this.hashOf(i);
     const { stored } = this.memory;
-    this.entry = this.db.find(this.args[i], hash);
+    const e = this.db.find(this.args[i], hash);
     // That the table moved on or an expired key went is no doing of the command's.
     this.memory.stored = stored;
-    return this.entry;
+    return e;
   }
 
   /**
@@ -265,16 +269,19 @@ export class Call {
     return create ? this.engine.accessors.list(this.create(i, TYPE_LIST), which) : null;
   }
 
-  setForRead(i: number, which = 0): Opened<SetValue> {
-    const e = this.openFor(this.find(i), TYPE_SET);
+  /** Opens the set of an entry that has been looked up. */
+  setOf(found: Addr, which = 0): Opened<SetValue> {
+    const e = this.openFor(found, TYPE_SET);
     return e ? this.engine.accessors.set(e, which) : e === NULL ? null : undefined;
   }
 
+  setForRead(i: number, which = 0): Opened<SetValue> {
+    return this.setOf(this.find(i), which);
+  }
+
   setForWrite(i: number, create = true, which = 0): Opened<SetValue> {
-    const e = this.openFor(this.findForWrite(i), TYPE_SET);
-    if (e) return this.engine.accessors.set(e, which);
-    if (e === undefined) return undefined;
-    return create ? this.engine.accessors.set(this.create(i, TYPE_SET), which) : null;
+    const opened = this.setOf(this.findForWrite(i), which);
+    return opened === null && create ? this.engine.accessors.set(this.create(i, TYPE_SET), which) : opened;
   }
 
   hashForRead(i: number, which = 0): Opened<HashValue> {
@@ -325,13 +332,13 @@ export class Call {
     const encoding = smallestEncoding(type);
     const root = newValue(this.memory, type, encoding);
     try {
-      this.entry = this.db.store(this.args[i], this.hashOf(i), NULL, type, encoding, root, -1);
+      const e = this.db.store(this.args[i], this.hashOf(i), NULL, type, encoding, root, -1);
+      this.createdAt = i;
+      return e;
     } catch (error) {
       freeValue(this.memory, type, encoding, root);
       throw error;
     }
-    this.createdAt = i;
-    return this.entry;
   }
 
   /** After a command that ran out of memory: a key that it created and could put nothing under goes again. */
@@ -349,7 +356,7 @@ export class Call {
    */
   storeValue(i: number, type: ValueType, encoding: Encoding, root: Addr): void {
     const hash = this.hashOf(i);
-    this.entry = this.db.store(this.args[i], hash, this.db.find(this.args[i], hash), type, encoding, root, -1);
+    this.db.store(this.args[i], hash, this.db.find(this.args[i], hash), type, encoding, root, -1);
   }
 
   /**
@@ -358,7 +365,7 @@ export class Call {
    */
   storeString(i: number, value: Slice, expiry = -1): void {
     const hash = this.hashOf(i);
-    this.entry = setString(this.db, this.args[i], hash, this.db.peek(this.args[i], hash), value, expiry);
+    setString(this.db, this.args[i], hash, this.db.peek(this.args[i], hash), value, expiry);
   }
 
   // Consequences of a write.
@@ -380,9 +387,7 @@ export class Call {
 
   /** Removes the key at argument `i` and its value; says whether there was one. No event: `changed` tells it. */
   remove(i: number, lazily?: boolean): boolean {
-    const removed = this.db.remove(this.args[i], this.hashOf(i), lazily);
-    this.entry = NULL;
-    return removed;
+    return this.db.remove(this.args[i], this.hashOf(i), lazily);
   }
 
   /** When an aggregate at argument `i`, which `changed` has told of, has become empty: removes its key, and emits 'del'. */

@@ -13,7 +13,7 @@ import { Slice } from '../base/slice.ts';
 import type { Addr } from '../memory/address.ts';
 import { OutOfMemory } from '../memory/errors.ts';
 import type { Memory } from '../memory/memory.ts';
-import { apart, LP_END, LP_FIRST, lpWriteHeader, startIn } from './listpack.ts';
+import { LP_END, LP_FIRST, lpWriteHeader, startIn } from './listpack.ts';
 import { EncodedEntry, encodeEntry, endIn, writeEncoded } from './listpack-entry.ts';
 import { nodeBytes, nodeCount, nodeData, nodeGap, nodeIsPlain, nodePacked, placeListpack } from './quicklist-node.ts';
 
@@ -22,6 +22,7 @@ const SPARE_SHIFT = 4;
 
 const entry = new EncodedEntry();
 const place = new Slice();
+const moved = new Slice();
 
 /** Puts `value` before the first entry. */
 export function pushFirst(m: Memory, n: Addr, value: Slice): void {
@@ -84,12 +85,13 @@ function resetListpack(m: Memory, n: Addr, gap: number, bytes: number, count: nu
   lpWriteHeader(m.writable(place, data, gap, LP_FIRST), bytes, count);
 }
 
-/** Makes room for `more` bytes at one side; returns `value`, or a copy of it where it lay in what has moved. */
+/** Makes room for `more` bytes at one side; returns `value`, shown where it lies now if it was an element of this node. */
 function makeRoom(m: Memory, n: Addr, more: number, atFront: boolean, value: Slice): Slice {
   const data = nodeData(m, n);
   const gap = nodeGap(m, n);
   const bytes = nodeBytes(m, n);
-  const own = apart(m, data, value);
+  m.borrow(place, data, gap, bytes);
+  const offset = value.buffer === place.buffer ? value.start - place.start : -1;
   const wanted = bytes + more;
   const spared = wanted + (bytes >>> SPARE_SHIFT);
   const room = m.sizeOf(data);
@@ -100,7 +102,8 @@ function makeRoom(m: Memory, n: Addr, more: number, atFront: boolean, value: Sli
     m.copy(data, to, data, gap, bytes);
     placeListpack(m, n, data, to, bytes, nodeCount(m, n));
   }
-  return own;
+  const within = offset >= 0 && offset < bytes;
+  return within ? m.borrow(moved, nodeData(m, n), nodeGap(m, n) + offset, value.length) : value;
 }
 
 /** Moves the listpack to the end of block `fresh` where there is to be room at its front, else to its beginning. */

@@ -27,10 +27,9 @@ const INT_MAX = 2 ** 31 - 1;
 const scratch = new Slice();
 
 /** Stores what `e` holds, with its expiry, under another key; a value that hangs off `e` then hangs off both. */
-function storeAlso(c: Call, e: Addr, db: Database, name: Slice, root: Addr): void {
+function storeAlso(c: Call, e: Addr, db: Database, name: Slice, hash: number, root: Addr): void {
   const m = c.memory;
   const encoding = entryEncoding(m, e);
-  const hash = db.hash(name);
   const old = db.peek(name, hash);
   if (isInline(encoding)) {
     const value = new Slice(inlineString(m, e, scratch).copy());
@@ -60,7 +59,7 @@ function rename(c: Call, onlyIfAbsent: boolean): void {
       return;
     }
     const e = c.peek(1);
-    storeAlso(c, e, db, c.arg(2), entryValue(c.memory, e));
+    storeAlso(c, e, db, c.arg(2), c.hashOf(2), entryValue(c.memory, e));
     forget(c);
     c.dirty++;
     const names = [c.arg(1), c.arg(2)];
@@ -141,7 +140,7 @@ export const move = command({
       return;
     }
     const e = c.peek(1);
-    storeAlso(c, e, target, name, entryValue(c.memory, e));
+    storeAlso(c, e, target, name, hash, entryValue(c.memory, e));
     forget(c);
     c.changed(1, 'move_from');
     c.changedKey(name, 'move_to', 0, target);
@@ -199,27 +198,27 @@ export const copy = command({
       c.reply.int(0);
       return;
     }
-    if (target.find(name, target.hash(name)) !== NULL && !replace) {
+    if (target.find(name, c.hashOf(2)) !== NULL && !replace) {
       c.reply.int(0);
       return;
     }
-    storeCopy(c, c.peek(1), target, name);
+    storeCopy(c, c.peek(1), target, name, c.hashOf(2));
     c.changedKey(name, 'copy_to', 1, target);
     c.reply.int(1);
   },
 });
 
-function storeCopy(c: Call, e: Addr, target: Database, name: Slice): void {
+function storeCopy(c: Call, e: Addr, target: Database, name: Slice, hash: number): void {
   const m = c.memory;
   const type = entryType(m, e);
   const encoding = entryEncoding(m, e);
   if (type === TYPE_STRING && isInline(encoding)) {
-    storeAlso(c, e, target, name, NULL);
+    storeAlso(c, e, target, name, hash, NULL);
     return;
   }
   const root = copyValue(m, type, encoding, entryValue(m, e));
   try {
-    storeAlso(c, e, target, name, root);
+    storeAlso(c, e, target, name, hash, root);
   } catch (error) {
     freeValue(m, type, encoding, root);
     throw error;

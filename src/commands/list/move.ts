@@ -5,15 +5,14 @@ import { type Command, command } from '../../engine/command.ts';
 import { double, key } from '../../engine/grammar.ts';
 import { NULL } from '../../memory/address.ts';
 import { entryType, TYPE_LIST } from '../../values/entry.ts';
+import type { ListValue } from '../../values/list.ts';
 import { timeoutOf } from '../timeout.ts';
 import { endArgument, endOf, LEFT, popped, pushFirst, replyEnd } from './common.ts';
 
 const element = new Slice();
 
-/** Moves an element of the list at argument 1, which has one, to the list at argument 2; says whether it could. */
-function move(c: Call, fromHead: boolean, toHead: boolean): boolean {
-  const source = c.listForWrite(1, false);
-  if (!source) return false;
+/** Moves an element of `source`, the list at argument 1, to the list at argument 2; says whether it could. */
+function move(c: Call, source: ListValue, fromHead: boolean, toHead: boolean): boolean {
   const target = c.listForWrite(2, true, 1);
   if (!target) return false;
   // The element is pushed before it is dropped, so that want of memory loses nothing.
@@ -29,13 +28,13 @@ function move(c: Call, fromHead: boolean, toHead: boolean): boolean {
 function moveOrNull(c: Call, fromHead: boolean, toHead: boolean): void {
   const source = c.listForWrite(1, false);
   if (source === null) c.reply.null();
-  else if (source !== undefined) move(c, fromHead, toHead);
+  else if (source !== undefined) move(c, source, fromHead, toHead);
 }
 
 /** Moves an element, or waits for one; says whether one was moved. */
 function moveOrWait(c: Call, fromHead: boolean, toHead: boolean, timeout: number): boolean {
   const e = c.findForWrite(1);
-  if (e !== NULL && entryType(c.memory, e) === TYPE_LIST) return move(c, fromHead, toHead);
+  if (e !== NULL && entryType(c.memory, e) === TYPE_LIST) return move(c, c.engine.accessors.list(e), fromHead, toHead);
   if (e !== NULL && !c.resuming) c.wrongType();
   else if (c.denyBlocking) c.reply.null();
   else c.block({ type: TYPE_LIST, keys: [1], timeout, onTimeout: 'nullArray' });

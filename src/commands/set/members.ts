@@ -65,16 +65,16 @@ const smove = command({
   flags: ['write', 'fast'],
   args: [key('source', 'RW ACCESS DELETE'), key('destination', 'RW INSERT'), bytes('member')],
   run(c) {
-    // Both keys go where their time is up, whatever the other holds.
-    c.peek(1);
-    c.peek(2);
-    const source = c.setForWrite(1, false, 0);
+    // Both keys are used, or go where their time is up, whatever the other holds.
+    const from = c.findForWrite(1);
+    const to = c.findForWrite(2);
+    const source = c.setOf(from);
     if (source === undefined) return;
     if (source === null) {
       c.reply.int(0);
       return;
     }
-    const target = c.setForWrite(2, false, 1);
+    const target = c.setOf(to, 1);
     if (target === undefined) return;
     const member = c.arg(3);
     if (target !== null && target.root === source.root) {
