@@ -150,13 +150,20 @@ export function latitudeDegreesOf(metres: number): number {
   return metres / EARTH_RADIUS / RADIANS;
 }
 
-const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
+const ALPHABET = Uint8Array.from('0123456789bcdefghjkmnpqrstuvwxyz', (letter) => letter.charCodeAt(0));
 const standard = new Cell();
 
-/** The standard geohash of a position in 11 characters, the last of them always 0: there are 52 bits, not 55. */
-export function geohashText(longitude: number, latitude: number): string {
+export const GEOHASH_LENGTH = 11;
+
+/** Writes the standard geohash of a position, GEOHASH_LENGTH characters; the last is always 0: there are 52 bits, not 55. */
+export function writeGeohash(into: Uint8Array, longitude: number, latitude: number): void {
   const number = standard.enclose(longitude, latitude, STEP_MAX, 90).score;
-  let text = '';
-  for (let i = 1; i <= 10; i++) text += ALPHABET[Math.floor(number / 2 ** (52 - i * 5)) % 32];
-  return text + '0';
+  // Ten characters of five bits, but for the two lowest: five of each half.
+  const high = Math.floor(number / 2 ** 27);
+  const low = number >>> 2;
+  for (let i = 0; i < 5; i++) {
+    into[i] = ALPHABET[(high >>> (20 - i * 5)) & 31];
+    into[i + 5] = ALPHABET[(low >>> (20 - i * 5)) & 31];
+  }
+  into[10] = ALPHABET[0];
 }

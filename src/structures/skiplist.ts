@@ -302,16 +302,20 @@ function cutRun(m: Memory, first: Addr): Addr {
 function merge(m: Memory, a: Addr, b: Addr): Addr {
   if (a === NULL) return b;
   if (b === NULL) return a;
-  const first = stands(m, b, a) ? b : a;
-  // `last` is the last of those merged, `a` follows it and `b` waits.
-  let last = first;
-  if (first === b) b = a;
+  if (stands(m, b, a)) [a, b] = [b, a];
+  const first = a;
+  let waiting = m.f64(b, Node.score);
+  // What is merged ends with `last`, `a` follows it and `b` waits for its turn.
+  let last = a;
   for (a = m.addr(last, FORWARD); a !== NULL; a = m.addr(last, FORWARD)) {
-    if (stands(m, b, a)) {
+    const score = m.f64(a, Node.score);
+    if (score < waiting || (score === waiting && !stands(m, b, a))) last = a;
+    else {
       m.setAddr(last, FORWARD, b);
       last = b;
       b = a;
-    } else last = a;
+      waiting = score;
+    }
   }
   m.setAddr(last, FORWARD, b);
   return first;

@@ -1,5 +1,5 @@
 /** GEOPOS, GEODIST, GEOHASH: what is known of single members. */
-import { Cell, distance, geohashText } from '../../base/geohash.ts';
+import { Cell, distance, GEOHASH_LENGTH, writeGeohash } from '../../base/geohash.ts';
 import type { Call } from '../../engine/call.ts';
 import { command } from '../../engine/command.ts';
 import { bytes, key, many, optional } from '../../engine/grammar.ts';
@@ -8,6 +8,7 @@ import { metresIn, replyDistance, replyPosition, unitArgument } from './common.t
 
 const cell = new Cell();
 const other = new Cell();
+const text = new Uint8Array(GEOHASH_LENGTH);
 
 /** Sends one reply for each member; `reply` gets its cell, or null for a member that is absent. */
 function forMembers(c: Call, reply: (cell: Cell | null) => void): void {
@@ -48,8 +49,12 @@ export const geohash = command({
   arity: -2,
   run(c) {
     forMembers(c, (found) => {
-      if (found === null) c.reply.null();
-      else c.reply.bulkText(geohashText(found.centerLongitude, found.centerLatitude));
+      if (found === null) {
+        c.reply.null();
+        return;
+      }
+      writeGeohash(text, found.centerLongitude, found.centerLatitude);
+      c.reply.bulkBytes(text, 0, GEOHASH_LENGTH);
     });
   },
 });
