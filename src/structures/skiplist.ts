@@ -43,9 +43,6 @@ assert(Node.size === 20 && Root.size === Node.size, 'the root and the nodes shar
 assert(Node.backward === Root.tail, "the root's tail lies where a node's backward link does");
 assert(TOWER + MAX_LEVEL * 8 < 256, 'keyAt fits a byte');
 
-/** Where the last descent went: on each level the node before the target, and that node's rank counted from 1 (root 0). */
-const path = new Int32Array(MAX_LEVEL);
-const ranks = new Float64Array(MAX_LEVEL);
 const key = new Slice();
 const other = new Slice();
 
@@ -119,7 +116,7 @@ function newNode(m: Memory, sl: Addr, score: number, member: Slice): Addr {
 /** Takes `node` out of the list; the caller releases its block. */
 export function slRemove(m: Memory, sl: Addr, node: Addr): void {
   descend(m, sl, m.f64(node, Node.score), entryKey(m, node, other));
-  unlink(m, sl, node);
+  unlink(m, sl, node, place);
 }
 
 /** Gives `node` another score. The block stays, so the dict's links to it hold. */
@@ -134,10 +131,15 @@ export function slUpdate(m: Memory, sl: Addr, node: Addr, score: number): void {
     m.setF64(node, Node.score, score);
     return;
   }
-  descend(m, sl, m.f64(node, Node.score), member);
-  unlink(m, sl, node);
+  leaving.begin(m, sl, m.f64(node, Node.score));
+  place.begin(m, sl, score);
+  for (let leads = true, comes = true; leads || comes; ) {
+    if (leads) leads = leaving.step(m, member);
+    if (comes) comes = place.step(m, member);
+  }
+  place.without(node, leaving);
+  unlink(m, sl, node, leaving);
   m.setF64(node, Node.score, score);
-  descend(m, sl, score, member);
   link(m, sl, node);
 }
 
@@ -146,7 +148,7 @@ export function slMoved(m: Memory, sl: Addr, node: Addr): Addr {
   if (!m.allocator.isLeaving(node)) return node;
   descend(m, sl, m.f64(node, Node.score), entryKey(m, node, other));
   const fresh = m.moved(node);
-  for (let i = m.u8(fresh, Node.level) - 1; i >= 0; i--) m.setU32(path[i] as Addr, FORWARD + i * 8, fresh);
+  for (let i = m.u8(fresh, Node.level) - 1; i >= 0; i--) m.setU32(place.path[i] as Addr, FORWARD + i * 8, fresh);
   const after = m.addr(fresh, FORWARD);
   m.setU32(after === NULL ? sl : after, Node.backward, fresh);
   return fresh;
@@ -227,8 +229,8 @@ export function slBeginCut(r: Reader, sl: Addr, rank: number): void {
 }
 
 export function slCut(m: Memory, sl: Addr): Addr {
-  const node = m.addr(path[0] as Addr, FORWARD);
-  if (node !== NULL) unlink(m, sl, node);
+  const node = m.addr(place.path[0] as Addr, FORWARD);
+  if (node !== NULL) unlink(m, sl, node, place);
   return node;
 }
 
@@ -335,14 +337,15 @@ function stands(r: Reader, a: Addr, b: Addr): boolean {
 export function slUnchain(m: Memory, sl: Addr): Addr {
   const first = m.addr(sl, FORWARD);
   m.setAddr(sl, FORWARD, NULL);
-  path.fill(sl);
-  ranks.fill(0);
+  place.path.fill(sl);
+  place.ranks.fill(0);
   return first;
 }
 
 /** Puts in a node that stands after all others. */
 export function slAppend(m: Memory, sl: Addr, node: Addr): void {
   link(m, sl, node);
+  const { path, ranks } = place;
   const rank = ranks[0] + 1;
   for (let i = m.u8(node, Node.level) - 1; i >= 0; i--) {
     path[i] = node;
@@ -401,44 +404,95 @@ function precedes(r: Reader, node: Addr, score: number, member: Slice): boolean 
 }
 
 /**
- * Fills `path` and `ranks` for the place of (score, member) and returns how many nodes stand before it.
+ * A search for the place of (score, member). A step is short and mostly waits for the memory of one node, so that two
+ * searches whose steps are taken in turn wait at the same time.
  *
  * Members of one application begin alike. What the member shares with both of the nodes that bound its place so far, it
  * shares with every node between them, so those bytes are not compared again.
  */
-function descend(r: Reader, sl: Addr, score: number, member: Slice): number {
-  let x = sl;
-  let rank = 0;
-  // The node that the level above stopped at needs no second look.
-  let beyond = NULL;
-  let sharedBefore = 0;
-  let sharedBeyond = 0;
-  for (let i = r.u8(sl, Root.level) - 1; i >= 0; i--) {
-    const at = FORWARD + i * 8;
-    let next = r.addr(x, at);
-    while (next !== beyond) {
-      const there = r.f64(next, Node.score);
-      if (there > score) {
-        sharedBeyond = 0;
-        break;
-      }
-      if (there === score) {
-        const from = sharedBefore < sharedBeyond ? sharedBefore : sharedBeyond;
-        if (compareFrom(entryKey(r, next, key), member, from) >= 0) {
-          sharedBeyond = shared.length;
-          break;
-        }
-        sharedBefore = shared.length;
-      } else sharedBefore = 0;
-      rank += r.u32(x, at + 4);
-      x = next;
-      next = r.addr(x, at);
-    }
-    beyond = next;
-    path[i] = x;
-    ranks[i] = rank;
+class Descent {
+  /** On each level the node before the place, and that node's rank counted from 1 (root 0). */
+  readonly path = new Int32Array(MAX_LEVEL);
+  readonly ranks = new Float64Array(MAX_LEVEL);
+  private score = 0;
+  /** The tower's level that it is at, its place in a node, the node reached there and that node's rank. */
+  private level = 0;
+  private at = 0;
+  private x: Addr = NULL;
+  private rank = 0;
+  private next: Addr = NULL;
+  /** The node that the level above stopped at, which needs no second look. */
+  private beyond: Addr = NULL;
+  private sharedBefore = 0;
+  private sharedBeyond = 0;
+
+  begin(r: Reader, sl: Addr, score: number): void {
+    this.score = score;
+    this.level = r.u8(sl, Root.level) - 1;
+    this.at = FORWARD + this.level * 8;
+    this.x = sl;
+    this.rank = 0;
+    this.next = r.addr(sl, this.at);
+    this.beyond = NULL;
+    this.sharedBefore = 0;
+    this.sharedBeyond = 0;
   }
-  return rank;
+
+  /** One node ahead or one level down; false when the lowest level has been left. */
+  step(r: Reader, member: Slice): boolean {
+    const { at, next } = this;
+    if (next !== this.beyond && this.passes(r, next, member)) {
+      this.rank += r.u32(this.x, at + 4);
+      this.x = next;
+      this.next = r.addr(next, at);
+      return true;
+    }
+    const level = this.level--;
+    this.path[level] = this.x;
+    this.ranks[level] = this.rank;
+    this.beyond = next;
+    if (level === 0) return false;
+    this.at = at - 8;
+    this.next = r.addr(this.x, at - 8);
+    return true;
+  }
+
+  /** The way as it is without `node`, to which `there` leads. What is told of levels above the list's is not read. */
+  without(node: Addr, there: Descent): void {
+    const rank = there.ranks[0] + 1;
+    for (let i = 0; i < MAX_LEVEL; i++) {
+      if (this.path[i] === node) {
+        this.path[i] = there.path[i];
+        this.ranks[i] = there.ranks[i];
+      } else if (this.ranks[i] > rank) this.ranks[i]--;
+    }
+  }
+
+  private passes(r: Reader, next: Addr, member: Slice): boolean {
+    const there = r.f64(next, Node.score);
+    if (there !== this.score) {
+      const passes = there < this.score;
+      if (passes) this.sharedBefore = 0;
+      else this.sharedBeyond = 0;
+      return passes;
+    }
+    const from = this.sharedBefore < this.sharedBeyond ? this.sharedBefore : this.sharedBeyond;
+    const passes = compareFrom(entryKey(r, next, key), member, from) < 0;
+    if (passes) this.sharedBefore = shared.length;
+    else this.sharedBeyond = shared.length;
+    return passes;
+  }
+}
+
+/** Where a node goes, or is; and where one is that goes elsewhere. */
+const place = new Descent();
+const leaving = new Descent();
+
+/** Leads `place` to (score, member) and returns how many nodes stand before it. */
+function descend(r: Reader, sl: Addr, score: number, member: Slice): number {
+  place.begin(r, sl, score);
+  while (place.step(r, member));
+  return place.ranks[0];
 }
 
 /** How many bytes the last `compareFrom` found to be the same. */
@@ -458,7 +512,7 @@ function compareFrom(a: Slice, b: Slice, from: number): number {
   return at < end ? x[at] - y[at + offset] : a.length - b.length;
 }
 
-/** Fills `path` and `ranks` for the place that `rank` nodes stand before, and returns the node before it. */
+/** Leads `place` to where `rank` nodes stand before, and returns the node before it. */
 function descendTo(r: Reader, sl: Addr, rank: number): Addr {
   let x = sl;
   let passed = 0;
@@ -470,14 +524,15 @@ function descendTo(r: Reader, sl: Addr, rank: number): Addr {
       passed += span;
       x = next;
     }
-    path[i] = x;
-    ranks[i] = passed;
+    place.path[i] = x;
+    place.ranks[i] = passed;
   }
   return x;
 }
 
-/** Puts `node` in behind `path`. */
+/** Puts `node` in at `place`. */
 function link(m: Memory, sl: Addr, node: Addr): void {
+  const { path, ranks } = place;
   const level = m.u8(node, Node.level);
   const length = m.u32(sl, Root.length);
   let top = m.u8(sl, Root.level);
@@ -513,8 +568,8 @@ function link(m: Memory, sl: Addr, node: Addr): void {
   m.setU32(sl, Root.length, length + 1);
 }
 
-/** Takes out `node`, which `path` leads to. */
-function unlink(m: Memory, sl: Addr, node: Addr): void {
+/** Takes out `node`, to which `path` leads. */
+function unlink(m: Memory, sl: Addr, node: Addr, { path }: Descent): void {
   let top = m.u8(sl, Root.level);
   const level = m.u8(node, Node.level);
   for (let i = 0; i < top; i++) {
