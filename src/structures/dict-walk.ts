@@ -25,6 +25,8 @@ import { hashBytes } from './hash.ts';
 const keyScratch = new Slice();
 /** Buckets that a cursor looks ahead. */
 const AHEAD = 32;
+/** What hangs there. All cursors share it: an array of its own made up half of what MEMORY USAGE of a small hash took. */
+const ahead = new Int32Array(AHEAD);
 /** Masks of tables below this are of dicts that the caches hold anyway. */
 const WORTHWHILE = 4096 - 1;
 
@@ -41,7 +43,6 @@ export class DictCursor {
   private bucket = 0;
   private linkAt = 0;
   private following: Addr = NULL;
-  private readonly ahead = new Int32Array(AHEAD);
 
   constructor(reader: Reader) {
     this.reader = reader;
@@ -86,7 +87,7 @@ export class DictCursor {
 
   /** Has what hangs in the next buckets brought near: the first entries, then those behind them. */
   private warm(): void {
-    const { reader: r, ahead } = this;
+    const { reader: r } = this;
     let count = 0;
     for (let i = this.bucket; i < this.bucket + AHEAD; i++) {
       const e = r.addr(this.table, i << 2);
