@@ -12,22 +12,21 @@
  * Both servers run throughout; each test runs on one, then on the other, and so on (A B A B), from one client thread of
  * 50 connections; the better run of each counts. CPU is the server's utime + stime from /proc over its requests.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type Certificates, makeCertificates } from '../test/support/certificates.ts';
 import { freePort } from '../test/support/ports.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../test/support/server-process.ts';
 import { bytesPerKey } from './memory.ts';
+import { cpuOf } from './wire/figures.ts';
 import { Options } from './wire/options.ts';
+import { requestsPerSecond } from './wire/redis-benchmark.ts';
 
 const TESTS = ['set', 'get', 'incr', 'lpush', 'rpop', 'sadd', 'hset', 'zadd', 'zpopmin', 'lrange_100', 'mset'];
 /** redis-benchmark's own preparation of LRANGE would count as its cost, so the list is filled apart. */
 const LRANGE = ['LRANGE', 'mylist', '0', '99'];
-const LIST_ELEMENTS = '1000';
-const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
+const LIST_ELEMENTS = 1000;
 
 interface Plan {
   readonly tests: readonly string[];
@@ -85,34 +84,19 @@ function plan(): Plan {
   };
 }
 
-/** Processor time of a process so far, in microseconds. */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS) * 1e6;
-}
-
-/** Without blocking: a server waits where nobody reads what it logs. */
-async function benchmark({ reach }: Subject, args: readonly string[]): Promise<number> {
-  const all = ['-h', '127.0.0.1', ...reach, '-c', '50', '--csv', ...args];
-  const { stdout } = await promisify(execFile)('redis-benchmark', all, { encoding: 'latin1' });
-  const last = stdout.trim().split('\n').at(-1);
-  return Number(last?.split('","')[1]);
-}
-
 async function measure(subject: Subject, test: string, { keys, pipeline, requests, valueBytes }: Load): Promise<Run> {
-  const { pid } = subject.server;
-  const random = keys > 1 ? ['-r', String(keys)] : [];
-  const size = ['-d', String(valueBytes)];
+  const { reach, server } = subject;
+  const random = keys > 1 ? ['-r', keys] : [];
+  const size = ['-d', valueBytes];
   const what = test === 'lrange_100' ? LRANGE : ['-t', test];
   if (test === 'lrange_100') {
-    await benchmark(subject, ['-n', '1', 'DEL', 'mylist']);
-    await benchmark(subject, ['-n', LIST_ELEMENTS, ...size, '-t', 'lpush']);
+    await requestsPerSecond(...reach, '-n', 1, 'DEL', 'mylist');
+    await requestsPerSecond(...reach, '-n', LIST_ELEMENTS, ...size, '-t', 'lpush');
   }
-  const before = cpuOf(pid);
-  const load = ['-n', String(requests), '-P', String(pipeline)];
-  const perSecond = await benchmark(subject, [...load, ...size, ...random, ...what]);
-  return { perSecond, cpuMicroseconds: (cpuOf(pid) - before) / requests };
+  const before = cpuOf(server.pid);
+  const load = ['-n', requests, '-P', pipeline];
+  const perSecond = await requestsPerSecond(...reach, ...load, ...size, ...random, ...what);
+  return { perSecond, cpuMicroseconds: ((cpuOf(server.pid) - before) / requests) * 1e6 };
 }
 
 function better(a: Run | undefined, b: Run): Run {
@@ -164,7 +148,7 @@ async function speed(given: Plan, redis: Subject, ours: Subject): Promise<Row[]>
   const { valueBytes } = given;
   console.log('test            keys   P    redis/s     ours/s   ratio  redis us   ours us   ratio');
   for (const keys of given.keys) {
-    for (const subject of [redis, ours]) await benchmark(subject, ['-n', '1', 'FLUSHALL']);
+    for (const { reach } of [redis, ours]) await requestsPerSecond(...reach, '-n', 1, 'FLUSHALL');
     for (const pipeline of given.pipelines)
       for (const test of given.tests) {
         const requests = given.requests * (pipeline > 1 ? 5 : 1) * (test === 'mset' || test === 'lrange_100' ? 0.5 : 1);

@@ -13,9 +13,7 @@
  *   slots      what a pipelined SET costs a server more, on the wire and of the processor, with cluster-enabled
  *   bus        what 100 nodes of the simulation say to each other, and what that costs a node (bus.ts)
  */
-import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
-import { promisify } from 'node:util';
 import { sliceOf } from '../../src/base/slice.ts';
 import { slotOf } from '../../src/keyspace/slot.ts';
 import { type NodeKind, TestCluster } from '../../test/support/clusters.ts';
@@ -24,6 +22,7 @@ import { type ServerProcess, startCinnabar, startRedis } from '../../test/suppor
 import { printBusCost } from './bus.ts';
 import { cpuOf, type Line, Results } from './figures.ts';
 import { Options, sleep } from './options.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 
 const FIGURES = ['idle', 'moving', 'requests', 'slots', 'bus'];
 const BUS_NODES = 100;
@@ -44,8 +43,6 @@ interface Plan {
   readonly requests: number;
   readonly busSeconds: number;
 }
-
-const run = promisify(execFile);
 
 function startCluster(kind: Kind, nodes: number, replicas: number, ...settings: string[]): Promise<TestCluster> {
   return TestCluster.start({ kinds: new Array<NodeKind>(nodes).fill(NODES[kind]), replicas, settings });
@@ -118,10 +115,8 @@ async function moving({ keys, repeat }: Plan, results: Results): Promise<void> {
 }
 
 /** Requests a second of redis-benchmark with these options. */
-async function benchmark(port: number, requests: number, ...options: string[]): Promise<number> {
-  const args = ['-h', '127.0.0.1', '-p', String(port), '-c', '50', '-d', '32', '-r', '1000000', '-n', String(requests)];
-  const { stdout } = await run('redis-benchmark', [...args, ...options, '--csv']);
-  return Number((stdout.trim().split('\n').pop() ?? '').split('","')[1]);
+function benchmark(port: number, requests: number, ...options: string[]): Promise<number> {
+  return requestsPerSecond('-p', port, '-d', 32, '-r', 1_000_000, '-n', requests, ...options);
 }
 
 async function requests(plan: Plan, results: Results): Promise<void> {

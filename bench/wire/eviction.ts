@@ -14,14 +14,13 @@
  *           as many items as Redis held. `exact` is a true LRU of as many items.
  *   speed   pipelined SETs of new keys at maxmemory, and the longest that another client waits for a PING meanwhile
  */
-import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
-import { promisify } from 'node:util';
 import { SeededRandom } from '../../src/base/random.ts';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { cpuOf } from './figures.ts';
 import { Options, sleep } from './options.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 
 const KEYS = 200_000;
 const SKEW = 0.9;
@@ -216,14 +215,14 @@ async function longestPing(port: number, done: () => boolean): Promise<number> {
 }
 
 async function insert(server: ServerProcess, client: Pipeline, requests: number): Promise<Speed> {
-  const args = ['-p', server.port, '-c', 50, '-P', 16, '-d', 100, '-r', 1_000_000_000, '-n', requests, '-t', 'set'];
+  const load = ['-p', server.port, '-P', 16, '-d', 100, '-r', 1_000_000_000, '-n', requests, '-t', 'set'];
   const before = { cpu: cpuOf(server.pid), evicted: await figure(client, 'stats', 'evicted_keys') };
   let done = false;
   const pings = longestPing(server.port, () => done);
-  const { stdout } = await promisify(execFile)('redis-benchmark', [...args.map(String), '--csv']);
+  const rate = await requestsPerSecond(...load);
   done = true;
   return {
-    rate: Number((stdout.trim().split('\n').pop() ?? '').split('","')[1]),
+    rate,
     micros: ((cpuOf(server.pid) - before.cpu) / requests) * 1e6,
     longest: await pings,
     evicted: ((await figure(client, 'stats', 'evicted_keys')) - before.evicted) / requests,

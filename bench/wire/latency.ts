@@ -8,13 +8,13 @@
  * 50 connections; what is due is sent, whether the server is behind or not, and waits are counted from when it was due. Both
  * servers get the same rate: half of what redis-benchmark drives redis-server to in the same run.
  */
-import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { startWorker } from '../../test/support/worker.ts';
 import { type Line, percentile, Results } from './figures.ts';
 import { Options } from './options.ts';
 import type { PacedTask } from './paced.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 import { fill } from './sets.ts';
 
 const CONNECTIONS = 50;
@@ -32,13 +32,8 @@ const LINES: readonly Line[] = [
 ];
 
 /** Requests a second of redis-benchmark. */
-function saturated({ port }: ServerProcess, keys: number, requests: number): number {
-  const args = ['-p', String(port), '-c', String(CONNECTIONS), '-n', String(requests), '-r', String(keys), '-t', 'set'];
-  const shown = execFileSync('redis-benchmark', [...args, '--csv'], {
-    encoding: 'latin1',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return Number(shown.trim().split('\n').at(-1)?.split('","')[1]);
+function saturated({ port }: ServerProcess, keys: number, requests: number): Promise<number> {
+  return requestsPerSecond('-p', port, '-c', CONNECTIONS, '-n', requests, '-r', keys, '-t', 'set');
 }
 
 /** Milliseconds, in rising order. */
@@ -59,8 +54,8 @@ try {
   for (const { port } of Object.values(servers)) await fill(port, keys, VALUE_BYTES);
   const requests = options.smoke ? 3000 : SATURATING;
   // What is compiled while it is saturated is no longer compiled while it is measured.
-  saturated(servers.ours, keys, requests);
-  const rate = Math.round(saturated(servers.redis, keys, requests) / 2);
+  await saturated(servers.ours, keys, requests);
+  const rate = Math.round((await saturated(servers.redis, keys, requests)) / 2);
   console.log(
     `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${rate} SETs a second, ${keys} keys, ${repeat} rounds`,
   );

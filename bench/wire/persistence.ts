@@ -14,7 +14,6 @@
  *
  * Every figure has its bound, in the units of Redis's or absolute; the last column says which are missed.
  */
-import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +21,7 @@ import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { cpuOf, type Line, memoryOf, percentile, Results } from './figures.ts';
 import { type FigureOptions, figureOptions, sleep } from './options.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 import { fill, probeWhile } from './sets.ts';
 
 const VALUE_BYTES = 32;
@@ -114,18 +114,11 @@ async function logging(policy: string, server: (typeof SERVERS)[number], given: 
   const aof = ['--appendonly', 'yes', '--appendfsync', policy, '--auto-aof-rewrite-percentage', '0'];
   const running = await server.start(...aof);
   try {
-    const set = (requests: number): number => {
-      const args = ['-h', '127.0.0.1', '-p', running.port, '-c', 50, '-P', 16, '-d', VALUE_BYTES, '-r', given.keys];
-      const output = execFileSync('redis-benchmark', [...args, '-n', requests, '-t', 'set', '--csv'].map(String), {
-        encoding: 'latin1',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
-      return Number((output.trim().split('\n').pop() ?? '').split('","')[1]);
-    };
+    const load = ['-p', running.port, '-P', 16, '-d', VALUE_BYTES, '-r', given.keys, '-t', 'set'];
     // The first requests find code that is not compiled yet, and memory that nobody has touched.
-    set(given.keys / 4);
+    await requestsPerSecond(...load, '-n', given.keys / 4);
     const cpu = cpuOf(running.pid);
-    results.add(`AOF ${policy}`, server.name, set(given.keys));
+    results.add(`AOF ${policy}`, server.name, await requestsPerSecond(...load, '-n', given.keys));
     results.add(`AOF ${policy} cpu`, server.name, ((cpuOf(running.pid) - cpu) / given.keys) * 1e6);
   } finally {
     await running.stop();

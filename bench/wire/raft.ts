@@ -18,15 +18,14 @@
  *             is measured beside it: a round trip (a GET of the server alone), and a sync (100 bytes appended to a file in the
  *             same folder, with fdatasync), alone and while the other members' folders have theirs: they share a disk here
  */
-import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
-import { promisify } from 'node:util';
 import { callOnce } from '../../test/support/groups.ts';
 import { waitFor } from '../../test/support/sentinels.ts';
 import { type ServerProcess, startCinnabar } from '../../test/support/server-process.ts';
 import { startWorker } from '../../test/support/worker.ts';
 import { cpuOf, type Line, percentile, picked, Results } from './figures.ts';
 import { Options, sleep } from './options.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 import { probeWhile } from './sets.ts';
 import { SyncedFile } from './synced-file.ts';
 
@@ -36,8 +35,6 @@ const MEMBERS = 3;
 /** Requests of one client before those that count: each waits for a disk. */
 const WARMING = 200;
 const SYNCS = 200;
-
-const run = promisify(execFile);
 
 interface Plan {
   readonly only: readonly string[];
@@ -124,11 +121,11 @@ interface Written {
 
 async function write(subject: Subject, requests: number): Promise<Written> {
   const before = subject.cpu();
-  const args = ['-p', subject.port, '-c', 50, '-P', 16, '-d', VALUE_BYTES, '-r', KEYS, '-n', requests, '-t', 'set'];
-  const { stdout } = await run('redis-benchmark', [...args, '--csv'].map(String));
+  const load = ['-p', subject.port, '-P', 16, '-d', VALUE_BYTES, '-r', KEYS, '-n', requests, '-t', 'set'];
+  const rate = await requestsPerSecond(...load);
   await subject.caughtUp();
   const cpu = subject.cpu().map((after, i) => ((after - before[i]) / requests) * 1e6);
-  return { rate: Number((stdout.trim().split('\n').pop() ?? '').split('","')[1]), cpu };
+  return { rate, cpu };
 }
 
 async function writes({ always, everysec, group }: Subjects, { requests }: Plan, results: Told): Promise<void> {

@@ -15,13 +15,13 @@
  *   sync      from REPLICAOF until the link is up
  *   serving   a client of the replica reads random keys while that takes in all keys again by swapdb
  */
-import { execFileSync } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { cpus } from 'node:os';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
 import { cpuOf, type Line, memoryOf, percentile, Results } from './figures.ts';
 import { type FigureOptions, figureOptions, sleep } from './options.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 import { fill, probeWhile } from './sets.ts';
 
 const VALUE_BYTES = 32;
@@ -101,16 +101,9 @@ class Pair {
 
 async function writes(pair: Pair, keys: number, results: Results): Promise<void> {
   const { kind, master, replica } = pair;
-  const set = (requests: number): number => {
-    const args = ['-h', '127.0.0.1', '-p', master.port, '-c', 50, '-P', 16, '-d', VALUE_BYTES, '-r', keys];
-    const output = execFileSync('redis-benchmark', [...args, '-n', requests, '-t', 'set', '--csv'].map(String), {
-      encoding: 'latin1',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return Number((output.trim().split('\n').pop() ?? '').split('","')[1]);
-  };
+  const load = ['-p', master.port, '-P', 16, '-d', VALUE_BYTES, '-r', keys, '-n', keys, '-t', 'set'];
   const [ofMaster, ofReplica] = [cpuOf(master.pid), cpuOf(replica.pid)];
-  results.add('SET', kind, set(keys));
+  results.add('SET', kind, await requestsPerSecond(...load));
   results.add('SET cpu', kind, ((cpuOf(master.pid) - ofMaster) / keys) * 1e6);
   await pair.caughtUp();
   results.add('replica cpu', kind, ((cpuOf(replica.pid) - ofReplica) / keys) * 1e6);

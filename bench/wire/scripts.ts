@@ -4,11 +4,11 @@
  * Four scripts at pipeline 1 and 16 from redis-benchmark's 50 connections; A B A B, the better run of each counts.
  * Every lock to be released is held, and every call of the limiter walks all of its four commands.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { commandLine } from '../../test/support/command-line.ts';
 import { Pipeline } from '../../test/support/pipeline.ts';
 import { type ServerProcess, startCinnabar, startRedis } from '../../test/support/server-process.ts';
+import { cpuOf } from './figures.ts';
+import { requestsPerSecond } from './redis-benchmark.ts';
 
 interface Case {
   readonly name: string;
@@ -42,18 +42,11 @@ const CASES: readonly Case[] = [
   },
   { name: 'loop', source: LOOP, args: ['0'], share: 0.02 },
 ];
-const CLOCK_TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'latin1' }));
 
 interface Run {
   readonly perSecond: number;
   /** Processor time of the server a request, microseconds. */
   readonly cpu: number;
-}
-
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS) * 1e6;
 }
 
 /** Puts every lock of the benchmark into its holder's hands. */
@@ -77,11 +70,9 @@ async function run(server: ServerProcess, one: Case, pipeline: number, requests:
   const sha = await prepare(server, one);
   const count = Math.max(1000, Math.round(requests * one.share));
   const before = cpuOf(server.pid);
-  const options = ['-h', '127.0.0.1', '-p', String(server.port), '-c', '50', '-n', String(count)];
-  const load = ['-P', String(pipeline), '-r', String(LOCKS), '--csv', 'EVALSHA', sha, ...one.args];
-  const output = execFileSync('redis-benchmark', [...options, ...load], { encoding: 'latin1' });
-  const line = output.trim().split('\n').at(-1)!;
-  return { perSecond: Number(line.split('","')[1]), cpu: (cpuOf(server.pid) - before) / count };
+  const load = ['-p', server.port, '-n', count, '-P', pipeline, '-r', LOCKS];
+  const perSecond = await requestsPerSecond(...load, 'EVALSHA', sha, ...one.args);
+  return { perSecond, cpu: ((cpuOf(server.pid) - before) / count) * 1e6 };
 }
 
 function better(a: Run | null, b: Run): Run {
