@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { commandLine } from '../support/command-line.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort, freePorts } from '../support/ports.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Has a package.json of its own, with the runtimes. */
@@ -347,9 +347,7 @@ const TRIES: readonly Try[] = [
   {
     name: 'a cluster by one command',
     async run(place) {
-      // The ports of its nodes follow upon the first.
-      const port = await freePort();
-      for (let i = 1; i < 6; i++) await freePort();
+      const port = await freePorts(6);
       const words = ['cluster', '--masters', '3', '--replicas', '1', '--port', String(port)];
       await place.start(port, words, ['CLUSTER', 'INFO'], 'cluster_state:ok');
       place.end();

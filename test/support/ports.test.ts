@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { freePort } from './ports.ts';
+import { freePort, freePorts } from './ports.ts';
 
 const SCRIPT = `
   const { freePort } = await import(${JSON.stringify(join(import.meta.dirname, 'ports.ts'))});
@@ -34,4 +34,17 @@ test('two processes are never given the same port, and none at which somebody li
   expect(mine.size).toBeLessThanOrEqual(98);
   expect(mine).not.toContain(port);
   for (const taken of other.ports) expect(mine).not.toContain(taken);
+});
+
+test('ports side by side are all of one block, and given to nobody else', async () => {
+  const block = Math.floor((await freePort()) / 100);
+  for (let round = 0; round < 20; round++) {
+    const [a, alone, b] = await Promise.all([freePorts(4), freePort(), freePorts(2)]);
+    const given = [a, a + 1, a + 2, a + 3, alone, b, b + 1];
+    expect(new Set(given).size).toBe(7);
+    for (const port of given) {
+      expect(Math.floor(port / 100)).toBe(block);
+      expect(port % 100).not.toBe(0);
+    }
+  }
 });

@@ -22,7 +22,8 @@ interface Block {
   turns: number;
 }
 
-const own: { block: Promise<Block> | null } = { block: null };
+/** Who asks next waits for `asked`: two that look at the same time would find every other port. */
+const own: { block: Promise<Block> | null; asked: Promise<unknown> } = { block: null, asked: Promise.resolve() };
 
 /** A server that listens there, or null where that is taken. */
 function listening(port: number, host?: string): Promise<Server | null> {
@@ -55,11 +56,27 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /** A port at which nobody listens, nor at that of its cluster bus. */
-export async function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
+  return freePorts(1);
+}
+
+/** The first of so many ports side by side at which nobody listens, nor at those of their cluster buses. */
+export function freePorts(count: number): Promise<number> {
+  const asked = own.asked.then(() => find(count));
+  own.asked = asked.catch(() => {});
+  return asked;
+}
+
+async function find(count: number): Promise<number> {
   const block = await (own.block ??= claim());
-  for (let i = 1; i < BLOCK_PORTS; i++) {
-    const port = block.first + 1 + (block.turns++ % (BLOCK_PORTS - 1));
-    if ((await isFree(port)) && (await isFree(port + BUS_DISTANCE))) return port;
+  let found = 0;
+  for (let i = 1; i < 2 * BLOCK_PORTS; i++) {
+    const place = block.turns++ % (BLOCK_PORTS - 1);
+    // The block's last port and its first are not side by side.
+    if (place === 0) found = 0;
+    const port = block.first + 1 + place;
+    found = (await isFree(port)) && (await isFree(port + BUS_DISTANCE)) ? found + 1 : 0;
+    if (found === count) return port + 1 - count;
   }
-  throw new Error('no port of the block is free');
+  throw new Error('no ports of the block are free');
 }

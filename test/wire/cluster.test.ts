@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type NodeKind, TestCluster } from '../support/clusters.ts';
-import { freePort } from '../support/ports.ts';
+import { freePorts } from '../support/ports.ts';
 import { ask, waitFor } from '../support/sentinels.ts';
 import { MAIN } from '../support/server-process.ts';
 
@@ -67,7 +67,7 @@ describe.each(MIXES)('%s', (_name, kinds) => {
 });
 
 test('cinnabar cluster says when it serves, and ends when it is told to', async () => {
-  const first = await freePort();
+  const first = await freePorts(2);
   const child = spawn(process.execPath, [
     MAIN,
     'cluster',
