@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { sleepThread } from '../../src/base/sleep.ts';
 import { connectTo, getCommand, SetCommands } from './sets.ts';
 
 export interface ProbeTask {
@@ -53,7 +54,6 @@ function run({ port, keys, valueBytes, most, command, warming = WARMING, pause =
   const commands = new SetCommands(1, valueBytes);
   // Written once, so that no page of it is new to the system while it counts.
   const taken = new Float64Array(most).fill(0);
-  const sleeper = new Int32Array(new SharedArrayBuffer(4));
   let count = 0;
   let begun = 0;
   let ended = false;
@@ -72,7 +72,7 @@ function run({ port, keys, valueBytes, most, command, warming = WARMING, pause =
       parentPort?.postMessage(taken.slice(warming, count));
     } else if (pause > 0) setTimeout(send, pause);
     else {
-      if (first) Atomics.wait(sleeper, 0, 0, NAP);
+      if (first) sleepThread(NAP);
       send();
     }
   });

@@ -7,6 +7,7 @@
  *
  * Distances are on a sphere, by the haversine formula.
  */
+import { bytesOf } from './slice.ts';
 import { arcSine, cosine, sine } from './trigonometry.ts';
 
 export const LONGITUDE_MAX = 180;
@@ -150,7 +151,7 @@ export function latitudeDegreesOf(metres: number): number {
   return metres / EARTH_RADIUS / RADIANS;
 }
 
-const ALPHABET = Uint8Array.from('0123456789bcdefghjkmnpqrstuvwxyz', (letter) => letter.charCodeAt(0));
+const ALPHABET = bytesOf('0123456789bcdefghjkmnpqrstuvwxyz');
 const standard = new Cell();
 
 export const GEOHASH_LENGTH = 11;

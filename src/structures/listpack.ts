@@ -326,7 +326,7 @@ function addCount(m: Memory, lp: Addr, by: number): void {
 }
 
 /** `value` itself, or a copy of it where it lies in the block at `a`, whose bytes are about to move. */
-export function apart(m: Memory, a: Addr, value: Slice): Slice {
+function apart(m: Memory, a: Addr, value: Slice): Slice {
   m.borrow(whole, a, 0, 0);
   if (value.buffer !== whole.buffer) return value;
   const distance = value.start - whole.start;

@@ -415,9 +415,8 @@ class Descent {
   readonly path = new Int32Array(MAX_LEVEL);
   readonly ranks = new Float64Array(MAX_LEVEL);
   private score = 0;
-  /** The tower's level that it is at, its place in a node, the node reached there and that node's rank. */
+  /** The tower's level that it is at, the node reached there and that node's rank. */
   private level = 0;
-  private at = 0;
   private x: Addr = NULL;
   private rank = 0;
   private next: Addr = NULL;
@@ -429,10 +428,9 @@ class Descent {
   begin(r: Reader, sl: Addr, score: number): void {
     this.score = score;
     this.level = r.u8(sl, Root.level) - 1;
-    this.at = FORWARD + this.level * 8;
     this.x = sl;
     this.rank = 0;
-    this.next = r.addr(sl, this.at);
+    this.next = r.addr(sl, FORWARD + this.level * 8);
     this.beyond = NULL;
     this.sharedBefore = 0;
     this.sharedBeyond = 0;
@@ -440,19 +438,19 @@ class Descent {
 
   /** One node ahead or one level down; false when the lowest level has been left. */
   step(r: Reader, member: Slice): boolean {
-    const { at, next } = this;
+    const { level, next } = this;
+    const at = FORWARD + level * 8;
     if (next !== this.beyond && this.passes(r, next, member)) {
       this.rank += r.u32(this.x, at + 4);
       this.x = next;
       this.next = r.addr(next, at);
       return true;
     }
-    const level = this.level--;
     this.path[level] = this.x;
     this.ranks[level] = this.rank;
     this.beyond = next;
     if (level === 0) return false;
-    this.at = at - 8;
+    this.level = level - 1;
     this.next = r.addr(this.x, at - 8);
     return true;
   }

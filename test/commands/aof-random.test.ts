@@ -360,9 +360,6 @@ test('random writes leave the same log, which makes the same data', async () => 
     run.close();
     await ours.stop();
     expect(await digestOf(folder), `seed ${seed}`).toBe(`+${digest}\r\n`);
-  } catch (error) {
-    console.log(`seed ${seed}`);
-    throw error;
   } finally {
     run.close();
     await redis.stop();
